@@ -1,0 +1,65 @@
+# The two commands a newcomer needs are `make demo` and `make test`; each sets up what it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+# Nothing is sent home (README, "Privacy").
+export DO_NOT_TRACK := 1
+export DVC_NO_ANALYTICS := 1
+export GX_ANALYTICS_ENABLED := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+export HF_HUB_OFFLINE := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export UV_NO_PROGRESS := 1
+
+COHORT ?= ../shared/real_cohort
+
+.PHONY: help setup demo demo-real test check lint docs bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/installed ## virtual environment, pinned packages, eifer itself, model files (done by the others when needed)
+
+.venv/installed: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "setup: no python3 found; install Python 3.11 (Debian: apt install python3 python3-venv)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "setup: Python 3.11 is needed, $(PYTHON) is $$($(PYTHON) -V); give its path: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "setup: python cannot make virtual environments (Debian: apt install python3-venv)"; rm -rf .venv; exit 1; }
+	@echo "setup: installing the pinned packages (a few minutes on a new machine)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
+	@$(BIN)/uv pip sync --quiet requirements.lock
+	@$(BIN)/uv pip install --quiet --no-deps --editable .
+	@$(BIN)/eifer assets --fetch
+	@touch $@
+
+demo: setup ## run the study on the embedded, simulated cohort
+	dvc repro
+	@eifer summary
+
+demo-real: setup ## run the data half on a folder of real recordings: make demo-real COHORT=path
+	@eifer workspace runs/demo-real --preset presets/real.yaml --cohort $(COHORT)
+	cd runs/demo-real && dvc repro && eifer summary
+
+test: setup check ## lint, types, import contracts, and every test
+	pytest
+
+check: setup ## lint, types and import contracts alone
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+docs: setup ## print docs/outputs.md again from eifer/tables
+	eifer outputs > docs/outputs.md
+
+bench: setup ## measure speed and memory against bare loops
+	python -m benchmarks
+
+lock: setup ## resolve requirements.lock again from pyproject.toml
+	uv pip compile pyproject.toml --extra dev --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+
+clean: ## remove what runs made (not the DVC cache, not the environment)
+	rm -rf data runs

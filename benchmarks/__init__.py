@@ -1,0 +1,1 @@
+"""What `make bench` measures: ratios against bare loops, within one run."""

@@ -1,0 +1,1 @@
+"""The science of the study: tables and arrays in, tables and arrays out."""

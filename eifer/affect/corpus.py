@@ -1,0 +1,381 @@
+"""Faces with annotated arousal and valence: several origins, one form, aligned as crops are."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from eifer.errors import InputError, Problem
+from eifer.tables.affect import CORPUS
+from eifer.tables.attrition import ATTRITION
+
+Image = NDArray[np.uint8]
+
+Align = Callable[[Image], Image | None]
+"""RGB ``[H, W, 3]`` to its face's crop ``[S, S, 3]``; None where no face is found."""
+
+NO_ANNOTATION = -2
+"""What AffectNet writes for arousal and valence of images without a face or a verdict."""
+
+AFFECTNET_COLUMNS = (
+    "subDirectory_filePath",
+    "face_x",
+    "face_y",
+    "face_width",
+    "face_height",
+    "facial_landmarks",
+    "expression",
+    "valence",
+    "arousal",
+)
+"""The lists' columns in their order, for copies without a header line."""
+
+_AFFECTNET_LISTS = ("training.csv", "validation.csv")
+_AFFECTNET_IMAGES = "Manually_Annotated_Images"
+_AFFECTNET_SETS = ("train_set", "val_set")
+_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Annotated images, whose pictures are read only when they are asked for.
+
+    ``annotations`` has a row per image (the columns of ``CORPUS`` without ``image``);
+    ``images()`` reads their files' bytes in that order; ``left_out`` are attrition rows.
+    """
+
+    annotations: pd.DataFrame
+    images: Callable[[], Iterator[bytes]]
+    left_out: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class AlignedFaces:
+    """The corpus as training takes it: crops ``[N, S, S, 3]``, arousal and valence ``[N, 2]``."""
+
+    images: Image
+    targets: NDArray[np.float32]
+    identities: list[str]
+    left_out: pd.DataFrame
+
+
+def open_corpus(path: Path) -> Corpus:
+    """Open the corpus at ``path``: a Parquet file (or a folder with ``corpus.parquet``), or
+    AffectNet's folder in either layout.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or breaks its own format.
+    """
+    table = path / "corpus.parquet" if path.is_dir() else path
+    if table.is_file():
+        return read_table(table)
+    if any(_affectnet_list(path, name) for name in _AFFECTNET_LISTS):
+        return read_affectnet(path)
+    if any((path / part / "annotations").is_dir() for part in _AFFECTNET_SETS):
+        return read_affectnet_arrays(path)
+    raise InputError(
+        f"affect corpus {path}",
+        [
+            Problem(
+                "no corpus of a known form",
+                str(path),
+                "give a Parquet file with the corpus table's columns, AffectNet's folder with "
+                f"training.csv, validation.csv and {_AFFECTNET_IMAGES}, or its folder with "
+                "train_set and val_set, each with images and annotations",
+            )
+        ],
+    )
+
+
+def read_table(path: Path) -> Corpus:
+    """Read a corpus kept as one Parquet file of the ``CORPUS`` table (the simulated one)."""
+    import pyarrow.parquet as pq
+
+    columns = [name for name in CORPUS.names if name != "image"]
+    try:
+        absent = [name for name in CORPUS.names if name not in pq.read_schema(path).names]
+    except (OSError, ValueError) as error:  # pyarrow's errors of content are ValueErrors
+        raise _input_error(path, "not a Parquet file", [str(path)], "make the corpus again") from (
+            error
+        )
+    if absent:
+        raise _input_error(
+            path, "columns are missing", absent, f"the corpus has {', '.join(CORPUS.names)}"
+        )
+
+    def images() -> Iterator[bytes]:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_CHUNK, columns=["image"]):
+                for image in batch.column(0):
+                    yield image.as_py()
+
+    annotations = pq.read_table(path, columns=columns).to_pandas()
+    _refuse_bad_values(path, annotations)
+    return Corpus(annotations, images, ATTRITION.empty())
+
+
+def read_affectnet(folder: Path) -> Corpus:
+    """AffectNet as first published: lists in CSV, pictures in ``Manually_Annotated_Images``.
+
+    Both lists are read where present (also from ``Manually_Annotated_file_lists``, and
+    without a header line, as some copies come). Rows of -2, images that no annotator could
+    place, are left out and counted. AffectNet does not say who is who: each image counts as
+    an identity of its own.
+
+    Raises
+    ------
+    InputError
+        If columns, values or pictures are missing or wrong: all of them at once.
+    """
+    parts = []
+    for name in _AFFECTNET_LISTS:
+        source = _affectnet_list(folder, name)
+        if source is not None:
+            parts.append(_affectnet_rows(source).assign(source=f"AffectNet {name}"))
+    if not parts:
+        raise _input_error(
+            folder, "no list of images", list(_AFFECTNET_LISTS), "put both into the folder"
+        )
+    rows = pd.concat(parts, ignore_index=True)
+    return _from_files(folder, folder / _AFFECTNET_IMAGES, rows)
+
+
+def read_affectnet_arrays(folder: Path) -> Corpus:
+    """AffectNet as published since 2021: ``train_set`` and ``val_set`` of numbered images.
+
+    Each has ``images/<n>.jpg`` and ``annotations/<n>_aro.npy`` and ``<n>_val.npy``. Treated
+    as ``read_affectnet`` treats its rows.
+
+    Raises
+    ------
+    InputError
+        If an annotation or a picture is missing or wrong: all of them at once.
+    """
+    rows: list[dict[str, object]] = []
+    problems: list[Problem] = []
+    for part in _AFFECTNET_SETS:
+        for arousal in sorted((folder / part / "annotations").glob("*_aro.npy")):
+            number = arousal.name.removesuffix("_aro.npy")
+            row: dict[str, object] = {
+                "image_id": f"{part}/images/{number}.jpg",
+                "source": f"AffectNet {part}",
+            }
+            for name, file in (
+                ("arousal", arousal),
+                ("valence", arousal.with_name(f"{number}_val.npy")),
+            ):
+                try:
+                    row[name] = float(np.load(file, allow_pickle=False))
+                except (OSError, ValueError, EOFError):
+                    problems.append(
+                        Problem(
+                            "an annotation is missing or no number",
+                            f"{part}/annotations/{file.name}",
+                            "unpack AffectNet again",
+                        )
+                    )
+            rows.append(row)
+    if problems:
+        raise InputError(f"affect corpus {folder}", problems)
+    columns = ["image_id", "source", "arousal", "valence"]
+    return _from_files(folder, folder, pd.DataFrame(rows, columns=columns))
+
+
+def align_corpus(
+    corpus: Corpus, align: Align, size_px: int, *, scratch: Path | None = None, workers: int = 1
+) -> AlignedFaces:
+    """Every image's face, cut as video frames' faces are; images without one are counted.
+
+    Parameters
+    ----------
+    align
+        Finds and cuts the face. With ``workers`` above 1 it must be picklable.
+    size_px
+        The side of its crops.
+    scratch
+        A folder for a nameless file to hold the crops instead of memory: AffectNet's at
+        224 px are 45 GB. Nothing is left in it.
+    workers
+        Processes; the result does not depend on them.
+
+    Raises
+    ------
+    ValueError
+        If ``align`` gives crops of another size.
+    """
+    n, shape = len(corpus.annotations), (size_px, size_px, 3)
+    crops: Image
+    if scratch is None:
+        crops = np.empty((n, *shape), np.uint8)
+    else:
+        with tempfile.TemporaryFile(dir=scratch) as file:  # lives on as long as it is mapped
+            crops = np.memmap(file, np.uint8, "w+", shape=(n, *shape))
+    kept: list[int] = []
+    reasons: Counter[str] = Counter()
+    for row, crop in enumerate(_each(partial(_cut, align), corpus.images(), workers)):
+        if isinstance(crop, str):
+            reasons[crop] += 1
+            continue
+        if crop.shape != shape:
+            raise ValueError(f"align gave a crop {crop.shape}, the network takes {shape}")
+        crops[len(kept)] = crop
+        kept.append(row)
+    rows = corpus.annotations.iloc[kept]
+    return AlignedFaces(
+        images=crops[: len(kept)],
+        targets=rows[["arousal", "valence"]].to_numpy(np.float32),
+        identities=[str(identity) for identity in rows["identity"]],
+        left_out=ATTRITION.conform(pd.concat([corpus.left_out, _left_out(reasons)])),
+    )
+
+
+def _each(
+    cut: Callable[[bytes], Image | str], images: Iterator[bytes], workers: int
+) -> Iterator[Image | str]:
+    """``cut`` of each image in order; a pool's map alone would read all images at once."""
+    with _pool(workers) as pool:
+        while chunk := list(islice(images, _CHUNK)):
+            if pool is None:
+                yield from map(cut, chunk)
+            else:
+                yield from pool.map(cut, chunk, chunksize=_CHUNK // 16)
+
+
+def _pool(workers: int) -> AbstractContextManager[ProcessPoolExecutor | None]:
+    # Fresh processes: a forked one could inherit a lock that another thread of torch held.
+    if workers == 1:
+        return nullcontext()
+    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_one_thread)
+
+
+def _one_thread() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def _cut(align: Align, image: bytes) -> Image | str:
+    """Cut the face out of an encoded image, or say why there is none."""
+    import cv2
+
+    encoded = np.frombuffer(image, np.uint8)
+    bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
+    if bgr is None:
+        return "image cannot be decoded"
+    crop = align(np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8))
+    return "no face found in the image" if crop is None else crop
+
+
+def _affectnet_list(folder: Path, name: str) -> Path | None:
+    places = (folder / name, folder / "Manually_Annotated_file_lists" / name)
+    return next((place for place in places if place.is_file()), None)
+
+
+def _affectnet_rows(source: Path) -> pd.DataFrame:
+    wanted = ["subDirectory_filePath", "arousal", "valence"]
+    try:
+        with source.open(encoding="utf-8") as file:
+            headed = AFFECTNET_COLUMNS[0] in file.readline()
+        table = pd.read_csv(
+            source,
+            names=None if headed else list(AFFECTNET_COLUMNS),
+            header=0 if headed else None,
+            dtype="str",
+        )
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise _input_error(
+            source, "not a CSV file in UTF-8", [str(error)], "fetch the list again"
+        ) from error
+    absent = [name for name in wanted if name not in table]
+    if absent:
+        raise _input_error(
+            source, "columns are missing", absent, f"the list has {', '.join(AFFECTNET_COLUMNS)}"
+        )
+    numbers = {name: pd.to_numeric(table[name], errors="coerce") for name in wanted[1:]}
+    return pd.DataFrame({"image_id": table[wanted[0]].fillna("").str.strip(), **numbers})
+
+
+def _from_files(origin: Path, root: Path, rows: pd.DataFrame) -> Corpus:
+    """Make the corpus of ``rows`` whose ``image_id`` is a path under ``root``."""
+    unplaced = (rows[["arousal", "valence"]] == NO_ANNOTATION).any(axis=1)
+    reasons = Counter(
+        {
+            f"no arousal and valence (-2) in {source}": int(n)
+            for source, n in rows.loc[unplaced, "source"].value_counts().items()
+        }
+    )
+    rows = rows[~unplaced].sort_values("image_id", kind="stable", ignore_index=True)
+    rows = rows.assign(identity=rows["image_id"])
+    places = [PurePosixPath(name) for name in rows["image_id"]]
+    outside = [str(p) for p in places if p.is_absolute() or ".." in p.parts or not p.parts]
+    if outside:
+        raise _input_error(origin, "paths lead out of the folder", outside, "give relative paths")
+    absent = [str(place) for place in places if not (root / place).is_file()]
+    if absent:
+        raise _input_error(
+            origin, f"pictures are not in {root.name}", absent, "unpack the pictures again"
+        )
+    _refuse_bad_values(origin, rows)
+
+    def images() -> Iterator[bytes]:
+        for place in places:
+            yield (root / place).read_bytes()
+
+    columns = [name for name in CORPUS.names if name != "image"]
+    return Corpus(rows[columns], images, _left_out(reasons))
+
+
+def _refuse_bad_values(origin: Path, rows: pd.DataFrame) -> None:
+    problems = [
+        Problem(
+            f"{name} is not a number in [-1, 1]",
+            f"{image} has {value}",
+            "correct the annotation, or leave the image out of the list",
+        )
+        for name in ("arousal", "valence")
+        for image, value in rows.loc[~rows[name].between(-1, 1), ["image_id", name]].itertuples(
+            index=False
+        )
+    ]
+    problems += [
+        Problem("an image is listed more than once", str(image), "keep one of its rows")
+        for image in rows.loc[rows["image_id"].duplicated(), "image_id"]
+    ]
+    if rows.empty:
+        problems.append(Problem("no annotated images", str(origin), "give a corpus with images"))
+    if problems:
+        raise InputError(f"affect corpus {origin}", problems)
+
+
+def _left_out(reasons: Mapping[str, int]) -> pd.DataFrame:
+    return ATTRITION.frame(
+        [
+            {
+                "level": "image",
+                "participant_id": "n/a",
+                "video_id": "n/a",
+                "what": "affect corpus",
+                "reason": reason,
+                "n": n,
+            }
+            for reason, n in sorted(reasons.items())
+        ]
+    )
+
+
+def _input_error(origin: Path, what: str, places: Iterable[str], remedy: str) -> InputError:
+    return InputError(f"affect corpus {origin}", [Problem(what, p, remedy) for p in places])

@@ -1,0 +1,154 @@
+"""Weights as files: known by their hash, never executed, the same bytes for the same values."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from eifer.errors import AssetError, examples
+from eifer.hashing import sha256_file
+
+State = dict[str, Tensor]
+
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Where training programs put the weights inside a checkpoint."""
+
+PREFIXES = ("module.", "model.", "network.", "_orig_mod.")
+"""What training programs put before every name."""
+
+_METADATA_KEY = "eifer"
+
+
+def load_weights(path: Path, sha256: str) -> State:
+    """Read the tensors in ``path``, by name, once its hash is known to be ``sha256``.
+
+    Reads safetensors, or a torch checkpoint restricted to tensors and plain
+    containers (``weights_only=True``), told apart by content. A Lightning or
+    ``state_dict`` wrapper and a prefix shared by all names are removed.
+
+    Raises
+    ------
+    AssetError
+        If the file is missing, has another hash, is a pickle of anything else, is
+        damaged, or holds no tensors.
+    """
+    if not path.is_file():
+        raise AssetError(
+            f"weights {path}: no such file. Put the file there, or give its path in the params."
+        )
+    actual = sha256_file(path)
+    if actual != sha256.lower():
+        raise AssetError(
+            f"weights {path}: sha256 is {actual}, expected {sha256}. "
+            "Fetch the file again; if it was changed on purpose, give its new sha256 in the params."
+        )
+    return _without_prefix(_tensors(_read(path), path))
+
+
+def save_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write ``state`` as safetensors: the same values and metadata give the same bytes.
+
+    ``metadata`` (anything JSON can hold; no dates) is kept as one text under one
+    key, because safetensors writes several keys in any order.
+    """
+    from safetensors.torch import save_file
+
+    plain = {name: state[name].detach().cpu().contiguous().clone() for name in sorted(state)}
+    text = json.dumps(metadata, sort_keys=True, ensure_ascii=False)
+    save_file(plain, path, metadata={_METADATA_KEY: text})
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Read what ``save_weights`` kept beside the tensors; empty for another program's file."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        found = file.metadata() or {}
+    return dict(json.loads(found.get(_METADATA_KEY, "{}")))
+
+
+def fit_state(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
+    """Load ``state`` into ``network``, all of it and nothing else.
+
+    Raises
+    ------
+    AssetError
+        If names are missing or unexpected or shapes differ: counts and examples of
+        each, under the name ``origin``.
+    """
+    expected = network.state_dict()
+    missing = [name for name in expected if name not in state]
+    unexpected = [name for name in state if name not in expected]
+    misshapen = [
+        f"{name} {tuple(state[name].shape)} for {tuple(expected[name].shape)}"
+        for name in expected
+        if name in state and state[name].shape != expected[name].shape
+    ]
+    faults = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    if any(faults.values()):
+        told = "; ".join(
+            f"{len(names)} {fault} ({examples(names)})" for fault, names in faults.items() if names
+        )
+        raise AssetError(
+            f"{origin}: weights of another architecture: of {len(expected)} tensors {told}. "
+            "Name the backbone these weights were made for, or give weights of this one."
+        )
+    network.load_state_dict(dict(state))
+
+
+def _read(path: Path) -> object:
+    try:
+        if _is_safetensors(path):
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise AssetError(
+            f"weights {path}: refused, a pickle that holds more than tensors (loading it could run "
+            "any program). Save its state_dict alone, best as safetensors, and give that file's "
+            "sha256."
+        ) from error
+    except Exception as error:  # damaged files raise a dozen kinds, none of them documented
+        raise AssetError(
+            f"weights {path}: neither safetensors nor a torch checkpoint "
+            f"({type(error).__name__}). Fetch the file again."
+        ) from error
+
+
+def _is_safetensors(path: Path) -> bool:
+    """By content: eight bytes with the header's length, then a JSON object."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    length = struct.unpack("<Q", start[:8])[0] if len(start) == 9 else 0
+    return start[8:] == b"{" and length <= path.stat().st_size
+
+
+def _tensors(content: object, path: Path) -> State:
+    for wrapper in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    if not isinstance(content, Mapping) or not content:
+        raise AssetError(f"weights {path}: holds no named tensors. Save a model's state_dict.")
+    odd = [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
+    if odd:
+        raise AssetError(
+            f"weights {path}: {len(odd)} of {len(content)} entries are not tensors "
+            f"({examples(odd)}). Save the model's state_dict alone."
+        )
+    return {str(name): value for name, value in content.items()}
+
+
+def _without_prefix(state: State) -> State:
+    for prefix in PREFIXES:
+        if all(name.startswith(prefix) for name in state):
+            return _without_prefix({name.removeprefix(prefix): state[name] for name in state})
+    return state

@@ -1,0 +1,1 @@
+"""The raw cohort: reading its folder, and turning ratings into labels."""

@@ -1,0 +1,105 @@
+"""Ratings to labels: 1-3 low, 5-7 high, 4 taken from the stimulus (Kim et al. 2026, 2.2.3)."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from eifer.errors import InputError, Problem, did_you_mean
+from eifer.tables.cohort import DOMAINS, HIGHEST_RATING, LOWEST_RATING, NEUTRAL_RATING
+from eifer.vocabulary import Dimension, Domain, LabelSource
+
+LEGAL = range(LOWEST_RATING, HIGHEST_RATING + 1)
+
+
+def label(rating: int, domain: Domain, dimension: Dimension) -> tuple[int, LabelSource]:
+    """The class of one rating, and where it came from.
+
+    Parameters
+    ----------
+    rating
+        The participant's rating, an integer from 1 to 7.
+    domain
+        The stimulus's domain, which decides a neutral rating.
+    dimension
+        Arousal or valence.
+
+    Returns
+    -------
+    tuple
+        0 (low) or 1 (high), and ``LabelSource.STIMULUS`` for a neutral rating.
+
+    Raises
+    ------
+    InputError
+        If the rating is none of 1..7.
+    """
+    if rating not in LEGAL:
+        raise InputError("rating", [illegal(str(dimension), rating)])
+    if rating == NEUTRAL_RATING:
+        return domain.label(dimension), LabelSource.STIMULUS
+    return int(rating > NEUTRAL_RATING), LabelSource.RATING
+
+
+def labelled(rated: pd.DataFrame) -> pd.DataFrame:
+    """Ratings with the labels that follow from them.
+
+    Parameters
+    ----------
+    rated
+        Columns ``participant_id``, ``video_id``, ``domain``, ``arousal_rating``
+        and ``valence_rating``; others are kept.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``rated`` with ``<dimension>_label`` and ``<dimension>_label_source``,
+        the ratings as int64.
+
+    Raises
+    ------
+    InputError
+        Naming participant, video and value of every rating that is none of
+        1..7, and every unknown domain.
+    """
+    table = rated.copy()
+    problems = [
+        Problem(
+            "unknown domain",
+            f"{video}: {domain!r}{did_you_mean(str(domain), DOMAINS)}",
+            f"use one of {', '.join(DOMAINS)}",
+        )
+        for video, domain in zip(table["video_id"], table["domain"], strict=True)
+        if domain not in DOMAINS
+    ]
+    for dimension in Dimension:
+        column = f"{dimension}_rating"
+        wrong = table[~pd.to_numeric(table[column], errors="coerce").isin(LEGAL)]
+        problems += [
+            illegal(f"{participant} {video} {dimension}", value)
+            for participant, video, value in zip(
+                wrong["participant_id"], wrong["video_id"], wrong[column].tolist(), strict=True
+            )
+        ]
+    if problems:
+        raise InputError("ratings", problems)
+    for dimension in Dimension:
+        rating = pd.to_numeric(table[f"{dimension}_rating"]).astype("int64")
+        neutral = rating == NEUTRAL_RATING
+        weak = table["domain"].map({d.value: d.label(dimension) for d in Domain})
+        table[f"{dimension}_rating"] = rating
+        table[f"{dimension}_label"] = (
+            (rating > NEUTRAL_RATING).astype("int64").mask(neutral, weak).astype("int64")
+        )
+        table[f"{dimension}_label_source"] = neutral.map(
+            {True: LabelSource.STIMULUS.value, False: LabelSource.RATING.value}
+        ).astype("str")
+    return table
+
+
+def illegal(where: str, value: object) -> Problem:
+    """The problem of a rating off the scale, at ``where`` (participant, video, dimension)."""
+    return Problem(
+        f"rating that is not an integer from {LOWEST_RATING} to {HIGHEST_RATING}",
+        f"{where} {value!r}",
+        "correct the rating, or exclude the run with a reason (study.exclude in params.yaml)",
+    )

@@ -1,0 +1,1 @@
+"""A made-up cohort and a made-up corpus of faces, with everything planted known."""

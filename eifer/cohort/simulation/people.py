@@ -1,0 +1,359 @@
+"""Made-up people: one latent person gives the EI answers, ratings, expressions and heart.
+
+What EI shifts is planted here and nowhere else. With ability ``z`` (standard
+normal over people) and ``e`` the effect's size, a positive quantity of a person is
+``mean * exp(e * shift * z)``, a share has log-odds ``logit(mean) + e * shift * z``,
+and the heart's response to a domain is ``response + e * shift * z``. With
+``e = 0`` none of them knows of EI: a true null cohort.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from eifer.seeding import generator
+from eifer.vocabulary import Dimension, Domain, EiIndex, Planted
+
+CATEGORIES, STIMULI, POINTS = 4, 10, 10
+EVENTS = (Planted.NO_FACE, Planted.EYES_CLOSED, Planted.OCCLUDED, Planted.TWO_FACES)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EiSpec:
+    """The EI test: mean and spread of the expected score (points of 1200), and the
+    spread of a person's three indices around it (points of 400).
+    """
+
+    mean: float
+    sd: float
+    index_sd: float
+
+
+@dataclass(frozen=True)
+class FeltSpec:
+    """Felt affect on each dimension: plus or minus ``strength`` by the stimulus's domain,
+    with spreads over people and over a person's videos (-1..1).
+    """
+
+    strength: float
+    person_sd: float
+    video_sd: float
+
+
+@dataclass(frozen=True)
+class RatingSpec:
+    """Ratings 1..7 = 4 + ``gain`` x (felt + noise), or 4 by an undecided answer.
+
+    ``noise`` is the spread of the noise, ``neutral`` the share of undecided
+    answers, and each shift what one SD of EI does to it (log, log-odds).
+    """
+
+    gain: float
+    noise: float
+    noise_shift: float
+    neutral: float
+    neutral_shift: float
+
+
+@dataclass(frozen=True)
+class ExpressionSpec:
+    """Expressed = ``coupling`` x felt, wandering around it through time.
+
+    ``coupling_shift`` is what one SD of EI does to the coupling (log). The face
+    wanders with spread ``wander_sd`` and memory ``memory_s``, and
+    ``excursions_per_minute`` times, for ``excursion_s``, it moves by
+    ``excursion_depth`` times its level to the other side.
+    """
+
+    coupling: float
+    coupling_shift: float
+    wander_sd: float
+    memory_s: float
+    excursions_per_minute: float
+    excursion_s: float
+    excursion_depth: float
+
+
+@dataclass(frozen=True)
+class DomainResponse:
+    """The heart in one domain: change of its rate, and of the log of its beat-to-beat
+    (vagal) variability; and what one SD of EI adds to each.
+    """
+
+    rate_bpm: float
+    vagal_log: float
+    ei_rate_bpm: float
+    ei_vagal_log: float
+
+
+@dataclass(frozen=True)
+class AutonomicSpec:
+    """The heart: over people, mean and spread of its rate, and of the spread of its beat
+    intervals with breathing (``vagal_ms``) and with blood pressure (``slow_ms``), both with
+    a log spread; ``video_*`` are spreads over a person's videos; ``response`` by domain.
+    """
+
+    rate_bpm: float
+    rate_sd_bpm: float
+    vagal_ms: float
+    vagal_log_sd: float
+    slow_ms: float
+    slow_log_sd: float
+    video_rate_sd_bpm: float
+    video_vagal_log_sd: float
+    response: Mapping[Domain, DomainResponse]
+
+
+@dataclass(frozen=True)
+class VideoSpec:
+    """The face videos: H.264 with constant rate factor ``crf`` (18 fine, 30 coarse), and
+    the spread of the camera's noise in grey levels.
+    """
+
+    seconds: float
+    fps: int
+    width_px: int
+    height_px: int
+    crf: int
+    noise_levels: float
+
+
+@dataclass(frozen=True)
+class EcgSpec:
+    """The ECG recordings: length, sampling rate, spread of the noise."""
+
+    seconds: float
+    hz: int
+    noise_mv: float
+
+
+@dataclass(frozen=True)
+class EventSpec:
+    """Shares of a video's frames without a usable face, in runs of ``mean_s``."""
+
+    no_face: float
+    eyes_closed: float
+    occluded: float
+    two_faces: float
+    mean_s: float
+
+
+@dataclass(frozen=True)
+class CohortSpec:
+    """Everything planted in a cohort. ``effect`` multiplies every shift by EI: 0 is a true null."""
+
+    participants_per_wave: tuple[int, ...]
+    effect: float
+    ei: EiSpec
+    felt: FeltSpec
+    ratings: RatingSpec
+    expression: ExpressionSpec
+    autonomic: AutonomicSpec
+    video: VideoSpec
+    ecg: EcgSpec
+    events: EventSpec
+
+
+@dataclass(frozen=True)
+class Viewing:
+    """One person watching one video: what is felt, said, and done by the heart."""
+
+    run: int
+    domain: Domain
+    felt: Mapping[Dimension, float]
+    rating: Mapping[Dimension, int]
+    rate_bpm: float
+    vagal_ms: float
+    slow_ms: float
+
+
+@dataclass(frozen=True)
+class Person:
+    """A latent person. ``items`` are the EI answers, 120 rows."""
+
+    participant_id: str
+    ability: float
+    female: bool
+    age_years: int
+    items: pd.DataFrame
+    coupling: float
+    rating_noise: float
+    neutral_share: float
+    breaths_hz: float
+    viewings: tuple[Viewing, ...]
+
+    @property
+    def ei_score(self) -> int:
+        """The score of the answers given, 0..1200."""
+        return int(self.items["correct"].sum()) * POINTS
+
+
+def participant_number(number: int) -> str:
+    """Name the ``number``-th participant, counted from 1."""
+    return f"sub-{number:02d}"
+
+
+def person(spec: CohortSpec, number: int, seed: int) -> Person:
+    """Draw the ``number``-th participant (from 1), who depends on nobody else in the cohort.
+
+    People come in pairs of one able and one less able, in either order, so that
+    a small cohort too has both; over pairs ability is standard normal.
+    """
+    who = participant_number(number)
+
+    def draws(*names: object) -> np.random.Generator:
+        return generator(seed, "cohort", who, *names)
+
+    first_is_able = generator(seed, "cohort", "pair", (number + 1) // 2).random() < 0.5
+    able = first_is_able == (number % 2 == 1)
+    ability = abs(float(draws("ability").standard_normal())) * (1 if able else -1)
+    shifted = spec.effect * ability
+    looks = draws("looks")
+    coupling = spec.expression.coupling * np.exp(shifted * spec.expression.coupling_shift)
+    noise = spec.ratings.noise * np.exp(shifted * spec.ratings.noise_shift)
+    neutral = expit(logit(spec.ratings.neutral) + shifted * spec.ratings.neutral_shift)
+    heart = draws("heart")
+    return Person(
+        participant_id=who,
+        ability=ability,
+        female=bool(looks.random() < 0.5),
+        age_years=int(looks.integers(19, 66)),
+        items=_items(spec.ei, ability, draws("ei")),
+        coupling=float(coupling),
+        rating_noise=float(noise),
+        neutral_share=float(neutral),
+        breaths_hz=float(heart.uniform(0.2, 0.3)),
+        viewings=_viewings(
+            spec,
+            draws("viewings"),
+            heart,
+            shifted=shifted,
+            noise=float(noise),
+            neutral=float(neutral),
+        ),
+    )
+
+
+def _items(spec: EiSpec, ability: float, rng: np.random.Generator) -> pd.DataFrame:
+    rows = []
+    for index in EiIndex:
+        points = (spec.mean + spec.sd * ability) / 3 + spec.index_sd * rng.standard_normal()
+        chance = np.clip(points / (CATEGORIES * STIMULI * POINTS), 0.02, 0.98)
+        # Categories and stimuli differ in difficulty, the same on average.
+        hard = rng.normal(0, 0.4, (CATEGORIES, STIMULI))
+        correct = rng.random((CATEGORIES, STIMULI)) < expit(logit(chance) + hard - hard.mean())
+        rows += [
+            {"index": index.value, "category": c + 1, "stimulus": s + 1, "correct": int(right)}
+            for (c, s), right in np.ndenumerate(correct)
+        ]
+    return pd.DataFrame(rows)
+
+
+def _viewings(
+    spec: CohortSpec,
+    rng: np.random.Generator,
+    heart: np.random.Generator,
+    *,
+    shifted: float,
+    noise: float,
+    neutral: float,
+) -> tuple[Viewing, ...]:
+    felt, auto = spec.felt, spec.autonomic
+    bias = {d: rng.normal(0, felt.person_sd) for d in Dimension}
+    rate = auto.rate_bpm + auto.rate_sd_bpm * heart.standard_normal()
+    vagal = auto.vagal_ms * np.exp(auto.vagal_log_sd * heart.standard_normal())
+    slow = auto.slow_ms * np.exp(auto.slow_log_sd * heart.standard_normal())
+    domains = list(Domain)
+    viewings = []
+    for run, k in enumerate(rng.permutation(len(domains)), start=1):
+        domain = domains[k]
+        feels, rates = {}, {}
+        for d in Dimension:
+            level = felt.strength * (2 * domain.label(d) - 1) + bias[d]
+            feels[d] = float(np.clip(level + rng.normal(0, felt.video_sd), -0.95, 0.95))
+            said = 4 + spec.ratings.gain * (feels[d] + noise * rng.standard_normal())
+            undecided = rng.random() < neutral
+            rates[d] = 4 if undecided else int(np.clip(np.rint(said), 1, 7))
+        does = auto.response[domain]
+        beats = does.rate_bpm + shifted * does.ei_rate_bpm
+        beats += auto.video_rate_sd_bpm * heart.standard_normal()
+        calm = does.vagal_log + shifted * does.ei_vagal_log
+        calm += auto.video_vagal_log_sd * heart.standard_normal()
+        viewings.append(
+            Viewing(
+                run=run,
+                domain=domain,
+                felt=feels,
+                rating=rates,
+                rate_bpm=float(np.clip(rate + beats, 48, 120)),
+                vagal_ms=float(np.clip(vagal * np.exp(calm), 4, 90)),
+                slow_ms=float(np.clip(slow, 4, 90)),
+            )
+        )
+    return tuple(viewings)
+
+
+def expression(
+    spec: ExpressionSpec, level: float, frames: int, fps: float, rng: np.random.Generator
+) -> Floats:
+    """Draw what the face shows of one dimension, one value a frame in -1..1 (shape: frames).
+
+    A first-order autoregression around ``level``, with excursions to its other side.
+    """
+    keep = float(np.exp(-1 / (spec.memory_s * fps)))
+    steps = rng.standard_normal(frames) * spec.wander_sd
+    shown = np.empty(frames)
+    now = 0.0
+    for k, step in enumerate(steps):
+        now = step if k == 0 else keep * now + np.sqrt(1 - keep**2) * step
+        shown[k] = now
+    shown += level
+    time_s = np.arange(frames) / fps
+    duration_s = frames / fps
+    for _ in range(rng.poisson(spec.excursions_per_minute * duration_s / 60)):
+        phase = (time_s - rng.uniform(0, duration_s)) / spec.excursion_s
+        bump = np.where(np.abs(phase) < 0.5, np.cos(np.pi * phase) ** 2, 0)
+        shown -= spec.excursion_depth * level * bump
+    return np.clip(shown, -1, 1)
+
+
+def events(spec: EventSpec, frames: int, fps: float, rng: np.random.Generator) -> list[Planted]:
+    """Draw what is planted in each frame: plain faces, interrupted by runs of something else."""
+    shares = np.array([spec.no_face, spec.eyes_closed, spec.occluded, spec.two_faces])
+    mean_frames = max(1.0, spec.mean_s * fps)
+    # Starts so rare that, with the runs' length, the shares come out in the long run.
+    start = shares / mean_frames / max(1e-9, 1 - shares.sum())
+    planted: list[Planted] = []
+    while len(planted) < frames:
+        lot = rng.random()
+        kind = int(np.searchsorted(np.cumsum(start), lot, side="right"))
+        if kind == len(EVENTS):
+            planted.append(Planted.FACE)
+        else:
+            # Mostly short (a blink), at times long.
+            run = max(1, round(float(rng.exponential(mean_frames))))
+            planted += [EVENTS[kind]] * run + [Planted.FACE]
+    return planted[:frames]
+
+
+def latent_values(someone: Person) -> dict[str, Any]:
+    """Give a person's planted values as JSON can hold them."""
+    by_index = someone.items.groupby("index", sort=False)["correct"].sum() * POINTS
+    return {
+        "ability": round(someone.ability, 6),
+        "ei_score": someone.ei_score,
+        "index_scores": {str(k): int(v) for k, v in by_index.items()},
+        "coupling": round(someone.coupling, 6),
+        "rating_noise": round(someone.rating_noise, 6),
+        "neutral_share": round(someone.neutral_share, 6),
+        "breaths_hz": round(someone.breaths_hz, 6),
+    }

@@ -1,0 +1,1 @@
+"""Emotional intelligence: from answers to scores, a cutoff, and two groups."""

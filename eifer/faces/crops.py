@@ -1,0 +1,120 @@
+"""Crops: a function of a video's frame and the eyes found in it, so none need be stored.
+
+The crop is upright and of one scale: the eyes come to lie on the same two places
+in every crop, whatever the head's tilt and distance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from eifer.faces import decoding
+from eifer.faces.extraction import ExtractSpec, find
+from eifer.tables.faces import EYES
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    Image = NDArray[np.uint8]
+    Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CropSpec:
+    """What a crop shows.
+
+    Parameters
+    ----------
+    size_px
+        Its side.
+    eye_distance
+        Distance of the eyes, as a share of the side: the smaller, the more around the face.
+    eye_height
+        Distance of the eyes from the upper edge, as a share of the side.
+    """
+
+    size_px: int
+    eye_distance: float
+    eye_height: float
+
+
+def cut(rgb: Image, row: Mapping[Any, Any] | pd.Series[Any], spec: CropSpec) -> Image:
+    """Cut the face in ``row`` (of FRAMES, with eyes) out of its upright RGB frame.
+
+    Returns
+    -------
+    array
+        uint8, ``size_px`` x ``size_px`` x 3, RGB, C-contiguous. What lies outside the
+        frame repeats its edge.
+    """
+    eyes = [[float(row[f"{eye}_x_px"]), float(row[f"{eye}_y_px"])] for eye in EYES]
+    return _aligned(rgb, np.array(eyes), spec)
+
+
+def crops(path: Path, rows: pd.DataFrame, spec: CropSpec) -> Iterator[tuple[int, Image]]:
+    """Cut the faces of ``rows`` (of FRAMES, of one video), in the order of their frames.
+
+    The video is decoded again up to the last of them; one frame is in memory at a time.
+
+    Raises
+    ------
+    RecordingError
+        If the video cannot be decoded, or ends before the last of ``rows``.
+    ValueError
+        If a frame is there twice, or has no face.
+    """
+    columns = [f"{eye}_{axis}_px" for eye in EYES for axis in "xy"]
+    if rows["frame"].duplicated().any() or rows[columns].isna().any(axis=None):
+        raise ValueError(f"{path}: each row must be another frame, with a face")
+    eyes = dict(zip(rows["frame"].tolist(), rows[columns].to_numpy(), strict=True))
+    for frame, _, rgb in decoding.frames(path, wanted=eyes.keys()):
+        yield frame, _aligned(rgb, eyes[frame].reshape(2, 2), spec)
+
+
+def align_image(rgb: Image, spec: CropSpec, *, faces: ExtractSpec) -> Image | None:
+    """Cut the face out of a still image, found and cut exactly as in a video frame.
+
+    Parameters
+    ----------
+    rgb
+        uint8, height x width x 3.
+    spec
+        What the crop shows.
+    faces
+        How a face is found; eyes may be closed and the face covered.
+
+    Returns
+    -------
+    array or None
+        As `cut`; None where no confident face is found.
+    """
+    found = find(np.ascontiguousarray(rgb), faces)
+    return None if found is None else _aligned(rgb, found[1].five()[:2].astype(float), spec)
+
+
+def _aligned(rgb: Image, eyes: Points, spec: CropSpec) -> Image:
+    """Move, turn and scale ``rgb`` so that ``eyes`` (right, left; px) come to their places."""
+    along = eyes[1] - eyes[0]
+    scale = spec.eye_distance * spec.size_px / float(np.hypot(*along))
+    # Warping reads four pixels for each of the crop's: a face much larger than the crop is
+    # first warped larger by a whole number and then averaged down, or it would alias.
+    times = max(1, int(np.ceil(1 / scale)))
+    size = spec.size_px * times
+    # A similarity is one complex number a for turn and scale, and one b for the move.
+    turn = scale * times * np.hypot(*along) / complex(*along)
+    place = complex(size / 2 - 0.5, spec.eye_height * size - 0.5)
+    move = place - turn * complex(*eyes.mean(axis=0))
+    matrix = np.array([[turn.real, -turn.imag, move.real], [turn.imag, turn.real, move.imag]])
+    crop = cv2.warpAffine(
+        rgb, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    if times > 1:
+        crop = cv2.resize(crop, (spec.size_px, spec.size_px), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(crop, dtype=np.uint8)

@@ -1,0 +1,172 @@
+"""One video to one row for every frame: found, measured, judged, counted."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from eifer.faces import decoding, detection, landmarks, quality
+from eifer.tables.attrition import ATTRITION
+from eifer.tables.faces import COUNTS, FRAMES, MEASURES, count
+from eifer.vocabulary import FrameStatus
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Image = NDArray[np.uint8]
+
+DECIMALS = {"_px": 2, "_deg": 2, "_score": 4}
+"""Decimals kept, by the end of a column's name: more would only store arithmetic noise."""
+
+
+@dataclass(frozen=True)
+class ExtractSpec:
+    """How faces are found and judged.
+
+    Parameters
+    ----------
+    detector_width_px
+        Working width of the detector: frames wider than this are shrunk to it.
+    min_candidate_score
+        Detector score (0..1) below which there is no face at all; between it and
+        ``quality.min_face_score`` there is one of low confidence.
+    quality
+        What a face must be to be accepted.
+    """
+
+    detector_width_px: int
+    min_candidate_score: float
+    quality: quality.QualitySpec
+
+
+def extract_video(
+    path: Path, *, video_id: str, participant_id: str, spec: ExtractSpec
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make a row of FRAMES of every frame of a video, and the video's row of COUNTS.
+
+    Frames are streamed. What is kept of each until the end is its row and about 550
+    bytes of its looks, since what covers a face shows only beside the rest of the
+    video. The models are opened once a process.
+
+    A video in which no face is ever found gives its rows, all rejected; whether that is
+    an error is for the caller to say.
+
+    Raises
+    ------
+    RecordingError
+        If the video cannot be decoded to its end; see `decoding.frames`.
+    AssetError
+        If a model file is missing or is another one.
+    """
+    info = decoding.probe(path)
+    rows, looks = _seen(path, spec)
+    share = quality.covered(looks, quality.confident(rows, spec.quality), spec.quality)
+    del looks  # The largest thing kept, and no longer needed.
+    rows["occlusion_score"] = np.where(rows["n_faces"] > 0, share.round(4), np.nan)
+    rows["reason"] = pd.array(quality.reasons(rows, spec.quality), dtype="str")
+    rows["status"] = np.where(
+        rows["reason"].isna(), FrameStatus.ACCEPTED.value, FrameStatus.REJECTED.value
+    )
+    rows["video_id"] = video_id
+    rows["participant_id"] = participant_id
+    counts = count(rows).reset_index()
+    counts["participant_id"] = participant_id
+    counts["width_px"] = info.width
+    counts["height_px"] = info.height
+    counts["fps"] = round(info.fps, 6)
+    counts["duration_s"] = round(rows["time_s"].iloc[-1] + 1 / info.fps, 6)
+    return FRAMES.conform(rows), COUNTS.conform(counts)
+
+
+def has_face(path: Path, *, samples: int, spec: ExtractSpec) -> bool:
+    """Look for a confident face in ``samples`` frames spread over the video.
+
+    Stops at the first, so that it costs a frame or two for most videos. For
+    validation: a face that shows between the samples only is missed.
+
+    Raises
+    ------
+    RecordingError
+        If the video cannot be decoded at these places.
+    """
+    finder, _ = _models(spec.detector_width_px, spec.min_candidate_score)
+    return any(
+        face.score >= spec.quality.min_face_score
+        for _, rgb in decoding.samples(path, samples)
+        for face in finder(rgb)
+    )
+
+
+def find(rgb: Image, spec: ExtractSpec) -> tuple[detection.Face, landmarks.Mesh] | None:
+    """Find the face of one still image and its mesh; None where there is no confident one."""
+    finder, mesher = _models(spec.detector_width_px, spec.min_candidate_score)
+    face, _ = _principal(finder(rgb), spec.quality.min_face_score)
+    if face is None:
+        return None
+    mesh = mesher(rgb, face)
+    sure = face.score >= spec.quality.min_face_score and mesh.presence >= spec.quality.min_presence
+    return (face, mesh) if sure else None
+
+
+def attrition(counts: pd.DataFrame) -> pd.DataFrame:
+    """List the rejected frames of COUNTS: a row of ATTRITION for each video and reason."""
+    rejected = [name for name in COUNTS.names if name.startswith("rejected_")]
+    long = counts.melt(["video_id", "participant_id"], rejected, "reason", "n")
+    reason = long["reason"].str.removeprefix("rejected_").str.replace("_", " ")
+    rows = long.assign(level="frame", what="frames", reason=reason)
+    return ATTRITION.conform(rows[rows["n"] > 0])
+
+
+@cache
+def _models(width_px: int, score: float) -> tuple[detection.Detector, landmarks.Landmarker]:
+    return detection.detector(width_px=width_px, score=score), landmarks.landmarker()
+
+
+def _principal(faces: list[detection.Face], min_score: float) -> tuple[detection.Face | None, int]:
+    """Choose the largest confident face, else the surest, and count them."""
+    confident = [face for face in faces if face.score >= min_score]
+    if confident:
+        return confident[0], len(confident)
+    if faces:
+        return max(faces, key=lambda face: face.score), 1
+    return None, 0
+
+
+def _measured(face: detection.Face, mesh: landmarks.Mesh) -> list[float]:
+    """Collect the values of MEASURES, but for the occlusion, which is known at the end."""
+    points = mesh.five().ravel().tolist()
+    scores = [face.score, mesh.presence, mesh.eye_closed, 0.0]
+    return [*face.box, *points, *scores, *mesh.pose()]
+
+
+def _seen(path: Path, spec: ExtractSpec) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
+    """Look at every frame: what is measured of it, and how its face looks (`complexion`)."""
+    finder, mesher = _models(spec.detector_width_px, spec.min_candidate_score)
+    times, n_faces, measures, looks = array("d"), array("q"), array("d"), bytearray()
+    blank, nothing = [np.nan] * len(MEASURES), bytes(quality.VALUES * len(quality.SKIN))
+    for _, time_s, rgb in decoding.frames(path):
+        face, number = _principal(finder(rgb), spec.quality.min_face_score)
+        times.append(time_s)
+        n_faces.append(number)
+        if face is None:
+            measures.extend(blank)
+            looks.extend(nothing)
+        else:
+            mesh = mesher(rgb, face)
+            measures.extend(_measured(face, mesh))
+            looks.extend(quality.complexion(mesh).tobytes())
+    n = len(times)
+    values = np.frombuffer(measures).reshape(n, len(MEASURES))
+    rows: dict[str, NDArray[Any]] = {
+        name: values[:, k].round(DECIMALS[name[name.rindex("_") :]])
+        for k, name in enumerate(MEASURES)
+    }
+    rows |= {"frame": np.arange(n), "time_s": np.frombuffer(times).round(6)}
+    rows |= {"n_faces": np.frombuffer(n_faces, np.int64)}
+    return pd.DataFrame(rows), np.frombuffer(looks, np.uint8).reshape(n, -1)

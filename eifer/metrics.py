@@ -1,0 +1,147 @@
+"""How well scores between 0 and 1 tell two classes apart, and how far they are probabilities."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from eifer.errors import DesignError, InputError, Problem
+
+Floats = npt.NDArray[np.float64]
+
+ECE_BINS = 10
+
+SATURATED = 2.0**-24
+"""Logits are taken of scores kept this far from 0 and 1: a float32 step."""
+
+
+def binary(y_true: object, score: object, threshold: float) -> dict[str, float]:
+    """Metrics of a binary classifier on one set of items.
+
+    Parameters
+    ----------
+    y_true : array_like, shape (items,)
+        Labels, 0 or 1.
+    score : array_like, shape (items,)
+        Scores from 0 to 1, larger = class 1.
+    threshold : float
+        Predicted 1 where score >= threshold.
+
+    Returns
+    -------
+    dict
+        - accuracy;
+        - macro_precision, macro_recall, macro_f1: plain means over the classes 0 and 1 (macro F1
+          is the mean of the classes' F1, not the F1 of the means); 0/0 counts as 0;
+        - roc_auc: ties count half, a constant score gives .5, below .5 is not turned round;
+        - pr_auc: average precision, the sum over distinct scores of (R_n - R_{n-1}) P_n;
+        - brier: mean squared distance of score and label;
+        - ece: expected calibration error, the mean over items of |mean label - mean score| in
+          each of 10 equal-width bins, closed on the right (a score of .1 is in the first);
+        - calibration_slope, calibration_intercept: the coefficients b and a of the logistic
+          regression logit P(y = 1) = a + b logit(score); 1 and 0 for calibrated scores, b < 1
+          for overconfident ones. NaN where they have no finite value: a constant score, or one
+          that tells the classes apart without error.
+
+    Raises
+    ------
+    InputError
+        Different lengths, a label that is not 0 or 1, a score missing or outside 0..1.
+    DesignError
+        No item of a class; a threshold outside 0..1.
+
+    References
+    ----------
+    Naeini et al. 2015, AAAI (ECE); Cox 1958, Biometrika 45:562 (calibration).
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    y, scores = _read(y_true, score)
+    if not 0 <= threshold <= 1:
+        raise DesignError(f"metrics: the threshold is {threshold}; it must lie between 0 and 1")
+    if not 0 < y.sum() < len(y):
+        raise DesignError(
+            f"metrics: {int(y.sum())} of {len(y)} items are of class 1; both classes are needed"
+        )
+    predicted = scores >= threshold
+    right = {c: int(((y == c) & (predicted == c)).sum()) for c in (0, 1)}
+    called = {c: int((predicted == c).sum()) for c in (0, 1)}
+    actual = {c: int((y == c).sum()) for c in (0, 1)}
+    intercept, slope = _calibration(y, scores)
+    return {
+        "accuracy": (right[0] + right[1]) / len(y),
+        "macro_precision": sum(right[c] / called[c] if called[c] else 0 for c in (0, 1)) / 2,
+        "macro_recall": sum(right[c] / actual[c] for c in (0, 1)) / 2,
+        "macro_f1": sum(2 * right[c] / (called[c] + actual[c]) for c in (0, 1)) / 2,
+        "roc_auc": float(roc_auc_score(y, scores)),
+        "pr_auc": float(average_precision_score(y, scores)),
+        "brier": float(np.mean((scores - y) ** 2)),
+        "ece": _ece(y, scores),
+        "calibration_slope": slope,
+        "calibration_intercept": intercept,
+    }
+
+
+def _read(y_true: object, score: object) -> tuple[Floats, Floats]:
+    try:
+        y, scores = np.asarray(y_true, dtype=float), np.asarray(score, dtype=float)
+    except (TypeError, ValueError) as error:
+        problem = Problem(
+            "not numbers", str(error), "give arrays of numbers without missing values"
+        )
+        raise InputError("metrics", [problem]) from error
+    if y.ndim != 1 or y.shape != scores.shape:
+        where = f"y_true has shape {y.shape}, score {scores.shape}"
+        problem = Problem("different shapes", where, "give one label and one score an item")
+        raise InputError("metrics", [problem])
+    bad_score = ~((scores >= 0) & (scores <= 1))
+    problems = [
+        Problem("label that is not 0 or 1", f"y_true[{i}] = {y[i]:g}", "code the classes 0 and 1")
+        for i in np.flatnonzero((y != 0) & (y != 1))
+    ] + [
+        Problem("score outside 0..1", f"score[{i}] = {scores[i]:g}", "give scores from 0 to 1")
+        for i in np.flatnonzero(bad_score)
+    ]
+    if problems:
+        raise InputError("metrics", problems)
+    return y, scores
+
+
+def _ece(y: Floats, scores: Floats) -> float:
+    edges = np.arange(1, ECE_BINS) / ECE_BINS
+    bins = np.digitize(scores, edges, right=True)
+    gaps = np.bincount(bins, weights=y - scores, minlength=ECE_BINS)
+    return float(np.abs(gaps).sum() / len(y))
+
+
+def _calibration(y: Floats, scores: Floats) -> tuple[float, float]:
+    """Intercept and slope of the logistic regression of ``y`` on logit(score), by Newton."""
+    clipped = np.clip(scores, SATURATED, 1 - SATURATED)
+    x = np.log(clipped) - np.log1p(-clipped)
+    zeros, ones = x[y == 0], x[y == 1]
+    if zeros.max() <= ones.min() or ones.max() <= zeros.min():
+        return math.nan, math.nan
+    # In standard units Newton's steps do not depend on how extreme the scores are.
+    centre, unit = x.mean(), x.std()
+    design = np.column_stack([np.ones_like(x), (x - centre) / unit])
+    beta = np.zeros(2)
+    value = _log_likelihood(design, y, beta)
+    for _ in range(100):
+        mean = 1 / (1 + np.exp(-design @ beta))
+        score = design.T @ (y - mean)
+        step = np.linalg.solve(design.T @ (design * (mean * (1 - mean))[:, None]), score)
+        while (new := _log_likelihood(design, y, beta + step)) < value - 1e-12 * abs(value):
+            step /= 2
+        beta, value = beta + step, new
+        if np.abs(step).max() < 1e-10 * (1 + np.abs(beta).max()):
+            break
+    else:
+        return math.nan, math.nan
+    return float(beta[0] - beta[1] * centre / unit), float(beta[1] / unit)
+
+
+def _log_likelihood(design: Floats, y: Floats, beta: Floats) -> float:
+    eta = design @ beta
+    return float(y @ eta - np.logaddexp(0, eta).sum())

@@ -1,0 +1,603 @@
+"""Heart rate variability: one registered function a variable, each with its card.
+
+**One path.** Every value comes from the NN intervals of
+`eifer.physiology.peaks.nn_intervals_ms`, handed to NeuroKit2 as intervals; each
+of its three functions runs at most once a recording, with every setting stated.
+
+**Minimum lengths.** A variable of a recording shorter than its minimum is missing,
+with that reason, and never a number. Each minimum has its source on the card.
+Spectral powers follow the consensus of the Task Force (1996) where validation
+studies of shorter recordings disagree with it; there is also a reason in the
+arithmetic: NeuroKit2 drops frequencies below 4/duration, so that LF would begin
+at 0.07 Hz instead of 0.04 in a recording of 56 s.
+
+**Left out on purpose**: VLF, total power and NeuroKit2's LFn and HFn (their lower
+edge moves with the duration, for the same reason); HTI and TINN (20 min at least,
+Task Force 1996); SDANN and its kin (hours); DFA alpha 2 (nothing to fit below
+some 200 beats); Shannon entropy of raw intervals (depends on the sampling rate).
+
+To add a variable: write one function below with its `variable` card, and name it
+in params. Tests, tables and documents follow the registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from eifer.errors import Problem, StudyError, describe, did_you_mean
+from eifer.physiology.peaks import (
+    correct,
+    neurokit_quiet,
+    nn_intervals_ms,
+    on_grid,
+    r_peaks,
+    require_method,
+)
+from eifer.physiology.quality import EcgQuality, QualitySpec, assess, unreadable
+from eifer.tables.attrition import ATTRITION
+from eifer.tables.physiology import HRV_DOMAINS
+
+TASK_FORCE = "Task Force 1996, doi:10.1161/01.CIR.93.5.1043"
+SALAHUDDIN = "Salahuddin et al. 2007, doi:10.1109/IEMBS.2007.4353378"
+MUNOZ = "Munoz et al. 2015, doi:10.1371/journal.pone.0138921"
+BAEK = "Baek et al. 2015, in Shaffer & Ginsberg 2017, doi:10.3389/fpubh.2017.00258"
+OVERVIEW = "Shaffer & Ginsberg 2017, doi:10.3389/fpubh.2017.00258"
+BRENNAN = "Brennan et al. 2001, doi:10.1109/10.959330"
+PINCUS = "Pincus & Goldberger 1994, doi:10.1152/ajpheart.1994.266.4.H1643"
+ROGERS = "Rogers et al. 2021, doi:10.3389/fphys.2020.596567"
+
+_AS_SDNN = f"as SDNN, another spread of the same intervals: {MUNOZ}"
+
+LEAST_INTERVALS = {"time": 2, "frequency": 4, "nonlinear": 12}
+"""Below these NeuroKit2's functions of a domain fail, or skip part of their work."""
+
+
+PSD_METHODS = ("welch",)
+"""Welch's: Hann windows of half the recording, half overlapping.
+
+The only estimator of NeuroKit2 0.2.12 that gives back the power of a planted
+oscillation (within 3 %) without further packages: ``fft`` is off by a factor of
+1400, ``burg`` by 5 to 80.
+"""
+
+
+@dataclass(frozen=True)
+class SpectrumSpec:
+    """How powers are estimated; NeuroKit2's own defaults have changed between releases.
+
+    ``psd_method`` is one of `PSD_METHODS`; ``interpolation_hz`` the rate at which
+    the intervals are resampled, by quadratic splines, before it; ``lf_hz`` and
+    ``hf_hz`` the bands, lower edge inside, upper edge outside.
+
+    Raises
+    ------
+    ValueError
+        For another method.
+    """
+
+    psd_method: str
+    interpolation_hz: float
+    lf_hz: tuple[float, float]
+    hf_hz: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        if self.psd_method not in PSD_METHODS:
+            raise ValueError(
+                f"spectral method {self.psd_method!r} is not among {', '.join(PSD_METHODS)}"
+                f"{did_you_mean(self.psd_method, PSD_METHODS)}"
+            )
+
+
+@dataclass(frozen=True)
+class EcgSpec:
+    """All choices on the way from an ECG to its HRV variables.
+
+    ``variables`` names what is computed, in order; ``("all",)`` stands for the registry.
+
+    Raises
+    ------
+    ValueError
+        For an unknown detector or variable.
+    """
+
+    method: str
+    powerline_hz: float
+    correct_artefacts: bool
+    quality: QualitySpec
+    spectrum: SpectrumSpec
+    variables: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        # As ValueErrors, so that whoever reads the params can list them among other faults.
+        try:
+            require_method(self.method)
+            cards(self.variables)
+        except StudyError as error:
+            raise ValueError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Variable:
+    """The card of one HRV variable.
+
+    ``least_s`` is the shortest recording it may be computed from, by ``source``;
+    ``column`` the NeuroKit2 output that ``of`` turns into the value; ``scales``
+    the registered variable it is a fixed multiple of (an analysis of variance of
+    both is one test counted twice), or empty.
+    """
+
+    name: str
+    domain: str
+    unit: str
+    least_s: float
+    source: str
+    meaning: str
+    column: str
+    of: Callable[[float], float]
+    scales: str = ""
+
+
+VARIABLES: dict[str, Variable] = {}
+"""Every variable by its name, in the order below."""
+
+
+def variable(
+    column: str, *, domain: str, unit: str, least_s: float, source: str, scales: str = ""
+) -> Callable[[Callable[[float], float]], Callable[[float], float]]:
+    """Register a function of one NeuroKit2 output; its name and first line go on the card."""
+
+    def register(of: Callable[[float], float]) -> Callable[[float], float]:
+        name = of.__name__
+        if name in VARIABLES:
+            raise ValueError(f"HRV variable {name!r} is registered twice")
+        meaning = (of.__doc__ or "").strip().splitlines()[0]
+        VARIABLES[name] = Variable(name, domain, unit, least_s, source, meaning, column, of, scales)
+        return of
+
+    return register
+
+
+# Time domain ------------------------------------------------------------------------------
+
+
+@variable("HRV_MeanNN", domain="time", unit="ms", least_s=10, source=SALAHUDDIN)
+def mean_nn_ms(value: float) -> float:
+    """Mean NN interval; about the level of the heart rate, not its variability."""
+    return value
+
+
+@variable("HRV_MeanNN", domain="time", unit="1/min", least_s=10, source=SALAHUDDIN)
+def mean_hr_bpm(value: float) -> float:
+    """Heart rate of the mean NN interval; about level, not variability."""
+    return 60000.0 / value
+
+
+@variable("HRV_MedianNN", domain="time", unit="ms", least_s=10, source=SALAHUDDIN)
+def median_nn_ms(value: float) -> float:
+    """Median NN interval; about level, not variability."""
+    return value
+
+
+@variable("HRV_SDNN", domain="time", unit="ms", least_s=30, source=MUNOZ)
+def sdnn_ms(value: float) -> float:
+    """Spread (standard deviation, n - 1) of the NN intervals: variability of every speed."""
+    return value
+
+
+@variable("HRV_RMSSD", domain="time", unit="ms", least_s=30, source=SALAHUDDIN)
+def rmssd_ms(value: float) -> float:
+    """Root mean square of successive differences: beat-to-beat, mostly vagal."""
+    return value
+
+
+@variable("HRV_CVNN", domain="time", unit="1", least_s=30, source=MUNOZ)
+def cvnn_ratio(value: float) -> float:
+    """SDNN over mean NN: variability relative to the level."""
+    return value
+
+
+@variable("HRV_CVSD", domain="time", unit="1", least_s=30, source=SALAHUDDIN)
+def cvsd_ratio(value: float) -> float:
+    """RMSSD over mean NN: beat-to-beat variability relative to the level."""
+    return value
+
+
+@variable("HRV_SDRMSSD", domain="time", unit="1", least_s=30, source=MUNOZ)
+def sdnn_rmssd_ratio(value: float) -> float:
+    """SDNN over RMSSD: slow against beat-to-beat variability."""
+    return value
+
+
+@variable("HRV_MadNN", domain="time", unit="ms", least_s=30, source=_AS_SDNN)
+def mad_nn_ms(value: float) -> float:
+    """Median absolute deviation times 1.4826: SDNN's estimate that outliers do not move."""
+    return value
+
+
+@variable("HRV_MCVNN", domain="time", unit="1", least_s=30, source=_AS_SDNN)
+def mcv_nn_ratio(value: float) -> float:
+    """Median absolute deviation (times 1.4826) over median NN."""
+    return value
+
+
+@variable("HRV_IQRNN", domain="time", unit="ms", least_s=30, source=_AS_SDNN)
+def iqr_nn_ms(value: float) -> float:
+    """Interquartile range of the NN intervals."""
+    return value
+
+
+@variable("HRV_Prc20NN", domain="time", unit="ms", least_s=30, source=_AS_SDNN)
+def p20_nn_ms(value: float) -> float:
+    """20th percentile of the NN intervals: how short the fast beats are."""
+    return value
+
+
+@variable("HRV_Prc80NN", domain="time", unit="ms", least_s=30, source=_AS_SDNN)
+def p80_nn_ms(value: float) -> float:
+    """80th percentile of the NN intervals: how long the slow beats are."""
+    return value
+
+
+@variable("HRV_pNN20", domain="time", unit="%", least_s=60, source=BAEK)
+def pnn20_pct(value: float) -> float:
+    """Successive differences above 20 ms, as a share of the NN intervals.
+
+    See `pnn50_pct` for the divisor.
+    """
+    return value
+
+
+@variable("HRV_pNN50", domain="time", unit="%", least_s=60, source=BAEK)
+def pnn50_pct(value: float) -> float:
+    """Successive differences above 50 ms, as a share of the NN intervals.
+
+    Divided by the number n of intervals, which is the Task Force's (1996)
+    definition and NeuroKit2's; other packages (pyhrv, hrv-analysis) divide by
+    the n - 1 differences, and their values are larger by n/(n - 1).
+    """
+    return value
+
+
+@variable("HRV_MinNN", domain="time", unit="ms", least_s=120, source=OVERVIEW)
+def min_nn_ms(value: float) -> float:
+    """Shortest NN interval: the fastest moment, like every extreme a matter of length."""
+    return value
+
+
+@variable("HRV_MaxNN", domain="time", unit="ms", least_s=120, source=OVERVIEW)
+def max_nn_ms(value: float) -> float:
+    """Longest NN interval: the slowest moment, like every extreme a matter of length."""
+    return value
+
+
+# Frequency domain -------------------------------------------------------------------------
+
+
+@variable("HRV_HF", domain="frequency", unit="ms2", least_s=40, source=SALAHUDDIN)
+def hf_ms2(value: float) -> float:
+    """Power of the high-frequency band (respiratory, vagal).
+
+    The Task Force (1996) asks for about 1 min; validation studies found 20 s
+    (Baek 2015) and 40 s enough, and the band is whole from 27 s on.
+    """
+    return value
+
+
+@variable("HRV_LnHF", domain="frequency", unit="ln(ms2)", least_s=40, source=SALAHUDDIN)
+def hf_ln(value: float) -> float:
+    """Natural logarithm of the high-frequency power, whose distribution is skewed."""
+    return value
+
+
+@variable("HRV_LF", domain="frequency", unit="ms2", least_s=120, source=TASK_FORCE)
+def lf_ms2(value: float) -> float:
+    """Power of the low-frequency band (baroreflex, sympathetic and vagal)."""
+    return value
+
+
+@variable("HRV_LFHF", domain="frequency", unit="1", least_s=120, source=TASK_FORCE)
+def lf_hf_ratio(value: float) -> float:
+    """LF over HF power; no measure of a sympathovagal balance (Billman 2013)."""
+    return value
+
+
+@variable("HRV_LFHF", domain="frequency", unit="%", least_s=120, source=TASK_FORCE)
+def lf_nu_pct(value: float) -> float:
+    """LF power as a share of LF + HF: the Task Force's normalised units.
+
+    NeuroKit2's LFn divides by the total power instead, whose lower edge depends
+    on the recording's length.
+    """
+    return 100.0 * value / (1.0 + value)
+
+
+# Nonlinear --------------------------------------------------------------------------------
+# SD1 and SD2 of the Poincare plot are functions of RMSSD and SDNN (Brennan 2001), so all that is
+# made of them needs what SDNN needs.
+
+_POINCARE = f"as SDNN and RMSSD, by {BRENNAN}: {MUNOZ}"
+
+
+@variable("HRV_SD1", domain="nonlinear", unit="ms", least_s=30, source=_POINCARE, scales="rmssd_ms")
+def sd1_ms(value: float) -> float:
+    """Width of the Poincare plot: RMSSD over the root of 2, but for centring."""
+    return value
+
+
+@variable("HRV_SD2", domain="nonlinear", unit="ms", least_s=30, source=_POINCARE)
+def sd2_ms(value: float) -> float:
+    """Length of the Poincare plot: slower variability."""
+    return value
+
+
+@variable("HRV_SD1SD2", domain="nonlinear", unit="1", least_s=30, source=_POINCARE)
+def sd1_sd2_ratio(value: float) -> float:
+    """Width over length of the Poincare plot."""
+    return value
+
+
+@variable("HRV_S", domain="nonlinear", unit="ms2", least_s=30, source=_POINCARE)
+def poincare_area_ms2(value: float) -> float:
+    """Area of the Poincare plot's ellipse, pi SD1 SD2."""
+    return value
+
+
+@variable("HRV_CSI", domain="nonlinear", unit="1", least_s=30, source=_POINCARE)
+def csi_ratio(value: float) -> float:
+    """Cardiac sympathetic index (Toichi 1997): length over width of the Poincare plot."""
+    return value
+
+
+@variable("HRV_CVI", domain="nonlinear", unit="log10(ms2)", least_s=30, source=_POINCARE)
+def cvi_log10(value: float) -> float:
+    """Cardiac vagal index (Toichi 1997): log10 of 16 SD1 SD2."""
+    return value
+
+
+@variable("HRV_CSI_Modified", domain="nonlinear", unit="ms", least_s=30, source=_POINCARE)
+def csi_modified_ms(value: float) -> float:
+    """Cardiac sympathetic index, modified (Jeppesen 2014): 4 SD2 squared over SD1."""
+    return value
+
+
+@variable("HRV_DFA_alpha1", domain="nonlinear", unit="1", least_s=120, source=ROGERS)
+def dfa_alpha1(value: float) -> float:
+    """Short-term scaling exponent of detrended fluctuations, over 4 to 11 beats."""
+    return value
+
+
+@variable("HRV_ApEn", domain="nonlinear", unit="1", least_s=120, source=PINCUS)
+def apen(value: float) -> float:
+    """Approximate entropy, m = 2, r = 0.2 SDNN; 10^m beats at least, at 50 a minute."""
+    return value
+
+
+@variable("HRV_SampEn", domain="nonlinear", unit="1", least_s=120, source=PINCUS)
+def sampen(value: float) -> float:
+    """Sample entropy, m = 2, r = 0.2 SDNN; 10^m beats at least, at 50 a minute."""
+    return value
+
+
+@variable("HRV_FuzzyEn", domain="nonlinear", unit="1", least_s=120, source=PINCUS)
+def fuzzyen(value: float) -> float:
+    """Fuzzy entropy (Chen 2007), m = 2, r = 0.2 SDNN: sample entropy without a hard border."""
+    return value
+
+
+# From beats to a table --------------------------------------------------------------------
+
+
+def cards(names: Sequence[str]) -> list[Variable]:
+    """Look up the cards of ``names``, in that order; of all variables for ``("all",)``.
+
+    Raises
+    ------
+    StudyError
+        Naming every unknown or repeated variable.
+    """
+    if tuple(names) == ("all",):
+        return list(VARIABLES.values())
+    problems = [
+        Problem(
+            "unknown HRV variable",
+            f"{name!r}{did_you_mean(name, VARIABLES)}",
+            f"choose among: {', '.join(VARIABLES)}",
+        )
+        for name in names
+        if name not in VARIABLES
+    ]
+    problems += [
+        Problem("HRV variable named twice", repr(name), "name each once")
+        for name in sorted({name for name in names if list(names).count(name) > 1})
+    ]
+    if problems:
+        raise StudyError(describe("HRV variables", problems))
+    return [VARIABLES[name] for name in names]
+
+
+def hrv_table(
+    peaks: NDArray[np.int64],
+    sampling_hz: float,
+    duration_s: float,
+    variables: Sequence[str],
+    spectrum: SpectrumSpec,
+) -> pd.DataFrame:
+    """HRV of one recording from its beats; see `hrv_of_intervals`.
+
+    Parameters
+    ----------
+    peaks
+        Sample of each beat, ``int64[k]``, increasing.
+    sampling_hz
+        Samples a second of the signal that ``peaks`` counts in.
+    duration_s
+        Length of the recording (not of the stretch that has beats).
+    variables
+        Names, or ``("all",)``.
+    spectrum
+        How powers are estimated.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``variable, domain, unit, value, reason``, a row a variable.
+    """
+    intervals = nn_intervals_ms(peaks, sampling_hz)
+    return hrv_of_intervals(intervals, duration_s, variables, spectrum)
+
+
+def hrv_of_intervals(
+    nn_ms: NDArray[np.float64],
+    duration_s: float,
+    variables: Sequence[str],
+    spectrum: SpectrumSpec,
+) -> pd.DataFrame:
+    """HRV of one recording from its successive NN intervals in ms.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``variable, domain, unit, value, reason``, a row a variable. A
+        value is missing where the recording is shorter than the variable's
+        minimum or the result is not a finite number; ``reason`` says which.
+    """
+    return pd.DataFrame(_rows(nn_ms, duration_s, cards(variables), spectrum))
+
+
+def analyse_ecg(
+    ecg_mv: NDArray[np.float64],
+    sampling_hz: float,
+    *,
+    video_id: str,
+    participant_id: str,
+    spec: EcgSpec,
+) -> tuple[list[dict[str, object]], dict[str, object]]:
+    """Take one recording from samples to its rows of HRV and its row of ECG_QUALITY.
+
+    Quality is judged on the beats as detected; variables are computed from the
+    corrected ones where ``spec.correct_artefacts``. A rejected recording has a row for
+    each variable too, without value, with the reason.
+
+    Parameters
+    ----------
+    ecg_mv
+        One lead as recorded, ``float64[n]``; may hold NaN (then it is rejected).
+    sampling_hz
+        Samples a second.
+    video_id, participant_id
+        Whose and which recording.
+    spec
+        The study's choices.
+    """
+    whose: dict[str, object] = {"video_id": video_id, "participant_id": participant_id}
+    peaks, quality = _judged(ecg_mv, sampling_hz, spec)
+    chosen = cards(spec.variables)
+    if quality.reason is None:
+        beats = correct(peaks, sampling_hz) if spec.correct_artefacts else peaks
+        intervals = nn_intervals_ms(beats, sampling_hz)
+        rows = _rows(intervals, quality.duration_s, chosen, spec.spectrum)
+    else:
+        why = f"ECG rejected: {quality.reason}"
+        rows = [_row(card, float("nan"), why) for card in chosen]
+    return (
+        [whose | row for row in rows],
+        whose | asdict(quality) | {"verdict": quality.verdict},
+    )
+
+
+def ecg_quality(ecg_mv: NDArray[np.float64], sampling_hz: float, spec: EcgSpec) -> EcgQuality:
+    """Judge one recording as `analyse_ecg` does, and compute nothing else of it."""
+    return _judged(ecg_mv, sampling_hz, spec)[1]
+
+
+def attrition(hrv: pd.DataFrame, quality: pd.DataFrame) -> pd.DataFrame:
+    """List what was left out: rejected ECGs, and the missing values of the good ones."""
+    rejected = quality[quality["verdict"] == "rejected"].assign(level="ecg", what="ECG")
+    missing = hrv[hrv["value"].isna() & ~hrv["video_id"].isin(rejected["video_id"])]
+    missing = missing.assign(level="hrv", what=missing["variable"])
+    rows = pd.concat([rejected, missing])[[c for c in ATTRITION.names if c != "n"]]
+    return ATTRITION.conform(rows.assign(n=1))
+
+
+def _judged(
+    ecg_mv: NDArray[np.float64], sampling_hz: float, spec: EcgSpec
+) -> tuple[NDArray[np.int64], EcgQuality]:
+    """Detect the beats, where the samples can be searched, and judge both."""
+    ecg_mv = np.asarray(ecg_mv, dtype=np.float64)
+    peaks = np.empty(0, dtype=np.int64)
+    if unreadable(ecg_mv, sampling_hz, spec.quality) is None:
+        peaks = r_peaks(
+            ecg_mv,
+            sampling_hz,
+            method=spec.method,
+            powerline_hz=spec.powerline_hz,
+            correct_artefacts=False,
+        )
+    return peaks, assess(ecg_mv, sampling_hz, peaks, spec.quality)
+
+
+def _rows(
+    nn_ms: NDArray[np.float64],
+    duration_s: float,
+    chosen: Sequence[Variable],
+    spectrum: SpectrumSpec,
+) -> list[dict[str, object]]:
+    """Make a row for each card: its value, or why there is none."""
+    intervals = on_grid(nn_ms)
+    wanted = {card.domain for card in chosen if duration_s >= card.least_s}
+    columns: dict[str, float] = {}
+    for domain in HRV_DOMAINS:
+        if domain in wanted and len(intervals) >= LEAST_INTERVALS[domain]:
+            columns |= _neurokit(domain, intervals, spectrum)
+    rows = []
+    for card in chosen:
+        if duration_s < card.least_s:
+            rows.append(_row(card, float("nan"), f"recording shorter than {card.least_s:g} s"))
+        elif len(intervals) < LEAST_INTERVALS[card.domain]:
+            least = LEAST_INTERVALS[card.domain]
+            rows.append(_row(card, float("nan"), f"fewer than {least} intervals"))
+        else:
+            value = card.of(columns.get(card.column, float("nan")))
+            known = np.isfinite(value)
+            why = None if known else "not computable from these intervals"
+            rows.append(_row(card, value if known else float("nan"), why))
+    return rows
+
+
+def _row(card: Variable, value: float, reason: str | None) -> dict[str, object]:
+    return {
+        "variable": card.name,
+        "family": card.domain,
+        "unit": card.unit,
+        "value": value,
+        "reason": reason,
+    }
+
+
+def _neurokit(domain: str, nn_ms: NDArray[np.float64], spectrum: SpectrumSpec) -> dict[str, float]:
+    """Every NeuroKit2 output of one domain, by its column's name."""
+    import neurokit2 as nk  # 1.6 s, and only needed once there are beats
+
+    if domain != "time" and np.ptp(nn_ms) == 0:
+        return {}  # without variation hrv_nonlinear divides by zero, and powers are rounding errors
+    intervals = {"RRI": nn_ms, "RRI_Time": np.cumsum(nn_ms) / 1000}
+    with neurokit_quiet():
+        if domain == "time":
+            out = nk.hrv_time(intervals)
+        elif domain == "nonlinear":
+            out = nk.hrv_nonlinear(intervals)
+        else:
+            out = nk.hrv_frequency(
+                intervals,
+                lf=spectrum.lf_hz,
+                hf=spectrum.hf_hz,
+                psd_method=spectrum.psd_method,
+                interpolation_rate=spectrum.interpolation_hz,
+                normalize=False,  # powers in ms2, not shares of the highest peak
+            )
+    return {str(name): float(value) for name, value in out.iloc[0].items()}

@@ -1,0 +1,201 @@
+"""R-peaks of an ECG, and the intervals between them: the one path every number takes.
+
+NeuroKit2 offers several ways from an ECG to HRV, and they disagree (its issues
+429, 767, 921, 1137: with or without cleaning, with or without artefact
+correction, a sampling rate that one function passes on and another does not).
+Here there is one: clean and detect with the same named method, correct if the
+study says so, take differences.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eifer.errors import RecordingError, StudyError, did_you_mean
+
+METHODS = ("neurokit", "pantompkins1985", "hamilton2002", "elgendi2010", "engzeemod2012")
+"""Detectors of NeuroKit2 whose cleaning step has the same name, so that the two always match."""
+
+LOWEST_HZ = 50
+"""Below this there is no QRS complex left to find (and the cleaning filters fail)."""
+
+LEAST_CORRECTABLE = 13
+"""Fewer beats than this are returned uncorrected: the method's thresholds are local quartiles."""
+
+
+def r_peaks(
+    ecg_mv: NDArray[np.float64],
+    sampling_hz: float,
+    *,
+    method: str,
+    powerline_hz: float,
+    correct_artefacts: bool,
+) -> NDArray[np.int64]:
+    """Find the R-peaks of an ECG.
+
+    Parameters
+    ----------
+    ecg_mv
+        One lead, ``float64[n]``; only its shape in time matters, not its scale.
+    sampling_hz
+        Samples a second.
+    method
+        One of `METHODS`, used for cleaning and for detection.
+    powerline_hz
+        Mains frequency that ``neurokit`` cleaning smooths away; the other methods band-pass.
+    correct_artefacts
+        Whether to apply `correct`.
+
+    Returns
+    -------
+    int64[k]
+        Sample of each R-peak, increasing; empty where there is none. A beat in
+        the first 0.3 s is not found by ``neurokit`` (its refractory time).
+
+    Raises
+    ------
+    RecordingError
+        If the samples are not one row of finite numbers, or the rate is below `LOWEST_HZ`, or
+        there is less than a second.
+    StudyError
+        If ``method`` is unknown.
+    """
+    require_method(method)
+    if not (np.isfinite(sampling_hz) and sampling_hz >= LOWEST_HZ):
+        raise RecordingError(
+            f"ECG with a sampling rate of {sampling_hz} Hz; R-peaks need {LOWEST_HZ} Hz at least"
+        )
+    samples = np.asarray(ecg_mv, dtype=np.float64)
+    if samples.ndim != 1 or not np.isfinite(samples).all():
+        bad = int((~np.isfinite(samples)).sum())
+        raise RecordingError(
+            f"ECG of shape {samples.shape} with {bad} samples that are not finite;"
+            " give one row of numbers"
+        )
+    if len(samples) < sampling_hz:
+        raise RecordingError(
+            f"ECG of {len(samples)} samples at {sampling_hz:g} Hz; give one second at least"
+        )
+    import neurokit2 as nk  # 1.6 s, and only needed once an ECG is there
+
+    with neurokit_quiet():
+        clean = nk.ecg_clean(
+            samples, sampling_rate=sampling_hz, method=method, powerline=powerline_hz
+        )
+        _, info = nk.ecg_peaks(
+            clean, sampling_rate=sampling_hz, method=method, correct_artifacts=False
+        )
+    peaks = np.unique(np.asarray(info["ECG_R_Peaks"], dtype=np.int64))
+    return correct(peaks, sampling_hz) if correct_artefacts else peaks
+
+
+def require_method(method: str) -> None:
+    """Refuse a detector that is not one of `METHODS`.
+
+    Raises
+    ------
+    StudyError
+        With the nearest known name.
+    """
+    if method not in METHODS:
+        hint = did_you_mean(method, METHODS)
+        raise StudyError(
+            f"R-peak detector {method!r} is not known{hint}; known: {', '.join(METHODS)}"
+        )
+
+
+def correct(peaks: NDArray[np.int64], sampling_hz: float) -> NDArray[np.int64]:
+    """Move ectopic and misplaced beats, add missed ones, remove extra ones.
+
+    The method of Kubios HRV, iterated until the number of artefacts stops
+    falling: Lipponen & Tarvainen (2019), doi:10.1080/03091902.2019.1640306, as
+    ``neurokit2.signal_fixpeaks`` implements it. A corrected beat lies midway
+    between its neighbours, which lowers beat-to-beat variability.
+
+    Returns
+    -------
+    int64[m]
+        Sample of each beat, increasing.
+    """
+    if len(peaks) < LEAST_CORRECTABLE:
+        return np.asarray(peaks, dtype=np.int64)
+    import neurokit2 as nk
+
+    with neurokit_quiet():
+        _, corrected = nk.signal_fixpeaks(
+            np.asarray(peaks), sampling_rate=sampling_hz, iterative=True, method="Kubios"
+        )
+    return np.unique(np.asarray(corrected, dtype=np.int64))
+
+
+def artefact_share(detected: NDArray[np.int64], corrected: NDArray[np.int64]) -> float:
+    """Share of the detected beats that the correction touched, 0 to 1.
+
+    A moved beat counts once, as does an added or a removed one.
+    """
+    lost = np.setdiff1d(detected, corrected).size
+    new = np.setdiff1d(corrected, detected).size
+    return min(1.0, max(lost, new) / max(1, len(detected)))
+
+
+def nn_intervals_ms(peaks: NDArray[np.int64], sampling_hz: float) -> NDArray[np.float64]:
+    """Intervals between successive beats, in ms, on a grid of 1/1024 ms.
+
+    On that grid differences of intervals are exact in binary. Without it the
+    rounding of ``samples / rate * 1000`` decides whether two beats that differ
+    by exactly 50 ms count for pNN50, and the same beats given at another rate
+    get another value.
+
+    Parameters
+    ----------
+    peaks
+        Sample of each beat, ``int64[k]``, increasing.
+    sampling_hz
+        Samples a second of the signal that ``peaks`` counts in.
+
+    Returns
+    -------
+    float64[k - 1]
+
+    Raises
+    ------
+    RecordingError
+        If the peaks do not increase, or the rate is not positive.
+    """
+    if not (np.isfinite(sampling_hz) and sampling_hz > 0):
+        raise RecordingError(f"beats at a sampling rate of {sampling_hz} Hz; give a positive one")
+    intervals = np.diff(np.asarray(peaks)) * (1000.0 / sampling_hz)
+    backward = np.flatnonzero(intervals <= 0)
+    if backward.size:
+        raise RecordingError(
+            f"{backward.size} of {len(peaks)} beats do not come after the one before"
+            f" (first at place {backward[0] + 1}); give sample numbers in rising order,"
+            " not intervals"
+        )
+    return on_grid(intervals)
+
+
+def on_grid(intervals_ms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``intervals_ms`` rounded to 1/1024 ms; see `nn_intervals_ms`."""
+    return np.round(np.asarray(intervals_ms, dtype=np.float64) * 1024) / 1024
+
+
+@contextmanager
+def neurokit_quiet() -> Iterator[None]:
+    """Silence what NeuroKit2 says about its own arithmetic, and nothing else.
+
+    Three things: NumPy's note that ``trapz`` (which it calls) is deprecated; its
+    warning that DFA alpha 2 needs longer recordings (not one of our variables);
+    divisions by zero inside its entropies, whose NaN and infinity we turn into
+    missing values with a reason.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`trapz` is deprecated", DeprecationWarning)
+        warnings.filterwarnings("ignore", "DFA_alpha2 related indices")
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"neurokit2\.")
+        yield

@@ -1,0 +1,22 @@
+"""Who and what was left out, where, and why: one form for every stage."""
+
+from __future__ import annotations
+
+from eifer.tables.schema import Column, Table
+
+LEVELS = ("participant", "video", "ecg", "frame", "hrv", "image")
+
+ATTRITION = Table(
+    name="attrition",
+    meaning="Everything left out by a stage: one row for each reason at each place.",
+    key=("level", "participant_id", "video_id", "what", "reason"),
+    may_be_empty=True,
+    columns=(
+        Column("level", "string", "kind of thing left out", values=LEVELS),
+        Column("participant_id", "string", "whose it was; n/a where it is nobody's"),
+        Column("video_id", "string", "in which recording; n/a where it is not about one"),
+        Column("what", "string", "the thing itself: a recording, an HRV variable, frames"),
+        Column("reason", "string", "why it was left out, in words"),
+        Column("n", "int", "how many", low=1),
+    ),
+)

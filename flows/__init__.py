@@ -1,0 +1,1 @@
+"""The running of the study: workspaces, summaries and the command line."""

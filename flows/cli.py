@@ -1,0 +1,144 @@
+"""The command line: ``eifer``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__
+)
+PARAMS = Path("params.yaml")
+
+
+@contextmanager
+def _errors_without_traceback(command: str) -> Iterator[None]:
+    from eifer.errors import StudyError
+    from stages._runtime.privacy import no_telemetry
+
+    no_telemetry()
+    try:
+        yield
+    except StudyError as error:
+        print(f"eifer {command}: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="folder to write, new or empty")],
+    participants: Annotated[int, typer.Option(help="how many people, in one wave", min=1)] = 4,
+    effect: Annotated[float, typer.Option(help="size of the planted effect; 0 is a null")] = 1.0,
+    seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 1,
+    params: Annotated[Path, typer.Option(help="what else is planted: its simulate section")] = (
+        PARAMS
+    ),
+) -> None:
+    """Write a simulated cohort, with its truth beside it."""
+    with _errors_without_traceback("simulate"):
+        from dataclasses import replace
+
+        from eifer.cohort.simulation.cohort import simulate_cohort
+        from eifer.errors import ParamsError
+        from stages._runtime.artifacts import write_json, write_table
+        from stages._runtime.machine import Machine
+        from stages.params import load_params
+
+        planted = load_params(params).simulate.planted
+        if planted is None:
+            raise ParamsError(f"{params} plants nothing (simulate.planted is null); give --params")
+        spec = replace(planted, participants_per_wave=(participants,), effect=effect)
+        simulated = simulate_cohort(out, spec, seed=seed, workers=Machine().workers)
+        # Beside the cohort, not in it: whoever analyses it must not stumble over the answers.
+        write_json(out.with_name(out.name + "_truth.json"), simulated.truth)
+        write_table(out.with_name(out.name + "_latent.parquet"), simulated.latent)
+        print(f"{participants} participants in {out}, what was planted in {out}_truth.json")
+
+
+@app.command()
+def validate(
+    cohort: Annotated[Path, typer.Argument(help="folder in the layout of docs/how-to")],
+    params: Annotated[Path, typer.Option(help="waves, exclusions and thresholds")] = PARAMS,
+) -> None:
+    """Check a cohort as the intake stage would, and list everything that is wrong."""
+    with _errors_without_traceback("validate"):
+        from functools import partial
+
+        from eifer.validation import validate as check
+        from stages._runtime import pool
+        from stages._runtime.machine import Machine
+        from stages.params import load_params
+
+        wanted, workers = load_params(params), Machine().workers
+        found = check(
+            cohort,
+            waves=wanted.study.waves,
+            exclude=wanted.study.exclude,
+            faces=wanted.extract,
+            ecg=wanted.stratify.ecg,
+            spec=wanted.intake,
+            each=partial(pool.each, workers=workers),
+            workers=workers,
+        )
+        included = int(found.participants["excluded"].isna().sum())
+        print(
+            f"{cohort} is valid: {included} of {len(found.participants)} participants, "
+            f"{found.videos['video_path'].notna().sum()} videos, "
+            f"{found.videos['ecg_path'].notna().sum()} ECGs"
+        )
+
+
+@app.command()
+def assets(
+    fetch: Annotated[bool, typer.Option("--fetch", help="fetch what is missing")] = False,
+) -> None:
+    """List the model files eifer uses, their licences, and where they are."""
+    with _errors_without_traceback("assets"):
+        from eifer.errors import AssetError
+        from eifer.faces import assets as models
+
+        for asset in models.ASSETS:
+            try:
+                where = str(models.fetch(asset) if fetch else models.locate(asset))
+            except AssetError:
+                if fetch:
+                    raise
+                where = "not fetched yet (make setup, or eifer assets --fetch)"
+            print(f"{asset.name}  {asset.licence}  sha256 {asset.sha256[:12]}…  {where}")
+
+
+@app.command()
+def workspace(
+    target: Annotated[Path, typer.Argument(help="folder of the new study")],
+    preset: Annotated[Path, typer.Option(help="its params")] = PARAMS,
+    cohort: Annotated[Path | None, typer.Option(help="folder of real recordings")] = None,
+) -> None:
+    """Make a study of its own: this code in another folder, with other params."""
+    with _errors_without_traceback("workspace"):
+        from flows.workspace import make_workspace, relative
+
+        overrides = {"study.cohort": relative(cohort, target)} if cohort else {}
+        made = make_workspace(target, preset=preset, overrides=overrides)
+        print(f"study in {made}; change its params.yaml, then: cd {target} && dvc repro")
+
+
+@app.command()
+def summary() -> None:
+    """Say who and what was included and excluded, and where the time went."""
+    with _errors_without_traceback("summary"):
+        from flows.summary import show
+
+        show(Path())
+
+
+@app.command()
+def outputs() -> None:
+    """Print docs/outputs.md: every table and column with unit and range."""
+    from flows.outputs import describe
+
+    print(describe(), end="")

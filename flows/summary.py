@@ -1,0 +1,100 @@
+"""What a person wants to know after a run, from the stages' own reports and tables."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from eifer.errors import StudyError
+from eifer.tables.attrition import ATTRITION
+from eifer.tables.partitions import PARTITIONS
+from flows.graph import declared
+from stages._runtime.artifacts import read_table
+
+
+def show(study: Path) -> None:
+    """Print methods, exclusions, partitions and times of the study in the folder ``study``.
+
+    Raises
+    ------
+    StudyError
+        If nothing has run there yet.
+    """
+    data = study / "data"
+    console = Console(highlight=False)
+    fragments = [f for name in declared() for f in sorted((data / name).glob("**/report.json"))]
+    if not fragments:
+        raise StudyError(f"no results in {data.resolve()}; run `make demo` or `dvc repro` first")
+    for path in fragments:
+        report = json.loads(path.read_text())
+        item = "".join(f" ({key} {value})" for key, value in report["item"].items())
+        console.print(f"\n[bold]{report['title']}[/bold]{item}\n{report['methods']}")
+    console.print()
+    console.print(_attrition(data))
+    if (data / "split/partitions.parquet").exists():
+        console.print(_partitions(read_table(data / "split/partitions.parquet", PARTITIONS)))
+    if times := _times(study / "runs/provenance"):
+        console.print(_where_time_went(times))
+    checks = [c for path in data.glob("**/checks.json") for c in json.loads(path.read_text())]
+    passed = sum(check["success"] for check in checks)
+    console.print(f"{passed} of {len(checks)} data checks passed; results are in {data}/")
+
+
+def _attrition(data: Path) -> Table:
+    parts = [
+        read_table(path, ATTRITION).assign(stage=path.relative_to(data).parts[0])
+        for path in sorted(data.glob("**/attrition.parquet"))
+    ]
+    rows = pd.concat(parts) if parts else ATTRITION.empty().assign(stage="")
+    # A reason that ends in numbers of its own stands once, for all who share its words.
+    short = rows.assign(kind=rows["reason"].str.replace(r"\d+(\.\d+)?", "…", regex=True))
+    groups = short.groupby(["stage", "level", "kind"], sort=False)
+    counted = groups.agg(n=("n", "sum"), people=("participant_id", "nunique")).reset_index()
+    table = Table("stage", "left out", "n", "participants", "why", title="Left out, and why")
+    for row in counted.itertuples():
+        table.add_row(row.stage, row.level, f"{row.n}", f"{row.people}", row.kind)
+    return table
+
+
+def _partitions(people: pd.DataFrame) -> Table:
+    table = Table("partition", "High", "Low", "frames", "participants", title="Partitions")
+    for name in ("train", "validation", "test"):
+        mine = people[people["partition"] == name]
+        sizes = mine["group"].value_counts()
+        names = ", ".join(mine["participant_id"].str.removeprefix("sub-"))
+        frames = str(mine["n_frames"].sum())
+        table.add_row(name, str(sizes.get("High", 0)), str(sizes.get("Low", 0)), frames, names)
+    return table
+
+
+def _times(records: Path) -> dict[str, dict[str, Any]]:
+    """The latest record of every stage instance; names sort by time."""
+    latest: dict[str, dict[str, Any]] = {}
+    for path in sorted(records.glob("*.json")):
+        record = json.loads(path.read_text())
+        latest[record["stage"]] = record
+    return latest
+
+
+def _where_time_went(times: dict[str, dict[str, Any]]) -> Table:
+    table = Table(
+        "stage", "wall s", "CPU s", "peak MB", title="Where the time went (latest run of each)"
+    )
+    total: defaultdict[str, float] = defaultdict(float)
+    for name, record in times.items():
+        total["wall"] += record["wall_s"]
+        total["cpu"] += record["cpu_s"]
+        table.add_row(
+            name,
+            f"{record['wall_s']:.1f}",
+            f"{record['cpu_s']:.1f}",
+            f"{record['peak_rss_mb']:.0f}",
+        )
+    table.add_row("all", f"{total['wall']:.1f}", f"{total['cpu']:.1f}", "")
+    return table

@@ -1,0 +1,208 @@
+"""Tables checked by Great Expectations, from the promises written in `eifer.tables`.
+
+Contexts are ephemeral: a file context shared by processes loses entries or
+crashes. The results keep no time and no run id, because they are DVC outputs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import pandas as pd
+
+# Read when the package is imported, which is why this stands above the import.
+os.environ["GX_ANALYTICS_ENABLED"] = "false"
+import great_expectations as gx
+import great_expectations.expectations as gxe
+from great_expectations.core.metric_domain_types import MetricDomainTypes
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.execution_engine import ExecutionEngine, PandasExecutionEngine
+from great_expectations.expectations.expectation import BatchExpectation
+from great_expectations.expectations.metrics.metric_provider import metric_value
+from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
+
+from eifer.errors import ContractError, examples
+from eifer.tables.schema import Column, Rule, Table
+
+logging.getLogger("great_expectations").setLevel(logging.WARNING)
+
+_RULES: dict[str, tuple[Rule, Mapping[str, pd.DataFrame]]] = {}
+"""The rules of the check under way: an expectation's fields must be plain values, so it names one."""
+
+
+class RowsBreakingRule(TableMetricProvider):
+    """The rows for which a rule of the table does not hold."""
+
+    metric_name = "table.rows_breaking_rule"
+    value_keys = ("rule",)
+
+    @metric_value(engine=PandasExecutionEngine)
+    def _pandas(
+        cls,  # noqa: N805 - the decorator hands over the class
+        execution_engine: PandasExecutionEngine,
+        metric_domain_kwargs: dict[str, Any],
+        metric_value_kwargs: dict[str, Any],
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any],
+    ) -> pd.DataFrame:
+        frame, _, _ = execution_engine.get_compute_domain(
+            metric_domain_kwargs, domain_type=MetricDomainTypes.TABLE
+        )
+        rule, others = _RULES[metric_value_kwargs["rule"]]
+        return rule.broken(frame, others)
+
+
+class ExpectRuleToHold(BatchExpectation):
+    """Expect a rule between rows, columns or tables to hold for every row."""
+
+    rule: str
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.rows_breaking_rule",)
+    success_keys: ClassVar[tuple[str, ...]] = ("rule",)
+
+    def _validate(
+        self,
+        metrics: dict[str, Any],
+        runtime_configuration: dict[str, Any] | None = None,
+        execution_engine: ExecutionEngine | None = None,
+    ) -> dict[str, Any]:
+        broken = metrics["table.rows_breaking_rule"]
+        return {
+            "success": broken.empty,
+            "result": {"unexpected_count": len(broken), "unexpected_index_list": list(broken.index)},
+        }
+
+
+Check = dict[str, Any]
+"""One expectation and its outcome: expectation, column, success, n_unexpected and, failed, more."""
+
+
+def check(
+    table: Table, frame: pd.DataFrame, others: Mapping[str, pd.DataFrame] | None = None
+) -> list[Check]:
+    """Check a table against its promises.
+
+    Rules that need tables not in ``others`` are left to the stage that has them.
+
+    Raises
+    ------
+    ContractError
+        If any promise is broken: all of them, each with rows, reason and remedy.
+    """
+    others = others or {}
+    try:
+        conformed = table.conform(frame)
+    except (ValueError, TypeError) as error:
+        raise ContractError(f"{error}\n    -> the stage that wrote {table.name} must be mended") from error
+    promises = list(_promises(table, others))
+    _RULES.clear()
+    _RULES.update({rule.name: (rule, others) for rule in table.rules})
+    results = _validate(conformed, [expectation for expectation, _, _ in promises])
+    checks, failures = [], []
+    for (expectation, about, advice), result in zip(promises, results, strict=True):
+        rows = result.result.get("unexpected_index_list") or []
+        count = result.result.get("unexpected_count", len(rows))
+        name = expectation.rule if isinstance(expectation, ExpectRuleToHold) else about
+        checks.append(
+            {
+                "table": table.name,
+                "about": name,
+                "expectation": result.expectation_config.type,
+                "success": bool(result.success),
+                "n_unexpected": int(count or 0),
+            }
+        )
+        if not result.success:
+            failures.append(_failure(table, conformed, about, advice, rows, count, result))
+    if failures:
+        raise ContractError("\n".join([f"{table.name}: {len(failures)} checks failed", *failures]))
+    return checks
+
+
+def _promises(table: Table, others: Mapping[str, pd.DataFrame]) -> Iterator[tuple[Any, str, str]]:
+    """Each expectation of a table with what it is about and what to do when it fails."""
+    yield gxe.ExpectTableColumnsToMatchOrderedList(column_list=table.names), "columns", ""
+    if not table.may_be_empty:
+        yield gxe.ExpectTableRowCountToBeBetween(min_value=1), "at least one row", ""
+    if table.key:
+        key = list(table.key)
+        about = f"one row for each {', '.join(key)}"
+        unique = (
+            gxe.ExpectColumnValuesToBeUnique(column=key[0])
+            if len(key) == 1
+            else gxe.ExpectCompoundColumnsToBeUnique(column_list=key)
+        )
+        yield unique, about, "remove the duplicate rows at their source"
+    for column in table.columns:
+        advice = " ".join(filter(None, [column.why, column.remedy]))
+        for expectation, promise in _column_promises(column):
+            yield expectation, f"{column.name} {promise}", advice
+    for rule in table.rules:
+        if all(name in others for name in rule.needs):
+            yield ExpectRuleToHold(rule=rule.name), rule.says, f"{rule.why} {rule.remedy}".strip()
+
+
+def _column_promises(column: Column) -> Iterator[tuple[Any, str]]:
+    if not column.missing:
+        yield gxe.ExpectColumnValuesToNotBeNull(column=column.name), "is never missing"
+    if column.values:
+        values = list(column.values)
+        yield gxe.ExpectColumnValuesToBeInSet(column=column.name, value_set=values), f"is one of {values}"
+    if column.low is not None or column.high is not None:
+        between = gxe.ExpectColumnValuesToBeBetween(
+            column=column.name, min_value=column.low, max_value=column.high
+        )
+        unit = f" {column.unit}" if column.unit else ""
+        yield between, f"lies in [{column.low}, {column.high}]{unit}"
+
+
+def _validate(frame: pd.DataFrame, expectations: list[Any]) -> list[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        context = gx.get_context(mode="ephemeral")
+        context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+        batch = (
+            context.data_sources.add_pandas("memory")
+            .add_dataframe_asset("table")
+            .add_batch_definition_whole_dataframe("whole")
+            .get_batch({"dataframe": frame})
+        )
+        suite = gx.ExpectationSuite(name="table", expectations=expectations)
+        outcome = batch.validate(suite, result_format="COMPLETE")
+    # Results come back grouped by metric, so they are put into the suite's order again.
+    by_config = {_identity(result.expectation_config): result for result in outcome.results}
+    return [by_config[_identity(expectation.configuration)] for expectation in expectations]
+
+
+def _identity(configuration: Any) -> str:
+    kwargs = {name: value for name, value in configuration.kwargs.items() if name != "batch_id"}
+    return f"{configuration.type} {sorted(kwargs.items())}"
+
+
+def _failure(
+    table: Table,
+    frame: pd.DataFrame,
+    about: str,
+    advice: str,
+    rows: list[int],
+    count: int | None,
+    result: Any,
+) -> str:
+    info = result.exception_info or {}
+    raised = info.get("exception_message") or next(
+        (one.get("exception_message") for one in info.values() if isinstance(one, dict)), None
+    )
+    if raised:
+        return f"  {about}: could not be checked: {raised}"
+    if not rows:
+        return f"  {about}: not so (observed {result.result.get('observed_value')})\n    -> {advice}"
+    column = result.expectation_config.kwargs.get("column")
+    shown = list(dict.fromkeys([*table.key, *([column] if column else [])]))
+    places = [
+        " ".join(f"{name}={value}" for name, value in zip(shown, values, strict=True))
+        for values in frame.loc[rows, shown].itertuples(index=False)
+    ]
+    return f"  {about}: {count} of {len(frame)} rows break this: {examples(places)}\n    -> {advice}"

@@ -1,0 +1,55 @@
+"""What this machine may use. Nothing here is part of the study, and no result depends on it."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+
+class Machine(BaseSettings):
+    """Knobs read from ``machine.yaml`` (where there is one) and ``EIFER_*`` variables, which win."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="EIFER_", yaml_file="machine.yaml", extra="forbid", frozen=True
+    )
+
+    workers: int = Field(
+        default_factory=lambda: len(os.sched_getaffinity(0)),
+        ge=1,
+        description="processes that take videos in turn",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="where networks run; auto takes a GPU that is there"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="arithmetic of networks on a GPU; a CPU always takes float32"
+    )
+    batch: int = Field(default=128, ge=1, description="crops a network sees at once when estimating")
+
+    def torch_device(self) -> str:
+        """The torch device that networks run on here."""
+        import torch
+
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        return self.device
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments first, then the environment, then the file."""
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)

@@ -1,0 +1,313 @@
+"""What happens around every stage, so that a stage module holds only its own step.
+
+``@stage`` validates params.yaml, checks what the stage reads, calls it in an
+empty folder, checks what it made, adds its check results and report fragment,
+and only then puts the folder in the place of the old one. If anything fails the
+old folder is what remains.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import shutil
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from eifer.errors import StudyError
+from eifer.seeding import sub_seed
+from eifer.tables.schema import Table
+from stages._runtime import artifacts, pool, provenance
+from stages._runtime.machine import Machine
+from stages._runtime.privacy import no_telemetry
+from stages.params import load_params
+
+PARAMS = Path("params.yaml")
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Given:
+    """Something a stage reads: a path as in dvc.yaml, and the table it must be.
+
+    In a path ``${item.x}`` is the stage's own matrix key and ``${section.name}``
+    a parameter; a parameter that is a list stands for one file for each entry.
+    """
+
+    path: str
+    table: Table | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """Something a stage writes into its folder: a table, shards of one, or (no table) a file."""
+
+    name: str
+    table: Table | None = None
+    shards: bool = False
+
+
+CHECKS = Made("checks.json")
+REPORT = Made("report.json")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a stage says of itself: a methods text with its real values, and its numbers."""
+
+    methods: str
+    numbers: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage hands back: a table, an iterable of (shard name, table), or JSON for each `Made`."""
+
+    made: Mapping[Made, Any]
+    report: Report
+
+
+class Run:
+    """One execution of a stage: its params, and the ways to its files, cores and seeds."""
+
+    def __init__(
+        self, stage: Stage, params: Any, item: Mapping[str, str], folder: Path, machine: Machine
+    ) -> None:
+        self.stage = stage
+        self.params = params
+        self.item = item
+        self.folder = folder
+        self.machine = machine
+        self.seen: dict[str, pd.DataFrame] = {}
+        self.checks: list[dict[str, Any]] = []
+
+    def paths(self, given: Given) -> list[Path]:
+        """Where ``given`` lies: several places where its path names a list in params."""
+        paths = [artifacts.fill(given.path, {f"item.{k}": v for k, v in self.item.items()})]
+        for name in _placeholders(paths[0]):
+            value: Any = self.params
+            for part in name.split("."):
+                value = getattr(value, part)
+            values = [str(v) for v in value] if isinstance(value, (list, tuple)) else [str(value)]
+            paths = [artifacts.fill(path, {name: v}) for path in paths for v in values]
+        return [Path(path) for path in paths]
+
+    def path(self, given: Given) -> Path:
+        """Where ``given`` lies, when it is one place."""
+        (path,) = self.paths(given)
+        return path
+
+    def read(self, given: Given, columns: list[str] | None = None) -> pd.DataFrame:
+        """The table at ``given``, checked against its contract unless only some columns are asked for."""
+        if given.table is None:
+            raise TypeError(f"{given.path} is not a table")
+        parts = [artifacts.read_table(path, given.table, columns) for path in self.paths(given)]
+        frame = pd.concat(parts, ignore_index=True)
+        if columns is None:
+            frame = given.table.conform(frame)
+            self._check(given.table, frame)
+            self.seen[given.table.name] = frame
+        return frame
+
+    def out(self, made: Made) -> Path:
+        """Where a stage itself writes what is not a table."""
+        return self.folder / made.name
+
+    def seed(self, *names: object) -> int:
+        """The sub-seed of this stage for the purpose ``names``."""
+        return sub_seed(self.params.study.seed, self.stage.name, *names)
+
+    def each(
+        self, function: Callable[[Task], Result], tasks: Sequence[Task], label: str
+    ) -> Iterator[Result]:
+        """Yield ``function(task)`` in order, computed by a pool over this machine's cores."""
+        return pool.each(function, tasks, workers=self.machine.workers, label=label)
+
+    def _check(self, table: Table, frame: pd.DataFrame) -> None:
+        # Great Expectations takes seconds to import, which --help and errors in params need not wait for.
+        from stages._runtime.contracts import check
+
+        self.checks += check(table, frame, self.seen)
+
+    def write(self, outcome: Outcome) -> None:
+        """Check everything an outcome holds and write it into the run's folder."""
+        tables: dict[Made, list[tuple[str, pd.DataFrame]]] = {}
+        # Rules may compare tables with each other, so all are at hand before the first is checked.
+        for made, value in outcome.made.items():
+            if made.table is not None and isinstance(value, (pd.DataFrame, list)):
+                parts = [("", value)] if isinstance(value, pd.DataFrame) else value
+                tables[made] = [(name, made.table.conform(part)) for name, part in parts]
+                self.seen[made.table.name] = pd.concat(
+                    [part for _, part in tables[made]], ignore_index=True
+                )
+        for made, value in outcome.made.items():
+            if made.table is None:
+                if value is not None:
+                    artifacts.write_json(self.out(made), value)
+                continue
+            if made.shards:
+                self.out(made).mkdir()
+            for name, part in tables.get(made, value):
+                frame = made.table.conform(part)
+                self._check(made.table, frame)
+                path = self.out(made) / f"{name}.parquet" if made.shards else self.out(made)
+                artifacts.write_table(path, frame)
+        artifacts.write_json(self.out(CHECKS), _once(self.checks))
+        artifacts.write_json(
+            self.out(REPORT),
+            {
+                "stage": self.stage.name,
+                "item": dict(self.item),
+                "title": self.stage.title,
+                "methods": " ".join(outcome.report.methods.split()),
+                "numbers": dict(outcome.report.numbers),
+            },
+        )
+
+
+class Stage:
+    """A stage as DVC knows it: its name, what it reads, what it makes, and which params it may see."""
+
+    def __init__(
+        self,
+        function: Callable[[Run], Outcome],
+        *,
+        params: Sequence[str],
+        given: Sequence[Given],
+        made: Sequence[Made],
+        matrix: str | None,
+    ) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = function.__name__
+        self.params = tuple(params)
+        self.given = tuple(given)
+        self.made = tuple(made)
+        self.matrix = matrix
+        module = sys.modules[function.__module__]
+        self.title = (module.__doc__ or "").strip().splitlines()[0].rstrip(".")
+
+    @property
+    def folder(self) -> str:
+        """The folder this stage writes, as in dvc.yaml: its only output."""
+        part = f"/{self.matrix}-${{item.{self.matrix}}}" if self.matrix else ""
+        return f"data/{self.name}{part}"
+
+    def __call__(self, item: Mapping[str, str]) -> None:
+        """Run the stage for one matrix ``item`` in the current folder.
+
+        Raises
+        ------
+        StudyError
+            If params, input or output break their contract; the old output stays.
+        """
+        params = _only(load_params(PARAMS), self.params)
+        machine = Machine()
+        final = Path(artifacts.fill(self.folder, {f"item.{k}": v for k, v in item.items()}))
+        partial = final.with_name(final.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        run = Run(self, params, item, partial, machine)
+        started = time.time()
+        try:
+            self._fill(run)
+            artifacts.settle(partial, final)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            _restore(final)
+            raise
+        provenance.record(self.name, item, started, [p for g in self.given for p in run.paths(g)], final)
+
+    def _fill(self, run: Run) -> None:
+        absent = [str(p) for given in self.given for p in run.paths(given) if not p.exists()]
+        if absent:
+            raise StudyError(
+                f"{self.name}: {', '.join(absent)} is missing; run `dvc repro` "
+                "(or give its path in params.yaml)"
+            )
+        outcome = self.function(run)
+        unexpected = set(outcome.made) ^ set(self.made)
+        if unexpected:
+            raise TypeError(f"{self.name} declares and returns different things: {unexpected}")
+        run.write(outcome)
+
+    def main(self, arguments: Sequence[str] | None = None) -> None:
+        """The command line of the stage: ``python -m stages.<name> [--<matrix> VALUE]``."""
+        parser = argparse.ArgumentParser(prog=f"python -m stages.{self.name}", description=self.title)
+        if self.matrix:
+            parser.add_argument(f"--{self.matrix}", required=True, help="which one of the matrix")
+        item = vars(parser.parse_args(arguments))
+        no_telemetry()
+        try:
+            self(item)
+        except StudyError as error:
+            print(f"{self.name}: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+        except Exception:
+            traceback.print_exc()
+            print(f"{self.name}: this is a fault of eifer, not of the data", file=sys.stderr)
+            raise SystemExit(2) from None
+
+
+def stage(
+    *,
+    params: Sequence[str],
+    given: Sequence[Given] = (),
+    made: Sequence[Made] = (),
+    matrix: str | None = None,
+) -> Callable[[Callable[[Run], Outcome]], Stage]:
+    """Declare a stage: the params it sees, what it reads and makes, and its matrix key."""
+
+    def wrap(function: Callable[[Run], Outcome]) -> Stage:
+        return Stage(function, params=params, given=given, made=made, matrix=matrix)
+
+    return wrap
+
+
+def _placeholders(path: str) -> list[str]:
+    return [part.split("}")[0] for part in path.split("${")[1:]]
+
+
+def _only(params: Any, names: Iterable[str]) -> Any:
+    """The params a stage declared, and no others: what DVC does not know, a stage cannot read."""
+    allowed: dict[str, Any] = {}
+    for name in names:
+        section, _, key = name.partition(".")
+        value = getattr(params, section)
+        if key:
+            allowed.setdefault(section, SimpleNamespace())
+            setattr(allowed[section], key, getattr(value, key))
+        else:
+            allowed[section] = value
+    return SimpleNamespace(**allowed)
+
+
+def _once(checks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The checks with those of a table's shards merged into one line each, counted."""
+    merged: dict[tuple[str, str], dict[str, Any]] = {}
+    for check in checks:
+        line = merged.setdefault((check["table"], check["about"]), {**check, "times": 0})
+        line["times"] += 1
+    return list(merged.values())
+
+
+def _restore(final: Path) -> None:
+    """Bring back the output that DVC removed before it started this stage, if there was one."""
+    if "DVC_STAGE" in os.environ and not final.exists() and Path("dvc.lock").exists():
+        subprocess.run(
+            [sys.executable, "-m", "dvc", "checkout", "--quiet", str(final)],
+            check=False,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )

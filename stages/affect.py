@@ -1,0 +1,91 @@
+"""The network that estimates arousal and valence from a face."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from eifer.affect.corpus import align_corpus, open_corpus
+from eifer.affect.estimator import Estimator
+from eifer.affect.training import card_markdown, given_card, model_card, train
+from eifer.affect.weights import load_weights, save_weights
+from eifer.faces.crops import align_image
+from eifer.tables.attrition import ATTRITION
+from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
+
+ORIGIN = Given("${affect.origin}")
+WEIGHTS = Made("weights.safetensors")
+CARD = Made("card.json")
+CARD_PAGE = Made("card.md")
+HISTORY = Made("history.json")
+LEFT_OUT = Made("attrition.parquet", ATTRITION)
+
+
+@stage(
+    params=("study.seed", "study.crop", "extract", "affect"),
+    given=(ORIGIN,),
+    made=(WEIGHTS, CARD, CARD_PAGE, HISTORY, LEFT_OUT),
+)
+def affect(run: Run) -> Outcome:
+    """Train the network on a corpus of faces, or take given weights whose hash is known."""
+    history: list[dict[str, float]] = []
+    left_out = ATTRITION.empty()
+    if run.params.affect.sha256 is None:
+        state, card, history, left_out = _trained(run)
+    else:
+        state, card = _given(run)
+    save_weights(run.out(WEIGHTS), state, card)
+    run.out(CARD_PAGE).write_text(card_markdown(card))
+    return Outcome(
+        {WEIGHTS: None, CARD: card, CARD_PAGE: None, HISTORY: history, LEFT_OUT: left_out},
+        Report(
+            f"""Arousal and valence are estimated by {run.params.affect.backbone}
+            at {run.params.study.crop.size_px} pixels, {card["made"]}.""",
+            {"validation": card["validation"], "images": card["images"]},
+        ),
+    )
+
+
+def _trained(run: Run) -> tuple[Any, dict[str, Any], list[dict[str, float]], pd.DataFrame]:
+    params = run.params.affect
+    spec = params.network(run.params.study.crop.size_px)
+    align = partial(align_image, spec=run.params.study.crop, faces=run.params.extract)
+    corpus = open_corpus(run.path(ORIGIN))
+    faces = align_corpus(
+        corpus, align, spec.size_px, scratch=run.folder, workers=run.machine.workers
+    )
+    initial = params.initial and load_weights(params.initial.path, params.initial.sha256)
+    trained = train(
+        faces.images,
+        faces.targets,
+        faces.identities,
+        spec,
+        params.training,
+        seed=run.seed(),
+        initial=initial,
+        device=run.machine.torch_device(),
+        precision=run.machine.precision,
+    )
+    card = model_card(
+        trained,
+        spec,
+        params.training,
+        corpus={"origin": params.origin, "images": len(faces.identities)},
+        licence=params.licence,
+        initial=params.initial.sha256 if params.initial else "random",
+    )
+    return trained.state, card, trained.history, faces.left_out
+
+
+def _given(run: Run) -> tuple[Any, dict[str, Any]]:
+    params = run.params.affect
+    spec = params.network(run.params.study.crop.size_px)
+    network = Estimator(load_weights(run.path(ORIGIN), params.sha256), spec).network
+    card = given_card(spec, origin=params.origin, sha256=params.sha256, licence=params.licence)
+    return network.state_dict(), card
+
+
+if __name__ == "__main__":
+    affect.main()

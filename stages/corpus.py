@@ -1,0 +1,28 @@
+"""Faces with known arousal and valence, which play AffectNet's part."""
+
+from __future__ import annotations
+
+from eifer.cohort.simulation.corpus import simulate_corpus
+from eifer.tables.affect import CORPUS
+from stages._runtime.stage import Made, Outcome, Report, Run, stage
+
+IMAGES = Made("corpus.parquet", CORPUS)
+
+
+@stage(params=("study.seed", "corpus"), made=(IMAGES,), matrix="faces")
+def corpus(run: Run) -> Outcome:
+    """Draw portraits of people who are not in the cohort."""
+    wanted = run.params.corpus.drawn
+    images = simulate_corpus(wanted, seed=run.seed(), workers=run.machine.workers)
+    return Outcome(
+        {IMAGES: images},
+        Report(
+            f"""The affect corpus is drawn: {len(images)} portraits of {wanted.identities} identities
+            that are not in the cohort, with known arousal and valence.""",
+            {"images": len(images), "identities": wanted.identities},
+        ),
+    )
+
+
+if __name__ == "__main__":
+    corpus.main()

@@ -1,0 +1,91 @@
+"""Arousal and valence estimated for every accepted frame."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from eifer.affect.estimator import Estimator
+from eifer.affect.spec import AffectSpec
+from eifer.affect.weights import load_weights
+from eifer.cohort.recordings import unchanged
+from eifer.faces.crops import crops
+from eifer.hashing import sha256_file
+from eifer.tables.affect import ESTIMATES
+from eifer.tables.cohort import VIDEOS
+from eifer.tables.faces import FRAMES
+from eifer.vocabulary import FrameStatus
+from stages._runtime.machine import Machine
+from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
+
+RECORDINGS = Given("data/intake/videos/wave-${item.wave}.parquet", VIDEOS)
+FACES = Given("data/extract/wave-${item.wave}/frames.parquet", FRAMES)
+WEIGHTS = Given("data/affect/weights.safetensors")
+AFFECT = Made("estimates.parquet", ESTIMATES)
+
+
+@stage(
+    params=("study.cohort", "study.crop", "affect"),
+    given=(RECORDINGS, FACES, WEIGHTS),
+    made=(AFFECT,),
+    matrix="wave",
+)
+def estimate(run: Run) -> Outcome:
+    """Cut each accepted face again from its video and show it to the network."""
+    videos = run.read(RECORDINGS).dropna(subset="video_path").set_index("video_id")
+    frames = run.read(FACES)
+    accepted = frames[frames["status"] == FrameStatus.ACCEPTED]
+    spec = run.params.affect.network(run.params.study.crop.size_px)
+    weights = run.path(WEIGHTS)
+    work = partial(_video, run.params.study, spec, weights, sha256_file(weights), run.machine)
+    tasks = [(videos.loc[video].to_dict(), rows) for video, rows in accepted.groupby("video_id")]
+    estimates = pd.concat(run.each(work, tasks, "estimate"), ignore_index=True)
+    numbers = {
+        f"{name}_{what}": round(float(getattr(estimates[name], what)()), 4)
+        for name in ("arousal", "valence")
+        for what in ("mean", "std")
+    }
+    return Outcome(
+        {AFFECT: estimates},
+        Report(
+            f"""Arousal and valence in [-1, 1] were estimated for {len(estimates)} accepted frames.
+            They are indicators derived from a model, not ground truth.""",
+            {"frames": len(estimates), **numbers},
+        ),
+    )
+
+
+def _video(
+    study: Any,
+    spec: AffectSpec,
+    weights: Path,
+    sha256: str,
+    machine: Machine,
+    task: tuple[dict[str, Any], pd.DataFrame],
+) -> pd.DataFrame:
+    video, rows = task
+    path = unchanged(Path(study.cohort) / video["video_path"], video["video_sha256"])
+    faces = crops(path, rows, study.crop)
+    numbers, values = _estimator(weights, sha256, spec, machine).estimate_stream(faces)
+    whose = rows[["video_id", "participant_id"]].reset_index(drop=True)
+    return whose.assign(frame=numbers, arousal=values[:, 0], valence=values[:, 1])
+
+
+@cache
+def _estimator(weights: Path, sha256: str, spec: AffectSpec, machine: Machine) -> Estimator:
+    """One network a process: loading it costs more than a short video."""
+    state = load_weights(weights, sha256)
+    return Estimator(
+        state,
+        spec,
+        device=machine.torch_device(),
+        precision=machine.precision,
+        batch=machine.batch,
+    )
+
+
+if __name__ == "__main__":
+    estimate.main()

@@ -1,0 +1,73 @@
+"""The cohort validated: who takes part, what they answered, and every recording's label and hash."""
+
+from __future__ import annotations
+
+
+from eifer.cohort.layout import Cohort
+from eifer.tables.attrition import ATTRITION
+from eifer.tables.cohort import EI_ITEMS, PARTICIPANTS, VIDEOS
+from eifer.validation import validate
+from eifer.vocabulary import LabelSource
+from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
+
+COHORT = Given("${study.cohort}")
+PEOPLE = Made("participants.parquet", PARTICIPANTS)
+ITEMS = Made("ei_items.parquet", EI_ITEMS)
+RECORDINGS = Made("videos", VIDEOS, shards=True)
+LEFT_OUT = Made("attrition.parquet", ATTRITION)
+
+
+@stage(
+    params=("study.cohort", "study.waves", "study.exclude", "extract", "stratify.ecg", "intake"),
+    given=(COHORT,),
+    made=(PEOPLE, ITEMS, RECORDINGS, LEFT_OUT),
+)
+def intake(run: Run) -> Outcome:
+    """Check everything, and hand each wave its own table of videos."""
+    cohort = validate(
+        run.path(COHORT),
+        waves=run.params.study.waves,
+        exclude=run.params.study.exclude,
+        faces=run.params.extract,
+        ecg=run.params.stratify.ecg,
+        spec=run.params.intake,
+        each=run.each,
+        workers=run.machine.workers,
+    )
+    waves = [(f"wave-{wave}", rows) for wave, rows in cohort.videos.groupby("wave")]
+    return Outcome(
+        {
+            PEOPLE: cohort.participants,
+            ITEMS: cohort.ei_items,
+            RECORDINGS: waves,
+            LEFT_OUT: cohort.attrition,
+        },
+        _report(cohort),
+    )
+
+
+def _report(cohort: Cohort) -> Report:
+    people, videos = cohort.participants, cohort.videos
+    weak = sum(
+        int((videos[f"{task}_label_source"] == LabelSource.STIMULUS).sum())
+        for task in ("arousal", "valence")
+    )
+    numbers = {
+        "recruited": len(people),
+        "included": int(people["excluded"].isna().sum()),
+        "videos": int(videos["video_path"].notna().sum()),
+        "ecgs": int(videos["ecg_path"].notna().sum()),
+        "weak_labels": weak,
+        "labels": 2 * len(videos),
+    }
+    return Report(
+        f"""Of {numbers["recruited"]} participants {numbers["included"]} were included, with
+        {numbers["videos"]} face videos and {numbers["ecgs"]} ECG recordings. Videos were labelled by
+        the participant's own rating; {weak} of {2 * len(videos)} labels come from the
+        stimulus because the rating was neutral.""",
+        numbers,
+    )
+
+
+if __name__ == "__main__":
+    intake.main()

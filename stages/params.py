@@ -1,0 +1,220 @@
+"""params.yaml, validated: every number of the study with its range and meaning.
+
+The file is the study's preregistration, so nothing here has a default. What a
+machine may use (workers, device) is not in it: see ``stages/_runtime/machine.py``.
+Sections that are a dataclass of `eifer` are described there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from eifer.affect.spec import AffectSpec, AffectTraining
+from eifer.cohort.layout import Exclusion
+from eifer.cohort.simulation.corpus import CorpusSpec
+from eifer.cohort.simulation.people import CohortSpec
+from eifer.errors import ParamsError, Problem, describe, did_you_mean
+from eifer.faces.crops import CropSpec
+from eifer.faces.extraction import ExtractSpec
+from eifer.partitions import Design
+from eifer.physiology.hrv import EcgSpec
+from eifer.validation import ValidationSpec
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Wave = Annotated[str, Field(pattern="^[A-Za-z0-9]+$")]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: unknown keys and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Study(Section):
+    """What the whole study shares."""
+
+    name: str = Field(description="what this study is called in reports")
+    seed: int = Field(description="the one seed; everything random has a named sub-seed of it")
+    cohort: str = Field(description="folder of raw recordings, relative to the study or absolute")
+    waves: tuple[Wave, ...] = Field(min_length=1, description="recruitment waves: units of work")
+    exclude: tuple[Exclusion, ...] = Field(description="who and what is left out, with a reason")
+    crop: CropSpec = Field(description="what an aligned face crop shows")
+
+
+class Simulate(Section):
+    """The simulated cohort."""
+
+    cohorts: tuple[Wave, ...] = Field(description="names; none where a real cohort is given")
+    planted: CohortSpec | None = Field(description="what is planted; null without cohorts")
+
+    @model_validator(mode="after")
+    def _planted(self) -> Self:
+        if self.cohorts and self.planted is None:
+            raise ValueError("simulate.planted says what to plant; it is null")
+        return self
+
+
+class Corpus(Section):
+    """The drawn affect corpus."""
+
+    faces: tuple[Wave, ...] = Field(description="names; none where it is not needed")
+    drawn: CorpusSpec | None = Field(description="what is drawn; null without names")
+
+    @model_validator(mode="after")
+    def _drawn(self) -> Self:
+        if self.faces and self.drawn is None:
+            raise ValueError("corpus.drawn says what to draw; it is null")
+        return self
+
+
+class Initial(Section):
+    """Weights that training starts from."""
+
+    path: Path
+    sha256: Sha256
+
+
+class Affect(Section):
+    """The network that estimates arousal and valence."""
+
+    origin: str = Field(description="a corpus to train on, or weights to take")
+    sha256: Sha256 | None = Field(description="of the weights; null: origin is a corpus")
+    licence: str = Field(description="of the origin, for the model card")
+    backbone: str = Field(description="a timm name")
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    initial: Initial | None = Field(description="weights to start training from; null: random")
+    training: AffectTraining | None = Field(description="the recipe; null with given weights")
+
+    @model_validator(mode="after")
+    def _recipe(self) -> Self:
+        if self.sha256 is None and self.training is None:
+            raise ValueError("give affect.sha256 (weights) or affect.training (a corpus)")
+        return self
+
+    def network(self, size_px: int) -> AffectSpec:
+        """The network and the crops it takes."""
+        return AffectSpec(self.backbone, size_px, self.mean, self.std)
+
+
+class Cutoff(Section):
+    """The scan over EI cutoffs."""
+
+    low: int = Field(ge=0, le=1200)
+    high: int = Field(ge=0, le=1200)
+    step: Count
+    model: Literal["between", "mixed"]
+    alpha: Share
+    max_imbalance_share: Share
+    permutations: int = Field(ge=0)
+
+    def candidates(self) -> range:
+        """Every cutoff that is tried."""
+        return range(self.low, self.high + 1, self.step)
+
+
+class Stratify(Section):
+    """EI groups, and the physiology that chooses their cutoff."""
+
+    ecg: EcgSpec
+    cutoff: Cutoff
+    min_per_group: Count
+
+
+class Select(Section):
+    """Frames kept of each video."""
+
+    top: Count = Field(description="frames per video and dimension")
+    conditions: tuple[str, ...] = Field(min_length=1, description="test conditions, by name")
+    frames_per_video: Count = Field(description="frames of a video in a sampled condition")
+
+
+class Split(Section):
+    """Who trains, validates and tests."""
+
+    design: Design
+    task_frames: Literal["all", "own"]
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    study: Study
+    simulate: Simulate
+    corpus: Corpus
+    affect: Affect
+    extract: ExtractSpec
+    intake: ValidationSpec
+    stratify: Stratify
+    select: Select
+    split: Split
+
+
+def load_params(path: Path) -> Params:
+    """Read and validate a params file.
+
+    Raises
+    ------
+    ParamsError
+        With every unknown, missing or unfitting parameter, and its nearest name.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ParamsError(f"{path} is missing; copy one of presets/ to it") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path} is not YAML: {error}") from None
+    try:
+        # Through JSON, where strict means what YAML's types say: a list may be a tuple,
+        # but the text "2" is not the number 2.
+        return Params.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        raise ParamsError(describe(str(path), list(_problems(error)))) from None
+
+
+def _problems(error: ValidationError) -> Iterable[Problem]:
+    for detail in error.errors(include_url=False):
+        where = ".".join(map(str, detail["loc"]))
+        if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            known = _known(detail["loc"][:-1])
+            hint = did_you_mean(str(detail["loc"][-1]), known)
+            yield Problem("unknown parameter", where + hint, f"known here: {', '.join(known)}")
+        elif detail["type"] in ("missing", "missing_argument"):
+            yield Problem("parameter missing", where, "say it; presets/ has an example")
+        else:
+            value = "" if isinstance(detail["input"], Mapping) else f" = {detail['input']!r}"
+            yield Problem(f"parameter does not fit: {detail['msg']}", where + value, "correct it")
+
+
+def _known(location: tuple[Any, ...]) -> list[str]:
+    """The names that may stand at a place in params.yaml."""
+    form: Any = Params
+    for part in location:
+        found = {name: hint for name, hint in _hints(form).items()}.get(str(part))
+        if found is None:
+            continue
+        form = found
+    return list(_hints(form))
+
+
+def _hints(form: Any) -> dict[str, Any]:
+    """Fields of a section with their types, looking into optional and repeated ones."""
+    from typing import get_args, get_type_hints
+
+    forms = [one for one in (form, *get_args(form)) if isinstance(one, type)]
+    for one in forms:
+        if issubclass(one, BaseModel):
+            return {name: field.annotation for name, field in one.model_fields.items()}
+        if is_dataclass(one):
+            hints = get_type_hints(one)
+            return {field.name: hints[field.name] for field in fields(one)}
+    return {}

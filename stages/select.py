@@ -1,0 +1,107 @@
+"""The frames whose estimate matches their video's label best, with their crops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from eifer import partitions, selection
+from eifer.cohort.recordings import unchanged
+from eifer.faces.crops import CropSpec, crops
+from eifer.tables.affect import ESTIMATES
+from eifer.tables.cohort import VIDEOS
+from eifer.tables.faces import FRAMES
+from eifer.tables.partitions import AVAILABILITY
+from eifer.tables.selection import CROPS, SELECTION, SHORTFALL
+from eifer.vocabulary import item_id
+from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
+
+RECORDINGS = Given("data/intake/videos/wave-${item.wave}.parquet", VIDEOS)
+FACES = Given("data/extract/wave-${item.wave}/frames.parquet", FRAMES)
+AFFECT = Given("data/estimate/wave-${item.wave}/estimates.parquet", ESTIMATES)
+CHOSEN = Made("selection.parquet", SELECTION)
+SHORT = Made("shortfall.parquet", SHORTFALL)
+AVAILABLE = Made("availability.parquet", AVAILABILITY)
+IMAGES = Made("crops", CROPS, shards=True)
+
+
+@stage(
+    params=("study.cohort", "study.crop", "select"),
+    given=(RECORDINGS, FACES, AFFECT),
+    made=(CHOSEN, SHORT, AVAILABLE, IMAGES),
+    matrix="wave",
+)
+def select(run: Run) -> Outcome:
+    """Rank each video's frames, add what the test conditions would take, and cut them all."""
+    labels = run.read(RECORDINGS).dropna(subset="video_path")
+    frames, estimates = run.read(FACES), run.read(AFFECT)
+    wanted = run.params.select
+    ranked, shortfall = selection.select(estimates, labels, top=wanted.top)
+    candidates, availability = partitions.candidates(
+        estimates, labels, names=wanted.conditions, per_video=wanted.frames_per_video
+    )
+    chosen = selection.merge(estimates, labels, ranked, candidates)
+    return Outcome(
+        {
+            CHOSEN: chosen,
+            SHORT: shortfall,
+            AVAILABLE: availability,
+            IMAGES: _shards(run, labels, frames, chosen),
+        },
+        _report(chosen, shortfall, wanted.top),
+    )
+
+
+def _shards(
+    run: Run, labels: pd.DataFrame, frames: pd.DataFrame, chosen: pd.DataFrame
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The crops of a video at a time, so that memory holds no more."""
+    videos = labels.set_index("video_id")
+    rows = frames.merge(chosen[["video_id", "frame"]], on=["video_id", "frame"])
+    tasks = [(videos.loc[video].to_dict(), mine) for video, mine in rows.groupby("video_id")]
+    work = partial(_video, Path(run.params.study.cohort), run.params.study.crop)
+    for shard in run.each(work, tasks, "select"):
+        yield str(shard["video_id"].iloc[0]), shard
+
+
+def _video(cohort: Path, spec: CropSpec, task: tuple[dict[str, Any], pd.DataFrame]) -> pd.DataFrame:
+    video, rows = task
+    name = str(rows["video_id"].iloc[0])
+    path = unchanged(cohort / video["video_path"], video["video_sha256"])
+    cut = [
+        {
+            "item_id": item_id(name, frame),
+            "video_id": name,
+            "frame": frame,
+            "height_px": crop.shape[0],
+            "width_px": crop.shape[1],
+            "crop": crop.tobytes(),
+        }
+        for frame, crop in crops(path, rows, spec)
+    ]
+    return CROPS.frame(cut)
+
+
+def _report(chosen: pd.DataFrame, shortfall: pd.DataFrame, top: int) -> Report:
+    short = shortfall[shortfall["kept"] < shortfall["asked"]]
+    numbers = {
+        "frames": len(chosen),
+        "arousal_ranked": int(chosen["arousal_rank"].notna().sum()),
+        "valence_ranked": int(chosen["valence_rank"].notna().sum()),
+        "short": len(short),
+        "lacking": int((short["asked"] - short["kept"]).sum()),
+    }
+    return Report(
+        f"""Of each video, the up to {top} frames of largest estimated magnitude whose sign
+        matches the label were kept for each dimension. {len(short)} of {len(shortfall)} rankings had
+        fewer; nothing was filled up with mismatches.""",
+        numbers,
+    )
+
+
+if __name__ == "__main__":
+    select.main()

@@ -1,0 +1,34 @@
+"""A simulated cohort: raw recordings of people who do not exist, with a planted truth."""
+
+from __future__ import annotations
+
+from eifer.cohort.simulation.cohort import simulate_cohort
+from eifer.tables.simulation import LATENT
+from stages._runtime.stage import Made, Outcome, Report, Run, stage
+
+COHORT = Made("cohort")
+TRUTH = Made("truth.json")
+FELT = Made("latent.parquet", LATENT)
+
+
+@stage(params=("study.seed", "simulate"), made=(COHORT, TRUTH, FELT), matrix="cohort")
+def simulate(run: Run) -> Outcome:
+    """Write the cohort, and what was planted in it."""
+    spec = run.params.simulate.planted
+    simulated = simulate_cohort(run.out(COHORT), spec, seed=run.seed(), workers=run.machine.workers)
+    people = sum(spec.participants_per_wave)
+    return Outcome(
+        {COHORT: None, TRUTH: simulated.truth, FELT: simulated.latent},
+        Report(
+            f"""The cohort is simulated: {people} participants in {len(spec.participants_per_wave)}
+            recruitment waves, with drawn faces ({spec.video.seconds:g} s a video at
+            {spec.video.fps} frames per second) and computed ECG ({spec.ecg.seconds:g} s). Emotional
+            intelligence shifts expression, ratings and heart with an effect of size
+            {spec.effect:g} (0 is a true null).""",
+            {"participants": people, "effect": spec.effect},
+        ),
+    )
+
+
+if __name__ == "__main__":
+    simulate.main()

@@ -1,0 +1,82 @@
+"""Train, validation and test participants, the test conditions, and the proof that nothing leaks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from eifer import partitions
+from eifer.tables.attrition import ATTRITION
+from eifer.tables.ei import EI_SCORES
+from eifer.tables.partitions import AVAILABILITY, CONDITIONS, PARTITIONS, SAMPLES
+from eifer.tables.selection import SELECTION
+from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
+
+CHOSEN = Given("data/select/wave-${study.waves}/selection.parquet", SELECTION)
+AVAILABLE = Given("data/select/wave-${study.waves}/availability.parquet", AVAILABILITY)
+GROUPS = Given("data/stratify/groups.parquet", EI_SCORES)
+PEOPLE = Made("partitions.parquet", PARTITIONS)
+TRAINING = Made("samples.parquet", SAMPLES)
+TESTING = Made("conditions.parquet", CONDITIONS)
+PROOF = Made("disjointness.json")
+LEFT_OUT = Made("attrition.parquet", ATTRITION)
+
+
+@stage(
+    params=("study.seed", "study.waves", "select", "split"),
+    given=(CHOSEN, AVAILABLE, GROUPS),
+    made=(PEOPLE, TRAINING, TESTING, PROOF, LEFT_OUT),
+)
+def split(run: Run) -> Outcome:
+    """Divide the participants once, and list each part's frames."""
+    select, wanted = run.params.select, run.params.split
+    frames = partitions.by_task(run.read(CHOSEN), task_frames=wanted.task_frames)
+    people, left_out = partitions.divide(
+        frames,
+        run.read(GROUPS),
+        run.read(AVAILABLE),
+        design=wanted.design,
+        seed=run.seed(),
+    )
+    samples = partitions.samples(frames, people)
+    conditions = partitions.conditions(
+        frames, people, names=select.conditions, per_video=select.frames_per_video
+    )
+    proof = partitions.prove_disjoint(people, samples, conditions)
+    return Outcome(
+        {
+            PEOPLE: people,
+            TRAINING: samples,
+            TESTING: conditions,
+            PROOF: proof,
+            LEFT_OUT: ATTRITION.frame(left_out),
+        },
+        _report(people, samples, conditions, proof),
+    )
+
+
+def _report(
+    people: pd.DataFrame, samples: pd.DataFrame, conditions: pd.DataFrame, proof: dict[str, Any]
+) -> Report:
+    sizes = {str(part): int(n) for part, n in people["partition"].value_counts().items()}
+    tested = sorted(people.loc[people["partition"] == "test", "participant_id"])
+    frames = {str(part): int(n) for part, n in samples["partition"].value_counts().items()}
+    items = conditions.groupby(["task", "condition"]).size()
+    numbers = {
+        "participants": sizes,
+        "test_participants": tested,
+        "frames": frames,
+        "test_items": {f"{task} {condition}": int(n) for (task, condition), n in items.items()},
+        "disjoint": proof["disjoint"],
+    }
+    return Report(
+        f"""{sizes["train"]} participants train, {sizes["validation"]} validate and {sizes["test"]}
+        test ({", ".join(tested)}); nobody is in two parts, and no frame of a test participant is
+        trained or validated on.""",
+        numbers,
+    )
+
+
+if __name__ == "__main__":
+    split.main()

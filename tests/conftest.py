@@ -1,0 +1,18 @@
+"""What the tests share: the folder of real recordings, where there is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real recordings and R's answers, kept beside the project and not in it."""
+    folder = ROOT.parent / "shared"
+    if not folder.is_dir():
+        pytest.skip("needs the folder ../shared (real recordings, not part of the project)")
+    return folder

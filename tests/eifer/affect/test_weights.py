@@ -1,0 +1,141 @@
+"""Weights are known by their hash, never executed, and fit or are refused."""
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from eifer.affect.weights import State, fit_state, load_weights, read_metadata, save_weights
+from eifer.errors import AssetError
+
+
+def sha(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def state() -> State:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)).state_dict()
+
+
+def same(a: State, b: State) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_saved_weights_come_back(tmp_path: Path, state: State) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, state, {"backbone": "tiny", "note": "größer"})
+    assert same(load_weights(path, sha(path)), state)
+    assert read_metadata(path) == {"backbone": "tiny", "note": "größer"}
+
+
+def test_the_same_weights_are_the_same_bytes(tmp_path: Path, state: State) -> None:
+    metadata = {f"key {i}": i for i in range(20)}
+    hashes = set()
+    for i in range(5):
+        path = tmp_path / f"{i}.safetensors"
+        order = sorted(state, reverse=bool(i % 2))
+        save_weights(
+            path, {name: state[name] for name in order}, dict(reversed(list(metadata.items())))
+        )
+        hashes.add(sha(path))
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "model.", "module.model."])
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "model"])
+def test_checkpoints_as_programs_write_them(
+    tmp_path: Path, state: State, prefix: str, wrapper: str | None
+) -> None:
+    named = {prefix + name: value for name, value in state.items()}
+    content = {wrapper: named, "epoch": 3} if wrapper else named
+    path = tmp_path / "model.ckpt"
+    torch.save(content, path)
+    assert same(load_weights(path, sha(path).upper()), state)
+
+
+def test_another_hash_is_refused_and_both_are_named(tmp_path: Path, state: State) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, state, {})
+    with pytest.raises(AssetError) as caught:
+        load_weights(path, "0" * 64)
+    message = str(caught.value)
+    assert all(part in message for part in (str(path), sha(path), "0" * 64, "again"))
+
+
+class Intruder:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.marker,))
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("way", ["torch", "pickle"])
+def test_a_pickle_is_refused_and_not_run(tmp_path: Path, state: State, way: str) -> None:
+    path, marker = tmp_path / "weights.pth", tmp_path / "was_run"
+    content = {"state_dict": state, "extra": Intruder(marker)}
+    if way == "torch":
+        torch.save(content, path)
+    else:
+        path.write_bytes(pickle.dumps(content))
+    with pytest.raises(AssetError, match=r"pickle.*state_dict alone"):
+        load_weights(path, sha(path))
+    assert not marker.exists()
+
+
+def test_a_whole_module_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    torch.save(nn.Linear(2, 2), path)
+    with pytest.raises(AssetError, match="holds more than tensors"):
+        load_weights(path, sha(path))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not weights at all", b"PK\x03\x04 cut", b"\x10" + b"\0" * 7 + b"{"]
+)
+def test_damaged_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "weights.bin"
+    path.write_bytes(content)
+    with pytest.raises(AssetError, match=r"weights\.bin"):
+        load_weights(path, sha(path))
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path, state: State) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, state, {})
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(AssetError, match="Fetch the file again"):
+        load_weights(path, sha(path))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AssetError, match=r"absent\.safetensors: no such file"):
+        load_weights(tmp_path / "absent.safetensors", "0" * 64)
+
+
+def test_entries_that_are_no_tensors_are_named(tmp_path: Path, state: State) -> None:
+    path = tmp_path / "weights.pt"
+    torch.save({**state, "step": 7}, path)
+    with pytest.raises(AssetError, match=r"1 of 8 entries are not tensors \(step\)"):
+        load_weights(path, sha(path))
+
+
+def test_another_architecture_is_told_with_counts_and_five_examples(state: State) -> None:
+    wider = nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), *(nn.Linear(1, 1) for _ in range(4)))
+    before = {name: value.clone() for name, value in wider.state_dict().items()}
+    with pytest.raises(AssetError) as caught:
+        fit_state(wider, {**state, "loss.weight": torch.ones(1)}, "weights x")
+    message = str(caught.value)
+    assert "of 15 tensors" in message
+    assert "8 missing (2.weight, 2.bias, 3.weight, 3.bias, 4.weight and 3 more)" in message
+    assert "1 unexpected (loss.weight)" in message
+    assert "6 of another shape (0.weight (4, 3) for (5, 3)" in message
+    assert same(wider.state_dict(), before)

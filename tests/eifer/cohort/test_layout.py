@@ -1,0 +1,596 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eifer.cohort.layout import (
+    Cohort,
+    EcgSidecar,
+    Exclusion,
+    ecg_sidecar,
+    read_cohort,
+    read_ecg,
+)
+from eifer.errors import InputError, RecordingError
+from eifer.tables.attrition import ATTRITION
+from eifer.tables.cohort import EI_ITEMS, PARTICIPANTS, STIMULI, VIDEOS
+
+ECG_JSON = "task-elicitation_recording-ecg_physio.json"
+BEH = "sub-01/beh/"
+RATINGS = f"{BEH}sub-01_task-elicitation_beh.tsv"
+ITEMS = f"{BEH}sub-01_task-ei_beh.tsv"
+VIDEO = f"{BEH}sub-01_task-elicitation_run-1_video.mp4"
+ECG = f"{BEH}sub-01_task-elicitation_run-1_recording-ecg_physio.tsv.gz"
+MV = EcgSidecar(("cardiac",), 0, 250.0, 0.0, 1.0)
+
+Break = Callable[[Path], object]
+
+
+def read(root: Path, *exclude: Exclusion, waves: Sequence[str] = ("1", "2")) -> Cohort:
+    return read_cohort(root, waves=waves, exclude=exclude)
+
+
+def refused(root: Path, *exclude: Exclusion, waves: Sequence[str] = ("1", "2")) -> InputError:
+    with pytest.raises(InputError) as caught:
+        read(root, *exclude, waves=waves)
+    return caught.value
+
+
+def swap(name: str, old: str, new: str) -> Break:
+    def change(root: Path) -> None:
+        text = (root / name).read_text()
+        assert old in text
+        (root / name).write_text(text.replace(old, new, 1))
+
+    return change
+
+
+def put(name: str, content: str | bytes) -> Break:
+    def change(root: Path) -> None:
+        data = content if isinstance(content, bytes) else content.encode()
+        (root / name).write_bytes(data)
+
+    return change
+
+
+def remove(name: str) -> Break:
+    def change(root: Path) -> None:
+        shutil.rmtree(root / name) if (root / name).is_dir() else (root / name).unlink()
+
+    return change
+
+
+def link_out(name: str, folder: bool = False) -> Break:
+    def change(root: Path) -> None:
+        outside = root.parent / "outside"
+        shutil.move(root / name, outside)
+        (root / name).symlink_to(outside, target_is_directory=folder)
+
+    return change
+
+
+def sidecar(**fields: object) -> Break:
+    def change(root: Path) -> None:
+        content = json.loads((root / ECG_JSON).read_text()) | fields
+        content = {key: value for key, value in content.items() if value is not None}
+        (root / ECG_JSON).write_text(json.dumps(content))
+
+    return change
+
+
+def check_tables(cohort: Cohort) -> None:
+    tables = {
+        "participants": (PARTICIPANTS, cohort.participants),
+        "videos": (VIDEOS, cohort.videos),
+        "ei_items": (EI_ITEMS, cohort.ei_items),
+    }
+    frames = {name: frame for name, (_, frame) in tables.items()}
+    for table, frame in tables.values():
+        pd.testing.assert_frame_equal(table.conform(frame), frame)
+        for rule in table.rules:
+            assert rule.broken(frame, frames).empty, rule.name
+    pd.testing.assert_frame_equal(STIMULI.conform(cohort.stimuli), cohort.stimuli)
+    pd.testing.assert_frame_equal(ATTRITION.conform(cohort.attrition), cohort.attrition)
+
+
+# -- what is right ------------------------------------------------------------------------
+
+
+def test_the_real_cohort_is_read(shared: Path) -> None:
+    cohort = read(shared / "real_cohort", waves=["1"])
+    check_tables(cohort)
+    assert len(cohort.participants) == 8
+    assert len(cohort.videos) == 32
+    assert len(cohort.ei_items) == 8 * 120
+    assert set(cohort.videos["ecg_hz"]) == {360.0}
+    assert cohort.videos["domain"].value_counts().tolist() == [8, 8, 8, 8]
+    first = cohort.videos.iloc[0]
+    signal = read_ecg(cohort.root / first["ecg_path"], ecg_sidecar(cohort.root, first["ecg_path"]))
+    text = gzip.decompress((cohort.root / first["ecg_path"]).read_bytes()).split()
+    np.testing.assert_array_equal(signal, np.array([float(cell) for cell in text]))
+
+
+def test_a_tiny_cohort_is_read_whole(tiny: Path) -> None:
+    cohort = read(tiny)
+    check_tables(cohort)
+    assert cohort.participants["wave"].tolist() == ["1", "2"]
+    assert cohort.participants["age_years"].isna().tolist() == [False, True]
+    assert cohort.attrition.empty
+    row = cohort.videos.set_index("video_id").loc["sub-01_run-1"]
+    assert row["valence_label"] == 1
+    assert row["valence_label_source"] == "stimulus"
+    assert row["video_path"] == VIDEO
+    assert row["video_sha256"] == hashlib.sha256((tiny / VIDEO).read_bytes()).hexdigest()
+    items = cohort.ei_items.set_index(["participant_id", "index", "category", "stimulus"])
+    assert items.loc[("sub-01", "self_awareness", 1, 10), "correct"] == 1
+    assert items.loc[("sub-01", "self_awareness", 2, 10), "correct"] == 0
+
+
+def test_without_a_wave_column_everybody_is_wave_1(tiny: Path) -> None:
+    put("participants.tsv", "participant_id\tage\tsex\nsub-01\t21\tF\nsub-02\t22\tM\n")(tiny)
+    assert set(read(tiny, waves=["1"]).videos["wave"]) == {"1"}
+
+
+def test_workers_and_hash_do_not_change_the_rows(tiny: Path) -> None:
+    def named(path: Path) -> str:
+        return hashlib.sha256(path.name.encode()).hexdigest()
+
+    one = read_cohort(tiny, waves=["1", "2"], exclude=[], hash_file=named, workers=1)
+    four = read_cohort(tiny, waves=["1", "2"], exclude=[], hash_file=named, workers=4)
+    pd.testing.assert_frame_equal(one.videos, four.videos)
+    assert one.videos["ecg_sha256"][0] == named(tiny / one.videos["ecg_path"][0])
+
+
+def test_what_the_layout_does_not_name_is_passed_over(tiny: Path) -> None:
+    for name in ("derivatives", "sourcedata/sub-09", "sub-01/anat"):
+        (tiny / name).mkdir(parents=True)
+    put("sub-01/beh/.DS_Store", b"\xff")(tiny)
+    swap("participants.tsv", "wave\n", "wave\thandedness\n")(tiny)
+    swap("participants.tsv", "F\t1\n", "F\t1\tleft\n")(tiny)
+    swap("participants.tsv", "M\t2\n", "M\t2\tleft\n")(tiny)
+    check_tables(read(tiny))
+
+
+def test_windows_line_ends_are_read(tiny: Path) -> None:
+    text = (tiny / RATINGS).read_text()
+    put(RATINGS, text.replace("\n", "\r\n"))(tiny)
+    assert len(read(tiny).videos) == 8
+
+
+def test_a_link_inside_the_folder_is_followed(tiny: Path) -> None:
+    store = tiny / ".annex"
+    store.mkdir()
+    shutil.move(tiny / VIDEO, store / "blob")
+    (tiny / VIDEO).symlink_to(os.path.relpath(store / "blob", (tiny / VIDEO).parent))
+    assert read(tiny).videos["video_path"][0] == VIDEO
+
+
+# -- exclusions ---------------------------------------------------------------------------
+
+
+def test_a_wave_of_excluded_participants_need_not_be_listed(tiny: Path) -> None:
+    cohort = read(tiny, Exclusion("sub-02", "withdrew consent"), waves=["1"])
+    check_tables(cohort)
+    assert set(cohort.videos["wave"]) == {"1"}
+
+
+def test_an_excluded_participant_leaves_a_reason(tiny: Path) -> None:
+    swap("participants.tsv", "M\t2", "M\t1")(tiny)
+    shutil.rmtree(tiny / "sub-02")
+    cohort = read(tiny, Exclusion("sub-02", "withdrew consent"), waves=["1"])
+    check_tables(cohort)
+    assert cohort.participants["excluded"].tolist()[1] == "withdrew consent"
+    assert set(cohort.videos["participant_id"]) == {"sub-01"}
+    assert cohort.attrition.to_dict("records") == [
+        {
+            "level": "participant",
+            "participant_id": "sub-02",
+            "video_id": "n/a",
+            "what": "participant",
+            "reason": "withdrew consent",
+            "n": 1,
+        }
+    ]
+
+
+def test_an_excluded_recording_may_be_missing(tiny: Path) -> None:
+    remove(ECG)(tiny)
+    cohort = read(tiny, Exclusion("sub-01", "electrode fell off", run=1, recording="ecg"))
+    check_tables(cohort)
+    row = cohort.videos.iloc[0]
+    assert pd.isna(row["ecg_path"]) and pd.isna(row["ecg_sha256"]) and pd.isna(row["ecg_hz"])
+    assert row["video_path"] == VIDEO
+    assert cohort.attrition[["level", "video_id"]].to_numpy().tolist() == [["ecg", "sub-01_run-1"]]
+
+
+def test_a_cohort_without_any_ecg_can_be_read_when_each_is_excluded(tiny: Path) -> None:
+    for path in tiny.glob("sub-*/beh/*.gz"):
+        path.unlink()
+    lost = [Exclusion(p, "amplifier broken", recording="ecg") for p in ("sub-01", "sub-02")]
+    cohort = read(tiny, *lost)
+    check_tables(cohort)
+    assert cohort.videos["ecg_path"].isna().all()
+    assert len(cohort.attrition) == 8
+
+
+def test_an_excluded_run_needs_neither_recordings_nor_ratings(tiny: Path) -> None:
+    remove(VIDEO)(tiny)
+    remove(ECG)(tiny)
+    swap(RATINGS, "\t6\t4", "\tn/a\tn/a")(tiny)
+    cohort = read(tiny, Exclusion("sub-01", "left the room", run=1))
+    check_tables(cohort)
+    assert "sub-01_run-1" not in set(cohort.videos["video_id"])
+    assert cohort.attrition["level"].tolist() == ["ecg", "video"]
+
+
+@pytest.mark.parametrize(
+    ("exclusion", "said"),
+    [
+        (Exclusion("sub-03", "late"), "who does not exist (1): sub-03; did you mean 'sub-0"),
+        (Exclusion("sub-01", "late", run=5), "run or recording that does not exist (1): sub-01"),
+        (Exclusion("sub-01", "  ", run=1), "without a reason (1): sub-01 run-1"),
+    ],
+)
+def test_an_exclusion_must_make_sense(tiny: Path, exclusion: Exclusion, said: str) -> None:
+    assert said in str(refused(tiny, exclusion))
+
+
+def test_exclusions_that_overlap_are_refused(tiny: Path) -> None:
+    error = refused(
+        tiny, Exclusion("sub-01", "noise", run=1), Exclusion("sub-01", "noise", 1, "ecg")
+    )
+    assert "contained in another (1): sub-01 run-1 ecg" in str(error)
+
+
+def test_somebody_with_nothing_left_must_be_excluded_whole(tiny: Path) -> None:
+    error = refused(
+        tiny,
+        Exclusion("sub-01", "camera off", recording="video"),
+        Exclusion("sub-01", "electrode off", recording="ecg"),
+    )
+    assert "participant without recordings that are not excluded (1): sub-01" in str(error)
+
+
+# -- what is wrong: one fault, one problem, with file, row, value --------------------------
+
+FAULTS: dict[str, tuple[Break, str]] = {
+    "no description": (remove("dataset_description.json"), "missing file or folder (1): dataset_"),
+    "description no json": (put("dataset_description.json", "{"), "not JSON (1): dataset_descr"),
+    "description a list": (put("dataset_description.json", "[]"), "not a JSON object (1): datas"),
+    "no participants": (remove("participants.tsv"), "missing file or folder (1): participants.tsv"),
+    "no participants' rows": (
+        put("participants.tsv", "participant_id\tage\tsex\twave\n"),
+        "no rows (1): participants.tsv",
+    ),
+    "folder missing": (remove("sub-02"), "without a folder (1): participants.tsv: sub-02"),
+    "folder of nobody": (
+        lambda root: shutil.copytree(root / "sub-02", root / "sub-O2"),
+        "folder of nobody in participants.tsv (1): sub-O2",
+    ),
+    "participant twice": (
+        swap("participants.tsv", "sub-02\tn/a\tM\t2\n", "sub-02\tn/a\tM\t2\n" * 2),
+        "participant twice (1): participants.tsv row 4: participant_id 'sub-02'",
+    ),
+    "participant_id with dots": (
+        swap("participants.tsv", "sub-01\t21", "../sub-01\t21"),
+        "participants.tsv row 2: participant_id '../sub-01'",
+    ),
+    "age in words": (
+        swap("participants.tsv", "\t21\t", "\ttwenty\t"),
+        "participants.tsv row 2: age 'twenty'",
+    ),
+    "age in months": (
+        put("participants.json", '{"age": {"Units": "months"}}'),
+        "participants.json: age Units 'months'",
+    ),
+    "sex": (swap("participants.tsv", "\tF\t", "\tf\t"), "participants.tsv row 2: sex 'f'"),
+    "wave unlisted": (
+        swap("participants.tsv", "F\t1\n", "F\t1\nsub-03\t30\tF\t3\n"),
+        "participants.tsv row 3: sub-03, wave '3'",
+    ),
+    "wave misspelt": (
+        swap("participants.tsv", "wave", "Waves"),
+        "participants.tsv row 1: 'Waves'; did you mean 'wave'?",
+    ),
+    "column misspelt": (
+        swap(RATINGS, "arousal", "arousel"),
+        f"{RATINGS} row 1: 'arousal' missing, 'arousel'; did you mean 'arousal'?",
+    ),
+    "column twice": (
+        swap("participants.tsv", "\tsex\t", "\tage\tsex\t"),
+        "participants.tsv row 1: 'age' twice",
+    ),
+    "row too short": (
+        swap(RATINGS, "2\thalv1\t5\t1\n", "2\thalv1\t5\n"),
+        f"{RATINGS} row 3: 3 instead of 4",
+    ),
+    "latin-1": (
+        put("stimuli.tsv", "stimulus_id\tdomain\ncaf\u00e9\tHAHV\n".encode("latin-1")),
+        "not UTF-8 (1): stimuli.tsv byte 22 (0xe9)",
+    ),
+    "byte-order mark": (
+        put("participants.tsv", b"\xef\xbb\xbfparticipant_id\tage\tsex\n"),
+        "byte-order mark (1): participants.tsv byte 0",
+    ),
+    "stimulus twice": (
+        swap("stimuli.tsv", "halv1\t", "hahv1\t"),
+        "stimulus twice (1): stimuli.tsv row 3: stimulus_id 'hahv1'",
+    ),
+    "domain misspelt": (
+        swap("stimuli.tsv", "\tHALV", "\tHAVL"),
+        "stimuli.tsv row 3: domain 'HAVL'; did you mean",
+    ),
+    "domain missing": (
+        swap("stimuli.tsv", "lalv1\tLALV", "lalv1\tLAHV"),
+        "domain without a stimulus (1): stimuli.tsv: LALV",
+    ),
+    "duration": (
+        swap("stimuli.tsv", "HAHV\t360", "HAHV\t-1"),
+        "stimuli.tsv row 2: duration_s '-1'",
+    ),
+    "rating 0": (swap(RATINGS, "\t6\t4", "\t0\t4"), f"{RATINGS} row 2: arousal '0'"),
+    "rating 8": (swap(RATINGS, "\t6\t4", "\t6\t8"), f"{RATINGS} row 2: valence '8'"),
+    "rating 3.5": (swap(RATINGS, "\t5\t1", "\t3.5\t1"), f"{RATINGS} row 3: arousal '3.5'"),
+    "rating missing": (
+        swap(RATINGS, "\t5\t1", "\tn/a\t1"),
+        f"sub-01 sub-01_run-2 {RATINGS} row 3: arousal 'n/a'",
+    ),
+    "stimulus unknown": (
+        swap(RATINGS, "halv1", "halv9"),
+        f"{RATINGS} row 3: stimulus_id 'halv9'; did you mean 'halv1'?",
+    ),
+    "run twice": (swap(RATINGS, "2\thalv1", "1\thalv1"), f"{RATINGS} row 3: run '1', first in"),
+    "run 5": (swap(RATINGS, "4\tlalv1", "5\tlalv1"), f"{RATINGS} row 5: run '5'"),
+    "run missing": (swap(RATINGS, "4\tlalv1\t4\t2\n", ""), f"{RATINGS}: run 4"),
+    "stimulus shown twice": (
+        swap(RATINGS, "halv1", "hahv1"),
+        f"{RATINGS} row 3: stimulus_id 'hahv1', first in row 2",
+    ),
+    "ratings missing": (remove(RATINGS), f"missing file or folder (1): {RATINGS}"),
+    "item missing": (
+        swap(ITEMS, "self_awareness\t1\t3\t0\n", ""),
+        f"fewer than 120 EI items (1): {ITEMS}: 1 missing (self_awareness 1 3)",
+    ),
+    "item twice": (
+        swap(ITEMS, "self_awareness\t1\t3\t0\n", "self_awareness\t1\t3\t0\n" * 2),
+        f"EI item twice (1): {ITEMS} row 5: self_awareness 1 3, first in row 4",
+    ),
+    "item index": (
+        swap(ITEMS, "self_awareness\t1\t3", "self_awarness\t1\t3"),
+        f"{ITEMS} row 4: index 'self_awarness'; did you mean 'self_awareness'?",
+    ),
+    "item category": (
+        swap(ITEMS, "self_awareness\t1\t3", "self_awareness\t5\t3"),
+        f"{ITEMS} row 4: category '5'",
+    ),
+    "item stimulus": (
+        swap(ITEMS, "self_awareness\t1\t3", "self_awareness\t1\t11"),
+        f"{ITEMS} row 4: stimulus '11'",
+    ),
+    "item correct": (
+        swap(ITEMS, "self_awareness\t1\t3\t0", "self_awareness\t1\t3\tn/a"),
+        f"{ITEMS} row 4: correct 'n/a'",
+    ),
+    "video missing": (remove(VIDEO), f"missing file or folder (1): {VIDEO} (or mkv"),
+    "video of no bytes": (put(VIDEO, b""), f"zero-byte file (1): {VIDEO}"),
+    "video twice": (
+        put(VIDEO.replace("mp4", "webm"), b"film"),
+        f"several videos of one run (1): {VIDEO} and {VIDEO.replace('mp4', 'webm')}",
+    ),
+    "video in capitals": (
+        lambda root: (root / VIDEO).rename((root / VIDEO).with_suffix(".MP4")),
+        "_video.MP4; did you mean",
+    ),
+    "a fifth run": (
+        put(VIDEO.replace("run-1", "run-5"), b"film"),
+        f"unknown file in beh/ (1): {VIDEO.replace('run-1', 'run-5')}",
+    ),
+    "ECG missing": (remove(ECG), f"missing file or folder (1): {ECG}"),
+    "ECG of no bytes": (put(ECG, b""), f"zero-byte file (1): {ECG}"),
+    "video is a folder": (
+        lambda root: (remove(VIDEO)(root), (root / VIDEO).mkdir()),
+        f"not a file (1): {VIDEO}",
+    ),
+    "no sidecar": (remove(ECG_JSON), f"ECG without a sidecar (8): {ECG}"),
+    "no frequency": (
+        sidecar(SamplingFrequency=None, SamplingFreqency=250),
+        f"without SamplingFrequency (1): {ECG_JSON}: missing; did you mean 'SamplingFreqency'?",
+    ),
+    "frequency 0": (sidecar(SamplingFrequency=0), f"SamplingFrequency (1): {ECG_JSON}: 0"),
+    "frequency true": (sidecar(SamplingFrequency=True), f"Frequency (1): {ECG_JSON}: True"),
+    "no StartTime": (sidecar(StartTime=None), f"without StartTime (1): {ECG_JSON}: missing"),
+    "no Columns": (sidecar(Columns=None), f"without Columns (1): {ECG_JSON}: missing"),
+    "no ECG column": (sidecar(Columns=["pulse"]), "one ECG column (1): " + ECG_JSON),
+    "no unit": (sidecar(cardiac=None), f"unit of voltage (1): {ECG_JSON}: cardiac Units None"),
+    "two sidecars": (
+        put("task-elicitation_physio.json", "{}"),
+        "several sidecars for one recording in one folder (8)",
+    ),
+    "video linked out": (link_out(VIDEO), f"out of the cohort's folder (1): {VIDEO}"),
+    "participant linked out": (
+        link_out("sub-01", folder=True),
+        "out of the cohort's folder (1): sub-01/beh",
+    ),
+    "participants linked out": (
+        link_out("participants.tsv"),
+        "out of the cohort's folder (1): participants.tsv",
+    ),
+    "broken link": (
+        lambda root: (remove(VIDEO)(root), (root / VIDEO).symlink_to("nowhere.mp4")),
+        f"link that leads nowhere (1): {VIDEO}",
+    ),
+    "link to itself": (
+        lambda root: (remove(VIDEO)(root), (root / VIDEO).symlink_to((root / VIDEO).name)),
+        f"link that leads nowhere (1): {VIDEO}",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_named_with_its_place_and_remedy(tiny: Path, fault: str) -> None:
+    change, said = FAULTS[fault]
+    change(tiny)
+    error = refused(tiny)
+    assert said in str(error)
+    assert all(problem.remedy for problem in error.problems)
+
+
+def test_a_wave_of_the_params_without_participants_is_named(tiny: Path) -> None:
+    assert "wave without participants (1): params.yaml: '3'" in str(
+        refused(tiny, waves=["1", "2", "3"])
+    )
+
+
+def test_a_wave_emptied_by_exclusions_is_named(tiny: Path) -> None:
+    assert "wave without participants (1): params.yaml: '2'" in str(
+        refused(tiny, Exclusion("sub-02", "withdrew"))
+    )
+
+
+def test_a_participant_shown_one_domain_twice_is_named(tiny: Path) -> None:
+    swap("stimuli.tsv", "lalv1\t", "hahv2\tHAHV\t360\nlalv1\t")(tiny)
+    swap(RATINGS, "lalv1", "hahv2")(tiny)
+    assert f"{RATINGS}: runs 1 and 4 are HAHV, LALV missing" in str(refused(tiny))
+
+
+def test_no_folder_is_an_error_with_its_path(tmp_path: Path) -> None:
+    assert "nowhere" in str(refused(tmp_path / "nowhere"))
+
+
+def test_everything_wrong_is_listed_at_once(tiny: Path) -> None:
+    swap(RATINGS, "\t6\t4", "\t0\t4")(tiny)
+    swap(ITEMS, "self_awareness\t1\t3\t0\n", "")(tiny)
+    swap("participants.tsv", "\t21\t", "\told\t")(tiny)
+    remove("sub-02/beh/sub-02_task-elicitation_run-3_video.mp4")(tiny)
+    sidecar(StartTime=None)(tiny)
+    error = refused(tiny)
+    assert len(error.problems) == 5
+    for said in ("arousal '0'", "1 missing", "age 'old'", "sub-02_task-elicitation_run-3_video.mp4",
+                 "StartTime"):  # fmt: skip
+        assert said in str(error)
+
+
+def test_nothing_is_hashed_when_something_is_wrong(tiny: Path) -> None:
+    remove(ECG)(tiny)
+    hashed: list[Path] = []
+
+    def note(path: Path) -> str:
+        hashed.append(path)
+        return "0" * 64
+
+    with pytest.raises(InputError):
+        read_cohort(tiny, waves=["1", "2"], exclude=[], hash_file=note)
+    assert not hashed
+
+
+# -- the tables' own rules ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "column", "value"),
+    [
+        ("of_included_participants", "participant_id", "sub-99"),
+        ("video_id_of_run", "video_id", "sub-01_run-9"),
+        ("wave_of_participant", "wave", "2"),
+        ("runs_distinct", "stimulus_id", "halv1"),
+        ("one_domain_a_stimulus", "domain", "LALV"),
+        ("labels_follow_ratings", "valence_label", 0),
+        ("labels_follow_ratings", "arousal_label_source", "stimulus"),
+        ("recordings_whole", "video_sha256", None),
+        ("recordings_whole", "ecg_hz", None),
+        ("hashes_are_sha256", "ecg_sha256", "F" * 64),
+        ("paths_inside", "video_path", "../sub-01/beh/film.mp4"),
+        ("paths_inside", "ecg_path", "/beh/ecg.tsv.gz"),
+    ],
+)
+def test_a_videos_rule_finds_the_row_that_breaks_it(
+    tiny: Path, rule: str, column: str, value: object
+) -> None:
+    cohort = read(tiny)
+    videos = cohort.videos.copy()
+    videos.loc[0, column] = value
+    others = {"participants": cohort.participants}
+    broken = {r.name: r.broken(videos, others) for r in VIDEOS.rules}
+    assert 0 in broken[rule].index
+
+
+def test_ei_items_and_participants_rules_find_what_breaks_them(tiny: Path) -> None:
+    cohort = read(tiny)
+    complete = {rule.name: rule for rule in EI_ITEMS.rules}["all_items_answered"]
+    broken = complete.broken(cohort.ei_items.drop(index=0), {})
+    assert broken["participant_id"].tolist() == ["sub-01"]
+    rules = {rule.name: rule for rule in PARTICIPANTS.rules}
+    alone = {"videos": cohort.videos.iloc[4:], "ei_items": cohort.ei_items.iloc[:120]}
+    for rule, whose in (("included_have_videos", "sub-01"), ("included_have_ei_items", "sub-02")):
+        found = rules[rule].broken(cohort.participants, alone)
+        assert found["participant_id"].tolist() == [whose]
+    blank = cohort.participants.assign(excluded=[None, " "]).astype({"excluded": "str"})
+    assert len(rules["exclusions_have_reasons"].broken(blank, {})) == 1
+
+
+# -- ECG ----------------------------------------------------------------------------------
+
+
+def test_a_nearer_sidecar_overrides_the_farther_one(tiny: Path) -> None:
+    name = ECG.replace(".tsv.gz", ".json")
+    put(name, '{"SamplingFrequency": 500}')(tiny)
+    videos = read(tiny).videos
+    assert videos["ecg_hz"].tolist() == [500.0] + [250.0] * 7
+    assert ecg_sidecar(tiny, ECG).columns == ("cardiac",)
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"), [("mV", 1), ("uV", 1e-3), ("\u00b5V", 1e-3), ("\u03bcV", 1e-3), ("V", 1e3)]
+)
+def test_an_ecg_is_read_in_mv(tiny: Path, unit: str, factor: float) -> None:
+    sidecar(cardiac={"Units": unit})(tiny)
+    signal = read_ecg(tiny / ECG, ecg_sidecar(tiny, ECG))
+    np.testing.assert_allclose(signal, np.array([0.1, -0.25, 1.5]) * factor, rtol=1e-15)
+    assert signal.dtype == np.float64
+
+
+def test_the_ecg_column_is_found_by_name_among_others(tiny: Path) -> None:
+    sidecar(Columns=["respiratory", "ECG", "trigger"], ECG={"Units": "mV"})(tiny)
+    put(ECG, gzip.compress(b"n/a\t1e-1\t0\nn/a\t-2\t1\n"))(tiny)
+    np.testing.assert_array_equal(read_ecg(tiny / ECG, ecg_sidecar(tiny, ECG)), [0.1, -2.0])
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"0.1\n0.2\n", "no readable gzip"),
+        (gzip.compress(b"0.1\n" * 500)[:-12], "gzip ends early"),
+        (gzip.compress(b""), "no samples"),
+        (gzip.compress(b"cardiac\n0.1\n"), "row 1 'cardiac'"),
+        (gzip.compress(b"0.1\nn/a\n0.3\n"), "1 samples are no numbers (row 2 'n/a')"),
+        (gzip.compress(b"0.1\n0.2\nnan\n"), "row 3 'nan'"),
+        (gzip.compress(b"0.1\ninf\n"), "row 2 'inf'"),
+        (gzip.compress(b"0.1\n\n0.3\n"), "row 2 ''"),
+        (gzip.compress(b"0.1\n0.2\t7\n0.3\n"), "row 2 has 2"),
+        (gzip.compress(b"\xff\xfe\n"), "row 1"),
+    ],
+)
+def test_a_bad_ecg_is_refused_with_row_and_value(tmp_path: Path, data: bytes, said: str) -> None:
+    path = tmp_path / "x_physio.tsv.gz"
+    path.write_bytes(data)
+    with pytest.raises(RecordingError) as caught:
+        read_ecg(path, MV)
+    assert said in str(caught.value)
+    assert path.name in str(caught.value)
+
+
+def test_only_five_bad_samples_are_shown(tmp_path: Path) -> None:
+    path = tmp_path / "x_physio.tsv.gz"
+    path.write_bytes(gzip.compress(b"?\n" * 900))
+    with pytest.raises(RecordingError, match=r"900 samples .* and 895 more") as caught:
+        read_ecg(path, MV)
+    assert len(str(caught.value)) < 500

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from eifer.errors import AssetError, RecordingError
+from eifer.faces import assets, decoding, extraction
+from eifer.faces.extraction import ExtractSpec, extract_video, has_face
+from eifer.tables.faces import COUNTS, FRAMES, MEASURES
+
+Image = NDArray[np.uint8]
+Film = Callable[..., Path]
+Extracted = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def extract(path: Path, spec: ExtractSpec) -> Extracted:
+    return extract_video(path, video_id="sub-01_run-1", participant_id="sub-01", spec=spec)
+
+
+def holds(frames: pd.DataFrame, counts: pd.DataFrame) -> None:
+    for rule in FRAMES.rules:
+        assert rule.broken(frames, {}).empty, rule.name
+    for rule in COUNTS.rules:
+        assert rule.broken(counts, {"frames": frames}).empty, rule.name
+
+
+@pytest.fixture(scope="module")
+def smiling(clips: Path, spec: ExtractSpec) -> Extracted:
+    return extract(clips / "pyfeat_single_face.mp4", spec)
+
+
+def test_a_face_throughout(smiling: Extracted) -> None:
+    frames, counts = smiling
+    holds(frames, counts)
+    row = counts.iloc[0]
+    assert (row["frames_decoded"], row["width_px"], row["height_px"]) == (72, 640, 360)
+    assert row["duration_s"] == pytest.approx(2.4, abs=0.04)
+    # He blinks once, in frames 26 and 27; nothing else is wrong with any frame.
+    assert frames["frame"][frames["reason"] == "eyes_closed"].tolist() == [26, 27]
+    assert row["frames_accepted"] == 70
+    assert (frames["n_faces"] == 1).all()
+    assert frames["box_x_px"].between(150, 350).all()
+
+
+def test_every_rejected_frame_is_listed_with_its_reason(smiling: Extracted) -> None:
+    listed = extraction.attrition(smiling[1])
+    assert listed[["video_id", "what", "reason", "n"]].to_numpy().tolist() == [
+        ["sub-01_run-1", "frames", "eyes closed", 2]
+    ]
+
+
+def test_the_same_bytes_twice(smiling: Extracted, clips: Path, spec: ExtractSpec) -> None:
+    again = extract(clips / "pyfeat_single_face.mp4", pickle.loads(pickle.dumps(spec)))
+    for first, second in zip(smiling, again, strict=True):
+        pd.testing.assert_frame_equal(first, second, check_exact=True)
+    assert pickle.loads(pickle.dumps(extract_video)) is extract_video
+
+
+def test_no_face_at_all_gives_rows(clips: Path, spec: ExtractSpec) -> None:
+    frames, counts = extract(clips / "pyfeat_no_face.mp4", spec)
+    holds(frames, counts)
+    assert counts.loc[0, "frames_decoded"] == counts.loc[0, "rejected_no_face"] == len(frames) == 95
+    assert frames[list(MEASURES)].isna().all(axis=None)
+    assert not has_face(clips / "pyfeat_no_face.mp4", samples=10, spec=spec)
+
+
+def test_face_that_leaves(clips: Path, spec: ExtractSpec) -> None:
+    path = clips / "pyfeat_face_noface.mov"
+    frames, counts = extract(path, spec)
+    holds(frames, counts)
+    there = frames["n_faces"] > 0
+    assert there[:70].all()
+    assert not there[75:].any()
+    assert (frames.loc[~there, "reason"] == "no_face").all()
+    assert has_face(path, samples=5, spec=spec)
+
+
+@pytest.mark.parametrize("width", [322, 500])
+def test_small_face_whose_frames_pad_their_lines(
+    clips: Path, film: Film, spec: ExtractSpec, width: int
+) -> None:
+    # Standing at some distance: the landmark models alone do not find this face.
+    pictures = [
+        rgb[:, :width]
+        for _, _, rgb in decoding.frames(clips / "intel_asl_book.mkv", wanted=range(40, 46))
+    ]
+    frames, counts = extract(film(pictures), spec)
+    holds(frames, counts)
+    assert (frames["n_faces"] == 1).all()
+    assert (frames["presence_score"] > 0.9).all()
+
+
+def test_what_comes_before_the_face_is_found(clips: Path, film: Film, spec: ExtractSpec) -> None:
+    """A card before the mouth, a hand's breadth of skin before the eyes, a second person."""
+    path = clips / "pyfeat_single_face.mp4"
+    stream = list(decoding.frames(path, wanted=[*range(0, 24), *range(30, 54)]))
+    card, hand, second = range(8, 12), range(20, 24), range(32, 40)
+    pictures = []
+    for k, (_, _, rgb) in enumerate(stream):
+        picture = rgb.copy()
+        height, width = picture.shape[:2]
+        if k in card:
+            picture[215:285, 290:380] = (30, 90, 160)
+        if k in hand:
+            skin = np.median(rgb[190:205, 290:310].reshape(-1, 3), axis=0)
+            picture[135:190, 270:400] = skin
+        if k in second:
+            half = cv2.resize(rgb, (width // 2, height // 2))
+            picture[90 : 90 + height // 2, :100] = half[:, 110:210]
+        pictures.append(picture)
+    frames, counts = extract(film(pictures), spec)
+    holds(frames, counts)
+    reason = frames["reason"]
+    for span in (card, hand):
+        assert reason[list(span)].isin(["occluded", "low_confidence"]).all()
+        assert (reason[list(span)] == "occluded").any()
+    others = [k for k in range(len(pictures)) if k not in {*card, *hand}]
+    assert reason[others].isna().all()
+    assert (frames["n_faces"] > 1).sum() == counts.loc[0, "frames_several_faces"] == len(second)
+    assert frames.loc[list(second), "box_x_px"].min() > 150, "the larger face is kept"
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's /proc")
+def test_no_graphics_library_is_needed(smiling: Extracted) -> None:
+    loaded = Path("/proc/self/maps").read_text().split()
+    names = {Path(name).name for name in loaded if "/" in name}
+    assert any(name.startswith("libavcodec") for name in names)
+    assert not [n for n in names if n.startswith(("libGL", "libEGL", "libGLES", "libX11"))]
+
+
+def test_an_unsure_face_is_of_low_confidence() -> None:
+    from eifer.faces.detection import Face
+
+    points = np.zeros((5, 2), np.float32)
+    unsure, surer = Face((0, 0, 90, 90), points, 0.4), Face((0, 0, 20, 20), points, 0.6)
+    sure, small = Face((0, 0, 50, 50), points, 0.8), Face((0, 0, 10, 10), points, 0.95)
+    assert extraction._principal([], 0.7) == (None, 0)
+    assert extraction._principal([unsure, surer], 0.7) == (surer, 1)
+    assert extraction._principal([unsure, sure, small], 0.7) == (sure, 2)
+
+
+def test_bad_videos_are_named(tmp_path: Path, spec: ExtractSpec) -> None:
+    path = tmp_path / "sub-01_video.mp4"
+    for content in (b"", b"not a video\n" * 50):
+        path.write_bytes(content)
+        with pytest.raises(RecordingError, match=r"sub-01_video\.mp4"):
+            extract(path, spec)
+        with pytest.raises(RecordingError, match=r"sub-01_video\.mp4"):
+            has_face(path, samples=3, spec=spec)
+
+
+def test_without_models_it_says_what_to_run(
+    film: Film, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: ExtractSpec
+) -> None:
+    path = film(np.zeros((2, 48, 64, 3), np.uint8))
+    extraction._models.cache_clear()
+    monkeypatch.setenv(assets.FOLDER_VARIABLE, str(tmp_path / "nothing"))
+    with pytest.raises(AssetError, match="make setup"):
+        extract(path, spec)

@@ -1,0 +1,305 @@
+"""GEE odds ratios against geepack, the corrections against R and by brute force, and refusals."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.linalg import fractional_matrix_power
+from scipy.stats import t as student
+
+from eifer.errors import DesignError, InputError
+from eifer.statistics import gee_odds_ratios
+from eifer.statistics.gee import sandwich
+
+STEMS = sorted(
+    path.name.removesuffix("__input.csv")
+    for path in (Path(__file__).parents[2] / "reference").glob("gee__*__input.csv")
+)
+FITTED = [stem for stem in STEMS if "separation" not in stem]
+GROUPS = ["Low", "Total"]
+NUMBERS = ["coef", "se", "odds_ratio", "ci_low", "ci_high", "statistic", "df", "p"]
+FIELDS = {
+    "coef": "coef",
+    "se": "robust_se",
+    "odds_ratio": "odds_ratio",
+    "ci_low": "or_ci95_low",
+    "ci_high": "or_ci95_high",
+    "statistic": "z",
+    "p": "p",
+}
+
+
+def answers_table(items: int = 24, repetitions: int = 3, seed: int = 1) -> pd.DataFrame:
+    """Every item answered by every group and repetition, wrong in a quarter of all cases."""
+    rng = np.random.default_rng(seed)
+    rows = pd.MultiIndex.from_product(
+        [range(items), ["High", *GROUPS], range(1, repetitions + 1)],
+        names=["item_id", "training_group", "repetition"],
+    ).to_frame(index=False)
+    rows["participant_id"] = [f"sub-{item % 5:02d}" for item in rows["item_id"]]
+    difficulty = rng.normal(size=items)[rows["item_id"]]
+    return rows.assign(correct=(rng.normal(size=len(rows)) + difficulty < 1).astype(int))
+
+
+def test_there_are_seven_cases() -> None:
+    assert len(STEMS) == 7
+
+
+@pytest.mark.parametrize("stem", FITTED)
+def test_what_geepack_says(stem, oracle, same) -> None:
+    rows, answers = oracle(stem)
+    got = gee_odds_ratios(rows, cluster=answers["cluster_column"])
+    answer = answers["geepack_exchangeable_scale_estimated"]
+    assert got.estimable and got.reason is None and not got.reasons
+    assert list(got.table.index) == GROUPS and list(got.table.columns) == NUMBERS
+    assert (got.n_rows, got.n_clusters) == (answers["n_rows"], answers["n_clusters"])
+    same(got.alpha, answer["exchangeable_correlation_alpha"], 1e-8, 1e-8)
+    assert (got.table["df"] == math.inf).all()
+    for group in GROUPS:
+        effect = answer["coefficients"][f"training_group{group}"]
+        for field, key in FIELDS.items():
+            same(got.table.loc[group, field], effect[key], 1e-8, 1e-8)
+
+
+def test_rows_need_no_order(oracle, differs) -> None:
+    rows, answers = oracle("gee__balanced_640_items_5_reps_rows_shuffled")
+    wrong = answers["WRONG_geepack_on_unsorted_rows_for_detection"]
+    got = gee_odds_ratios(rows)
+    differs(got.alpha, wrong["exchangeable_correlation_alpha"], 1e-8, 1e-8)
+    differs(
+        got.table.loc["Low", "se"],
+        wrong["coefficients"]["training_groupLow"]["robust_se"],
+        1e-8,
+        1e-8,
+    )
+
+
+def test_small_sample_corrections_are_what_r_says(oracle, same) -> None:
+    rows, answers = oracle("gee__participant_clusters_12_small_sample_corrections")
+    answer = answers["small_sample_exchangeable"]
+    keys = {
+        None: "robust_se_uncorrected",
+        "mancl-derouen": "se_mancl_derouen",
+        "kauermann-carroll": "se_kauermann_carroll",
+    }
+    for correction, key in keys.items():
+        got = gee_odds_ratios(rows, "participant_id", small_sample=correction).table
+        for group in GROUPS:
+            same(got.loc[group, "se"], answer[key][f"training_group{group}"], 1e-8, 1e-7)
+            coef, se = got.loc[group, ["coef", "se"]]
+            if correction:
+                assert got.loc[group, "df"] == 11
+                same(got.loc[group, "p"], 2 * student.sf(abs(coef / se), 11), 1e-12, 1e-10)
+                high = math.exp(coef + student.ppf(0.975, 11) * se)
+                same(got.loc[group, "ci_high"], high, 1e-12, 1e-10)
+
+
+def test_the_sandwich_without_correlation_is_clubsandwichs(oracle, same) -> None:
+    rows, answers = oracle("gee__participant_clusters_12_small_sample_corrections")
+    names = [
+        "(Intercept)",
+        "training_groupLow",
+        "training_groupTotal",
+        "repetition2",
+        "repetition3",
+    ]
+    design = np.column_stack(
+        [np.ones(len(rows))]
+        + [rows["training_group"] == group for group in GROUPS]
+        + [rows["repetition"] == level for level in (2, 3)]
+    ).astype(float)
+    block = answers["geepack_independence"]["coefficients"]
+    mean = 1 / (1 + np.exp(-design @ [block[name]["coef"] for name in names]))
+    codes, _ = pd.factorize(rows["participant_id"])
+    for kind, power in (("CR0", 0.0), ("CR3", 1.0)):
+        got = sandwich(design, rows["correct"].to_numpy(), mean, codes, alpha=0.0, power=power)
+        for name, se in zip(names, np.sqrt(np.diag(got)), strict=True):
+            same(se, answers["clubSandwich_on_glm_independence"][kind][name], 1e-6, 1e-6)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_the_sandwich_by_brute_force_on_unequal_clusters(power) -> None:
+    rng = np.random.default_rng(8)
+    cluster = rng.choice(5, 60, p=[0.05, 0.1, 0.2, 0.25, 0.4])
+    design = np.column_stack([np.ones(60), rng.normal(size=(60, 2))])
+    mean = 1 / (1 + np.exp(-design @ [0.5, 1.0, -0.7]))
+    y, alpha = rng.binomial(1, mean), 0.23
+    parts = []
+    for code in range(5):
+        here = cluster == code
+        spread = np.sqrt(mean[here] * (1 - mean[here]))
+        d = design[here] * spread[:, None] ** 2
+        correlation = np.full((here.sum(), here.sum()), alpha) + (1 - alpha) * np.eye(here.sum())
+        parts.append((d, np.linalg.inv(correlation * np.outer(spread, spread)), (y - mean)[here]))
+    m = np.linalg.inv(sum(d.T @ v @ d for d, v, _ in parts))
+    meat = np.zeros((3, 3))
+    for d, v, r in parts:
+        shrunk = np.eye(len(r)) - d @ m @ d.T @ v
+        u = d.T @ v @ fractional_matrix_power(shrunk, -power) @ r
+        meat += np.outer(u, u)
+    got = sandwich(design, y, mean, cluster, alpha=alpha, power=power)
+    assert np.allclose(got, m @ meat @ m, rtol=1e-9)
+
+
+def test_mancl_derouen_is_statsmodels_bias_reduced() -> None:
+    import statsmodels.api as sm
+
+    rows = answers_table().sample(frac=0.8, random_state=1)
+    got = gee_odds_ratios(rows, "participant_id", small_sample="mancl-derouen")
+    exog = pd.get_dummies(rows[["training_group", "repetition"]].astype(str), drop_first=True)
+    fit = sm.GEE(
+        rows["correct"].to_numpy(),
+        sm.add_constant(exog.astype(float).to_numpy()),
+        groups=rows["participant_id"].to_numpy(),
+        family=sm.families.Binomial(),
+        cov_struct=sm.cov_struct.Exchangeable(),
+    ).fit(ddof_scale=0, ctol=1e-10, cov_type="bias_reduced")
+    assert np.allclose(got.table["se"], np.asarray(fit.bse)[1:3], rtol=1e-8)
+
+
+def test_a_cluster_may_be_large() -> None:
+    rows = pd.concat(
+        [answers_table(200, 5, seed).assign(item_id=lambda t, s=seed: t["item_id"] + 1000 * s)
+         for seed in range(2)]
+    )  # fmt: skip
+    rows["participant_id"] = np.where(rows["item_id"] < 1000, "sub-01", "sub-02")
+    got = gee_odds_ratios(rows, "participant_id", small_sample="mancl-derouen")
+    assert got.estimable and (got.table["df"] == 1).all()
+
+
+def test_a_repetition_is_a_category_not_a_number() -> None:
+    rows = answers_table()
+    words = rows.assign(repetition=rows["repetition"].map({1: "b", 2: "a", 3: "c"}))
+    one, other = gee_odds_ratios(rows), gee_odds_ratios(words)
+    pd.testing.assert_frame_equal(one.table, other.table, rtol=1e-9)
+
+
+def test_the_reference_may_be_another_group() -> None:
+    rows = answers_table()
+    one, other = gee_odds_ratios(rows).table, gee_odds_ratios(rows, reference="Low").table
+    assert list(other.index) == ["High", "Total"]
+    assert other.loc["High", "odds_ratio"] == pytest.approx(1 / one.loc["Low", "odds_ratio"])
+
+
+def test_correct_may_be_boolean_and_columns_categorical() -> None:
+    rows = answers_table()
+    typed = rows.assign(correct=rows["correct"].astype(bool)).astype(
+        {"training_group": "category", "repetition": "category", "item_id": "category"}
+    )
+    pd.testing.assert_frame_equal(gee_odds_ratios(rows).table, gee_odds_ratios(typed).table)
+
+
+def test_the_table_given_is_left_alone() -> None:
+    rows = answers_table()
+    before = rows.copy()
+    gee_odds_ratios(rows)
+    pd.testing.assert_frame_equal(rows, before)
+
+
+def test_a_group_that_is_always_right_gets_no_number(oracle) -> None:
+    rows, _ = oracle("gee__separation_group_Low_100pct_correct")
+    got = gee_odds_ratios(rows)
+    assert not got.estimable and "Low is always right" in got.reason
+    assert got.table.loc["Low"].isna().all() and set(got.reasons) == {"Low"}
+    alone = gee_odds_ratios(rows[rows["training_group"] != "Low"])
+    pd.testing.assert_series_equal(got.table.loc["Total"], alone.table.loc["Total"])
+    assert 0.5 < got.table.loc["Total", "odds_ratio"] < 2 and got.alpha == alone.alpha
+
+
+@pytest.mark.parametrize("value", [0, 1])
+@pytest.mark.parametrize("column_is", [("training_group", "High"), ("repetition", 2)])
+def test_a_separated_reference_or_repetition_leaves_nothing(value, column_is) -> None:
+    column, level = column_is
+    rows = answers_table()
+    rows.loc[rows[column] == level, "correct"] = value
+    got = gee_odds_ratios(rows)
+    assert not got.estimable and got.table.isna().all().all() and math.isnan(got.alpha)
+    word = "right" if value else "wrong"
+    assert f"{level} is always {word}" in got.reason and set(got.reasons) == set(GROUPS)
+
+
+def test_every_other_group_separated() -> None:
+    rows = answers_table()
+    rows.loc[rows["training_group"] == "Low", "correct"] = 1
+    rows.loc[rows["training_group"] == "Total", "correct"] = 0
+    got = gee_odds_ratios(rows)
+    assert got.table.isna().all().all()
+    assert "Low is always right" in got.reason and "Total is always wrong" in got.reason
+
+
+def test_separation_by_group_and_repetition_together() -> None:
+    rows = answers_table(repetitions=2)
+    rows = rows[rows["training_group"] != "Total"]
+    cell = rows["training_group"] + rows["repetition"].astype(str)
+    rows.loc[cell == "High2", "correct"] = 1
+    rows.loc[cell == "Low1", "correct"] = 0
+    got = gee_odds_ratios(rows)
+    assert not got.estimable and "together" in got.reason
+    assert got.table.isna().all().all()
+
+
+def test_a_cell_without_errors_is_not_yet_separation() -> None:
+    rows = answers_table()
+    rows.loc[(rows["training_group"] == "Low") & (rows["repetition"] == 2), "correct"] = 1
+    got = gee_odds_ratios(rows)
+    assert got.estimable and got.table.notna().all().all()
+
+
+def test_one_cluster_has_no_variance() -> None:
+    got = gee_odds_ratios(answers_table().assign(participant_id="sub-01"), "participant_id")
+    assert not got.estimable and "single participant_id" in got.reason
+    assert got.table.isna().all().all()
+
+
+@pytest.mark.parametrize("correction", [None, "mancl-derouen", "kauermann-carroll"])
+def test_a_group_within_one_cluster_gets_no_number(correction) -> None:
+    rows = answers_table()
+    rows = rows[(rows["training_group"] != "Low") | (rows["participant_id"] == "sub-00")]
+    got = gee_odds_ratios(rows, "participant_id", small_sample=correction)
+    assert not got.estimable and "alone determines" in got.reason
+    assert got.table.isna().all().all()
+
+
+def spoil(rows: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
+    rows[column] = rows[column].astype(object)
+    rows.loc[3, column] = value
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "said"),
+    [
+        (lambda t: t.drop(columns=["correct", "repetition"]), InputError, "correct"),
+        (lambda t: t.drop(columns="item_id"), InputError, "item_id"),
+        (lambda t: spoil(t, "correct", None), InputError, r"missing correct \(1\): row 3"),
+        (lambda t: spoil(t, "item_id", None), InputError, r"missing item_id \(1\): row 3"),
+        (lambda t: spoil(t, "correct", 2), InputError, "correct is not 0 or 1"),
+        (lambda t: spoil(t, "correct", "yes"), InputError, "correct is not 0 or 1"),
+        (lambda t: pd.concat([t, t.iloc[[5]]]), InputError, r"duplicate row \(1\): row 216"),
+        (lambda t: t[t["training_group"] != "High"], DesignError, "reference group 'High'"),
+        (lambda t: t[t["training_group"] == "High"], DesignError, "only group"),
+        (lambda t: t[t["repetition"] == 1], DesignError, "one repetition"),
+        (
+            lambda t: t[(t["repetition"] < 3) | (t["training_group"] != "Low")],
+            DesignError,
+            r"different repetitions .*Low: \[1, 2\]",
+        ),
+        (lambda t: t.iloc[:0], DesignError, "High"),
+    ],
+)
+def test_bad_input_is_named(change, error, said) -> None:
+    with pytest.raises(error, match=said):
+        gee_odds_ratios(change(answers_table()))
+
+
+def test_unknown_choices_are_named() -> None:
+    with pytest.raises(DesignError, match="did you mean 'item_id'"):
+        gee_odds_ratios(answers_table(), cluster="item")
+    with pytest.raises(DesignError, match="did you mean 'mancl-derouen'"):
+        gee_odds_ratios(answers_table(), small_sample="mancl_derouen")
+    with pytest.raises(DesignError, match="did you mean 'High'"):
+        gee_odds_ratios(answers_table(), reference="high")
