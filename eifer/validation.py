@@ -36,7 +36,8 @@ class Each(Protocol):
 
     def __call__(
         self, function: Callable[[Any], Any], tasks: Sequence[Any], label: str
-    ) -> Iterable[Any]: ...
+    ) -> Iterable[Any]:
+        """Yield ``function(task)`` for every task; ``label`` names the work to a person."""
 
 
 def validate(

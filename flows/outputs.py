@@ -1,4 +1,4 @@
-"""docs/outputs.md: every file a stage makes and every column in it, from the declarations themselves."""
+"""docs/outputs.md: every file a stage makes and every column in it, from their declarations."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from flows.graph import declared, stage_of
 
 HEAD = """# Outputs
 
-Printed from `eifer/tables` and `stages` by `make docs`; a test keeps it in step. Each stage writes one folder,
-and beside the files below it puts `checks.json` (every Great Expectations check and its outcome) and
-`report.json` (the stage's methods text and numbers for the report). A column marked *may be missing* says so
-where a value cannot exist; nothing else is ever missing."""
+Printed from `eifer/tables` and `stages` by `make docs`; a test keeps it in step. Each stage writes
+one folder, and beside the files below it puts `checks.json` (every Great Expectations check and its
+outcome) and `report.json` (the stage's methods text and numbers for the report). A column marked
+*may be missing* says so where a value cannot exist; nothing else is ever missing."""
 
 
 def describe() -> str:
@@ -55,7 +55,8 @@ def _table(table: Table) -> Iterator[str]:
     if table.rules:
         yield "\nRules:\n"
         for rule in table.rules:
-            yield f"- {rule.says[0].upper() + rule.says[1:].rstrip('.')}. {rule.why} *{rule.remedy}*"
+            says = rule.says[0].upper() + rule.says[1:].rstrip(".")
+            yield f"- {says}. {rule.why} *{rule.remedy}*"
 
 
 def _range(column: Column) -> str:

@@ -58,7 +58,7 @@ def _attrition(data: Path) -> Table:
     counted = groups.agg(n=("n", "sum"), people=("participant_id", "nunique")).reset_index()
     table = Table("stage", "left out", "n", "participants", "why", title="Left out, and why")
     for row in counted.itertuples():
-        table.add_row(row.stage, row.level, f"{row.n}", f"{row.people}", row.kind)
+        table.add_row(*map(str, (row.stage, row.level, row.n, row.people, row.kind)))
     return table
 
 

@@ -1,1 +1,1 @@
-"""The pipeline: one short module a DVC stage, reading, checking, calling `eifer`, checking, writing."""
+"""The pipeline, one short module a DVC stage: read, check, call `eifer`, check, write."""

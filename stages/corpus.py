@@ -9,7 +9,7 @@ from stages._runtime.stage import Made, Outcome, Report, Run, stage
 IMAGES = Made("corpus.parquet", CORPUS)
 
 
-@stage(params=("study.seed", "corpus"), made=(IMAGES,), matrix="faces")
+@stage(params=("study.seed", "corpus"), made=(IMAGES,), matrix=("faces",))
 def corpus(run: Run) -> Outcome:
     """Draw portraits of people who are not in the cohort."""
     wanted = run.params.corpus.drawn
@@ -17,8 +17,8 @@ def corpus(run: Run) -> Outcome:
     return Outcome(
         {IMAGES: images},
         Report(
-            f"""The affect corpus is drawn: {len(images)} portraits of {wanted.identities} identities
-            that are not in the cohort, with known arousal and valence.""",
+            f"""The affect corpus is drawn: {len(images)} portraits of {wanted.identities}
+            identities that are not in the cohort, with known arousal and valence.""",
             {"images": len(images), "identities": wanted.identities},
         ),
     )

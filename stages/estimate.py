@@ -8,9 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from eifer.affect.estimator import Estimator
 from eifer.affect.spec import AffectSpec
-from eifer.affect.weights import load_weights
 from eifer.cohort.recordings import unchanged
 from eifer.faces.crops import crops
 from eifer.hashing import sha256_file
@@ -31,7 +29,7 @@ AFFECT = Made("estimates.parquet", ESTIMATES)
     params=("study.cohort", "study.crop", "affect"),
     given=(RECORDINGS, FACES, WEIGHTS),
     made=(AFFECT,),
-    matrix="wave",
+    matrix=("wave",),
 )
 def estimate(run: Run) -> Outcome:
     """Cut each accepted face again from its video and show it to the network."""
@@ -75,8 +73,12 @@ def _video(
 
 
 @cache
-def _estimator(weights: Path, sha256: str, spec: AffectSpec, machine: Machine) -> Estimator:
+def _estimator(weights: Path, sha256: str, spec: AffectSpec, machine: Machine) -> Any:
     """One network a process: loading it costs more than a short video."""
+    # Here, so that only the workers wait for torch.
+    from eifer.affect.estimator import Estimator
+    from eifer.affect.weights import load_weights
+
     state = load_weights(weights, sha256)
     return Estimator(
         state,

@@ -26,7 +26,7 @@ LEFT_OUT = Made("attrition.parquet", ATTRITION)
     params=("study.cohort", "extract"),
     given=(RECORDINGS,),
     made=(FACES, TALLY, LEFT_OUT),
-    matrix="wave",
+    matrix=("wave",),
 )
 def extract(run: Run) -> Outcome:
     """Give every decoded frame a row: accepted, or the reason why not."""
@@ -41,9 +41,7 @@ def extract(run: Run) -> Outcome:
         raise InputError(
             "faces", [Problem("video without any face", video, remedy) for video in faceless]
         )
-    return Outcome(
-        {FACES: frames, TALLY: counts, LEFT_OUT: attrition(counts)}, _report(counts)
-    )
+    return Outcome({FACES: frames, TALLY: counts, LEFT_OUT: attrition(counts)}, _report(counts))
 
 
 def _video(cohort: Path, spec: ExtractSpec, video: dict[str, Any]) -> tuple[Any, Any]:
@@ -54,7 +52,7 @@ def _video(cohort: Path, spec: ExtractSpec, video: dict[str, Any]) -> tuple[Any,
 
 
 def _report(counts: pd.DataFrame) -> Report:
-    names = [n for n in counts if n.startswith(("frames_", "rejected_"))]
+    names = [n for n in COUNTS.names if n.startswith(("frames_", "rejected_"))]
     numbers = {name: int(counts[name].sum()) for name in names}
     decoded, accepted = numbers["frames_decoded"], numbers["frames_accepted"]
     reasons = ", ".join(

@@ -1,7 +1,6 @@
-"""The cohort validated: who takes part, what they answered, and every recording's label and hash."""
+"""The cohort validated: who takes part, what they answered, each recording's label and hash."""
 
 from __future__ import annotations
-
 
 from eifer.cohort.layout import Cohort
 from eifer.tables.attrition import ATTRITION
@@ -62,8 +61,8 @@ def _report(cohort: Cohort) -> Report:
     }
     return Report(
         f"""Of {numbers["recruited"]} participants {numbers["included"]} were included, with
-        {numbers["videos"]} face videos and {numbers["ecgs"]} ECG recordings. Videos were labelled by
-        the participant's own rating; {weak} of {2 * len(videos)} labels come from the
+        {numbers["videos"]} face videos and {numbers["ecgs"]} ECG recordings. Videos were labelled
+        by the participant's own rating; {weak} of {2 * len(videos)} labels come from the
         stimulus because the rating was neutral.""",
         numbers,
     )

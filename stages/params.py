@@ -20,6 +20,7 @@ from eifer.affect.spec import AffectSpec, AffectTraining
 from eifer.cohort.layout import Exclusion
 from eifer.cohort.simulation.corpus import CorpusSpec
 from eifer.cohort.simulation.people import CohortSpec
+from eifer.ei.cutoff import ScanSpec
 from eifer.errors import ParamsError, Problem, describe, did_you_mean
 from eifer.faces.crops import CropSpec
 from eifer.faces.extraction import ExtractSpec
@@ -106,27 +107,11 @@ class Affect(Section):
         return AffectSpec(self.backbone, size_px, self.mean, self.std)
 
 
-class Cutoff(Section):
-    """The scan over EI cutoffs."""
-
-    low: int = Field(ge=0, le=1200)
-    high: int = Field(ge=0, le=1200)
-    step: Count
-    model: Literal["between", "mixed"]
-    alpha: Share
-    max_imbalance_share: Share
-    permutations: int = Field(ge=0)
-
-    def candidates(self) -> range:
-        """Every cutoff that is tried."""
-        return range(self.low, self.high + 1, self.step)
-
-
 class Stratify(Section):
     """EI groups, and the physiology that chooses their cutoff."""
 
     ecg: EcgSpec
-    cutoff: Cutoff
+    cutoff: ScanSpec
     min_per_group: Count
 
 

@@ -33,7 +33,7 @@ IMAGES = Made("crops", CROPS, shards=True)
     params=("study.cohort", "study.crop", "select"),
     given=(RECORDINGS, FACES, AFFECT),
     made=(CHOSEN, SHORT, AVAILABLE, IMAGES),
-    matrix="wave",
+    matrix=("wave",),
 )
 def select(run: Run) -> Outcome:
     """Rank each video's frames, add what the test conditions would take, and cut them all."""
@@ -97,8 +97,8 @@ def _report(chosen: pd.DataFrame, shortfall: pd.DataFrame, top: int) -> Report:
     }
     return Report(
         f"""Of each video, the up to {top} frames of largest estimated magnitude whose sign
-        matches the label were kept for each dimension. {len(short)} of {len(shortfall)} rankings had
-        fewer; nothing was filled up with mismatches.""",
+        matches the label were kept for each dimension. {len(short)} of {len(shortfall)} rankings
+        had fewer; nothing was filled up with mismatches.""",
         numbers,
     )
 

@@ -1,4 +1,4 @@
-"""Train, validation and test participants, the test conditions, and the proof that nothing leaks."""
+"""Train, validation and test participants, test conditions, and the proof of disjointness."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def _report(
     sizes = {str(part): int(n) for part, n in people["partition"].value_counts().items()}
     tested = sorted(people.loc[people["partition"] == "test", "participant_id"])
     frames = {str(part): int(n) for part, n in samples["partition"].value_counts().items()}
-    items = conditions.groupby(["task", "condition"]).size()
+    items = (conditions["task"] + " " + conditions["condition"]).value_counts()
     numbers = {
         "participants": sizes,
         "test_participants": tested,
         "frames": frames,
-        "test_items": {f"{task} {condition}": int(n) for (task, condition), n in items.items()},
+        "test_items": {str(name): int(n) for name, n in items.items()},
         "disjoint": proof["disjoint"],
     }
     return Report(

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from eifer.cohort.layout import ecg_sidecar, read_ecg
-from eifer.cohort.recordings import unchanged
-from eifer.ei.cutoff import Scan, observations, scan
+from eifer.ei.cutoff import Scan, scan_hrv
 from eifer.ei.groups import assign
 from eifer.ei.score import scores
-from eifer.physiology.hrv import EcgSpec, analyse_ecg, attrition
+from eifer.physiology.hrv import attrition
+from eifer.physiology.recordings import analyse_recording
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.cohort import EI_ITEMS, VIDEOS
 from eifer.tables.ei import CUTOFF_SCAN, CUTOFF_TESTS, EI_SCORES
@@ -39,27 +36,15 @@ LEFT_OUT = Made("attrition.parquet", ATTRITION)
 )
 def stratify(run: Run) -> Outcome:
     """Score the EI test, analyse every ECG, choose the cutoff and assign the groups."""
-    videos = run.read(RECORDINGS).dropna(subset="ecg_path").to_dict("records")
-    work = partial(_recording, run.path(COHORT), run.params.stratify.ecg)
-    results = list(run.each(work, videos, "stratify"))
+    videos = run.read(RECORDINGS).dropna(subset="ecg_path")
+    spec = run.params.stratify
+    work = partial(analyse_recording, run.path(COHORT), spec.ecg)
+    results = list(run.each(work, videos.to_dict("records"), "stratify"))
     hrv = HRV.frame([row for rows, _ in results for row in rows])
     quality = ECG_QUALITY.frame([row for _, row in results])
     ei = scores(run.read(ITEMS))
-    values = observations(hrv.merge(pd.DataFrame(videos)[["video_id", "domain"]], on="video_id"))
-    cutoff = run.params.stratify.cutoff
-    found = scan(
-        values,
-        values.index.get_level_values("participant_id").tolist(),
-        values.index.get_level_values("domain").tolist(),
-        ei.set_index("participant_id")["ei_score"],
-        cutoffs=cutoff.candidates(),
-        model=cutoff.model,
-        alpha=cutoff.alpha,
-        max_imbalance_share=cutoff.max_imbalance_share,
-        permutations=cutoff.permutations,
-        seed=run.seed(),
-    )
-    groups = assign(ei, found.cutoff, min_per_group=run.params.stratify.min_per_group)
+    found = scan_hrv(hrv, videos, ei, spec.cutoff, seed=run.seed())
+    groups = assign(ei, found.cutoff, min_per_group=spec.min_per_group)
     left_out = pd.concat([attrition(hrv, quality), found.attrition], ignore_index=True)
     return Outcome(
         {
@@ -76,18 +61,7 @@ def stratify(run: Run) -> Outcome:
             },
             LEFT_OUT: left_out,
         },
-        _report(groups, found, len(values.columns)),
-    )
-
-
-def _recording(cohort: Path, spec: EcgSpec, video: dict[str, Any]) -> tuple[Any, Any]:
-    path = unchanged(cohort / video["ecg_path"], video["ecg_sha256"])
-    return analyse_ecg(
-        read_ecg(path, ecg_sidecar(cohort, video["ecg_path"])),
-        video["ecg_hz"],
-        video_id=video["video_id"],
-        participant_id=video["participant_id"],
-        spec=spec,
+        _report(groups, found, hrv["variable"].nunique()),
     )
 
 

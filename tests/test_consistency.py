@@ -83,9 +83,9 @@ def test_files_read_and_written_are_deps_and_outs(name: str) -> None:
 @pytest.mark.parametrize("name", STAGES)
 def test_command_matrix_and_params_agree(name: str) -> None:
     stage, block = stage_of(name), declared()[name]
-    option = f" --{stage.matrix} ${{item.{stage.matrix}}}" if stage.matrix else ""
-    assert block["cmd"] == f"python -m stages.{name}{option}"
-    assert list(block.get("matrix", {})) == ([stage.matrix] if stage.matrix else [])
+    options = "".join(f" --{key} ${{item.{key}}}" for key in stage.matrix)
+    assert block["cmd"] == f"python -m stages.{name}{options}"
+    assert tuple(block.get("matrix", {})) == stage.matrix
     assert sorted(block["params"]) == sorted(stage.params)
 
 
@@ -140,4 +140,3 @@ def test_sources_carry_no_machine_paths() -> None:
     pattern = re.compile(r"(^|[\s\"'=(])/(home|root|work|Users)/")
     for path in [p for p in ROOT.rglob("*.py") if ".venv" not in p.parts and "runs" not in p.parts]:
         assert not pattern.search(path.read_text()), path
-

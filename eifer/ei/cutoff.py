@@ -66,6 +66,45 @@ class Scan:
     attrition: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class ScanSpec:
+    """The study's choices about its scan; see `scan`. Cutoffs are low, low + step ... high."""
+
+    low: int
+    high: int
+    step: int
+    model: Model
+    alpha: float
+    max_imbalance_share: float
+    permutations: int
+
+
+def scan_hrv(
+    hrv: pd.DataFrame, videos: pd.DataFrame, scores: pd.DataFrame, spec: ScanSpec, *, seed: int
+) -> Scan:
+    """Scan the table HRV: emotion is the domain of each recording's stimulus, from VIDEOS.
+
+    Raises
+    ------
+    DesignError
+        As `scan` does.
+    """
+    values = observations(hrv.merge(videos[["video_id", "domain"]], on="video_id"))
+    level = values.index.get_level_values
+    return scan(
+        values,
+        level("participant_id").tolist(),
+        level("domain").tolist(),
+        scores.set_index("participant_id")["ei_score"],
+        cutoffs=range(spec.low, spec.high + 1, spec.step),
+        model=spec.model,
+        alpha=spec.alpha,
+        max_imbalance_share=spec.max_imbalance_share,
+        permutations=spec.permutations,
+        seed=seed,
+    )
+
+
 def observations(hrv: pd.DataFrame) -> pd.DataFrame:
     """Turn the long HRV table into a matrix: a recording a row, a variable a column.
 

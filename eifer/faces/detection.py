@@ -67,7 +67,9 @@ class Detector:
             # the two axes differ by the rounding of the height.
             rgb = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         ratio = np.array([width / rgb.shape[1], height / rgb.shape[0]], np.float32)
-        self._net.setInputSize((rgb.shape[1], rgb.shape[0]))
+        size = (rgb.shape[1], rgb.shape[0])
+        if size != self._net.getInputSize():
+            self._net.setInputSize(size)
         _, found = self._net.detect(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
         if found is None:
             return []

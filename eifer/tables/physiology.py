@@ -157,7 +157,12 @@ HRV = Table(
     columns=(
         Column("video_id", "string", "the recording"),
         Column("participant_id", "string", "whose it is"),
-        Column("family", "string", "time, frequency or nonlinear domain of HRV analysis", values=HRV_DOMAINS),
+        Column(
+            "family",
+            "string",
+            "time, frequency or nonlinear domain of HRV analysis",
+            values=HRV_DOMAINS,
+        ),
         Column("variable", "string", "name of the variable, ending in its unit where it has one"),
         Column("unit", "string", "unit of the value; 1 where it is a plain number"),
         Column("value", "float", "the variable over the whole recording", missing=True),

@@ -22,7 +22,7 @@ def write_table(path: Path, frame: pd.DataFrame) -> None:
 
 
 def read_table(path: Path, table: Table, columns: list[str] | None = None) -> pd.DataFrame:
-    """Read a Parquet file, or a folder of shards in the order of their names, with the dtypes of ``table``.
+    """Read a Parquet file, or a folder of shards by name, with the dtypes of ``table``.
 
     Raises
     ------

@@ -31,7 +31,7 @@ from eifer.tables.schema import Column, Rule, Table
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 _RULES: dict[str, tuple[Rule, Mapping[str, pd.DataFrame]]] = {}
-"""The rules of the check under way: an expectation's fields must be plain values, so it names one."""
+"""The rules of the check under way: an expectation holds plain values only, so it names one."""
 
 
 class RowsBreakingRule(TableMetricProvider):
@@ -72,7 +72,10 @@ class ExpectRuleToHold(BatchExpectation):
         broken = metrics["table.rows_breaking_rule"]
         return {
             "success": broken.empty,
-            "result": {"unexpected_count": len(broken), "unexpected_index_list": list(broken.index)},
+            "result": {
+                "unexpected_count": len(broken),
+                "unexpected_index_list": list(broken.index),
+            },
         }
 
 
@@ -96,7 +99,9 @@ def check(
     try:
         conformed = table.conform(frame)
     except (ValueError, TypeError) as error:
-        raise ContractError(f"{error}\n    -> the stage that wrote {table.name} must be mended") from error
+        raise ContractError(
+            f"{error}\n    -> the stage that wrote {table.name} must be mended"
+        ) from error
     promises = list(_promises(table, others))
     _RULES.clear()
     _RULES.update({rule.name: (rule, others) for rule in table.rules})
@@ -150,7 +155,10 @@ def _column_promises(column: Column) -> Iterator[tuple[Any, str]]:
         yield gxe.ExpectColumnValuesToNotBeNull(column=column.name), "is never missing"
     if column.values:
         values = list(column.values)
-        yield gxe.ExpectColumnValuesToBeInSet(column=column.name, value_set=values), f"is one of {values}"
+        yield (
+            gxe.ExpectColumnValuesToBeInSet(column=column.name, value_set=values),
+            f"is one of {values}",
+        )
     if column.low is not None or column.high is not None:
         between = gxe.ExpectColumnValuesToBeBetween(
             column=column.name, min_value=column.low, max_value=column.high
@@ -163,7 +171,9 @@ def _validate(frame: pd.DataFrame, expectations: list[Any]) -> list[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+        context.variables.progress_bars = ProgressBarsConfig(
+            globally=False, metric_calculations=False
+        )
         batch = (
             context.data_sources.add_pandas("memory")
             .add_dataframe_asset("table")
@@ -198,11 +208,15 @@ def _failure(
     if raised:
         return f"  {about}: could not be checked: {raised}"
     if not rows:
-        return f"  {about}: not so (observed {result.result.get('observed_value')})\n    -> {advice}"
+        return (
+            f"  {about}: not so (observed {result.result.get('observed_value')})\n    -> {advice}"
+        )
     column = result.expectation_config.kwargs.get("column")
     shown = list(dict.fromkeys([*table.key, *([column] if column else [])]))
     places = [
         " ".join(f"{name}={value}" for name, value in zip(shown, values, strict=True))
         for values in frame.loc[rows, shown].itertuples(index=False)
     ]
-    return f"  {about}: {count} of {len(frame)} rows break this: {examples(places)}\n    -> {advice}"
+    return (
+        f"  {about}: {count} of {len(frame)} rows break this: {examples(places)}\n    -> {advice}"
+    )

@@ -15,7 +15,7 @@ from pydantic_settings import (
 
 
 class Machine(BaseSettings):
-    """Knobs read from ``machine.yaml`` (where there is one) and ``EIFER_*`` variables, which win."""
+    """Knobs from ``machine.yaml`` (where there is one) and ``EIFER_*`` variables, which win."""
 
     model_config = SettingsConfigDict(
         env_prefix="EIFER_", yaml_file="machine.yaml", extra="forbid", frozen=True
@@ -32,7 +32,9 @@ class Machine(BaseSettings):
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32", description="arithmetic of networks on a GPU; a CPU always takes float32"
     )
-    batch: int = Field(default=128, ge=1, description="crops a network sees at once when estimating")
+    batch: int = Field(
+        default=128, ge=1, description="crops a network sees at once when estimating"
+    )
 
     def torch_device(self) -> str:
         """The torch device that networks run on here."""

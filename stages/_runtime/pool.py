@@ -44,9 +44,10 @@ def each(
     """
     unreadable: list[Problem] = []
     context = multiprocessing.get_context("spawn")
+    console = Console(stderr=True)
     with (
         ProcessPoolExecutor(workers, context, initializer=one_thread) as pool,
-        Progress(console=Console(stderr=True), transient=True, disable=None) as bar,
+        Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
     ):
         shown = bar.add_task(label, total=len(tasks))
         waiting = iter(tasks)

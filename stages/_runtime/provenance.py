@@ -56,4 +56,7 @@ def _git() -> dict[str, object]:
             ["git", *words], capture_output=True, text=True, check=False
         ).stdout.strip()
 
-    return {"commit": ask("rev-parse", "HEAD") or None, "changed": bool(ask("status", "--porcelain"))}
+    return {
+        "commit": ask("rev-parse", "HEAD") or None,
+        "changed": bool(ask("status", "--porcelain")),
+    }

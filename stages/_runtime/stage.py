@@ -72,7 +72,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage hands back: a table, an iterable of (shard name, table), or JSON for each `Made`."""
+    """What a stage hands back for each `Made`: a table, (shard name, table) pairs, or JSON."""
 
     made: Mapping[Made, Any]
     report: Report
@@ -109,7 +109,7 @@ class Run:
         return path
 
     def read(self, given: Given, columns: list[str] | None = None) -> pd.DataFrame:
-        """The table at ``given``, checked against its contract unless only some columns are asked for."""
+        """The table at ``given``, checked against its contract unless ``columns`` are picked."""
         if given.table is None:
             raise TypeError(f"{given.path} is not a table")
         parts = [artifacts.read_table(path, given.table, columns) for path in self.paths(given)]
@@ -135,7 +135,7 @@ class Run:
         return pool.each(function, tasks, workers=self.machine.workers, label=label)
 
     def _check(self, table: Table, frame: pd.DataFrame) -> None:
-        # Great Expectations takes seconds to import, which --help and errors in params need not wait for.
+        # Importing Great Expectations takes seconds; errors in params need not wait for it.
         from stages._runtime.contracts import check
 
         self.checks += check(table, frame, self.seen)
@@ -177,7 +177,7 @@ class Run:
 
 
 class Stage:
-    """A stage as DVC knows it: its name, what it reads, what it makes, and which params it may see."""
+    """A stage as DVC knows it: its name, what it reads and makes, which params it may see."""
 
     def __init__(
         self,
@@ -186,7 +186,7 @@ class Stage:
         params: Sequence[str],
         given: Sequence[Given],
         made: Sequence[Made],
-        matrix: str | None,
+        matrix: Sequence[str],
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
@@ -194,15 +194,15 @@ class Stage:
         self.params = tuple(params)
         self.given = tuple(given)
         self.made = tuple(made)
-        self.matrix = matrix
+        self.matrix = tuple(matrix)
         module = sys.modules[function.__module__]
         self.title = (module.__doc__ or "").strip().splitlines()[0].rstrip(".")
 
     @property
     def folder(self) -> str:
         """The folder this stage writes, as in dvc.yaml: its only output."""
-        part = f"/{self.matrix}-${{item.{self.matrix}}}" if self.matrix else ""
-        return f"data/{self.name}{part}"
+        part = "_".join(f"{key}-${{item.{key}}}" for key in self.matrix)
+        return "/".join(filter(None, ["data", self.name, part]))
 
     def __call__(self, item: Mapping[str, str]) -> None:
         """Run the stage for one matrix ``item`` in the current folder.
@@ -227,7 +227,9 @@ class Stage:
             shutil.rmtree(partial, ignore_errors=True)
             _restore(final)
             raise
-        provenance.record(self.name, item, started, [p for g in self.given for p in run.paths(g)], final)
+        provenance.record(
+            self.name, item, started, [p for g in self.given for p in run.paths(g)], final
+        )
 
     def _fill(self, run: Run) -> None:
         absent = [str(p) for given in self.given for p in run.paths(given) if not p.exists()]
@@ -244,9 +246,11 @@ class Stage:
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
         """The command line of the stage: ``python -m stages.<name> [--<matrix> VALUE]``."""
-        parser = argparse.ArgumentParser(prog=f"python -m stages.{self.name}", description=self.title)
-        if self.matrix:
-            parser.add_argument(f"--{self.matrix}", required=True, help="which one of the matrix")
+        parser = argparse.ArgumentParser(
+            prog=f"python -m stages.{self.name}", description=self.title
+        )
+        for key in self.matrix:
+            parser.add_argument(f"--{key}", required=True, help="which one of the matrix")
         item = vars(parser.parse_args(arguments))
         no_telemetry()
         try:
@@ -265,9 +269,9 @@ def stage(
     params: Sequence[str],
     given: Sequence[Given] = (),
     made: Sequence[Made] = (),
-    matrix: str | None = None,
+    matrix: Sequence[str] = (),
 ) -> Callable[[Callable[[Run], Outcome]], Stage]:
-    """Declare a stage: the params it sees, what it reads and makes, and its matrix key."""
+    """Declare a stage: the params it sees, what it reads and makes, and its matrix keys."""
 
     def wrap(function: Callable[[Run], Outcome]) -> Stage:
         return Stage(function, params=params, given=given, made=made, matrix=matrix)
