@@ -12,7 +12,7 @@ import pandas as pd
 
 from eifer.cohort.layout import Cohort, Exclusion, ecg_sidecar, read_cohort, read_ecg
 from eifer.errors import InputError, Problem, RecordingError
-from eifer.faces.decoding import probe
+from eifer.faces.decoding import check
 from eifer.faces.extraction import ExtractSpec, has_face
 from eifer.physiology.hrv import EcgSpec, ecg_quality
 
@@ -53,9 +53,8 @@ def validate(
 ) -> Cohort:
     """Read the cohort at ``root`` and open every recording that is not excluded.
 
-    The text files are checked first, because recordings can only be told apart
-    once these are right; then every video is probed and searched for a face, and
-    every ECG judged.
+    Every video is probed and searched for a face, and every ECG judged, also where
+    the text files are wrong: then the recordings are those that are named as such.
 
     Raises
     ------
@@ -64,14 +63,14 @@ def validate(
     """
     cohort = read_cohort(root, waves=waves, exclude=exclude, workers=workers)
     problems = _too_few(cohort, spec)
-    check = partial(_recording_problems, root, faces, ecg, spec)
+    work = partial(_recording_problems, root, faces, ecg, spec)
     recordings = [
         (kind, row[f"{kind}_path"])
         for row in cohort.videos.to_dict("records")
         for kind in ("video", "ecg")
         if pd.notna(row[f"{kind}_path"])
     ]
-    for found in each(check, recordings, "checking recordings"):
+    for found in each(work, recordings, "checking recordings"):
         problems += found
     if problems:
         raise InputError(f"cohort {root}", problems)
@@ -102,7 +101,7 @@ def _recording_problems(
     path = root / name
     try:
         if kind == "video":
-            probe(path)
+            check(path)
             if not has_face(path, samples=spec.face_samples, spec=faces):
                 what = f"video without a face in any of {spec.face_samples} frames looked at"
                 return [Problem(what, name, EXCLUDE)]

@@ -11,13 +11,12 @@ import pandas as pd
 
 from eifer import partitions, selection
 from eifer.cohort.recordings import unchanged
-from eifer.faces.crops import CropSpec, crops
+from eifer.faces.crops import CropSpec, crop_table
 from eifer.tables.affect import ESTIMATES
 from eifer.tables.cohort import VIDEOS
 from eifer.tables.faces import FRAMES
 from eifer.tables.partitions import AVAILABILITY
 from eifer.tables.selection import CROPS, SELECTION, SHORTFALL
-from eifer.vocabulary import item_id
 from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
 
 RECORDINGS = Given("data/intake/videos/wave-${item.wave}.parquet", VIDEOS)
@@ -70,20 +69,8 @@ def _shards(
 
 def _video(cohort: Path, spec: CropSpec, task: tuple[dict[str, Any], pd.DataFrame]) -> pd.DataFrame:
     video, rows = task
-    name = str(rows["video_id"].iloc[0])
     path = unchanged(cohort / video["video_path"], video["video_sha256"])
-    cut = [
-        {
-            "item_id": item_id(name, frame),
-            "video_id": name,
-            "frame": frame,
-            "height_px": crop.shape[0],
-            "width_px": crop.shape[1],
-            "crop": crop.tobytes(),
-        }
-        for frame, crop in crops(path, rows, spec)
-    ]
-    return CROPS.frame(cut)
+    return crop_table(path, rows, spec)
 
 
 def _report(chosen: pd.DataFrame, shortfall: pd.DataFrame, top: int) -> Report:

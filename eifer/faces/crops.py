@@ -17,6 +17,8 @@ import numpy as np
 from eifer.faces import decoding
 from eifer.faces.extraction import ExtractSpec, find
 from eifer.tables.faces import EYES
+from eifer.tables.selection import CROPS
+from eifer.vocabulary import item_id
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +78,24 @@ def crops(path: Path, rows: pd.DataFrame, spec: CropSpec) -> Iterator[tuple[int,
     eyes = dict(zip(rows["frame"].tolist(), rows[columns].to_numpy(), strict=True))
     for frame, _, rgb in decoding.frames(path, wanted=eyes.keys()):
         yield frame, _aligned(rgb, eyes[frame].reshape(2, 2), spec)
+
+
+def crop_table(path: Path, rows: pd.DataFrame, spec: CropSpec) -> pd.DataFrame:
+    """Cut the faces of ``rows`` (of FRAMES, of one video) into the table CROPS; see `crops`."""
+    (video,) = rows["video_id"].unique()
+    return CROPS.frame(
+        [
+            {
+                "item_id": item_id(video, frame),
+                "video_id": video,
+                "frame": frame,
+                "height_px": crop.shape[0],
+                "width_px": crop.shape[1],
+                "crop": crop.tobytes(),
+            }
+            for frame, crop in crops(path, rows, spec)
+        ]
+    )
 
 
 def align_image(rgb: Image, spec: CropSpec, *, faces: ExtractSpec) -> Image | None:

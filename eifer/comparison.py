@@ -1,0 +1,311 @@
+"""The models against each other, by the published procedure (protocol section 9; source: 3.4).
+
+What it says is reproduced to the digit, and so is what it leaves out: each row carries warnings
+where the procedure's assumptions fail or its numbers contradict each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from eifer.errors import DesignError
+from eifer.statistics import (
+    DeLong,
+    Pooled,
+    benjamini_hochberg,
+    delong,
+    fisher,
+    gee_odds_ratios,
+    pool_fixed,
+)
+from eifer.statistics.estimability import not_estimable
+from eifer.tables.comparison import COMPARISON, CONTRAST, DELONG, OTHERS
+from eifer.tables.evaluation import REFERENCE, TEST, refuse_incomparable
+from eifer.vocabulary import Group
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ComparisonSpec:
+    """What is a finding, and what is warned of.
+
+    ``alpha`` is the level of q; ``family`` names the columns that, within one method, set the
+    tests of one family apart from another's (``condition``: over tasks and contrasts);
+    ``few_participants`` is the number of test participants below which a warning is given.
+    """
+
+    alpha: float
+    family: tuple[str, ...]
+    few_participants: int
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.family if name not in CONTRAST]
+        if unknown or not 0 < self.alpha < 1 or self.few_participants < 0:
+            raise ValueError(
+                f"family of {', '.join(CONTRAST)} (not {unknown}), 0 < alpha < 1 ({self.alpha}), "
+                f"few_participants of 0 or more ({self.few_participants})"
+            )
+
+
+def as_published(
+    predictions: pd.DataFrame, spec: ComparisonSpec
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compare High with Low and with Total in every task and condition, as the source did.
+
+    In each repetition a paired DeLong test (delta = AUC of High less AUC of the other); over
+    repetitions Fisher's combination of its p-values and the fixed-effect pooled delta; odds ratios
+    of a right answer by GEE clustered on items; Benjamini-Hochberg within each family.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The table ``PREDICTIONS``; rows of the affect network are left alone.
+    spec : ComparisonSpec
+
+    Returns
+    -------
+    tests : DataFrame
+        The table ``DELONG``.
+    comparison : DataFrame
+        The table ``COMPARISON``. What cannot be estimated is missing, with the reason: a test of
+        one class or with a single frame of one, a group always right or always wrong, and with
+        one repetition Fisher's combination and the GEE.
+
+    Raises
+    ------
+    InputError
+        If models scored different items or repetitions, labels differ, rows are duplicate, or
+        scores are missing: all of it at once.
+    DesignError
+        If a group has no predictions.
+    """
+    trained = predictions[predictions["training_group"] != REFERENCE]
+    refuse_incomparable("stats", trained)
+    _refuse_absent(trained)
+    tests: list[Row] = []
+    rows: list[Row] = []
+    for (task, condition), part in trained.groupby(TEST, sort=True):
+        found = {"task": task, "condition": condition}
+        odds = _odds_ratios(part)
+        counts = {
+            "n_items": part["item_id"].nunique(),
+            "n_positive": int(part.drop_duplicates("item_id")["label"].sum()),
+            "n_participants": part["participant_id"].nunique(),
+            "n_repetitions": part["repetition"].nunique(),
+        }
+        for other in OTHERS:
+            place: Row = {**found, "contrast": f"{Group.HIGH}-{other}"}
+            mine = [{**place, **test} for test in _tests(part, other)]
+            tests += mine
+            rows.append({**place, **counts, **_combined(pd.DataFrame(mine)), **odds[other]})
+    table = pd.DataFrame(rows)
+    table["family"] = [" ".join(values) or "all" for values in table[list(spec.family)].to_numpy()]
+    for method in ("fisher", "gee"):
+        table[f"{method}_q"] = benjamini_hochberg(table[f"{method}_p"], table["family"])
+    listed = DELONG.frame(tests)
+    table["warnings"] = [
+        "\n".join(_warnings(row, _of(listed, row), spec)) or None for row in _records(table)
+    ]
+    return listed, COMPARISON.conform(table)
+
+
+def _refuse_absent(trained: pd.DataFrame) -> None:
+    groups = (Group.HIGH, *OTHERS)
+    if trained.empty:
+        raise DesignError(f"stats: no predictions of {', '.join(groups)}; run evaluate first")
+    absent = [
+        f"{group} in {task} {condition}"
+        for (task, condition), part in trained.groupby(TEST, sort=True)
+        for group in groups
+        if group not in set(part["training_group"])
+    ]
+    if absent:
+        raise DesignError(
+            f"stats: no predictions of {', '.join(absent)}; train and evaluate all three groups"
+        )
+
+
+def _records(table: pd.DataFrame) -> list[Row]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _of(tests: pd.DataFrame, row: Row) -> pd.DataFrame:
+    return tests[(tests[CONTRAST] == [row[name] for name in CONTRAST]).all(axis=1)]
+
+
+def _tests(part: pd.DataFrame, other: str) -> Iterator[Row]:
+    """The DeLong test of High and ``other`` in every repetition of one task and condition."""
+    scores = part.pivot(index="item_id", columns=["training_group", "repetition"], values="score")
+    labels = part.drop_duplicates("item_id").set_index("item_id")["label"].reindex(scores.index)
+    positive, n = int(labels.sum()), len(labels)
+    for repetition in sorted(part["repetition"].unique()):
+        if 0 < positive < n:
+            test = delong(labels, scores[Group.HIGH, repetition], scores[other, repetition])
+        else:
+            test = not_estimable(DeLong, f"all {n} items are {'high' if positive else 'low'}")
+        answer = vars(test)
+        yield {
+            "repetition": repetition,
+            "se_a": math.sqrt(test.var_a),
+            "se_b": math.sqrt(test.var_b),
+            **{name: answer[name] for name in DELONG.names if name in answer},
+        }
+
+
+def _combined(tests: pd.DataFrame) -> Row:
+    """Fisher's combination and the pooled difference of one contrast's tests."""
+    p = tests["p"].dropna()
+    pooled: Pooled = pool_fixed(tests["delta"], tests["se"])
+    left_out = [str(tests["repetition"].iloc[place]) for place in pooled.left_out]
+    row: Row = {
+        "mean_auc_a": tests["auc_a"].mean(),
+        "mean_auc_b": tests["auc_b"].mean(),
+        "mean_delta": pooled.mean,
+        **dict.fromkeys(("fisher_statistic", "fisher_df", "fisher_p", "fisher_log_p"), math.nan),
+        "fisher_n_used": len(p),
+        "fisher_reason": None,
+        "pooled_delta": pooled.estimate,
+        "pooled_se": pooled.se,
+        "pooled_ci_low": pooled.ci_low,
+        "pooled_ci_high": pooled.ci_high,
+        "pooled_p": pooled.p,
+        "heterogeneity_q": pooled.q,
+        "heterogeneity_p": pooled.q_p,
+        "i2_pct": pooled.i2,
+        "pooled_n_used": pooled.n_used,
+        "pooled_left_out": ", ".join(left_out) or None,
+        "sign_conflict": pooled.sign_conflict,
+        "pooled_reason": pooled.reason,
+    }
+    if not tests["estimable"].any():
+        row["pooled_reason"] = row["fisher_reason"] = str(tests["reason"].iloc[0])
+    elif len(p) == 1:
+        row["fisher_reason"] = "one repetition: nothing to combine"
+    else:
+        combined = fisher(p)
+        for name in ("statistic", "df", "p", "log_p"):
+            row[f"fisher_{name}"] = getattr(combined, name)
+    return row
+
+
+def _odds_ratios(part: pd.DataFrame) -> dict[str, Row]:
+    """The GEE of one task and condition: what it says of each group that is not High."""
+    blank = ("coef", "se", "odds_ratio", "ci_low", "ci_high", "p", "alpha")
+    if part["repetition"].nunique() == 1:
+        why = "one repetition: its effect is part of the model"
+        none: Row = {**{f"gee_{name}": math.nan for name in blank}, "gee_reason": why}
+        return {other: none for other in OTHERS}
+    correct = (part["score"] >= part["threshold"]) == (part["label"] == 1)
+    columns = ["training_group", "repetition", "item_id"]
+    found = gee_odds_ratios(part[columns].assign(correct=correct.astype(int)), reference=Group.HIGH)
+    rows: dict[str, Row] = {}
+    for other in OTHERS:
+        numbers = {f"gee_{name}": found.table.loc[other, name] for name in blank[:-1]}
+        reason = found.reasons.get(other)
+        alpha = math.nan if reason else found.alpha
+        rows[other] = {**numbers, "gee_alpha": alpha, "gee_reason": reason}
+    return rows
+
+
+# warnings -------------------------------------------------------------------------------------
+
+
+def _warnings(row: Row, tests: pd.DataFrame, spec: ComparisonSpec) -> Iterator[str]:
+    """What a reader has to know of one row before believing it."""
+    repetitions = row["n_repetitions"]
+    if repetitions > 1:
+        yield (
+            f"The {repetitions} repetitions are combined as if independent, but share one test set "
+            f"of {row['n_items']} frames: q and the pooled interval say how repeatable the models "
+            "are, not whether other people would give the same."
+        )
+    if row["n_participants"] < spec.few_participants:
+        yield (
+            f"The frames show {row['n_participants']} people; DeLong and the GEE take them for "
+            "independent, and then find differences where there are none."
+        )
+    yield from _contradictions(row, tests, spec)
+    for side, name in (("a", Group.HIGH.value), ("b", row["contrast"].split("-")[1])):
+        low = tests[f"auc_{side}"] - 1.959964 * tests[f"se_{side}"]
+        chance = int((low <= 0.5).sum())
+        if chance:
+            yield (
+                f"{name} is at chance in {chance} of {repetitions} repetitions (the 95 % interval "
+                "of its AUC holds .5 or lies below it)."
+            )
+
+
+def _contradictions(row: Row, tests: pd.DataFrame, spec: ComparisonSpec) -> Iterator[str]:
+    """Where the numbers of a row do not agree with each other."""
+    delta, low, high = row["pooled_delta"], row["pooled_ci_low"], row["pooled_ci_high"]
+    if row["sign_conflict"]:
+        yield (
+            f"The pooled difference ({delta:+.4f}) and the mean difference "
+            f"({row['mean_delta']:+.4f}) point in opposite directions."
+        )
+    if row["fisher_q"] < spec.alpha and low <= 0 <= high:
+        yield (
+            f"Fisher's q is below {spec.alpha:g}, yet the pooled 95 % interval "
+            f"[{low:.4f}, {high:.4f}] holds 0."
+        )
+    significant = tests.loc[tests["p"] < spec.alpha, "delta"]
+    up, down = int((significant > 0).sum()), int((significant < 0).sum())
+    if up and down:
+        yield (
+            f"Repetitions differ significantly in both directions ({up} for High, {down} against): "
+            "Fisher adds them up all the same."
+        )
+    if row["heterogeneity_p"] < spec.alpha:
+        yield (
+            f"The repetitions differ by more than sampling error (I2 = {row['i2_pct']:.0f} %): "
+            "there is no one difference for a fixed effect to estimate."
+        )
+    if row["pooled_left_out"] and not row["pooled_reason"]:
+        yield f"Repetition {row['pooled_left_out']} has a standard error of 0 and is not pooled."
+    apart = (low > 0 or high < 0) and row["gee_q"] < spec.alpha
+    if apart and (delta > 0) != (row["gee_odds_ratio"] < 1):
+        yield "The odds ratio and the pooled difference favour different models."
+
+
+# what is shown of it --------------------------------------------------------------------------
+
+
+def short_table(comparison: pd.DataFrame) -> list[dict[str, str]]:
+    """Table 4 in short: a row per task, condition and contrast, everything as text.
+
+    An em dash stands where there is no value; ``warnings`` counts them.
+    """
+    return [
+        {
+            "task": row["task"],
+            "condition": row["condition"],
+            "contrast": row["contrast"],
+            "mean dAUC": _text(row["mean_delta"], "+.4f"),
+            "pooled dAUC [95 % CI]": _interval(row, "pooled", "delta", "+.4f"),
+            "Fisher q": _q(row["fisher_q"]),
+            "OR [95 % CI]": _interval(row, "gee", "odds_ratio", ".3f"),
+            "GEE q": _q(row["gee_q"]),
+            "warnings": str(len(row["warnings"].splitlines()) if pd.notna(row["warnings"]) else 0),
+        }
+        for row in _records(comparison)
+    ]
+
+
+def _text(value: float, form: str) -> str:
+    return "—" if math.isnan(value) else format(value, form)
+
+
+def _interval(row: Row, method: str, answer: str, form: str) -> str:
+    names = (answer, "ci_low", "ci_high")
+    value, low, high = (_text(row[f"{method}_{name}"], form) for name in names)
+    return value if value == "—" else f"{value} [{low}, {high}]"
+
+
+def _q(value: float) -> str:
+    return "< .001" if value < 0.001 else _text(value, ".3f")

@@ -1,0 +1,324 @@
+"""How good every model is on the fixed test set (protocol section 8; source: section 4.2).
+
+A model is whatever turns crops into scores; this module loads none, so that it can be asked about
+predictions from anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from eifer import metrics
+from eifer.errors import InputError, Problem
+from eifer.tables.evaluation import (
+    HALF,
+    METRICS,
+    METRICS_OF_ITEMS,
+    MODEL,
+    MODELS,
+    PREDICTIONS,
+    REFERENCE,
+    SEARCHED,
+    SUMMARY,
+    TEST,
+    refuse_incomparable,
+)
+from eifer.vocabulary import Condition, Dimension
+
+DECIMALS = 6
+"""Scores are rounded here, below which the arithmetic of devices and batches differs."""
+
+MIDDLE = 0.5
+"""The threshold of kind `half`, and the affect network's, where its estimate is 0."""
+
+Scorer = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
+"""From crops, RGB uint8 ``[N, S, S, 3]``, to the probability of high, ``[N]``."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """Which model answers what: its task, training group, repetition and decision threshold."""
+
+    task: str
+    training_group: str
+    repetition: int
+    threshold: float
+
+    def __str__(self) -> str:
+        return f"{self.training_group} {self.repetition} ({self.task})"
+
+
+def items(conditions: pd.DataFrame, task: str) -> list[str]:
+    """Every item that ``task`` is tested on, once, in the order of their names."""
+    return sorted(set(conditions.loc[conditions["task"] == task, "item_id"]))
+
+
+def predict(
+    conditions: pd.DataFrame, crops: NDArray[np.uint8], model: Model, score: Scorer
+) -> pd.DataFrame:
+    """One model's answers in every condition of its task; it sees each item once.
+
+    Parameters
+    ----------
+    conditions : DataFrame
+        The table ``CONDITIONS``.
+    crops : ndarray of uint8, shape (items, S, S, 3)
+        The faces of ``items(conditions, model.task)``, in that order.
+    model : Model
+    score : callable
+        From crops to scores in 0..1. Rounded to 6 decimals, so scores closer than that tie.
+
+    Returns
+    -------
+    DataFrame
+        Rows of the table ``PREDICTIONS``.
+
+    Raises
+    ------
+    InputError
+        If a crop is missing, or a score is missing or not in 0..1: the items are named.
+    """
+    names = items(conditions, model.task)
+    if len(crops) != len(names):
+        where = f"{len(crops)} crops for {len(names)} items of {model.task}"
+        raise InputError("predict", [Problem("crops do not match", where, "give one an item")])
+    scores = np.asarray(score(crops), dtype=np.float64)
+    if scores.shape != (len(names),):
+        where = f"{model}: scores of shape {scores.shape} for {len(names)} items"
+        raise InputError("predict", [Problem("scores do not match", where, "give one an item")])
+    problems = [
+        Problem(
+            "score that is missing or not in 0..1",
+            f"{model} {names[i]}: {scores[i]}",
+            "look at the model's training curves; weights with NaN score nothing",
+        )
+        for i in np.flatnonzero(~((scores >= 0) & (scores <= 1)))
+    ]
+    if problems:
+        raise InputError("predict", problems)
+    mine = conditions[conditions["task"] == model.task]
+    return _rows(mine, model, mine["item_id"].map(dict(zip(names, scores, strict=True))))
+
+
+def predict_by_estimate(conditions: pd.DataFrame) -> pd.DataFrame:
+    """The untouched affect network as a model: score = (estimate + 1) / 2, threshold .5.
+
+    Its estimates are already in ``conditions``, and the test frames were chosen by them: in the
+    unambiguous condition it is right by construction, in the ambiguous one mostly wrong.
+
+    Returns
+    -------
+    DataFrame
+        Rows of the table ``PREDICTIONS``, training_group Affect, repetition 0.
+    """
+    parts = []
+    for task, mine in conditions.groupby("task", sort=True):
+        score = (mine["estimate"].astype("float64") + 1) / 2
+        parts.append(_rows(mine, Model(str(task), REFERENCE, 0, MIDDLE), score))
+    return PREDICTIONS.conform(pd.concat(parts, ignore_index=True))
+
+
+def _rows(mine: pd.DataFrame, model: Model, score: pd.Series) -> pd.DataFrame:
+    kept = mine[["item_id", "participant_id", "video_id", "task", "condition", "label"]]
+    return PREDICTIONS.conform(
+        kept.assign(
+            training_group=model.training_group,
+            repetition=model.repetition,
+            score=score.round(DECIMALS) + 0.0,
+            threshold=model.threshold,
+        )
+    )
+
+
+def measure(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Every metric of every model in every task and condition.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The table ``PREDICTIONS``, of all models that are to be set beside each other.
+
+    Returns
+    -------
+    DataFrame
+        The table ``METRICS``: at each model's own threshold and at .5 (for the affect network
+        the same). Where a test holds one class, all metrics are missing; calibration also where
+        the scores tell the classes apart without error, or are constant. ``reason`` says so.
+
+    Raises
+    ------
+    InputError
+        If models scored different items, and whatever else `refuse_incomparable` names.
+    """
+    refuse_incomparable("evaluate", predictions)
+    rows = []
+    for key, part in predictions.groupby([*TEST, *MODEL], sort=True):
+        found = dict(zip([*TEST, *MODEL], key, strict=True))
+        kinds = {SEARCHED: float(part["threshold"].iloc[0]), HALF: MIDDLE}
+        counts = {"n_items": len(part), "n_positive": int(part["label"].sum())}
+        rows += [
+            {**found, "threshold_kind": kind, "threshold": at, **counts, **_metrics(part, at)}
+            for kind, at in kinds.items()
+        ]
+    return METRICS.frame(rows)
+
+
+def _metrics(part: pd.DataFrame, threshold: float) -> dict[str, object]:
+    positive = int(part["label"].sum())
+    if positive in (0, len(part)):
+        why = f"all {len(part)} items are {'high' if positive else 'low'}: one class alone"
+        return {**dict.fromkeys(METRICS_OF_ITEMS, math.nan), "reason": why}
+    values = metrics.binary(part["label"], part["score"], threshold)
+    if any(math.isnan(value) for value in values.values()):
+        one = part["score"].nunique() == 1
+        why = (
+            "all scores are the same" if one else "the scores tell the classes apart without error"
+        )
+        return {**values, "reason": f"no calibration line: {why}"}
+    return {**values, "reason": None}
+
+
+def summarise(measured: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard deviation (ddof 1) of each metric over repetitions.
+
+    Parameters
+    ----------
+    measured : DataFrame
+        The table ``METRICS``.
+
+    Returns
+    -------
+    DataFrame
+        The table ``SUMMARY``. One repetition has no SD; repetitions without a value are left
+        out of both and counted, with the reason.
+    """
+    by = [*TEST, "training_group", "threshold_kind"]
+    rows = []
+    for key, part in measured.groupby(by, sort=True):
+        for metric in METRICS_OF_ITEMS:
+            values = part[metric].dropna()
+            rows.append(
+                {
+                    **dict(zip(by, key, strict=True)),
+                    "metric": metric,
+                    "mean": values.mean() if len(values) else math.nan,
+                    "sd": values.std(ddof=1) if len(values) > 1 else math.nan,
+                    "n_repetitions": len(part),
+                    "n_used": len(values),
+                    "reason": _reason(part, metric),
+                }
+            )
+    return SUMMARY.frame(rows)
+
+
+def _reason(part: pd.DataFrame, metric: str) -> str | None:
+    lacking = part[part[metric].isna()]
+    if len(lacking):
+        which = ", ".join(map(str, lacking["repetition"]))
+        said = "; ".join(dict.fromkeys(lacking["reason"].dropna()))
+        return f"no value in repetition {which} ({said})"
+    return "one repetition: no SD" if len(part) == 1 else None
+
+
+# what is shown of it --------------------------------------------------------------------------
+
+
+def means(summary: pd.DataFrame) -> dict[str, dict[str, dict[str, dict[str, float | None]]]]:
+    """Task, condition, model, metric: its mean (at its own threshold), for `dvc metrics`."""
+    nested: dict[str, dict[str, dict[str, dict[str, float | None]]]] = {}
+    own = summary[summary["threshold_kind"] == SEARCHED]
+    for row in own.to_dict("records"):
+        test = nested.setdefault(row["task"], {}).setdefault(row["condition"], {})
+        value = None if math.isnan(row["mean"]) else round(row["mean"], DECIMALS)
+        test.setdefault(row["training_group"], {})[row["metric"]] = value
+    return nested
+
+
+def repetitions(
+    measured: pd.DataFrame, metric: str
+) -> Iterator[tuple[str, list[dict[str, object]]]]:
+    """A series for each test: the ``metric`` of every trained model by repetition."""
+    trained = measured[measured["training_group"] != REFERENCE]
+    own = trained[trained["threshold_kind"] == SEARCHED]
+    for (task, condition), part in own.groupby(TEST, sort=True):
+        wide = part.pivot(index="repetition", columns="training_group", values=metric)
+        yield f"{task}_{condition}", _points(wide)
+
+
+def learning_curves(
+    curves: pd.DataFrame, column: str
+) -> Iterator[tuple[str, list[dict[str, object]]]]:
+    """A series for each task: ``column`` of the training curves by epoch, mean over repetitions."""
+    for task, part in curves.groupby("task", sort=True):
+        wide = part.pivot_table(index="epoch", columns="training_group", values=column)
+        yield str(task), _points(wide)
+
+
+def roc_curves(
+    predictions: pd.DataFrame, steps: int = 100
+) -> Iterator[tuple[str, list[dict[str, object]]]]:
+    """A series for each test: true positive rate by false positive rate, mean over repetitions.
+
+    At each of ``steps`` + 1 equal false positive rates, the highest true positive rate that a
+    threshold reaches without exceeding it (vertical averaging; Fawcett 2006, sec. 8).
+    """
+    from sklearn.metrics import roc_curve
+
+    grid = np.arange(steps + 1) / steps
+    for (task, condition), part in predictions.groupby(TEST, sort=True):
+        if part["label"].nunique() < 2:
+            continue
+        wide: dict[str, NDArray[np.float64]] = {}
+        for group, models in part.groupby("training_group", sort=True):
+            curves = []
+            for _, one in models.groupby("repetition", sort=True):
+                false, true, _ = roc_curve(one["label"], one["score"], drop_intermediate=False)
+                # The last point at or left of each grid value, with room for round-off.
+                curves.append(true[np.searchsorted(false, grid + 1e-12, side="right") - 1])
+            wide[str(group)] = np.mean(curves, axis=0)
+        index = pd.Index(grid, name="false_positive_rate")
+        yield f"{task}_{condition}", _points(pd.DataFrame(wide, index=index))
+
+
+def _points(wide: pd.DataFrame) -> list[dict[str, object]]:
+    """The rows of ``wide`` with its index, ready for JSON."""
+    flat = wide.round(DECIMALS).reset_index()
+    return [
+        {str(k): None if pd.isna(v) else v for k, v in row.items()}
+        for row in flat.to_dict("records")
+    ]
+
+
+SHOWN = ("macro_f1", "accuracy", "roc_auc", "pr_auc")
+
+
+def short_table(summary: pd.DataFrame, shown: Sequence[str] = SHOWN) -> list[dict[str, str]]:
+    """Tables 2 and 3 in short: a row per task, condition and model, ``mean (SD)`` as text.
+
+    An em dash stands where there is no value; one repetition has no SD.
+    """
+    own = summary[summary["threshold_kind"] == SEARCHED]
+    text = [_cell(mean, sd) for mean, sd in zip(own["mean"], own["sd"], strict=True)]
+    names = [*TEST, "training_group"]
+    wide = own.assign(text=text).pivot(index=names, columns="metric", values="text")
+    places = {name: place for place, name in enumerate([*Dimension, *Condition, *MODELS])}
+    order = sorted(wide.index, key=lambda row: [places.get(name, len(places)) for name in row])
+    return [
+        {
+            **dict(zip(("task", "condition", "model"), row, strict=True)),
+            **wide.loc[row, list(shown)],
+        }
+        for row in order
+    ]
+
+
+def _cell(mean: float, sd: float) -> str:
+    if math.isnan(mean):
+        return "—"
+    return f"{mean:.4f}" if math.isnan(sd) else f"{mean:.4f} ({sd:.4f})"

@@ -1,0 +1,65 @@
+"""Pooled differences in ROC-AUC between the models, with the published ones beside them."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from eifer.figures.style import GROUP, MUTED, canvas, legend_below
+from eifer.vocabulary import Condition
+
+KEY = ["task", "condition", "contrast"]
+VALUE = ("pooled_delta", "pooled_ci_low", "pooled_ci_high")
+
+
+def _rows(comparison: pd.DataFrame) -> pd.DataFrame:
+    place = {str(name): k for k, name in enumerate(Condition)}
+    return comparison.sort_values(
+        KEY,
+        key=lambda c: c.map(place).fillna(len(place)) if c.name == "condition" else c,
+        ignore_index=True,
+    )
+
+
+def draw(comparison: pd.DataFrame, published: pd.DataFrame) -> Figure:
+    """A line a task, condition and contrast: ours filled, published hollow; right favours High."""
+    rows = _rows(comparison)
+    theirs = published.set_index(KEY)[list(VALUE)].reindex(pd.MultiIndex.from_frame(rows[KEY]))
+    figure, [[axes]] = canvas(1.3 + 0.3 * len(rows))
+    for shift, mine, colour, filling, name in (
+        (-0.15, rows, GROUP["High"], GROUP["High"], "this study"),
+        (0.15, theirs.reset_index(), MUTED, "white", "published"),
+    ):
+        delta, low, high = (mine[name] for name in VALUE)
+        axes.errorbar(
+            delta,
+            mine.index + shift,
+            xerr=[delta - low, high - delta],
+            linestyle="",
+            marker="o",
+            markersize=5,
+            capsize=2.5,
+            color=colour,
+            markerfacecolor=filling,
+            label=name,
+        )
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.set_yticks(rows.index, rows["task"] + ", " + rows["condition"] + ": " + rows["contrast"])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("pooled difference in ROC-AUC with 95 % interval (right of 0: High better)")
+    legend_below(figure, axes)
+    return figure
+
+
+def caption(comparison: pd.DataFrame, published: pd.DataFrame) -> str:
+    """What is shown, and of how many."""
+    there = comparison.merge(published.dropna(subset="pooled_delta"), on=KEY)
+    blank = int(comparison["pooled_delta"].isna().sum())
+    gaps = f" {blank} could not be pooled." * bool(blank)
+    return (
+        f"Fixed-effect pooled ΔAUC of {len(comparison)} contrasts over "
+        f"{comparison['n_repetitions'].max()} repetitions.{gaps} {len(there)} of "
+        "the published intervals are known, of another cohort. All take frames and repetitions "
+        "for independent, which they are not: they are too narrow, here and there."
+    )

@@ -1,0 +1,65 @@
+"""Test scores of every model and repetition, by task and condition."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from eifer.figures.style import GROUP, GROUP_MARK, canvas, count, legend_below
+
+METRICS = {"macro_f1": "macro F1", "roc_auc": "ROC-AUC"}
+ORDER = ("High", "Low", "Total", "Affect")
+
+
+def draw(metrics: pd.DataFrame) -> Figure:
+    """A mark a repetition, a bar for their mean; a column a task, a row a metric."""
+    mine = metrics[metrics["threshold_kind"] == "searched"]
+    tasks = sorted(mine["task"].unique())
+    conditions = list(dict.fromkeys(mine["condition"]))
+    figure, grid = canvas(4.8, len(METRICS), len(tasks), sharex=True, sharey="row")
+    for row, (metric, name) in zip(grid, METRICS.items(), strict=True):
+        for axes, task in zip(row, tasks, strict=True):
+            for shift, group in enumerate(ORDER):
+                for place, condition in enumerate(conditions):
+                    values = mine.loc[
+                        (mine["task"] == task)
+                        & (mine["condition"] == condition)
+                        & (mine["training_group"] == group),
+                        metric,
+                    ]
+                    x = place + (shift - 1.5) * 0.2
+                    axes.plot(
+                        [x] * len(values),
+                        values,
+                        linestyle="",
+                        marker=GROUP_MARK[group],
+                        markersize=4,
+                        alpha=0.6,
+                        color=GROUP[group],
+                        label=group if place == 0 else None,
+                    )
+                    if len(values):
+                        mean = values.mean()
+                        axes.plot([x - 0.08, x + 0.08], [mean, mean], color="black", linewidth=1.2)
+            axes.set_xticks(range(len(conditions)), conditions)
+            axes.grid(axis="x", visible=False)
+            axes.set_title(task if row is grid[0] else "")
+        row[0].set_ylabel(name)
+    legend_below(figure, grid[0][0])
+    return figure
+
+
+def caption(metrics: pd.DataFrame) -> str:
+    """What is shown, and of how many."""
+    mine = metrics[metrics["threshold_kind"] == "searched"]
+    repetitions = mine.loc[mine["training_group"] != "Affect", "repetition"].nunique()
+    sizes = mine.groupby("condition")["n_items"].max()
+    items = ", ".join(f"{name} {n}" for name, n in sizes.items())
+    return (
+        "Macro F1 at the threshold found on validation, and ROC-AUC, of "
+        f"{count(repetitions, 'repetition')} of each model (marks) with their mean (bar), on the "
+        f"same test frames (of both tasks: {items}). Affect is "
+        "the network that estimated arousal and valence, untouched: its estimates chose the test "
+        "frames, so it is right by construction where they are unambiguous and mostly wrong where "
+        "they are ambiguous."
+    )

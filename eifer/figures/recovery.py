@@ -1,0 +1,54 @@
+"""What the drawn faces were told to show, and what the affect network read from them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from eifer.figures.style import canvas, count
+
+DIMENSIONS = ("arousal", "valence")
+
+
+def _pairs(latent: pd.DataFrame, estimates: pd.DataFrame) -> pd.DataFrame:
+    return latent.merge(
+        estimates[["video_id", "frame", *DIMENSIONS]],
+        on=["video_id", "frame"],
+        suffixes=("_planted", "_estimated"),
+    )
+
+
+def draw(latent: pd.DataFrame, estimates: pd.DataFrame) -> Figure:
+    """Planted against estimated expression as a density; a panel a dimension."""
+    pairs = _pairs(latent, estimates)
+    figure, [row] = canvas(3.3, 1, 2, sharex=True, sharey=True)
+    for axes, name in zip(row, DIMENSIONS, strict=True):
+        planted, estimated = pairs[f"{name}_planted"], pairs[f"{name}_estimated"]
+        image = axes.hist2d(
+            planted,
+            estimated,
+            bins=48,
+            range=[[-1, 1], [-1, 1]],
+            cmap="cividis_r",
+            cmin=1,
+            rasterized=True,
+        )[3]
+        axes.plot([-1, 1], [-1, 1], color="black", linewidth=0.8, linestyle=":")
+        axes.set_aspect("equal")
+        r = np.corrcoef(planted, estimated)[0, 1]
+        axes.set_title(f"{name} (r = {r:.2f})")
+        axes.set_xlabel("planted expression (-1 to 1)")
+    row[0].set_ylabel("estimate (-1 to 1)")
+    figure.colorbar(image, ax=row, label="frames", shrink=0.8)
+    return figure
+
+
+def caption(latent: pd.DataFrame, estimates: pd.DataFrame) -> str:
+    """What is shown, and of how many."""
+    pairs = _pairs(latent, estimates)
+    return (
+        f"{count(len(pairs), 'accepted frame')} of {pairs['video_id'].nunique()} videos: the "
+        "arousal and valence that each face was drawn with, and the estimate made from the "
+        "encoded video. On the dotted line the two agree."
+    )

@@ -1,0 +1,102 @@
+"""The backbones a study may name: one card each, and the only place to add another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from eifer.errors import AssetError, did_you_mean
+
+Rgb = tuple[float, float, float]
+
+IMAGENET_MEAN: Rgb = (0.485, 0.456, 0.406)
+IMAGENET_STD: Rgb = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """What must be known of a backbone.
+
+    ``name`` is timm's; ``source`` says where its pretrained weights come from and ``licence``
+    under what terms; ``sha256`` is that of their file, None where the user gives the file (its
+    hash is then in params.yaml). ``size_px`` is the side of the crops it was made for; ``mean``
+    and ``std`` normalise RGB in [0, 1] as this study feeds it.
+    """
+
+    name: str
+    source: str
+    sha256: str | None
+    licence: str
+    size_px: int
+    mean: Rgb = IMAGENET_MEAN
+    std: Rgb = IMAGENET_STD
+
+
+BACKBONES: dict[str, Backbone] = {
+    card.name: card
+    for card in (
+        Backbone(
+            "tf_efficientnetv2_l",
+            "trained on AffectNet by the affect stage, or given there (the paper's network; 3.3)",
+            None,
+            "code Apache-2.0; weights: those of affect.licence",
+            224,
+        ),
+        Backbone(
+            "resnet50",
+            "ImageNet-1k, timm/resnet50.tv_in1k on the Hugging Face hub, given as a file",
+            None,
+            "code Apache-2.0; weights BSD-3-Clause (torchvision), ImageNet for research",
+            224,
+        ),
+        Backbone(
+            "vgg16",
+            "ImageNet-1k, timm/vgg16.tv_in1k on the Hugging Face hub, given as a file",
+            None,
+            "code Apache-2.0; weights BSD-3-Clause (torchvision), ImageNet for research",
+            224,
+        ),
+        Backbone(
+            "efficientnet_b0",
+            "ImageNet-1k, timm/efficientnet_b0.ra_in1k on the Hugging Face hub, given as a file",
+            None,
+            "Apache-2.0 (timm), ImageNet for research",
+            224,
+        ),
+        Backbone(
+            "test_efficientnet",
+            "none: the demo's affect stage trains it from random numbers",
+            None,
+            "Apache-2.0 (timm)",
+            64,
+        ),
+    )
+}
+
+
+def backbone_card(name: str) -> Backbone:
+    """The card of the backbone called ``name``.
+
+    Raises
+    ------
+    AssetError
+        If none is registered under that name.
+    """
+    if name not in BACKBONES:
+        raise AssetError(
+            f"no backbone {name!r} is registered{did_you_mean(name, BACKBONES)}. "
+            f"Known: {', '.join(BACKBONES)}; another takes a card in eifer/models/backbones.py."
+        )
+    return BACKBONES[name]
+
+
+def build_backbone(name: str) -> tuple[Any, int]:
+    """The timm module called ``name`` with random weights and no classifier, and its width.
+
+    Nothing is fetched. Inside ``torch.device("meta")`` no weight takes memory.
+    """
+    import timm
+
+    module = timm.create_model(backbone_card(name).name, pretrained=False, num_classes=0)
+    # Some backbones (VGG, MobileNetV3) widen their features once more after pooling.
+    return module, getattr(module, "head_hidden_size", None) or module.num_features

@@ -1,0 +1,1 @@
+"""Tables of the report, one file each: tables in, a table and its caption out."""

@@ -1,0 +1,36 @@
+"""Table 4: High against Low and Total, with what was published beside it."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from eifer.vocabulary import Condition
+
+KEY = ["task", "condition", "contrast"]
+
+
+def table(comparison: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """The comparison table, its published columns with the suffix ``_published``."""
+    theirs = published.set_index(KEY).add_suffix("_published")
+    made = comparison.join(theirs, on=KEY)
+    made["n_warnings"] = [
+        0 if pd.isna(text) else len(text.split("\n")) for text in made["warnings"]
+    ]
+    place = {str(name): k for k, name in enumerate(Condition)}
+    return made.sort_values(
+        KEY,
+        key=lambda c: c.map(place).fillna(len(place)) if c.name == "condition" else c,
+        kind="stable",
+        ignore_index=True,
+    )
+
+
+def caption(comparison: pd.DataFrame, published: pd.DataFrame) -> str:
+    """What is shown, and of how many."""
+    return (
+        f"{len(comparison)} contrasts over {comparison['n_repetitions'].max()} repetitions, tested "
+        f"on frames of {comparison['n_participants'].max()} participants. ΔAUC above 0 and an odds "
+        "ratio (OR) below 1 favour High. q: Benjamini-Hochberg over tasks and contrasts of a "
+        "condition. In grey: published, of another cohort; where the source gives no number, its "
+        "words or nothing."
+    )

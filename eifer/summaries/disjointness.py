@@ -1,0 +1,28 @@
+"""The proof that nothing leaks: who and what the partitions share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+
+def table(disjointness: dict[str, Any]) -> pd.DataFrame:
+    """One row a pair of sets that must share nothing, then those of the conditions, which may."""
+    rows = [
+        {"may_share": may, "of": pair["of"], "a": pair["a"], "b": pair["b"], "n": pair["shared"]}
+        for may, pairs in (("no", disjointness["pairs"]), ("yes", disjointness["overlaps"]))
+        for pair in pairs
+    ]
+    return pd.DataFrame(rows)
+
+
+def caption(disjointness: dict[str, Any]) -> str:
+    """What is shown, and of how many."""
+    pairs = disjointness["pairs"]
+    empty = sum(pair["shared"] == 0 for pair in pairs)
+    return (
+        f"{len(pairs)} pairs of sets that must not share a participant or a frame; {empty} share "
+        "none. The test conditions are drawn from the same test frames and may share some. "
+        "data/split/disjointness.json holds the sha256 of every set."
+    )

@@ -1,0 +1,35 @@
+"""Every HRV variable at the chosen cutoff: its values by group, and the test that was counted."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+
+def table(
+    hrv: pd.DataFrame, scores: pd.DataFrame, cutoff_scan: pd.DataFrame, cutoff_tests: pd.DataFrame
+) -> pd.DataFrame:
+    """One row a variable, the smallest p first."""
+    chosen = cutoff_scan.loc[cutoff_scan["chosen"], "cutoff"].iloc[0]
+    tests = cutoff_tests[cutoff_tests["cutoff"] == chosen].drop(columns="cutoff")
+    values = hrv.merge(scores[["participant_id", "group"]], on="participant_id")
+    form = values.groupby("variable").agg(
+        family=("family", "first"), unit=("unit", "first"), n=("value", "count")
+    )
+    for group, mine in values.groupby("group"):
+        stats = mine.groupby("variable")["value"].agg(mean="mean", sd="std")
+        form = form.join(stats.add_prefix(f"{str(group).lower()}_"))
+    made = form.reset_index().merge(tests, on="variable", how="left")
+    return made.sort_values(["p", "variable"], ignore_index=True)
+
+
+def caption(
+    hrv: pd.DataFrame, scores: pd.DataFrame, cutoff_scan: pd.DataFrame, cutoff_tests: pd.DataFrame
+) -> str:
+    """What is shown, and of how many."""
+    row = cutoff_scan[cutoff_scan["chosen"]].iloc[0]
+    return (
+        f"{hrv['variable'].nunique()} HRV variables of {hrv['video_id'].nunique()} recordings: "
+        "mean (SD) by group, and the F test of the group × emotion interaction at the cutoff of "
+        f"{row['cutoff']}, for this variable alone and uncorrected ({row['n_significant']} below "
+        f"alpha of {row['n_estimable']} that could be tested)."
+    )

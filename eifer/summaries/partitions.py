@@ -1,0 +1,33 @@
+"""Who trains, validates and tests."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+ORDER = ("train", "validation", "test")
+
+
+def table(partitions: pd.DataFrame) -> pd.DataFrame:
+    """One row a partition and group, with its people, frames and classes."""
+    cells = partitions.assign(
+        partition=pd.Categorical(partitions["partition"], ORDER, ordered=True),
+        who=partitions["participant_id"].str.removeprefix("sub-"),
+    ).groupby(["partition", "group"], observed=True)
+    return cells.agg(
+        participants=("participant_id", "size"),
+        videos=("n_videos", "sum"),
+        frames=("n_frames", "sum"),
+        arousal_low=("arousal_low_frames", "sum"),
+        arousal_high=("arousal_high_frames", "sum"),
+        valence_low=("valence_low_frames", "sum"),
+        valence_high=("valence_high_frames", "sum"),
+        who=("who", ", ".join),
+    ).reset_index()
+
+
+def caption(partitions: pd.DataFrame) -> str:
+    """What is shown, and of how many."""
+    return (
+        f"{len(partitions)} participants, each in one partition only; frames are those selected "
+        "for either task, by class. The same assignment serves the High, Low and Total models."
+    )

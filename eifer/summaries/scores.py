@@ -1,0 +1,49 @@
+"""Tables 2 and 3: mean (SD) of the metrics over repetitions, and the published ones."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from eifer.vocabulary import Condition, Group
+
+KEY = ["task", "condition", "training_group"]
+MODELS = (*Group, "Affect")
+
+
+def table(summary: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """One row a task, condition and model; columns ``<metric>_mean``, ``_sd``, both published."""
+    searched = summary[summary["threshold_kind"] == "searched"]
+    ours = _wide(searched, ("mean", "sd", "n_used"))
+    theirs = _wide(published, ("mean", "sd")).add_suffix("_published")
+    made = ours.join(theirs).reset_index()
+    return ordered(made)
+
+
+def caption(summary: pd.DataFrame, published: pd.DataFrame) -> str:
+    """What is shown, and of how many."""
+    trained = summary[summary["training_group"] != "Affect"]
+    n = trained["n_repetitions"].max()
+    return (
+        f"Mean (SD, divisor n - 1) over {n} repetition{'' if n == 1 else 's'} on one fixed test "
+        "set, at the threshold found on validation data; below, in grey, the published mean (SD) "
+        "over 5 repetitions. An SD over repetitions says how much trainings differ, not how much "
+        "people do."
+    )
+
+
+def ordered(rows: pd.DataFrame) -> pd.DataFrame:
+    """``rows`` by task, then condition and model as the protocol lists them, unknown ones last."""
+    place = {str(name): k for k, name in enumerate((*Condition, *MODELS))}
+    return rows.sort_values(
+        KEY,
+        key=lambda c: c if c.name == "task" else c.map(place).fillna(len(place)),
+        kind="stable",
+        ignore_index=True,
+    )
+
+
+def _wide(long: pd.DataFrame, kinds: tuple[str, ...]) -> pd.DataFrame:
+    wide = long.pivot(index=KEY, columns="metric", values=list(kinds))
+    names = wide.columns.to_flat_index().map(lambda name: f"{name[1]}_{name[0]}")
+    wide.columns = names
+    return wide[sorted(wide.columns)]

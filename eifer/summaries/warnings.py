@@ -1,0 +1,34 @@
+"""What to know of the comparisons before believing them."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+PLACE = ["task", "condition", "contrast"]
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
+
+
+def table(comparison: pd.DataFrame) -> pd.DataFrame:
+    """One row a kind of warning, with every contrast it is about; its numbers are one example."""
+    rows = comparison.dropna(subset="warnings")
+    each = rows.assign(
+        warning=rows["warnings"].str.split("\n"), where=rows[PLACE].agg(", ".join, axis=1)
+    ).explode("warning")
+    kind = each["warning"].str.replace(NUMBER, "…", regex=True)
+    grouped = each.groupby(kind, sort=False)
+    made = grouped.agg(
+        warning=("warning", "first"), contrasts=("where", "size"), where=("where", "; ".join)
+    )
+    everywhere = made["contrasts"] == len(comparison)
+    made["where"] = made["where"].mask(everywhere, "all")
+    return made.sort_values("contrasts", ascending=False, kind="stable", ignore_index=True)
+
+
+def caption(comparison: pd.DataFrame) -> str:
+    """What is shown, and of how many."""
+    return (
+        f"Warnings of the {len(comparison)} contrasts. Where the same warning stands for several, "
+        "its numbers are those of the first."
+    )

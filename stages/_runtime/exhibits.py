@@ -1,0 +1,86 @@
+"""What the report can show: every figure and table, by the name that reports/spec.yml uses.
+
+Named one by one, so that the imports of the report stage, and with them its
+dependencies, can be seen.
+"""
+
+from __future__ import annotations
+
+from eifer.figures import (
+    affect_plane,
+    contrasts,
+    cutoff_scan,
+    ei_scores,
+    frames_by_reason,
+    hrv_interaction,
+    learning_curves,
+    model_scores,
+    permutation,
+    recovery,
+)
+from eifer.summaries import (
+    calibration,
+    card,
+    checks,
+    comparisons,
+    delong_tests,
+    disjointness,
+    ecg,
+    every_check,
+    everything_left_out,
+    flow,
+    groups,
+    hrv_tests,
+    left_out,
+    partitions,
+    ratings,
+    recovered,
+    repetitions,
+    scores,
+    shortfall,
+    warnings,
+)
+
+FIGURES = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (
+        affect_plane,
+        contrasts,
+        cutoff_scan,
+        ei_scores,
+        frames_by_reason,
+        hrv_interaction,
+        learning_curves,
+        model_scores,
+        permutation,
+        recovery,
+    )
+}
+"""Each has ``draw(*sources)``, which returns a Figure, and ``caption(*sources)``."""
+
+TABLES = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (
+        calibration,
+        card,
+        checks,
+        comparisons,
+        delong_tests,
+        disjointness,
+        ecg,
+        every_check,
+        everything_left_out,
+        flow,
+        groups,
+        hrv_tests,
+        left_out,
+        partitions,
+        ratings,
+        recovered,
+        repetitions,
+        scores,
+        shortfall,
+        warnings,
+    )
+}
+"""Each has ``table(*sources)``, which returns a DataFrame, and ``caption(*sources)``."""
