@@ -52,8 +52,8 @@ check: setup ## lint, types and import contracts alone
 	mypy
 	lint-imports
 
-docs: setup ## print docs/outputs.md again from eifer/tables
-	eifer outputs > docs/outputs.md
+docs: setup ## print docs/outputs.md and docs/settings.md again from the declarations
+	eifer docs
 
 bench: setup ## measure speed and memory against bare loops
 	python -m benchmarks

@@ -275,6 +275,28 @@ def _contradictions(row: Row, tests: pd.DataFrame, spec: ComparisonSpec) -> Iter
 
 # what is shown of it --------------------------------------------------------------------------
 
+NUMBERS = (
+    "mean_delta",
+    "pooled_delta",
+    "pooled_ci_low",
+    "pooled_ci_high",
+    "fisher_p",
+    "fisher_q",
+    "gee_odds_ratio",
+    "gee_p",
+    "gee_q",
+)
+
+
+def numbers(comparison: pd.DataFrame) -> dict[str, float]:
+    """What there is to record, as ``task condition contrast/name``; what is missing is left out."""
+    return {
+        f"{row['task']} {row['condition']} {row['contrast']}/{name}": row[name]
+        for row in _records(comparison)
+        for name in NUMBERS
+        if not math.isnan(row[name])
+    }
+
 
 def short_table(comparison: pd.DataFrame) -> list[dict[str, str]]:
     """Table 4 in short: a row per task, condition and contrast, everything as text.

@@ -7,7 +7,7 @@ predictions from anywhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,7 @@ DECIMALS = 6
 MIDDLE = 0.5
 """The threshold of kind `half`, and the affect network's, where its estimate is 0."""
 
-Scorer = Callable[[NDArray[np.uint8]], NDArray[np.float64]]
+Scorer = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 """From crops, RGB uint8 ``[N, S, S, 3]``, to the probability of high, ``[N]``."""
 
 
@@ -57,6 +57,42 @@ class Model:
 def items(conditions: pd.DataFrame, task: str) -> list[str]:
     """Every item that ``task`` is tested on, once, in the order of their names."""
     return sorted(set(conditions.loc[conditions["task"] == task, "item_id"]))
+
+
+def stack(shards: Iterable[pd.DataFrame], names: Sequence[str]) -> NDArray[np.uint8]:
+    """The crops of the items ``names``, in that order, as one array ``[N, S, S, 3]``.
+
+    Parameters
+    ----------
+    shards : iterable of DataFrame
+        Rows of the table ``CROPS``, some at a time; those of other items are passed over.
+    names : sequence of str
+
+    Raises
+    ------
+    InputError
+        If an item has no crop, or crops have different sizes.
+    """
+    places = {name: place for place, name in enumerate(names)}
+    lacking = set(names)
+    problems = []
+    stacked = np.empty((0, 0, 0, 3), np.uint8)
+    for shard in shards:
+        for row in shard[shard["item_id"].isin(places)].to_dict("records"):
+            name, shape = row["item_id"], (row["height_px"], row["width_px"], 3)
+            if not stacked.size:
+                stacked = np.empty((len(names), *shape), np.uint8)
+            if shape != stacked.shape[1:]:
+                where = f"{name} is {shape}, the first {stacked.shape[1:]}"
+                problems.append(Problem("crop of another size", where, "repeat select"))
+                continue
+            stacked[places[name]] = np.frombuffer(row["crop"], np.uint8).reshape(shape)
+            lacking.discard(name)
+    if not problems:
+        problems = [Problem("item without a crop", name, "repeat select") for name in lacking]
+    if problems:
+        raise InputError("evaluate", sorted(problems, key=lambda problem: problem.where))
+    return stacked
 
 
 def predict(
@@ -228,10 +264,14 @@ def _reason(part: pd.DataFrame, metric: str) -> str | None:
 
 # what is shown of it --------------------------------------------------------------------------
 
+Means = dict[str, dict[str, dict[str, dict[str, float | None]]]]
+Series = tuple[str, list[dict[str, object]]]
+"""A plot's name and its points."""
 
-def means(summary: pd.DataFrame) -> dict[str, dict[str, dict[str, dict[str, float | None]]]]:
+
+def means(summary: pd.DataFrame) -> Means:
     """Task, condition, model, metric: its mean (at its own threshold), for `dvc metrics`."""
-    nested: dict[str, dict[str, dict[str, dict[str, float | None]]]] = {}
+    nested: Means = {}
     own = summary[summary["threshold_kind"] == SEARCHED]
     for row in own.to_dict("records"):
         test = nested.setdefault(row["task"], {}).setdefault(row["condition"], {})
@@ -240,30 +280,40 @@ def means(summary: pd.DataFrame) -> dict[str, dict[str, dict[str, dict[str, floa
     return nested
 
 
-def repetitions(
-    measured: pd.DataFrame, metric: str
-) -> Iterator[tuple[str, list[dict[str, object]]]]:
-    """A series for each test: the ``metric`` of every trained model by repetition."""
-    trained = measured[measured["training_group"] != REFERENCE]
-    own = trained[trained["threshold_kind"] == SEARCHED]
+def numbers(measured: pd.DataFrame, model: Model) -> dict[str, float]:
+    """One model's metrics as ``condition/metric``, and at .5 as ``condition_half/metric``."""
+    place = ["task", *MODEL]
+    mine = measured[(measured[place] == [getattr(model, name) for name in place]).all(axis=1)]
+    found: dict[str, float] = {}
+    for row in mine.to_dict("records"):
+        kind = "_half" if row["threshold_kind"] == HALF else ""
+        found |= {f"{row['condition']}{kind}/{name}": row[name] for name in METRICS_OF_ITEMS}
+    return {name: value for name, value in found.items() if not math.isnan(value)}
+
+
+def plots(
+    predictions: pd.DataFrame, measured: pd.DataFrame, curves: pd.DataFrame
+) -> Iterator[Series]:
+    """What `dvc plots` draws: a column a model, under the name ``kind/task...``.
+
+    ``roc``: true by false positive rate, mean over repetitions; ``roc_auc``: by repetition;
+    ``learning``: validation macro F1 by epoch, mean over repetitions (``curves`` is the table
+    ``CURVES`` of the trainings).
+    """
+    yield from roc_curves(predictions)
+    own = measured[
+        (measured["training_group"] != REFERENCE) & (measured["threshold_kind"] == SEARCHED)
+    ]
     for (task, condition), part in own.groupby(TEST, sort=True):
-        wide = part.pivot(index="repetition", columns="training_group", values=metric)
-        yield f"{task}_{condition}", _points(wide)
-
-
-def learning_curves(
-    curves: pd.DataFrame, column: str
-) -> Iterator[tuple[str, list[dict[str, object]]]]:
-    """A series for each task: ``column`` of the training curves by epoch, mean over repetitions."""
+        wide = part.pivot(index="repetition", columns="training_group", values="roc_auc")
+        yield f"roc_auc/{task}_{condition}", _points(wide)
     for task, part in curves.groupby("task", sort=True):
-        wide = part.pivot_table(index="epoch", columns="training_group", values=column)
-        yield str(task), _points(wide)
+        f1 = part.pivot_table("validation_macro_f1", index="epoch", columns="training_group")
+        yield f"learning/{task!s}", _points(f1)
 
 
-def roc_curves(
-    predictions: pd.DataFrame, steps: int = 100
-) -> Iterator[tuple[str, list[dict[str, object]]]]:
-    """A series for each test: true positive rate by false positive rate, mean over repetitions.
+def roc_curves(predictions: pd.DataFrame, steps: int = 100) -> Iterator[Series]:
+    """For each test the true positive rate by false positive rate, mean over repetitions.
 
     At each of ``steps`` + 1 equal false positive rates, the highest true positive rate that a
     threshold reaches without exceeding it (vertical averaging; Fawcett 2006, sec. 8).
@@ -283,7 +333,7 @@ def roc_curves(
                 curves.append(true[np.searchsorted(false, grid + 1e-12, side="right") - 1])
             wide[str(group)] = np.mean(curves, axis=0)
         index = pd.Index(grid, name="false_positive_rate")
-        yield f"{task}_{condition}", _points(pd.DataFrame(wide, index=index))
+        yield f"roc/{task}_{condition}", _points(pd.DataFrame(wide, index=index))
 
 
 def _points(wide: pd.DataFrame) -> list[dict[str, object]]:

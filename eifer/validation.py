@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,12 +11,25 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from eifer.cohort.layout import Cohort, Exclusion, ecg_sidecar, read_cohort, read_ecg
+from eifer.cohort.layout import (
+    RECORDINGS,
+    VIDEO_EXTENSIONS,
+    Cohort,
+    Exclusion,
+    Recording,
+    ecg_sidecar,
+    read_cohort,
+    read_ecg,
+)
 from eifer.errors import InputError, Problem, RecordingError
 from eifer.faces.decoding import check
 from eifer.faces.extraction import ExtractSpec, has_face
 from eifer.physiology.hrv import EcgSpec, ecg_quality
 
+NAME = re.compile(
+    r"sub-[0-9A-Za-z]+_task-elicitation_run-(?P<run>[1-4])_"
+    rf"(video\.(?P<extension>{'|'.join(VIDEO_EXTENSIONS)})|recording-ecg_physio\.tsv\.gz)"
+)
 EXCLUDE = "mend it, or exclude it with a reason in params.yaml study.exclude"
 
 
@@ -53,32 +67,63 @@ def validate(
 ) -> Cohort:
     """Read the cohort at ``root`` and open every recording that is not excluded.
 
-    Every video is probed and searched for a face, and every ECG judged, also where
-    the text files are wrong: then the recordings are those that are named as such.
+    Every video is decoded and searched for a face, and every ECG judged. Where text
+    files are wrong, whatever is named as a recording still is.
 
     Raises
     ------
     InputError
         With everything that is wrong, and what to do about each.
     """
-    cohort = read_cohort(root, waves=waves, exclude=exclude, workers=workers)
-    problems = _too_few(cohort, spec)
+    cohort: Cohort | None = None
+    problems: list[Problem] = []
+    try:
+        cohort = read_cohort(root, waves=waves, exclude=exclude, workers=workers)
+    except InputError as error:
+        if not root.is_dir():
+            raise
+        problems += error.problems
+        included, recordings = _found(root, exclude)
+    else:
+        included = int(cohort.participants["excluded"].isna().sum())
+        recordings = [
+            (kind, row[f"{kind}_path"])
+            for row in cohort.videos.to_dict("records")
+            for kind in RECORDINGS
+            if pd.notna(row[f"{kind}_path"])
+        ]
+    problems += _too_few(included, spec)
     work = partial(_recording_problems, root, faces, ecg, spec)
-    recordings = [
-        (kind, row[f"{kind}_path"])
-        for row in cohort.videos.to_dict("records")
-        for kind in ("video", "ecg")
-        if pd.notna(row[f"{kind}_path"])
-    ]
     for found in each(work, recordings, "checking recordings"):
         problems += found
-    if problems:
+    if cohort is None or problems:
         raise InputError(f"cohort {root}", problems)
     return cohort
 
 
-def _too_few(cohort: Cohort, spec: ValidationSpec) -> list[Problem]:
-    included = int(cohort.participants["excluded"].isna().sum())
+def _found(root: Path, exclude: Sequence[Exclusion]) -> tuple[int, list[tuple[Recording, str]]]:
+    """How many participants have files, and which recordings, as far as names tell.
+
+    Empty files and links out of the folder are passed over: `read_cohort` has named them.
+    """
+    participants: set[str] = set()
+    recordings: list[tuple[Recording, str]] = []
+    for path in sorted(root.glob("sub-*/beh/*")):
+        participant = path.parts[-3]
+        if any(e.participant == participant and e.whole for e in exclude):
+            continue
+        participants.add(participant)
+        named = NAME.fullmatch(path.name)
+        inside = path.resolve().is_relative_to(root.resolve())
+        if named is None or not inside or not path.is_file() or not path.stat().st_size:
+            continue
+        kind: Recording = "video" if named["extension"] else "ecg"
+        if not any(e.covers(participant, int(named["run"]), kind) for e in exclude):
+            recordings.append((kind, path.relative_to(root).as_posix()))
+    return len(participants), recordings
+
+
+def _too_few(included: int, spec: ValidationSpec) -> list[Problem]:
     if included >= spec.least_participants:
         return []
     return [
@@ -112,4 +157,6 @@ def _recording_problems(
                 return [Problem("ECG cannot be used", f"{name} ({quality.reason})", EXCLUDE)]
     except RecordingError as error:
         return [Problem("recording cannot be read", str(error), EXCLUDE)]
+    except InputError:
+        return []  # A sidecar at fault, which `read_cohort` has named.
     return []

@@ -137,8 +137,10 @@ def summary() -> None:
 
 
 @app.command()
-def outputs() -> None:
-    """Print docs/outputs.md: every table and column with unit and range."""
-    from flows.outputs import describe
+def docs() -> None:
+    """Print docs/outputs.md and docs/settings.md again from the declarations."""
+    from flows import outputs, settings
+    from flows.graph import ROOT
 
-    print(describe(), end="")
+    (ROOT / "docs/outputs.md").write_text(outputs.describe())
+    (ROOT / "docs/settings.md").write_text(settings.describe())

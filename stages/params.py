@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -160,8 +161,8 @@ def load_params(path: Path) -> Params:
         raise ParamsError(f"{path} is not YAML: {error}") from None
     try:
         # Through JSON, where strict means what YAML's types say: a list may be a tuple,
-        # but the text "2" is not the number 2.
-        return Params.model_validate_json(json.dumps(content))
+        # but the text "2" is not the number 2. A date is text: JSON has none.
+        return Params.model_validate_json(json.dumps(content, default=str))
     except ValidationError as error:
         raise ParamsError(describe(str(path), list(_problems(error)))) from None
 
@@ -184,22 +185,21 @@ def _known(location: tuple[Any, ...]) -> list[str]:
     """The names that may stand at a place in params.yaml."""
     form: Any = Params
     for part in location:
-        found = {name: hint for name, hint in _hints(form).items()}.get(str(part))
-        if found is None:
-            continue
-        form = found
-    return list(_hints(form))
+        _, fields = fields_of(form)
+        form = fields[str(part)][0] if str(part) in fields else form
+    return list(fields_of(form)[1])
 
 
-def _hints(form: Any) -> dict[str, Any]:
-    """Fields of a section with their types, looking into optional and repeated ones."""
-    from typing import get_args, get_type_hints
+def fields_of(form: Any) -> tuple[Any, dict[str, tuple[Any, str]]]:
+    """The section or dataclass behind a type, and its fields with their types and meanings.
 
-    forms = [one for one in (form, *get_args(form)) if isinstance(one, type)]
-    for one in forms:
-        if issubclass(one, BaseModel):
-            return {name: field.annotation for name, field in one.model_fields.items()}
-        if is_dataclass(one):
+    Looks into optional and repeated ones; there are no fields where it is neither.
+    """
+    for one in (form, *get_args(form)):
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            named = one.model_fields.items()
+            return one, {name: (f.annotation, f.description or "") for name, f in named}
+        if isinstance(one, type) and is_dataclass(one):
             hints = get_type_hints(one)
-            return {field.name: hints[field.name] for field in fields(one)}
-    return {}
+            return one, {f.name: (hints[f.name], "") for f in dataclass_fields(one)}
+    return form, {}

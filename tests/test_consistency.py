@@ -14,8 +14,8 @@ from typing import Any
 import grimp
 import pytest
 
+from flows import outputs, settings
 from flows.graph import ROOT, declared, stage_of
-from flows.outputs import describe
 
 RUNNING = {"stages", "stages._runtime", "eifer", "eifer.errors", "stages.params"} | {
     f"stages._runtime.{name}"
@@ -112,8 +112,9 @@ def test_stage_modules_stay_short_and_have_a_title() -> None:
         assert stage_of(name).title
 
 
-def test_outputs_page_is_in_step() -> None:
-    assert (ROOT / "docs/outputs.md").read_text() == describe(), "run `make docs`"
+def test_printed_pages_are_in_step() -> None:
+    assert (ROOT / "docs/outputs.md").read_text() == outputs.describe(), "run `make docs`"
+    assert (ROOT / "docs/settings.md").read_text() == settings.describe(), "run `make docs`"
 
 
 def test_no_dumping_ground() -> None:

@@ -49,7 +49,7 @@ def draw(cutoff_scan: pd.DataFrame) -> Figure:
     bottom.set_xlabel("EI cutoff (points); High is above it")
     for axes in (top, bottom):
         axes.axvline(chosen, color="black", linewidth=1, linestyle=":", label=f"chosen: {chosen}")
-        axes.legend(loc="upper left")
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     margin = 60
     bottom.set_xlim(split["cutoff"].min() - margin, split["cutoff"].max() + margin)
     return figure

@@ -35,7 +35,7 @@ def draw(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> Figure:
                 **style,
             )
     total.axhline(cutoff, color="black", linestyle=":", linewidth=1)
-    total.annotate(f"cutoff {cutoff}", (1.45, cutoff), va="bottom", ha="right", fontsize=7.5)
+    total.annotate(f"cutoff {cutoff}", (-0.45, cutoff - 4), va="top", ha="left", fontsize=7.5)
     total.set_xticks([0, 1], ["High", "Low"])
     total.set_xlim(-0.5, 1.5)
     total.set_ylabel("EI score (points, 0 to 1200)")

@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import GROUP, GROUP_MARK, canvas, count, legend_below
+from eifer.vocabulary import Condition
 
 METRICS = {"macro_f1": "macro F1", "roc_auc": "ROC-AUC"}
 ORDER = ("High", "Low", "Total", "Affect")
@@ -15,7 +16,9 @@ def draw(metrics: pd.DataFrame) -> Figure:
     """A mark a repetition, a bar for their mean; a column a task, a row a metric."""
     mine = metrics[metrics["threshold_kind"] == "searched"]
     tasks = sorted(mine["task"].unique())
-    conditions = list(dict.fromkeys(mine["condition"]))
+    order = {str(name): k for k, name in enumerate(Condition)}
+    found = mine["condition"].unique()
+    conditions = sorted(found, key=lambda name: (order.get(name, len(order)), name))
     figure, grid = canvas(4.8, len(METRICS), len(tasks), sharex=True, sharey="row")
     for row, (metric, name) in zip(grid, METRICS.items(), strict=True):
         for axes, task in zip(row, tasks, strict=True):

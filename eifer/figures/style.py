@@ -17,8 +17,8 @@ COLUMN_IN = 7.0
 """Width of the report's column, in inches."""
 
 # Okabe and Ito's palette, told apart by all common kinds of colour vision and in grey print.
-GROUP = {"High": "#0072B2", "Low": "#D55E00", "Total": "#4D4D4D", "Affect": "#999999"}
-GROUP_MARK = {"High": "o", "Low": "s", "Total": "D", "Affect": "x"}
+GROUP = {"High": "#0072B2", "Low": "#D55E00", "Total": "#4D4D4D", "Affect": "#CC79A7"}
+GROUP_MARK = {"High": "o", "Low": "s", "Total": "D", "Affect": "X"}
 CLASS = {0: "#E69F00", 1: "#332288"}
 CLASS_MARK = {0: "o", 1: "^"}
 ACCENT, MUTED, GRID = "#009E73", "#767676", "#E3E3E3"

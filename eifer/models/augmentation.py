@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +22,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Draws:
-    """What chance decided for each of N images: gray or not, brightness factor, blur sigma (0: none)."""
+    """What chance decided for N images: gray or not, factor of brightness, blur (0: none)."""
 
     gray: NDArray[np.bool_]
     brightness: Floats
@@ -64,10 +63,12 @@ def augment(images: Tensor, draws: Draws) -> Tensor:
 def blur(images: Tensor, sigma_px: Floats) -> Tensor:
     """Blur each of ``images`` ``[N, C, H, W]`` with a Gaussian of its own; borders are mirrored."""
     n, channels, height, width = images.shape
-    radius = math.ceil(REACH * float(sigma_px.max()))
-    radius = min(radius, height - 1, width - 1)
+    reach = np.minimum(np.floor(REACH * sigma_px + 0.5), min(height, width) - 1)
+    radius = int(reach.max())
     offsets = np.arange(-radius, radius + 1)
     kernel = np.exp(-0.5 * (offsets / sigma_px[:, None]) ** 2)
+    # Cut off by each one's own sigma: an image must not depend on its neighbours in the batch.
+    kernel[np.abs(offsets) > reach[:, None]] = 0
     kernel /= kernel.sum(1, keepdims=True)
     # One group a channel of each image, so that a single call blurs all with their own kernels.
     weight = _on(images, kernel.astype(np.float32)).repeat_interleave(channels, 0)

@@ -87,12 +87,10 @@ class Batches(pl.LightningDataModule):
 
     def train_dataloader(self) -> Loader:
         """Training batches of whichever epoch is under way."""
-        return Loader(
-            self._train_batches, steps_per_epoch(len(self.data.train), self.recipe.batch)
-        )
+        return Loader(self._train_batches, steps_per_epoch(len(self.data.train), self.recipe.batch))
 
     def val_dataloader(self) -> Loader:
-        """This device's part of the validation rows, as long as any other's."""
+        """Give this device's part of the validation rows, as long as any other's."""
         return Loader(self._validation_batches, len(self._validation_batches()))
 
     def _train_batches(self) -> list[Wanted]:
@@ -114,7 +112,7 @@ class Batches(pl.LightningDataModule):
         return int(self.trainer.global_rank) if self.trainer else 0
 
     def part(self, n: int) -> slice:
-        """This device's part of a training batch of ``n``.
+        """Slice this device's part out of a training batch of ``n``.
 
         All parts are equal, so that the mean of the devices' gradients is the batch's.
         """
@@ -130,9 +128,7 @@ class Batches(pl.LightningDataModule):
         rows = batch.rows if batch.step is None else batch.rows[self.part(len(batch.rows))]
         return batch, self.store.take(rows)
 
-    def on_after_batch_transfer(
-        self, batch: tuple[Wanted, Batch], dataloader_idx: int
-    ) -> Batch:
+    def on_after_batch_transfer(self, batch: tuple[Wanted, Batch], dataloader_idx: int) -> Batch:
         """Augment training images, here because bfloat16 is not yet in force."""
         del dataloader_idx
         wanted, taken = batch
@@ -144,7 +140,7 @@ class Batches(pl.LightningDataModule):
 
 
 class Loader:
-    """Batches listed anew at the start of each pass. Lightning takes a plain list for several loaders."""
+    """Batches listed anew for each pass (a plain list means several loaders to Lightning)."""
 
     def __init__(self, batches: Callable[[], list[Wanted]], length: int) -> None:
         self.batches, self.length = batches, length

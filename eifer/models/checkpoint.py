@@ -53,7 +53,7 @@ def fingerprint(facts: Mapping[str, Any]) -> str:
 
 
 def state_digest(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 of weights by name: the same values give the same digest, whatever file they are in."""
+    """SHA-256 of weights by name: it follows their values, not the file they are in."""
     digest = hashlib.sha256()
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()

@@ -50,7 +50,7 @@ class TrainingData:
             digest.update("\n".join(texts.tolist()).encode())
         for values in (self.images, self.labels, self.estimates, self.validates):
             digest.update(f"{values.dtype} {values.shape}".encode())
-            digest.update(memoryview(np.ascontiguousarray(values)).cast("B"))
+            digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()
 
     def positive_weight(self) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Heads = Literal["new", "carried"]
-"""Whether a training draws new heads, or keeps those of the weights it starts from (where they have any)."""
+"""Whether a training draws new heads, or keeps those of its initial weights, if any."""
 
 PhaseName = Literal["heads", "all"]
 

@@ -1,4 +1,4 @@
-"""The data checks of every stage, counted by table."""
+"""The data checks, counted by stage."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import pandas as pd
 
 
 def table(checks: pd.DataFrame) -> pd.DataFrame:
-    """One row a stage and table: how many checks, how often they ran, how many failed."""
+    """One row a stage: its tables, how many checks they have, how often run, how many failed."""
     return (
-        checks.groupby(["stage", "table"], sort=False)
+        checks.groupby("stage", sort=False)
         .agg(
-            checks=("about", "nunique"),
+            tables=("table", lambda names: ", ".join(dict.fromkeys(names))),
+            checks=("about", "size"),
             run=("times", "sum"),
-            passed=("success", "sum"),
             failed=("success", lambda success: int((~success).sum())),
         )
         .reset_index()

@@ -26,10 +26,15 @@ from markupsafe import Markup
 
 from eifer.errors import StudyError, did_you_mean
 from eifer.figures.style import drawing, svg
+from eifer.tables.simulation import LATENT
+from stages._runtime.artifacts import read_table
 from stages._runtime.exhibits import FIGURES, TABLES
+from stages._runtime.stage import Given, Run
 
 NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?![\w])")
 ABSENT = "–"
+SHORT = 34
+"""Characters that a cell shows without breaking its line."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,30 @@ def gather(folders: Sequence[Path]) -> Fragments:
     )
 
 
+def read(run: Run, shown: Sequence[Given]) -> dict[str, Any]:
+    """Tables by their names, several files of one as one; JSON by its file's name."""
+    parts: dict[str, list[Any]] = {}
+    for given in shown:
+        if given.table is None:
+            name, content = Path(given.path).stem, json.loads(run.path(given).read_text())
+        else:
+            # Checked where it was made, and the outcome is shown: it is not checked again here.
+            name, content = given.table.name, run.read(given, given.table.names)
+        parts.setdefault(name, []).append(content)
+    return {
+        name: found[0] if len(found) == 1 else pd.concat(found, ignore_index=True)
+        for name, found in parts.items()
+    }
+
+
+def truth(origin: Path) -> dict[str, Any]:
+    """What was planted, where the cohort comes from the simulation's folder ``origin``."""
+    if not (origin / "truth.json").exists():
+        return {"truth": None, LATENT.name: None}
+    planted = json.loads((origin / "truth.json").read_text())
+    return {"truth": planted, LATENT.name: read_table(origin / "latent.parquet", LATENT)}
+
+
 def merged(reports: Sequence[Mapping[str, Any]]) -> list[str]:
     """The methods text of one stage's instances: said once where only numbers differ.
 
@@ -99,15 +128,19 @@ def merged(reports: Sequence[Mapping[str, Any]]) -> list[str]:
 def _prefix(group: Sequence[Mapping[str, Any]], of: int) -> str:
     if of == 1:
         return ""
-    keys = " × ".join(key.replace("_", " ") for key in group[0]["item"])
     if len(group) == of:
-        return f"(Each of {of}, by {keys}.) "
+        keys = [key.replace("_", " ") for key in group[0]["item"]]
+        return f"(For each {_listed(keys)}.) "
     return f"({'; '.join(_item(report['item']) for report in group)}.) "
 
 
 def _range(values: Sequence[str]) -> str:
     different = sorted(set(values), key=float)
     return values[0] if len(different) == 1 else f"{different[0]} to {different[-1]}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _item(item: Mapping[str, str]) -> str:
@@ -146,7 +179,7 @@ class Shown:
     image: str = ""
     heads: list[str] = field(default_factory=list)
     rows: list[list[Markup]] = field(default_factory=list)
-    numeric: list[bool] = field(default_factory=list)
+    forms: list[str] = field(default_factory=list)
     group: int = 0
     title: str = ""
 
@@ -232,7 +265,7 @@ class Assembly:
             module = _exhibit(FIGURES, name)
             with drawing():
                 drawn = svg(module.draw(*given))
-            (self.out / "figures" / f"{name}.svg").write_text(drawn, encoding="utf-8")
+            (self.out / "figures" / f"{label['name']}.svg").write_text(drawn, encoding="utf-8")
             image = base64.b64encode(drawn.encode()).decode()
             return Shown(caption=module.caption(*given), image=image, **label)
         module = _exhibit(TABLES, name)
@@ -243,7 +276,7 @@ class Assembly:
             caption=module.caption(*given),
             heads=heads,
             rows=rows,
-            numeric=[_numeric(row[k] for row in rows) for k in range(len(heads))],
+            forms=[_form(row[k] for row in rows) for k in range(len(heads))],
             group=item.get("group", 0),
             **label,
         )
@@ -275,5 +308,9 @@ def _cells(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[list[str], 
     return list(columns), rows
 
 
-def _numeric(cells: Iterable[Markup]) -> bool:
-    return all(re.match(r"[−\d.<–]", str(cell)) or not cell for cell in cells)
+def _form(cells: Iterable[Markup]) -> str:
+    """``n`` for numbers, which stand right; ``s`` for short words, which stay on one line."""
+    texts = [str(cell) for cell in cells]
+    if all(re.match(r"[−+\[\d.<–]", text) or not text for text in texts):
+        return "n"
+    return "s" if all(len(text) <= SHORT for text in texts) else ""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     YamlConfigSettingsSource,
 )
+
+from eifer.errors import ParamsError, Problem, describe
 
 
 class Machine(BaseSettings):
@@ -35,6 +37,20 @@ class Machine(BaseSettings):
     batch: int = Field(
         default=128, ge=1, description="crops a network sees at once when estimating"
     )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            problems = [
+                Problem(
+                    f"knob does not fit: {detail['msg']}",
+                    ".".join(map(str, detail["loc"])),
+                    f"known: {', '.join(type(self).model_fields)}",
+                )
+                for detail in error.errors(include_url=False)
+            ]
+            raise ParamsError(describe("machine.yaml or EIFER_*", problems)) from None
 
     def torch_device(self) -> str:
         """The torch device that networks run on here."""

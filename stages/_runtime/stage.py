@@ -212,15 +212,14 @@ class Stage:
         StudyError
             If params, input or output break their contract; the old output stays.
         """
-        params = _only(load_params(PARAMS), self.params)
-        machine = Machine()
         final = Path(artifacts.fill(self.folder, {f"item.{k}": v for k, v in item.items()}))
         partial = final.with_name(final.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        run = Run(self, params, item, partial, machine)
         started = time.time()
         try:
+            params = _only(load_params(PARAMS), self.params)
+            run = Run(self, params, item, partial, Machine())
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
             self._fill(run)
             artifacts.settle(partial, final)
         except BaseException:
@@ -235,8 +234,7 @@ class Stage:
         absent = [str(p) for given in self.given for p in run.paths(given) if not p.exists()]
         if absent:
             raise StudyError(
-                f"{self.name}: {', '.join(absent)} is missing; run `dvc repro` "
-                "(or give its path in params.yaml)"
+                f"{', '.join(absent)} is missing; run `dvc repro` (or give its path in params.yaml)"
             )
         outcome = self.function(run)
         unexpected = set(outcome.made) ^ set(self.made)

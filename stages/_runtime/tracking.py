@@ -22,6 +22,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -295,21 +296,30 @@ def ui(port: int | None = None) -> None:
     client = _open(uri)
     no_telemetry()
     jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # for language models; four processes
-    with subprocess.Popen(
-        command, env=os.environ | jobs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as server:
-        try:
-            while not _answers(f"http://127.0.0.1:{port}"):
-                if server.poll() is not None:
-                    raise StudyError(f"ui: the server ended at once; try: {' '.join(command)}")
-                time.sleep(0.2)
-            _print_pages(client, f"http://127.0.0.1:{port}")
-            print("Ctrl-C ends it.", flush=True)
-            server.wait()
-        except KeyboardInterrupt:
-            print()
-        finally:
-            server.terminate()
+    # A group of its own, because the server's own child would outlive it otherwise.
+    server = subprocess.Popen(
+        command,
+        env=os.environ | jobs,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    base = f"http://127.0.0.1:{port}"
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        while not _answers(base):
+            if server.poll() is not None:
+                raise StudyError(f"ui: the server ended at once; try: {' '.join(command)}")
+            time.sleep(0.2)
+        _print_pages(client, base)
+        print("Ctrl-C ends it.", flush=True)
+        server.wait()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
 
 
 def _free_port(port: int | None) -> int:
@@ -348,14 +358,16 @@ def _print_pages(client: MlflowClient, base: str) -> None:
 
 def _views(runs: Sequence[Run]) -> dict[str, dict[str, object]]:
     """The table of repetitions and that of their means, as MLflow's pages keep a shared view."""
-    metrics = sorted({name for run in runs for name in run.data.metrics})
-    shown = [f"metrics.`{name}`" for name in metrics if name.endswith(SHOWN_METRICS)]
+    metrics = sorted({metric for run in runs for metric in run.data.metrics})
+    shown = [f"metrics.`{metric}`" for metric in metrics if metric.endswith(SHOWN_METRICS)]
+    name = "attributes.`Run Name`"
     repetitions: dict[str, object] = {
         "searchFilter": CURRENT + "".join(f" and tags.stage != '{s}'" for s in INTERMEDIATE),
         "orderByKey": "attributes.`run_name`",
         "orderByAsc": True,
         "selectedColumns": shown,
-        "columnWidths": dict.fromkeys(shown, 170),
+        "columnOrder": [name, *shown],
+        "columnWidths": {name: 240, **dict.fromkeys(shown, 160)},
         "runsHiddenMode": "SHOW_ALL",
     }
     keys = [{"mode": "tag", "groupByData": "model"}]

@@ -37,7 +37,9 @@ def pipeline() -> tuple[pd.DataFrame, dict[str, Any]]:
     rows = rows.assign(task="arousal", condition="baseline")
     for name in ("participant_id", "video_id"):
         rows[name] = rows[name].astype(str)
-    return PREDICTIONS.conform(rows), json.loads((REFERENCE / f"{STEM}__reference.json").read_text())
+    return PREDICTIONS.conform(rows), json.loads(
+        (REFERENCE / f"{STEM}__reference.json").read_text()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -162,9 +164,7 @@ def test_order_of_rows_and_the_affect_network_change_nothing(pipeline, compared)
 
 
 def test_families_are_what_params_say(plain) -> None:
-    both = pd.concat(
-        [plain, plain.assign(task="valence"), plain.assign(condition="ambiguous")]
-    )
+    both = pd.concat([plain, plain.assign(task="valence"), plain.assign(condition="ambiguous")])
     sizes = {"baseline": 4, "ambiguous": 2}
     _, table = as_published(both, SPEC)
     assert table["family"].value_counts().to_dict() == sizes

@@ -1,0 +1,75 @@
+"""docs/settings.md: every parameter with its meaning, and its value in each preset."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from flows.graph import ROOT
+from stages._runtime.machine import Machine
+from stages.params import Params, fields_of
+
+NUMPY_HEADING = "Parameters\n----------\n"
+ENTRY = re.compile(r"^(\w+)\n((?:    .+\n?)+)", re.MULTILINE)
+HEAD = """# Settings
+
+Printed from `stages/params.py` and the dataclasses of `eifer` by `make docs`; a test keeps it in
+step. params.yaml holds the choices of the study and is its preregistration: nothing in it has a
+default. What a machine may use is kept apart, at the end."""
+
+
+def describe() -> str:
+    """The whole page as Markdown."""
+    presets = {
+        path.stem: yaml.safe_load(path.read_text())
+        for path in sorted((ROOT / "presets").glob("*.yaml"))
+    }
+    return "\n".join(_lines(presets)) + "\n"
+
+
+def _lines(presets: dict[str, Any]) -> Iterator[str]:
+    yield HEAD
+    for section, field in Params.model_fields.items():
+        yield f"\n## {section}\n"
+        yield from _section(section, field.annotation, presets)
+    yield "\n## The machine: `machine.yaml`, or `EIFER_*` in the environment\n"
+    yield "| knob | default | meaning |\n|---|---|---|"
+    for name, knob in Machine.model_fields.items():
+        default = "all cores" if knob.default_factory else f"`{knob.default}`"
+        yield f"| `{name}` / `EIFER_{name.upper()}` | {default} | {knob.description} |"
+
+
+def _section(path: str, form: Any, presets: dict[str, Any]) -> Iterator[str]:
+    owner, fields = fields_of(form)
+    doc, _, listed = (inspect.getdoc(owner) or "").replace("``", "`").partition(NUMPY_HEADING)
+    meanings = {name: " ".join(text.split()) for name, text in ENTRY.findall(listed)}
+    yield doc.strip() + "\n"
+    yield f"| {path} | {' | '.join(presets)} | |\n|---{'|---' * (len(presets) + 1)}|"
+    nested = []
+    for name, (hint, description) in fields.items():
+        inner, own = fields_of(hint)
+        if own and not _repeated(hint):
+            nested.append((f"{path}.{name}", inner))
+            continue
+        values = " | ".join(_value(preset, f"{path}.{name}") for preset in presets.values())
+        yield f"| `{name}` | {values} | {description or meanings.get(name, '')} |"
+    for inside, inner in nested:
+        yield f"\n### {inside}\n"
+        yield from _section(inside, inner, presets)
+
+
+def _repeated(hint: Any) -> bool:
+    return getattr(hint, "__origin__", None) is tuple
+
+
+def _value(preset: Any, path: str) -> str:
+    for part in path.split("."):
+        preset = preset.get(part) if isinstance(preset, dict) else None
+    text = str(preset).lower() if isinstance(preset, bool) else str(preset)
+    if preset is None:
+        return "-"
+    return f"`{text}`" if len(text) <= 40 else f"{len(preset)} values"

@@ -1,0 +1,52 @@
+"""Every registered backbone keeps the contract: adding one is adding its card."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from eifer.errors import AssetError
+from eifer.models.backbones import BACKBONES, backbone_card, build_backbone
+from eifer.models.network import TwoHeads
+from eifer.models.spec import NetworkSpec
+
+PROTOCOL = {"tf_efficientnetv2_l", "resnet50", "vgg16", "efficientnet_b0"}
+
+
+def test_the_protocol_s_backbones_are_registered() -> None:
+    assert set(BACKBONES) >= PROTOCOL
+    assert all(BACKBONES[name].size_px == 224 for name in PROTOCOL)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_card_is_complete(name: str) -> None:
+    card = backbone_card(name)
+    assert card.name == name
+    assert card.source and card.licence
+    assert card.sha256 is None or len(card.sha256) == 64
+    assert all(0 < value < 1 for value in (*card.mean, *card.std))
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_pooled_features_have_the_width_that_the_heads_get(name: str) -> None:
+    """On the meta device: shapes only, so that 117 million weights cost nothing."""
+    card = backbone_card(name)
+    with torch.device("meta"):
+        module, width = build_backbone(name)
+        features = module.eval()(torch.empty(2, 3, card.size_px, card.size_px))
+    assert features.shape == (2, width)
+
+
+@pytest.mark.parametrize("name", ["test_efficientnet"])
+def test_small_ones_run(name: str) -> None:
+    network = TwoHeads(NetworkSpec(name, 64)).eval()
+    logits, values = network(torch.full((3, 3, 64, 64), 128.0))
+    assert logits.shape == values.shape == (3,)
+    assert logits.isfinite().all()
+
+
+def test_unknown_names_get_the_nearest_known_one() -> None:
+    with pytest.raises(AssetError, match="did you mean 'resnet50'.*Known: tf_efficientnetv2_l"):
+        TwoHeads(NetworkSpec("resnet-50", 64))
+    with pytest.raises(AssetError, match=r"'zzz' is registered\. Known"):
+        backbone_card("zzz")

@@ -1,0 +1,304 @@
+"""Training: learns what was planted, repeats itself to the bit, survives kills, refuses nonsense."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from eifer import metrics
+from eifer.affect.weights import save_weights
+from eifer.errors import AssetError, DesignError, StudyError
+from eifer.models import checkpoint as checkpoints
+from eifer.models.data import TrainingData
+from eifer.models.scoring import Scorer
+from eifer.models.spec import Hardware, NetworkSpec, Phase, Rate, Recipe
+from eifer.models.training import Trained, train_repetition
+
+State = dict[str, torch.Tensor]
+Train = Callable[..., Trained]
+
+
+class KilledError(Exception):
+    """What a power cut does, as far as a test can."""
+
+
+@pytest.fixture(scope="module")
+def train(data: TrainingData, initial: State, spec: NetworkSpec, recipe: Recipe) -> Train:
+    def run(**changes: Any) -> Trained:
+        given = {"data": data, "initial_state": initial, "spec": spec, "recipe": recipe}
+        return train_repetition(**{**given, "seed": 1, "heads": "new", **changes})
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(train: Train) -> Trained:
+    return train()
+
+
+def as_bytes(state: State, folder: Path) -> bytes:
+    save_weights(folder / "w", state, {})
+    return (folder / "w").read_bytes()
+
+
+def test_what_was_planted_is_learnt(
+    trained: Trained, data: TrainingData, spec: NetworkSpec
+) -> None:
+    assert trained.validation["roc_auc"] > 0.9
+    scores = Scorer(trained.state, spec)(data.images[data.validation])
+    again = metrics.binary(data.labels[data.validation], scores, trained.threshold)
+    assert again["macro_f1"] == pytest.approx(trained.validation["macro_f1"])
+    assert again["brier"] == pytest.approx(trained.validation["brier"], abs=1e-5)
+
+
+def test_the_kept_epoch_is_the_first_of_the_best(trained: Trained) -> None:
+    reached = [row["validation_macro_f1"] for row in trained.curves]
+    assert len(reached) == 4
+    assert trained.kept_epoch == 1 + int(np.argmax(reached))
+
+
+def test_curves_say_what_learnt_when(trained: Trained, recipe: Recipe) -> None:
+    assert [row["phase"] for row in trained.curves] == ["heads", "heads", "all", "all"]
+    assert [row["backbone_learning_rate"] for row in trained.curves][:2] == [0, 0]
+    # Epochs 1 and 3 are the warm-ups: they end at the peak.
+    assert trained.curves[0]["heads_learning_rate"] == pytest.approx(recipe.first.heads.peak)
+    assert trained.curves[2]["backbone_learning_rate"] == pytest.approx(2e-3)
+    for row in trained.curves:
+        for part in ("train", "validation"):
+            whole = row[f"{part}_bce"] + 0.4 * row[f"{part}_mse"]
+            assert row[f"{part}_loss"] == pytest.approx(whole, rel=1e-5)
+
+
+def test_the_first_phase_leaves_the_backbone_and_its_statistics_alone(
+    train: Train, recipe: Recipe, initial: State
+) -> None:
+    still = Phase(1, 0, Rate(0.0, 0.0), Rate(0.0, 0.0))
+    first_only = replace(recipe, second=still, epoch_threshold=0.5)
+    kept: list[State] = []
+    # The state after the first phase, from its checkpoint: the kept epoch may be another.
+    saved = checkpoints.write_checkpoint
+
+    def spy(path: Path, progress: checkpoints.Progress, mark: str) -> None:
+        if progress.network:
+            kept.append(progress.network)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("eifer.models.training.write_checkpoint", spy)
+        train(recipe=first_only, checkpoint=Path("unused"))
+    assert saved is checkpoints.write_checkpoint
+    after = kept[1]
+    for name, tensor in initial.items():
+        if name.startswith("backbone."):
+            assert torch.equal(after[name], tensor), name
+    assert not torch.equal(kept[0]["classifier.weight"], after["classifier.weight"])
+
+
+def test_the_second_phase_moves_all_of_it(trained: Trained, train: Train, recipe: Recipe) -> None:
+    # With a threshold nothing reaches all epochs tie at one class called, so the first is kept.
+    flat = train(recipe=replace(recipe, epoch_threshold=1.0))
+    assert flat.kept_epoch == 1
+    if trained.kept_epoch > 2:
+        name = "backbone.conv_stem.weight"
+        assert not torch.equal(flat.state[name], trained.state[name])
+
+
+def test_the_same_seed_gives_the_same_bytes_and_leaves_no_trace(
+    train: Train,
+    trained: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(99)
+    before = torch.get_rng_state(), np.random.get_state()[1].tobytes(), torch.get_num_threads()  # type: ignore[union-attr]
+    again = train()
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert before[1] == np.random.get_state()[1].tobytes()  # type: ignore[union-attr]
+    assert before[2] == torch.get_num_threads()
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert os.listdir() == []
+    said = capfd.readouterr()
+    assert said.out == said.err == ""
+    assert not [w for w in recwarn if "lightning" in str(w.filename)]
+    assert as_bytes(again.state, tmp_path) == as_bytes(trained.state, tmp_path)
+    assert again == replace(trained, state=again.state)
+
+
+def test_another_seed_gives_other_weights(train: Train, trained: Trained) -> None:
+    other = train(seed=2)
+    assert not torch.equal(other.state["classifier.weight"], trained.state["classifier.weight"])
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3, 4])
+def test_a_killed_training_ends_with_the_same_bytes(
+    train: Train, trained: Trained, tmp_path: Path, epoch: int
+) -> None:
+    path = tmp_path / "runs" / "repetition-1.pt"
+
+    def kill(row: dict[str, Any]) -> None:
+        if row["epoch"] == epoch:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        train(checkpoint=path, on_epoch=kill)
+    torch.manual_seed(epoch)  # another process starts elsewhere
+    epochs: list[int] = []
+    resumed = train(checkpoint=path, on_epoch=lambda row: epochs.append(row["epoch"]))
+    assert epochs == list(range(epoch + 1, 5))
+    assert as_bytes(resumed.state, tmp_path) == as_bytes(trained.state, tmp_path)
+    assert resumed == replace(trained, state=resumed.state)
+    assert [p.name for p in path.parent.iterdir()] == ["repetition-1.pt"]
+
+
+def test_a_checkpoint_of_anything_else_is_not_used(
+    train: Train,
+    data: TrainingData,
+    recipe: Recipe,
+    initial: State,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "c.pt"
+    short = replace(recipe, first=replace(recipe.first, epochs=1, warmup_epochs=0))
+    short = replace(short, second=replace(recipe.second, epochs=1, warmup_epochs=0))
+    train(recipe=short, checkpoint=path)
+    whole = path.read_bytes()
+
+    def epochs(**changes: Any) -> int:
+        path.write_bytes(whole)
+        rows: list[object] = []
+        train(**{"recipe": short, "checkpoint": path, "on_epoch": rows.append, **changes})
+        return len(rows)
+
+    assert epochs() == 0
+    other = {name: tensor.clone() for name, tensor in initial.items()}
+    other["backbone.conv_stem.weight"][0, 0, 0, 0] += 1e-3
+    assert epochs(initial_state=other) == 2
+    assert epochs(seed=3) == 2
+    assert epochs(heads="carried") == 2
+    assert epochs(recipe=replace(short, weight_decay=0.02)) == 2
+    assert epochs(data=replace(data, estimates=data.estimates * np.float32(0.5))) == 2
+    monkeypatch.setattr(checkpoints, "_sources", lambda: "other code")
+    assert epochs() == 2
+    monkeypatch.undo()
+    whole = whole[: len(whole) // 2]
+    assert epochs() == 2
+
+
+def test_a_checkpoint_is_no_pickle_of_objects(train: Train, tmp_path: Path) -> None:
+    train(checkpoint=tmp_path / "c.pt")
+    assert "fingerprint" in torch.load(tmp_path / "c.pt", weights_only=True)
+
+
+def test_a_full_disk_keeps_the_epochs_before(
+    train: Train, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.pt"
+    save, calls = torch.save, []
+
+    def full(content: object, file: Any) -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            file.write(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(content, file)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(StudyError, match=r"c\.pt: cannot be written .*No space left.*Make room"):
+        train(checkpoint=path)
+    assert [p.name for p in tmp_path.iterdir()] == ["c.pt"]
+    monkeypatch.undo()
+    epochs: list[int] = []
+    resumed = train(checkpoint=path, on_epoch=lambda row: epochs.append(row["epoch"]))
+    assert epochs == [3, 4]
+    assert as_bytes(resumed.state, tmp_path) == as_bytes(trained.state, tmp_path)
+
+
+def test_a_loss_that_is_no_number_names_the_batch(
+    train: Train, recipe: Recipe, data: TrainingData
+) -> None:
+    wild = Phase(1, 0, Rate(0.0, 1e30), None)
+    with pytest.raises(DesignError) as error:
+        train(recipe=replace(recipe, first=wild, gradient_clip=0.0))
+    assert "epoch 1, batch " in str(error.value)
+    assert "on 16 items (sub-" in str(error.value)
+    assert "learning rates" in str(error.value)
+
+
+def test_weights_and_names_that_do_not_fit_are_refused(
+    train: Train, spec: NetworkSpec, initial: State, recipe: Recipe
+) -> None:
+    with pytest.raises(AssetError, match="did you mean 'test_efficientnet'"):
+        train(spec=replace(spec, backbone="test_eficientnet"))
+    with pytest.raises(AssetError, match="weights of another architecture"):
+        train(initial_state={n: t for n, t in initial.items() if "conv_stem" not in n})
+    with pytest.raises(AssetError, match="device 'cuda:77' is not usable"):
+        train(hardware=Hardware(device="cuda:77"))
+    with pytest.raises(DesignError, match="the backbone rests in the first phase"):
+        train(recipe=replace(recipe, first=recipe.second))
+
+
+def test_a_compiled_network_is_the_one_that_runs(
+    train: Train, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(torch, "compile", lambda network: asked.append(network) or network)
+    found = train(hardware=Hardware(compile=True))
+    assert len(asked) == 1
+    assert torch.equal(found.state["classifier.weight"], trained.state["classifier.weight"])
+
+
+PROGRAM = """
+import pickle, sys
+from eifer.models.spec import Hardware
+from eifer.models.training import train_repetition
+
+if __name__ == "__main__":
+    with open(sys.argv[1], "rb") as file:
+        given = pickle.load(file)
+    found = train_repetition(**given, hardware=Hardware(devices=2))
+    print(found.kept_epoch, found.validation["roc_auc"], len(found.curves))
+    print(found.curves[0]["train_loss"])
+"""
+
+
+def test_two_processes_share_the_batches(
+    data: TrainingData,
+    initial: State,
+    spec: NetworkSpec,
+    recipe: Recipe,
+    trained: Trained,
+    tmp_path: Path,
+) -> None:
+    """DDP over two CPU processes, started from a program that must not run twice."""
+    import pickle
+
+    given = {"data": data, "initial_state": initial, "spec": spec, "recipe": recipe}
+    (tmp_path / "given").write_bytes(pickle.dumps({**given, "seed": 1, "heads": "new"}))
+    (tmp_path / "program.py").write_text(PROGRAM)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "program.py", tmp_path / "given"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    kept, auc, n, loss = done.stdout.split()
+    assert (int(kept) >= 1, int(n)) == (True, 4)
+    assert float(auc) > 0.9
+    # With the backbone frozen normalisation is the same, so the first epoch is, but for rounding.
+    assert float(loss) == pytest.approx(trained.curves[0]["train_loss"], rel=1e-4)

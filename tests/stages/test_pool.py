@@ -1,0 +1,74 @@
+"""The pool: one task a video, in order, whatever the number of workers."""
+
+from __future__ import annotations
+
+import math
+import os
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from eifer.cohort.recordings import unchanged
+from eifer.errors import InputError
+from eifer.hashing import sha256_file
+from stages._runtime.pool import each
+
+# Tasks are functions of libraries, because a worker cannot import a test module.
+
+
+def test_results_come_in_the_order_of_the_tasks() -> None:
+    tasks = [2_000_000, 10, 100_000, 1, 0, 7, 3]
+    # The first task takes longest, so the order is not that of finishing.
+    sums = each(sum, [range(n) for n in tasks], workers=2, label="sums")
+    assert list(sums) == [n * (n - 1) // 2 for n in tasks]
+
+
+def test_workers_do_not_change_results() -> None:
+    tasks = list(range(1, 12))
+    one, two = (list(each(math.lgamma, tasks, workers=n, label="l")) for n in (1, 2))
+    assert one == two == [math.lgamma(n) for n in tasks]
+
+
+def test_no_tasks_no_results() -> None:
+    assert list(each(math.sqrt, [], workers=2, label="nothing")) == []
+
+
+def test_unreadable_recordings_are_reported_together_after_all_were_tried(tmp_path: Path) -> None:
+    good = tmp_path / "good.mp4"
+    good.write_bytes(b"film")
+    work = partial(unchanged, sha256=sha256_file(good))
+    tasks = [tmp_path / "first.mp4", good, tmp_path / "second.mp4", good]
+    results = []
+    with pytest.raises(InputError) as caught:
+        for path in each(work, tasks, workers=2, label="extract"):
+            results.append(path)
+    assert results == [good, good]
+    said = str(caught.value)
+    assert said.startswith("extract: 2 problems")
+    assert "first.mp4" in said and "second.mp4" in said and "study.exclude" in said
+
+
+def test_another_error_propagates_and_what_has_not_begun_is_left(tmp_path: Path) -> None:
+    (tmp_path / "0").mkdir()
+    folders = [tmp_path / str(n) for n in range(20)]
+    with pytest.raises(FileExistsError):
+        list(each(os.mkdir, folders, workers=1, label="folders"))
+    assert sum(folder.exists() for folder in folders) < 10
+
+
+def test_a_reader_that_stops_leaves_the_rest(tmp_path: Path) -> None:
+    folders = [tmp_path / str(n) for n in range(20)]
+    results = each(os.mkdir, folders, workers=1, label="folders")
+    next(results)
+    results.close()  # type: ignore[attr-defined]
+    assert sum(folder.exists() for folder in folders) < 10
+
+
+def test_no_bar_where_there_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    list(each(math.sqrt, [1, 4, 9], workers=1, label="progress"))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_worker_keeps_to_one_thread() -> None:
+    assert list(each(os.getenv, ["OMP_NUM_THREADS"], workers=1, label="")) == ["1"]

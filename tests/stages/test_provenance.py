@@ -1,0 +1,41 @@
+"""The record of an execution: what was read and made, by content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from stages._runtime import provenance
+
+
+def test_a_record_names_what_was_read_and_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.parquet").write_bytes(b"in")
+    Path("folder").mkdir()
+    Path("out/shards").mkdir(parents=True)
+    Path("out/shards/a").write_bytes(b"a")
+    given = [Path("in.parquet"), Path("folder")]
+    path = provenance.record("extract", {"wave": "1"}, time.time() - 2, given, Path("out"))
+    record = json.loads(path.read_text())
+    assert path.parent == provenance.RECORDS and path.name.endswith("_extract@1.json")
+    assert record["stage"] == "extract@1"
+    assert record["given"] == {"in.parquet": hashlib.sha256(b"in").hexdigest(), "folder": None}
+    assert record["made"] == {"out/shards/a": hashlib.sha256(b"a").hexdigest()}
+    assert record["wall_s"] >= 2 and record["peak_rss_mb"] > 1
+    assert record["packages"]["pandas"]
+    assert record["git"] == {"commit": None, "changed": False}
+
+
+def test_every_execution_keeps_its_own_record_and_names_sort_by_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("out").mkdir()
+    paths = [provenance.record("split", {}, time.time(), [], Path("out")) for _ in range(2)]
+    assert sorted(provenance.RECORDS.iterdir()) == paths

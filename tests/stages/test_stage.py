@@ -1,0 +1,253 @@
+"""What happens around every stage, with small stages made up here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from eifer.errors import ContractError, StudyError
+from eifer.seeding import sub_seed
+from eifer.tables.schema import Column, Rule, Table
+from flows.graph import ROOT
+from stages._runtime.artifacts import read_table, write_table
+from stages._runtime.stage import Given, Made, Outcome, Report, Run, Stage, stage
+
+
+def _without_word(table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    return table[~table["word"].isin(others["words"]["word"])]
+
+
+WORDS = Table(
+    "words", "Words.", ("word",), (Column("word", "string", "one"), Column("n", "int", "n", low=0))
+)
+ECHOES = Table(
+    "echoes",
+    "Words again.",
+    ("word",),
+    (Column("word", "string", "a word of words"),),
+    rules=(Rule("known", "a word is one of words", "", "", _without_word, ("words",)),),
+)
+SPOKEN = Given("in/words.parquet", WORDS)
+HEARD = Made("echoes.parquet", ECHOES)
+PARTS = Made("parts", ECHOES, shards=True)
+NOTE = Made("note.json")
+REPORT = Report("Said with   real\n values.", {"words": 2})
+
+
+@pytest.fixture(autouse=True)
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with params and an input; stages run in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EIFER_WORKERS", "1")
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    Path("params.yaml").write_text((ROOT / "presets/demo.yaml").read_text())
+    Path("in").mkdir()
+    speak("a", "b")
+    return tmp_path
+
+
+def speak(*words: str, n: int = 1) -> None:
+    frame = pd.DataFrame({"word": list(words), "n": [n] * len(words)})
+    write_table(Path("in/words.parquet"), frame)
+
+
+def hear(run: Run) -> pd.DataFrame:
+    return run.read(SPOKEN)[["word"]]
+
+
+@stage(params=("study.seed",), given=(SPOKEN,), made=(HEARD,), matrix=("wave",))
+def echo(run: Run) -> Outcome:
+    return Outcome({HEARD: hear(run)}, REPORT)
+
+
+def words(path: str) -> list[str]:
+    return read_table(Path(path), ECHOES)["word"].tolist()
+
+
+def left() -> list[str]:
+    """What a failed run left in data, in files."""
+    return sorted(path.as_posix() for path in Path("data").rglob("*") if path.is_file())
+
+
+def test_a_stage_writes_its_folder_with_checks_and_report() -> None:
+    echo({"wave": "1"})
+    assert words("data/echo/wave-1/echoes.parquet") == ["a", "b"]
+    report = json.loads(Path("data/echo/wave-1/report.json").read_text())
+    assert report == {
+        "stage": "echo",
+        "item": {"wave": "1"},
+        "title": "What happens around every stage, with small stages made up here",
+        "methods": "Said with real values.",
+        "numbers": {"words": 2},
+    }
+    checks = json.loads(Path("data/echo/wave-1/checks.json").read_text())
+    assert {"words", "echoes"} == {line["table"] for line in checks}
+    # Compared with what the stage read, so the rule between the two tables was checked.
+    assert "known" in {line["about"] for line in checks}
+    assert all(line["success"] and line["times"] == 1 for line in checks)
+    assert [p.name for p in Path("data/echo").iterdir()] == ["wave-1"]
+    (record,) = Path("runs/provenance").iterdir()
+    assert json.loads(record.read_text())["stage"] == "echo@1"
+
+
+def test_twice_gives_the_same_bytes() -> None:
+    def contents() -> dict[str, bytes]:
+        return {name: Path(name).read_bytes() for name in left()}
+
+    echo({"wave": "1"})
+    before = contents()
+    echo({"wave": "1"})
+    assert contents() == before
+
+
+def test_a_new_result_takes_the_place_of_the_old_one_whole() -> None:
+    echo({"wave": "1"})
+    Path("data/echo/wave-1/left_behind").touch()
+    speak("c")
+    echo({"wave": "1"})
+    assert words("data/echo/wave-1/echoes.parquet") == ["c"]
+    assert not Path("data/echo/wave-1/left_behind").exists()
+
+
+def failing(kind: str) -> Stage:
+    """A stage called echo that fails in one way after it has begun to write."""
+
+    def echo(run: Run) -> Outcome:
+        run.out(NOTE).write_text("half")
+        heard = hear(run)
+        if kind == "raises":
+            raise RuntimeError("power")
+        if kind == "interrupted":
+            raise KeyboardInterrupt
+        extra = pd.DataFrame({"word": ["a" if kind == "twice" else "unheard of"]})
+        return Outcome({HEARD: pd.concat([heard, extra]), NOTE: None}, REPORT)
+
+    return stage(params=("study.seed",), given=(SPOKEN,), made=(HEARD, NOTE), matrix=("wave",))(
+        echo
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "said"),
+    [
+        ("twice", ContractError, "one row for each word: 2 of 3 rows break this: word=a"),
+        ("unknown", ContractError, "a word is one of words: 1 of 3 rows break this: word=unheard"),
+        ("raises", RuntimeError, "power"),
+        ("interrupted", KeyboardInterrupt, ""),
+    ],
+)
+def test_a_failure_leaves_what_was_there(
+    kind: str, error: type[BaseException], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        failing(kind)({"wave": "1"})
+    assert left() == []
+    echo({"wave": "1"})
+    before = left()
+    with pytest.raises(error, match=said):
+        failing(kind)({"wave": "1"})
+    assert left() == before
+    assert words("data/echo/wave-1/echoes.parquet") == ["a", "b"]
+    assert len(list(Path("runs/provenance").iterdir())) == 1
+
+
+def test_input_that_breaks_its_promises_is_refused() -> None:
+    speak("a", n=-1)
+    with pytest.raises(ContractError, match=r"n lies in \[0, None\]: 1 of 1 .* word=a n=-1"):
+        echo({"wave": "1"})
+
+
+def test_missing_input_says_what_to_run() -> None:
+    Path("in/words.parquet").unlink()
+    with pytest.raises(StudyError, match=r"in/words\.parquet is missing; run `dvc repro`"):
+        echo({"wave": "1"})
+    assert left() == []
+
+
+def test_bad_params_fail_before_anything_is_touched() -> None:
+    echo({"wave": "1"})
+    before = left()
+    Path("params.yaml").write_text("study: {}\n")
+    with pytest.raises(StudyError, match=r"params\.yaml"):
+        echo({"wave": "1"})
+    assert left() == before
+
+
+def test_a_param_that_was_not_declared_cannot_be_read() -> None:
+    def seeing(run: Run) -> Outcome:
+        assert run.params.study.seed == 20260302
+        assert run.seed("who", 1) == sub_seed(20260302, "seeing", "who", 1)
+        assert not hasattr(run.params.study, "name")
+        assert not hasattr(run.params, "select")
+        return Outcome({NOTE: run.params.extract.detector_width_px}, REPORT)
+
+    stage(params=("study.seed", "extract"), made=(NOTE,))(seeing)({})
+    assert json.loads(Path("data/seeing/note.json").read_text()) == 256
+
+
+def test_what_is_returned_must_be_what_was_declared() -> None:
+    def other(run: Run) -> Outcome:
+        return Outcome({HEARD: hear(run)}, REPORT)
+
+    with pytest.raises(TypeError, match="declares and returns different things"):
+        stage(params=(), given=(SPOKEN,), made=(NOTE,))(other)({})
+
+
+def test_shards_are_checked_one_by_one_and_counted() -> None:
+    def parts(run: Run) -> Outcome:
+        # A generator: one shard is in memory at a time.
+        return Outcome({PARTS: ((w, hear(run).query("word == @w")) for w in ("a", "b"))}, REPORT)
+
+    stage(params=(), given=(SPOKEN,), made=(PARTS,))(parts)({})
+    assert words("data/parts/parts") == ["a", "b"]
+    assert words("data/parts/parts/b.parquet") == ["b"]
+    checks = json.loads(Path("data/parts/checks.json").read_text())
+    assert [line["times"] for line in checks if line["about"] == "known"] == [2]
+
+
+def test_a_parameter_that_is_a_list_stands_for_several_files() -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["study"]["waves"] = ["1", "2"]
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    for wave, word in (("1", "z"), ("2", "a")):
+        speak(word)
+        Path("in/words.parquet").rename(f"in/wave-{wave}.parquet")
+    every = Given("in/wave-${study.waves}.parquet", WORDS)
+
+    def gather(run: Run) -> Outcome:
+        assert [path.name for path in run.paths(every)] == ["wave-1.parquet", "wave-2.parquet"]
+        return Outcome({NOTE: run.read(every)["word"].tolist()}, REPORT)
+
+    stage(params=("study.waves",), given=(every,), made=(NOTE,))(gather)({})
+    # In the order of the table's key, not of the files.
+    assert json.loads(Path("data/gather/note.json").read_text()) == ["a", "z"]
+
+
+def test_the_command_line_fails_without_a_traceback_for_the_users_faults(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    speak("a", n=-1)
+    with pytest.raises(SystemExit) as left_with:
+        echo.main(["--wave", "1"])
+    said = capsys.readouterr().err
+    assert left_with.value.code == 1
+    assert said.startswith("echo: words: 1 checks failed") and "Traceback" not in said
+
+
+def test_the_command_line_says_when_eifer_is_at_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left_with:
+        failing("raises").main(["--wave", "1"])
+    said = capsys.readouterr().err
+    assert left_with.value.code == 2
+    assert "Traceback" in said and "fault of eifer, not of the data" in said
+
+
+def test_the_command_line_wants_the_matrix_key() -> None:
+    with pytest.raises(SystemExit) as left_with:
+        echo.main([])
+    assert left_with.value.code == 2

@@ -1,0 +1,436 @@
+"""Tracking: complete and found again, nothing twice, nothing lost, and never in a stage's way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eifer.errors import StudyError
+from eifer.hashing import sha256_file
+from stages._runtime import tracking
+from stages._runtime.tracking import Input, Model, Repetition
+
+ROOT = Path(__file__).parents[2]
+LOADER = "eifer.brightness:load"
+
+
+@pytest.fixture(autouse=True)
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty study to work in, and a process that has sent nothing yet."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "EIFER_TRACKING", "EIFER_EXECUTION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(tracking, "_failures", [])
+    brightness = ModuleType("eifer.brightness")
+    brightness.load = _brightness  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "eifer.brightness", brightness)
+    Path("samples.parquet").write_bytes(b"samples")
+    yield tmp_path
+    tracking._open.cache_clear()
+
+
+def _brightness(path: Path) -> Any:
+    """A model whose weights are one byte: the brightness that counts as 1."""
+    full = path.read_bytes()[0]
+    return lambda crops: (crops.mean(axis=(1, 2, 3)) / full).astype(np.float32)
+
+
+def repetition(number: int = 1, group: str = "High", weights: bytes = b"\xc8") -> Repetition:
+    path = Path(f"repetition-{number}.safetensors")
+    path.write_bytes(weights)
+    stage = "train_total" if group == "Total" else "fine_tune_total"
+    return Repetition("demo", stage, "arousal", group, number, sha256_file(path))
+
+
+def train(which: Repetition, **changes: Any) -> None:
+    curves = pd.DataFrame(
+        {
+            "task": which.task,
+            "repetition": which.repetition,
+            "epoch": [1, 2, 3],
+            "train_loss": [0.9, 0.5, 0.4],
+            "validation_roc_auc": [None, 0.6, 0.7],
+        }
+    )
+    arguments: dict[str, Any] = {
+        "item": {"task": which.task, "group": which.training_group, "block": "1-3"},
+        "recipe": {"backbone": "small", "seed": 7, "optimiser": {"lr": 0.001}, "sizes": [1, 2]},
+        "curves": curves,
+        "numbers": {"threshold": 0.4, "kept_epoch": 3, "absent": None, "undefined": float("nan")},
+        "inputs": [Input("samples", Path("samples.parquet"))],
+        "weights": Path(f"repetition-{which.repetition}.safetensors"),
+        "model": Model(LOADER, crop_px=4),
+        "figures": {"learning_curve.svg": b"<svg/>"},
+        "started_s": 1_000.0,
+        "ended_s": 1_060.0,
+    }
+    tracking.trained(which, **(arguments | changes))
+
+
+def runs(kind: str = "repetition", uri: str | None = None) -> list[Any]:
+    client = tracking._open(uri or tracking._uri())
+    experiment = client.get_experiment_by_name("demo")
+    assert experiment is not None
+    return list(
+        client.search_runs(
+            [experiment.experiment_id], f"tags.kind = '{kind}'", order_by=["attributes.run_name"]
+        )
+    )
+
+
+def models() -> list[Any]:
+    client = tracking._client()
+    experiment = client.get_experiment_by_name("demo")
+    return list(client.search_logged_models([experiment.experiment_id]))
+
+
+def waiting() -> list[Path]:
+    return sorted(tracking.QUEUE.glob("*.json"))
+
+
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
+
+
+def python(code: str, *arguments: str) -> subprocess.Popen[str]:
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_importing_tracking_does_not_import_mlflow() -> None:
+    code = "import sys; from stages._runtime import tracking; print('mlflow' in sys.modules)"
+    assert python(code).communicate(timeout=60)[0].strip() == "False"
+
+
+def test_a_repetition_is_recorded_whole() -> None:
+    which = repetition()
+    train(which)
+    (run,) = runs()
+    (parent,) = runs("stage")
+    assert run.info.run_name == "arousal High r01"
+    assert run.info.status == parent.info.status == "FINISHED"
+    assert (run.info.start_time, run.info.end_time) == (1_000_000, 1_060_000)
+    assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert run.data.params == {
+        "task": "arousal",
+        "training_group": "High",
+        "repetition": "1",
+        "block": "1-3",
+        "backbone": "small",
+        "seed": "7",
+        "optimiser.lr": "0.001",
+        "sizes": "1, 2",
+    }
+    assert run.data.metrics == {
+        "threshold": 0.4,
+        "kept_epoch": 3.0,
+        "curves/train_loss": 0.4,
+        "curves/validation_roc_auc": 0.7,
+    }
+    client = tracking._client()
+    curve = client.get_metric_history(run.info.run_id, "curves/validation_roc_auc")
+    assert [(point.step, point.value) for point in curve] == [(2, 0.6), (3, 0.7)]
+    digest = sha256_file(Path("samples.parquet"))
+    expected = {
+        "dvc_stage": "fine_tune_total@arousal-High-1-3",
+        "study": "demo",
+        "task": "arousal",
+        "training_group": "High",
+        "repetition": "01",
+        "model": "arousal High",
+        "superseded": "no",
+        "weights_sha256": which.weights_sha256,
+        "sha256.samples": digest,
+    }
+    assert expected.items() <= run.data.tags.items()
+    assert "git_commit" in run.data.tags
+    (given,) = run.inputs.dataset_inputs
+    assert (given.dataset.name, given.dataset.digest) == ("samples", digest[:16])
+    (figure,) = client.list_artifacts(run.info.run_id, "figures")
+    assert figure.path == "figures/learning_curve.svg"
+    assert not waiting()
+    assert not list(tracking.QUEUE.iterdir())
+
+
+def test_the_logged_model_predicts_and_is_no_pickle() -> None:
+    import mlflow
+
+    train(repetition())
+    (logged,) = models()
+    assert str(logged.status) == "READY"
+    files = [p for p in tracking.ARTIFACTS.rglob("*") if p.is_file()]
+    assert not [p for p in files if p.suffix in {".pkl", ".pickle", ".pt", ".pth"}]
+    for path in files:
+        assert not path.read_bytes().startswith((b"\x80\x04", b"\x80\x05")), path
+        assert "cloudpickle" not in path.read_text("latin-1"), path
+    predictor = mlflow.pyfunc.load_model(f"models:/{logged.model_id}")
+    crops = np.zeros((3, 4, 4, 3), np.uint8)
+    crops[1], crops[2] = 100, 200
+    np.testing.assert_allclose(predictor.predict(crops), [0, 0.5, 1])
+    with pytest.raises(mlflow.MlflowException):
+        predictor.predict(np.zeros((1, 5, 5, 3), np.uint8))
+
+
+def test_a_loader_from_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "loader.json").write_text('{"loader": "os:system"}')
+    with pytest.raises(ValueError, match="os:system is not a loader of eifer"):
+        tracking._load_pyfunc(str(tmp_path))
+
+
+def test_evaluation_lands_on_the_run_of_the_training() -> None:
+    for number in (1, 2):
+        train(repetition(number))
+    which = repetition(2)
+    tracking.evaluated(
+        which,
+        numbers={"ambiguous/roc_auc": 0.7},
+        figures={"roc.svg": b"<svg/>"},
+        inputs=[Input("conditions", Path("samples.parquet"))],
+    )
+    first, second = runs()
+    assert "ambiguous/roc_auc" not in first.data.metrics
+    assert second.data.metrics["ambiguous/roc_auc"] == 0.7
+    assert second.data.metrics["threshold"] == 0.4
+    assert second.info.end_time >= 1_060_000
+    assert {g.dataset.name for g in second.inputs.dataset_inputs} == {"samples", "conditions"}
+
+
+def test_evaluation_of_a_model_trained_elsewhere_makes_its_run() -> None:
+    affect = Repetition("demo", "affect", "arousal", "Affect", 0, "0" * 64)
+    tracking.evaluated(affect, numbers={"ambiguous/roc_auc": 0.6})
+    (run,) = runs()
+    assert run.info.run_name == "arousal Affect"
+    assert run.data.metrics == {"ambiguous/roc_auc": 0.6}
+
+
+def test_saying_it_again_adds_nothing() -> None:
+    which = repetition()
+    for _ in range(2):
+        train(which)
+        tracking.evaluated(which, numbers={"ambiguous/roc_auc": 0.7})
+    (run,) = runs()
+    history = tracking._client().get_metric_history(run.info.run_id, "ambiguous/roc_auc")
+    assert len(history) == len(models()) == len(runs("stage")) == 1
+
+
+def test_other_weights_supersede_and_the_older_run_stays() -> None:
+    train(repetition(weights=b"\x01"))
+    train(repetition(2))
+    train(repetition(weights=b"\x02"), ended_s=2_000.0)
+    state = {r.data.tags["weights_sha256"]: r.data.tags["superseded"] for r in runs()}
+    old, new = (repetition(weights=w).weights_sha256 for w in (b"\x01", b"\x02"))
+    assert state == {old: "yes", new: "no", repetition(2).weights_sha256: "no"}
+    # The former weights again, as after going back in git: they are the current ones once more.
+    train(repetition(weights=b"\x01"), ended_s=3_000.0)
+    state = {r.data.tags["weights_sha256"]: r.data.tags["superseded"] for r in runs()}
+    assert (state[old], state[new], len(state)) == ("no", "yes", 3)
+
+
+def test_a_late_record_does_not_supersede_a_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EIFER_TRACKING", "queue")
+    train(repetition(weights=b"\x01"), ended_s=1_500.0)
+    monkeypatch.delenv("EIFER_TRACKING")
+    train(repetition(weights=b"\x02"), ended_s=2_000.0)
+    assert tracking.sync().sent == 1
+    new = repetition(weights=b"\x02").weights_sha256
+    assert [r.data.tags["weights_sha256"] for r in runs() if r.data.tags["superseded"] == "no"] == [
+        new
+    ]
+
+
+def test_a_stage_without_repetitions() -> None:
+    tracking.stated(
+        study="demo",
+        stage="stats",
+        item={},
+        recipe={"alpha": 0.05},
+        numbers={"arousal ambiguous High-Total/delta": 0.02},
+        started_s=1.0,
+        ended_s=2.0,
+    )
+    (run,) = runs("stage")
+    assert run.data.metrics == {"arousal ambiguous High-Total/delta": 0.02}
+    assert run.data.params == {"alpha": "0.05"}
+
+
+def test_an_absent_server_costs_no_time_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+    started = time.monotonic()
+    for number in (1, 2, 3):
+        which = repetition(number)
+        train(which)
+        tracking.evaluated(which, numbers={"ambiguous/roc_auc": 0.7})
+    assert time.monotonic() - started < 2
+    warnings = capsys.readouterr().err.strip().splitlines()
+    assert len(warnings) == 1
+    assert "no answer" in warnings[0]
+    assert "eifer sync-tracking" in warnings[0]
+    assert len(waiting()) == 6
+    counts = tracking.sync()
+    assert (counts.sent, counts.waiting) == (0, 6)
+    assert "no answer" in counts.problems[0]
+
+    for path in Path().glob("repetition-*"):  # the stage's folder was replaced meanwhile
+        path.write_bytes(b"other")
+        path.unlink()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert tracking.sync() == tracking.Counts(sent=6, waiting=0)
+    assert [run.data.metrics["ambiguous/roc_auc"] for run in runs()] == [0.7] * 3
+    assert len(models()) == 3
+    assert tracking.sync() == tracking.Counts(sent=0, waiting=0)
+
+
+def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "PROBE_S", 0.3)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        train(repetition(1))
+        train(repetition(2))
+        assert time.monotonic() - started < 2
+    assert len(waiting()) == 2
+
+
+@pytest.mark.parametrize("step", ["_fill", "_log_model", "_supersede", "_forget"])
+def test_a_send_interrupted_anywhere_is_completed_once(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(tracking, step)
+
+    def interrupted(*arguments: Any) -> None:
+        if step == "_log_model":
+            client, run, _ = arguments
+            client.create_logged_model(run.info.experiment_id, "half", run.info.run_id)
+        elif step in {"_fill", "_supersede"}:
+            real(*arguments)
+        raise ConnectionResetError("in the middle")
+
+    monkeypatch.setattr(tracking, step, interrupted)
+    train(repetition())
+    assert len(waiting()) == 1
+    monkeypatch.setattr(tracking, step, real)
+    assert tracking.sync() == tracking.Counts(sent=1, waiting=0)
+    (run,) = runs()
+    (model,) = models()
+    assert (str(model.status), run.info.status) == ("READY", "FINISHED")
+    history = tracking._client().get_metric_history(run.info.run_id, "curves/train_loss")
+    assert [point.value for point in history] == [0.9, 0.5, 0.4]
+
+
+def test_two_syncs_at_once_send_each_record_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EIFER_TRACKING", "queue")
+    for number in range(1, 7):
+        train(repetition(number))
+    assert not tracking.DATABASE.exists()
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: tracking.sync(), range(2))
+    assert first.sent + second.sent == 6
+    assert first.problems == second.problems == ()
+    assert len(runs()) == len(models()) == 6
+
+
+def test_four_processes_on_a_fresh_database() -> None:
+    code = (
+        "import sys, test_tracking as t; n = int(sys.argv[1])\n"
+        "t.train(t.repetition(n)); print(len(t.tracking._failures))"
+    )
+    others = [python(code, str(number)) for number in range(1, 5)]
+    told = [other.communicate(timeout=120)[0].strip() for other in others]
+    assert told == ["0"] * 4
+    assert [run.info.run_name for run in runs()] == [f"arousal High r0{n}" for n in range(1, 5)]
+    assert len(runs("stage")) == 1
+
+
+def test_a_damaged_record_is_told_and_the_others_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EIFER_TRACKING", "queue")
+    train(repetition())
+    (tracking.QUEUE / "0.json").write_text('{"half')
+    counts = tracking.sync()
+    assert (counts.sent, counts.waiting) == (1, 1)
+    assert counts.problems[0].startswith("0.json: JSONDecodeError")
+
+
+def test_nothing_that_is_wrong_reaches_the_stage(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    which = repetition()
+    train(which, weights=Path("absent.safetensors"))
+    train(which, curves=pd.DataFrame({"loss": [1.0]}))
+    tracking.QUEUE.parent.rename("aside")
+    Path("runs/tracking").write_text("a file where a folder should be")
+    train(which)
+    assert capsys.readouterr().err.count("tracking: a record could not be written") == 3
+
+
+def test_off_means_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EIFER_TRACKING", "off")
+    train(repetition())
+    assert not Path("runs").exists()
+
+
+def test_ui_without_runs_says_so() -> None:
+    with pytest.raises(StudyError, match="no repetition was recorded"):
+        tracking.ui()
+
+
+def test_ui_serves_the_comparison_until_it_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    for group in ("High", "Low", "Total"):
+        train(repetition(group=group))
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    ui = python(f"from stages._runtime import tracking; tracking.ui({port})")
+    try:
+        assert ui.stdout is not None
+        lines = []
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            lines.append(ui.stdout.readline())
+            if "Ctrl-C" in lines[-1] or not lines[-1]:
+                break
+        told = "".join(lines)
+        assert f"{base}/#/experiments/1/runs?workflowType=machine_learning" in told, told
+        compare = next(line for line in lines if "compare arousal" in line)
+        assert all(run.info.run_id in compare for run in runs())
+        url = f"{base}/api/2.0/mlflow/experiments/get?experiment_id=1"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            tags = {t["key"]: t["value"] for t in json.load(answer)["experiment"]["tags"]}
+        assert json.loads(tags["mlflow.sharedViewState.means"])["groupBy"]
+        # The same server as a tracking server: what is sent to it arrives, with its model.
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", base)
+        train(repetition(2))
+        assert not waiting()
+        assert len(runs()) == len(models()) == 4
+    finally:
+        ui.send_signal(signal.SIGTERM)
+        ui.communicate(timeout=30)
+    with socket.socket() as trial:
+        assert trial.connect_ex(("127.0.0.1", port)) != 0
