@@ -17,7 +17,7 @@ export UV_NO_PROGRESS := 1
 
 COHORT ?= ../shared/real_cohort
 
-.PHONY: help setup demo demo-real test check lint docs bench lock clean
+.PHONY: help setup demo demo-real test check docs ui bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,12 +36,16 @@ setup: .venv/installed ## virtual environment, pinned packages, eifer itself, mo
 	@touch $@
 
 demo: setup ## run the study on the embedded, simulated cohort
-	dvc repro
+	EIFER_TRACKING=queue dvc repro
+	@eifer sync-tracking
 	@eifer summary
+	@rm -rf reports/figures reports/tables && cp -r data/report/index.html data/report/figures data/report/tables reports/
+	@echo "report: file://$(CURDIR)/reports/index.html"
 
-demo-real: setup ## run the data half on a folder of real recordings: make demo-real COHORT=path
+demo-real: setup ## run the study on a folder of real recordings: make demo-real COHORT=path
 	@eifer workspace runs/demo-real --preset presets/real.yaml --cohort $(COHORT)
-	cd runs/demo-real && dvc repro && eifer summary
+	cd runs/demo-real && EIFER_TRACKING=queue dvc repro && eifer sync-tracking && eifer summary
+	@echo "report: file://$(CURDIR)/runs/demo-real/data/report/index.html"
 
 test: setup check ## lint, types, import contracts, and every test
 	pytest
@@ -54,6 +58,9 @@ check: setup ## lint, types and import contracts alone
 
 docs: setup ## print docs/outputs.md and docs/settings.md again from the declarations
 	eifer docs
+
+ui: setup ## open MLflow's comparison of the repetitions
+	@eifer ui
 
 bench: setup ## measure speed and memory against bare loops
 	python -m benchmarks

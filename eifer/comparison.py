@@ -197,11 +197,16 @@ def _combined(tests: pd.DataFrame) -> Row:
 def _odds_ratios(part: pd.DataFrame) -> dict[str, Row]:
     """The GEE of one task and condition: what it says of each group that is not High."""
     blank = ("coef", "se", "odds_ratio", "ci_low", "ci_high", "p", "alpha")
+    correct = (part["score"] >= part["threshold"]) == (part["label"] == 1)
+    why = None
     if part["repetition"].nunique() == 1:
         why = "one repetition: its effect is part of the model"
+    elif correct.groupby(part["item_id"]).nunique().max() == 1:
+        # The correlation within items is then 1, and the fit would run in circles.
+        why = "all models are right, or wrong, about the same frames: nothing tells them apart"
+    if why is not None:
         none: Row = {**{f"gee_{name}": math.nan for name in blank}, "gee_reason": why}
         return {other: none for other in OTHERS}
-    correct = (part["score"] >= part["threshold"]) == (part["label"] == 1)
     columns = ["training_group", "repetition", "item_id"]
     found = gee_odds_ratios(part[columns].assign(correct=correct.astype(int)), reference=Group.HIGH)
     rows: dict[str, Row] = {}

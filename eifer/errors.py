@@ -32,8 +32,13 @@ class InputError(StudyError):
     """Raw input that breaks the contract: every problem found, in one error."""
 
     def __init__(self, subject: str, problems: Sequence[Problem]) -> None:
+        self.subject = subject
         self.problems = tuple(problems)
         super().__init__(describe(subject, problems))
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, tuple[Problem, ...]]]:
+        """Make it again from its parts: an error of a worker process comes home pickled."""
+        return type(self), (self.subject, self.problems)
 
 
 class ContractError(StudyError):

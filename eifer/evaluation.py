@@ -32,7 +32,7 @@ from eifer.tables.evaluation import (
 from eifer.vocabulary import Condition, Dimension
 
 DECIMALS = 6
-"""Scores are rounded here, below which the arithmetic of devices and batches differs."""
+"""Scores are rounded to this, so that the last bits of the arithmetic stay out of the table."""
 
 MIDDLE = 0.5
 """The threshold of kind `half`, and the affect network's, where its estimate is 0."""
@@ -269,10 +269,14 @@ Series = tuple[str, list[dict[str, object]]]
 """A plot's name and its points."""
 
 
-def means(summary: pd.DataFrame) -> Means:
-    """Task, condition, model, metric: its mean (at its own threshold), for `dvc metrics`."""
+SHOWN = ("macro_f1", "accuracy", "roc_auc", "pr_auc")
+"""The metrics of Tables 2 and 3 that fit a terminal."""
+
+
+def means(summary: pd.DataFrame, shown: Sequence[str] = SHOWN) -> Means:
+    """Task, condition, model, metric: its mean (at the model's threshold), for `dvc metrics`."""
     nested: Means = {}
-    own = summary[summary["threshold_kind"] == SEARCHED]
+    own = summary[(summary["threshold_kind"] == SEARCHED) & summary["metric"].isin(shown)]
     for row in own.to_dict("records"):
         test = nested.setdefault(row["task"], {}).setdefault(row["condition"], {})
         value = None if math.isnan(row["mean"]) else round(row["mean"], DECIMALS)
@@ -343,9 +347,6 @@ def _points(wide: pd.DataFrame) -> list[dict[str, object]]:
         {str(k): None if pd.isna(v) else v for k, v in row.items()}
         for row in flat.to_dict("records")
     ]
-
-
-SHOWN = ("macro_f1", "accuracy", "roc_auc", "pr_auc")
 
 
 def short_table(summary: pd.DataFrame, shown: Sequence[str] = SHOWN) -> list[dict[str, str]]:

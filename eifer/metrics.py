@@ -76,7 +76,8 @@ def binary(y_true: object, score: object, threshold: float) -> dict[str, float]:
         "macro_recall": sum(right[c] / actual[c] for c in (0, 1)) / 2,
         "macro_f1": sum(2 * right[c] / (called[c] + actual[c]) for c in (0, 1)) / 2,
         "roc_auc": float(roc_auc_score(y, scores)),
-        "pr_auc": float(average_precision_score(y, scores)),
+        # Its sum of many small steps can end a last digit above 1.
+        "pr_auc": min(float(average_precision_score(y, scores)), 1.0),
         "brier": float(np.mean((scores - y) ** 2)),
         "ece": _ece(y, scores),
         "calibration_slope": slope,

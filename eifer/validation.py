@@ -94,7 +94,7 @@ def validate(
         ]
     problems += _too_few(included, spec)
     work = partial(_recording_problems, root, faces, ecg, spec)
-    for found in each(work, recordings, "checking recordings"):
+    for found in each(work, recordings, label="checking recordings"):
         problems += found
     if cohort is None or problems:
         raise InputError(f"cohort {root}", problems)

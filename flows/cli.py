@@ -55,8 +55,9 @@ def simulate(
         spec = replace(planted, participants_per_wave=(participants,), effect=effect)
         simulated = simulate_cohort(out, spec, seed=seed, workers=Machine().workers)
         # Beside the cohort, not in it: whoever analyses it must not stumble over the answers.
-        write_json(out.with_name(out.name + "_truth.json"), simulated.truth)
-        write_table(out.with_name(out.name + "_latent.parquet"), simulated.latent)
+        place = out.resolve()
+        write_json(place.with_name(place.name + "_truth.json"), simulated.truth)
+        write_table(place.with_name(place.name + "_latent.parquet"), simulated.latent)
         print(f"{participants} participants in {out}, what was planted in {out}_truth.json")
 
 
@@ -134,6 +135,27 @@ def summary() -> None:
         from flows.summary import show
 
         show(Path())
+
+
+@app.command("sync-tracking")
+def sync_tracking() -> None:
+    """Send what is queued in runs/tracking to MLflow."""
+    with _errors_without_traceback("sync-tracking"):
+        from stages._runtime import tracking
+
+        counts = tracking.sync()
+        print(f"MLflow: {counts.sent} records sent, {counts.waiting} waiting")
+        for problem in counts.problems:
+            print(f"  {problem}", file=sys.stderr)
+
+
+@app.command()
+def ui(port: Annotated[int | None, typer.Option(help="on loopback; any free one")] = None) -> None:
+    """Open MLflow on this study's repetitions, and print where to compare them."""
+    with _errors_without_traceback("ui"):
+        from stages._runtime import tracking
+
+        tracking.ui(port)
 
 
 @app.command()

@@ -18,7 +18,7 @@ import yaml
 from eifer.errors import StudyError
 from flows.graph import ROOT
 
-CODE = (".dvc", ".dvcignore", ".gitignore", "dvc.yaml", "eifer", "stages", "flows", "presets")
+CODE = (".dvc", ".dvcignore", ".gitignore", "dvc.yaml", "eifer", "stages", "flows", "presets", "reports")
 """What a study needs of this folder. Its params come from a preset."""
 
 
@@ -38,7 +38,7 @@ def make_workspace(
     Raises
     ------
     StudyError
-        If ``target`` holds something that is not a workspace.
+        If ``target`` holds something that is not a workspace, or an override names no section.
     """
     target = target.resolve()
     if target.exists() and any(target.iterdir()) and not (target / "dvc.yaml").exists():
@@ -55,6 +55,8 @@ def make_workspace(
         *parents, key = name.split(".")
         section = params
         for parent in parents:
+            if not isinstance(section.get(parent), dict):
+                raise StudyError(f"{preset} has no section for {name}")
             section = section[parent]
         section[key] = value
     (target / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))

@@ -21,10 +21,12 @@ from eifer.affect.spec import AffectSpec, AffectTraining
 from eifer.cohort.layout import Exclusion
 from eifer.cohort.simulation.corpus import CorpusSpec
 from eifer.cohort.simulation.people import CohortSpec
+from eifer.comparison import ComparisonSpec
 from eifer.ei.cutoff import ScanSpec
 from eifer.errors import ParamsError, Problem, describe, did_you_mean
 from eifer.faces.crops import CropSpec
 from eifer.faces.extraction import ExtractSpec
+from eifer.models.spec import Heads, Recipe, block_repetitions
 from eifer.partitions import Design
 from eifer.physiology.hrv import EcgSpec
 from eifer.validation import ValidationSpec
@@ -131,6 +133,37 @@ class Split(Section):
     task_frames: Literal["all", "own"]
 
 
+class Training(Section):
+    """The classifiers: one backbone and one recipe for every model of the study."""
+
+    backbone: str = Field(description="a name in eifer/models/backbones.py; affect's own")
+    heads: Heads = Field(description="new heads in each training, or carried where there are any")
+    blocks: tuple[Annotated[str, Field(pattern=r"^\d+(-\d+)?$")], ...] = Field(
+        min_length=1, description="repetitions that one process trains: 3, or 1-5"
+    )
+    recipe: Recipe
+
+    @model_validator(mode="after")
+    def _blocks_partition(self) -> Self:
+        numbers = [n for block in self.blocks for n in block_repetitions(block)]
+        if sorted(numbers) != list(range(1, len(numbers) + 1)):
+            raise ValueError(f"blocks hold repetitions {numbers}; each of 1 to n stands in one")
+        return self
+
+
+class Stats(Section):
+    """The comparison of the models."""
+
+    published: ComparisonSpec
+
+
+class ReportSources(Section):
+    """What the report shows that only some studies have."""
+
+    cohort_from: str = Field(description="the cohort's origin: a simulated one, or intake")
+    faces_from: str = Field(description="the drawn corpus, or affect where there is none")
+
+
 class Params(Section):
     """The whole of params.yaml."""
 
@@ -143,6 +176,9 @@ class Params(Section):
     stratify: Stratify
     select: Select
     split: Split
+    training: Training
+    stats: Stats
+    report: ReportSources
 
 
 def load_params(path: Path) -> Params:

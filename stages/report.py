@@ -18,15 +18,26 @@ from stages._runtime.fragments import Assembly, gather, read, truth
 from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
 
 SPEC, TEMPLATE, STYLE = (Given(f"reports/{n}") for n in ("spec.yml", "template.html", "style.css"))
-ORIGIN, FACES = Given("${report.cohort_from}"), Given("${report.faces_from}")
+COHORT, FACES = Given("${report.cohort_from}"), Given("${report.faces_from}")
 WAVE, BLOCK = "wave-${study.waves}", "block-${training.blocks}"
 SIDES = [f"task-{task}_group-{group}" for task in Dimension for group in (Group.HIGH, Group.LOW)]
 FIRST = [f"data/pretrain_ei/{side}_{BLOCK}" for side in SIDES]
 SECOND = [f"data/fine_tune_total/{side}_{BLOCK}" for side in SIDES]
 SECOND += [f"data/train_total/task-{task}_{BLOCK}" for task in Dimension]
-WAVES = [f"data/{name}/{WAVE}" for name in ("extract", "estimate", "select")]
-ONCE = [f"data/{name}" for name in ("intake", "stratify", "affect", "split", "evaluate", "stats")]
-FOLDERS = [Given(folder) for folder in (*ONCE, *WAVES, *FIRST, *SECOND)]
+FOLDERS = [
+    COHORT,
+    Given("data/intake"),
+    Given("data/stratify"),
+    Given(f"data/extract/{WAVE}"),
+    FACES,
+    Given("data/affect"),
+    Given(f"data/estimate/{WAVE}"),
+    Given(f"data/select/{WAVE}"),
+    Given("data/split"),
+    *(Given(folder) for folder in (*FIRST, *SECOND)),
+    Given("data/evaluate"),
+    Given("data/stats"),
+]
 SHOWN = [
     Given("data/intake/participants.parquet", PARTICIPANTS),
     Given(f"data/intake/videos/{WAVE}.parquet", VIDEOS),
@@ -54,23 +65,22 @@ SHOWN = [
     Given("data/stats/comparison.parquet", COMPARISON),
 ]
 FIRST_CURVES = [Given(f"{folder}/curves.parquet", CURVES) for folder in FIRST]
+ONLY = {FRAMES.name: ["video_id", "frame", "status"]}
 PAGE, FIGURES, TABLES = Made("index.html"), Made("figures"), Made("tables")
 
 
 @stage(
     params=("study.name", "study.waves", "training.blocks", "report"),
-    given=(SPEC, TEMPLATE, STYLE, ORIGIN, FACES, *FOLDERS, *SHOWN, *FIRST_CURVES),
+    given=(SPEC, TEMPLATE, STYLE, *FOLDERS, *SHOWN, *FIRST_CURVES),
     made=(PAGE, FIGURES, TABLES),
 )
 def report(run: Run) -> Outcome:
     """Read what every stage left, and assemble the page as reports/spec.yml says."""
-    origin, faces = run.path(ORIGIN), run.path(FACES)
-    told = [folder for folder in (origin, faces) if (folder / "report.json").exists()]
-    found = gather([*told, *(folder for given in FOLDERS for folder in run.paths(given))])
+    found = gather([folder for given in FOLDERS for folder in run.paths(given)])
     sources = {
-        **read(run, SHOWN),
-        **truth(origin),
-        "first_curves": read(run, FIRST_CURVES)[CURVES.name],
+        **read(run, SHOWN, ONLY),
+        **truth(run.path(COHORT)),
+        "first_curves": read(run, FIRST_CURVES, ONLY)[CURVES.name],
         "checks": found.checks,
         "attrition": found.attrition,
         "published_scores": published.performance(),
@@ -82,12 +92,13 @@ def report(run: Run) -> Outcome:
         {
             "study": run.params.study.name,
             "simulated": sources["truth"] is not None,
-            "drawn_faces": faces in told,
+            "drawn_faces": any(told["stage"] == "corpus" for told in found.reports),
         },
     )
     run.out(PAGE).write_text(page, encoding="utf-8")
     numbers = {"checks": len(found.checks), "failed": int((~found.checks["success"]).sum())}
-    return Outcome({PAGE: None, FIGURES: None, TABLES: None}, Report("", numbers))
+    text = f"The report shows what {found.checks['stage'].nunique()} stages left."
+    return Outcome({PAGE: None, FIGURES: None, TABLES: None}, Report(text, numbers))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from flows.graph import ROOT, declared, stage_of
 
 RUNNING = {"stages", "stages._runtime", "eifer", "eifer.errors", "stages.params"} | {
     f"stages._runtime.{name}"
-    for name in ("contracts", "machine", "pool", "privacy", "provenance", "stage")
+    for name in ("contracts", "machine", "pool", "privacy", "provenance", "stage", "tracking")
 }
 """How a stage is run, not what it computes: kept out of deps, or a new progress bar
 would retrain every network (docs/decisions/0001)."""
@@ -97,7 +97,7 @@ def test_every_stage_module_is_in_the_graph() -> None:
 def test_params_sections_are_those_of_the_stages_and_presets_are_valid() -> None:
     from stages.params import Params, load_params
 
-    assert set(Params.model_fields) <= {"study", *STAGES}
+    assert set(Params.model_fields) <= {"study", "training", *STAGES}
     used = {p.split(".")[0] for name in STAGES for p in stage_of(name).params}
     assert set(Params.model_fields) == used
     for preset in sorted((ROOT / "presets").glob("*.yaml")):

@@ -12,13 +12,17 @@ METRICS = {"macro_f1": "macro F1", "roc_auc": "ROC-AUC"}
 ORDER = ("High", "Low", "Total", "Affect")
 
 
+def _conditions(metrics: pd.DataFrame) -> list[str]:
+    """The test conditions in the protocol's order, others after them."""
+    order = {str(name): k for k, name in enumerate(Condition)}
+    return sorted(metrics["condition"].unique(), key=lambda c: (order.get(c, len(order)), c))
+
+
 def draw(metrics: pd.DataFrame) -> Figure:
     """A mark a repetition, a bar for their mean; a column a task, a row a metric."""
     mine = metrics[metrics["threshold_kind"] == "searched"]
     tasks = sorted(mine["task"].unique())
-    order = {str(name): k for k, name in enumerate(Condition)}
-    found = mine["condition"].unique()
-    conditions = sorted(found, key=lambda name: (order.get(name, len(order)), name))
+    conditions = _conditions(mine)
     figure, grid = canvas(4.8, len(METRICS), len(tasks), sharex=True, sharey="row")
     for row, (metric, name) in zip(grid, METRICS.items(), strict=True):
         for axes, task in zip(row, tasks, strict=True):
@@ -57,7 +61,7 @@ def caption(metrics: pd.DataFrame) -> str:
     mine = metrics[metrics["threshold_kind"] == "searched"]
     repetitions = mine.loc[mine["training_group"] != "Affect", "repetition"].nunique()
     sizes = mine.groupby("condition")["n_items"].max()
-    items = ", ".join(f"{name} {n}" for name, n in sizes.items())
+    items = ", ".join(f"{name} {sizes[name]}" for name in _conditions(mine))
     return (
         "Macro F1 at the threshold found on validation, and ROC-AUC, of "
         f"{count(repetitions, 'repetition')} of each model (marks) with their mean (bar), on the "

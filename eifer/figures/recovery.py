@@ -48,7 +48,8 @@ def caption(latent: pd.DataFrame, estimates: pd.DataFrame) -> str:
     """What is shown, and of how many."""
     pairs = _pairs(latent, estimates)
     return (
-        f"{count(len(pairs), 'accepted frame')} of {pairs['video_id'].nunique()} videos: the "
+        f"{count(len(pairs), 'accepted frame')} of "
+        f"{count(pairs['video_id'].nunique(), 'video')}: the "
         "arousal and valence that each face was drawn with, and the estimate made from the "
         "encoded video. On the dotted line the two agree."
     )

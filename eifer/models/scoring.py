@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eifer.affect.estimator import GRAIN, as_input, usable_device
+from eifer.affect.estimator import as_input, usable_device
 from eifer.affect.weights import fit_state, load_weights, read_metadata
 from eifer.errors import AssetError
 from eifer.hashing import sha256_file
@@ -21,10 +21,13 @@ Score = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Crops, RGB uint8 ``[N, S, S, 3]``, to the probability of class 1 ``[N]``."""
 
 
+CPU_BATCH = 64
+
+
 class Scorer:
     """Scores crops with one classifier; a `Score`.
 
-    The hardware is the machine's: on a CPU the scores are the same for every batch size.
+    The hardware is the machine's; on a CPU no score depends on it.
 
     Parameters
     ----------
@@ -33,7 +36,8 @@ class Scorer:
     spec
         The network they belong to.
     batch
-        Crops at a time; rounded up to a multiple of 16.
+        Crops a GPU sees at a time. A CPU always takes 64, because the last bit of a score
+        follows the size of its batch.
 
     Raises
     ------
@@ -51,8 +55,8 @@ class Scorer:
         batch: int = 128,
     ) -> None:
         hardware = hardware or Hardware()
-        self.spec, self.batch = spec, -(-batch // GRAIN) * GRAIN
-        self.device = usable_device(hardware.device)
+        self.spec, self.device = spec, usable_device(hardware.device)
+        self.batch = CPU_BATCH if self.device.type == "cpu" else batch
         self.bfloat16 = hardware.precision == "bfloat16" and self.device.type != "cpu"
         network = TwoHeads(spec)
         fit_state(network, state, f"classifier weights for {spec.backbone}")
@@ -79,8 +83,8 @@ class Scorer:
         return torch.cat(scores).cpu().numpy() if scores else np.empty(0, np.float32)
 
     def _scores(self, crops: NDArray[np.uint8]) -> Tensor:
-        # oneDNN picks its kernels by batch size; see GRAIN.
-        padded = np.zeros((-(-len(crops) // GRAIN) * GRAIN, *crops.shape[1:]), np.uint8)
+        # A last, smaller batch is filled up: see CPU_BATCH.
+        padded = np.zeros((self.batch, *crops.shape[1:]), np.uint8)
         padded[: len(crops)] = crops
         with (
             torch.inference_mode(),

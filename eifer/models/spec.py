@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from eifer.errors import ParamsError
+
 Heads = Literal["new", "carried"]
 """Whether a training draws new heads, or keeps those of its initial weights, if any."""
 
@@ -107,3 +109,20 @@ class Hardware:
     compile: bool = False
     hold: Literal["auto", "device", "host"] = "auto"
     deterministic: bool = True
+
+
+def block_repetitions(block: str) -> list[int]:
+    """The repetitions that a block stands for: "3" is the third, "1-5" the first five.
+
+    Raises
+    ------
+    ParamsError
+        If it is neither.
+    """
+    first, dash, last = block.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()):
+        raise ParamsError(f"block {block!r} is neither a repetition (3) nor a range (1-5)")
+    found = list(range(int(first), int(last or first) + 1))
+    if not found or found[0] < 1:
+        raise ParamsError(f"block {block!r} holds no repetition; they count from 1")
+    return found

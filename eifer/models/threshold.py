@@ -20,7 +20,7 @@ def candidates(spec: Thresholds) -> NDArray[np.float64]:
     DesignError
         If ``low`` to ``high`` does not lie in 0..1 or is no whole number of steps.
     """
-    steps = (spec.high - spec.low) / spec.step if spec.step > 0 else -1.0
+    steps = (spec.high - spec.low) / spec.step if spec.step > 0 else 0.5
     if not 0 <= spec.low <= spec.high <= 1 or abs(steps - round(steps)) > 1e-6:
         raise DesignError(
             f"thresholds: {spec.low} to {spec.high} in steps of {spec.step}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ def table(
     estimates: pd.DataFrame,
     scores: pd.DataFrame,
     videos: pd.DataFrame,
+    hrv: pd.DataFrame,
 ) -> pd.DataFrame:
     """One row a planted quantity: what was planted, what was found, and how it was compared."""
     people = pd.DataFrame(truth["participants"]).set_index("participant_id")
@@ -28,7 +30,7 @@ def table(
         _row(
             "ratings",
             "neutral and noisy ratings rarer with EI",
-            _by_group(_neutral(videos), scores, "{:.0%} neutral"),
+            _by_group(100 * _neutral(videos), scores, "{:.0f} %") + " neutral",
             "mean over participants",
         ),
         _row(
@@ -36,10 +38,11 @@ def table(
             f"coupling {spec['expression']['coupling']:g}, "
             f"{effect * spec['expression']['coupling_shift']:+g} for 1 SD of EI; realised "
             + _by_group(people["coupling"], scores, "{:.2f}"),
-            _by_group(_alignment(estimates, videos), scores, "{:.2f} alignment"),
+            "alignment " + _by_group(_alignment(estimates, videos), scores, "{:.2f}"),
             "estimate × label direction, both dimensions, mean over participants",
         ),
     ]
+    rows += _hearts(truth, scores, hrv)
     both = latent.merge(estimates, on=["video_id", "frame"], suffixes=("_planted", "_found"))
     for name in ("arousal", "valence"):
         r = np.corrcoef(both[f"{name}_planted"], both[f"{name}_found"])[0, 1]
@@ -68,6 +71,7 @@ def caption(
     estimates: pd.DataFrame,
     scores: pd.DataFrame,
     videos: pd.DataFrame,
+    hrv: pd.DataFrame,
 ) -> str:
     """What is shown, and of how many."""
     effect = truth["spec"]["effect"]
@@ -80,6 +84,48 @@ def caption(
 
 def _row(what: str, planted: str, found: str, how: str) -> dict[str, str]:
     return {"what": what, "planted": planted, "found": found, "how": how}
+
+
+def _hearts(
+    truth: dict[str, Any], scores: pd.DataFrame, hrv: pd.DataFrame
+) -> Iterator[dict[str, str]]:
+    """The hearts that the ECGs were made of, and what was measured in them."""
+    made = pd.DataFrame(
+        [
+            {"participant_id": person["participant_id"], "ability": person["ability"]}
+            | {"video_id": video["video_id"], "domain": video["domain"], **video["heart"]}
+            for person in truth["participants"]
+            for video in person["videos"]
+        ]
+    )
+    for name in ("mean_nn_ms", "rmssd_ms"):
+        found = hrv[hrv["variable"] == name].set_index("video_id")["value"]
+        both = made.assign(found=made["video_id"].map(found)).dropna(subset="found")
+        if len(both) < 2:
+            continue
+        ratio = (both["found"] / both[name]).median()
+        r = np.corrcoef(both[name], both["found"])[0, 1]
+        what = f"r = {r:.3f}, median ratio {ratio:.3f}"
+        yield _row(f"{name} of a recording", "beats as drawn", what, f"{len(both)} recordings")
+        if name == "rmssd_ms":
+            yield from _reactions(truth, scores, both)
+
+
+def _reactions(
+    truth: dict[str, Any], scores: pd.DataFrame, rmssd: pd.DataFrame
+) -> Iterator[dict[str, str]]:
+    """By domain, how vagal variability depends on EI: the planted slope, and the measured one."""
+    spec = truth["spec"]
+    known = rmssd[rmssd["participant_id"].isin(scores["participant_id"])]
+    for domain, mine in known.groupby("domain"):
+        planted = spec["effect"] * spec["autonomic"]["response"][domain]["ei_vagal_log"]
+        slope = np.polyfit(mine["ability"], np.log(mine["found"]), 1)[0] if len(mine) > 2 else None
+        yield _row(
+            f"reaction of the heart to {domain}",
+            f"{planted:+.2f} for 1 SD of EI",
+            "too few" if slope is None else f"{slope:+.2f}",
+            f"slope of ln RMSSD on EI, {len(mine)} people",
+        )
 
 
 def _by_group(values: pd.Series, scores: pd.DataFrame, form: str) -> str:

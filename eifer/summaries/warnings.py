@@ -6,16 +6,15 @@ import re
 
 import pandas as pd
 
-PLACE = ["task", "condition", "contrast"]
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
 
 def table(comparison: pd.DataFrame) -> pd.DataFrame:
     """One row a kind of warning, with every contrast it is about; its numbers are one example."""
     rows = comparison.dropna(subset="warnings")
-    each = rows.assign(
-        warning=rows["warnings"].str.split("\n"), where=rows[PLACE].agg(", ".join, axis=1)
-    ).explode("warning")
+    where = rows["task"] + ", " + rows["condition"] + ", " + rows["contrast"]
+    each = rows.assign(warning=rows["warnings"].astype("str").str.split("\n"), where=where)
+    each = each.explode("warning")
     kind = each["warning"].str.replace(NUMBER, "…", regex=True)
     grouped = each.groupby(kind, sort=False)
     made = grouped.agg(

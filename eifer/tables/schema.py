@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
+from pandas.api.types import is_float_dtype
 
 Kind = Literal["string", "int", "float", "float32", "bool", "bytes"]
 """Kinds of column; ``int`` is Int64 where it may be missing."""
@@ -98,6 +99,11 @@ class Table:
         unknown = [str(name) for name in frame if name not in self.names]
         if absent or unknown:
             raise ValueError(f"{self.name}: columns missing {absent}, columns unknown {unknown}")
+        for column in self.columns:
+            values = frame[column.name]
+            # pandas casts 1.5 to the integer 1 without a word.
+            if column.kind == "int" and is_float_dtype(values) and (values % 1 > 0).any():
+                raise ValueError(f"{self.name}: {column.name} has numbers that are not whole")
         typed = frame[self.names].astype({c.name: c.dtype for c in self.columns})
         return typed.sort_values(list(self.key), kind="stable", ignore_index=True)
 

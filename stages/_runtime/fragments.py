@@ -31,7 +31,7 @@ from stages._runtime.artifacts import read_table
 from stages._runtime.exhibits import FIGURES, TABLES
 from stages._runtime.stage import Given, Run
 
-NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?![\w])")
+NUMBER = r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?!\w)"
 ABSENT = "–"
 SHORT = 34
 """Characters that a cell shows without breaking its line."""
@@ -67,9 +67,9 @@ class Fragments:
 
 
 def gather(folders: Sequence[Path]) -> Fragments:
-    """Read report.json, checks.json and attrition.parquet of every stage folder in ``folders``."""
+    """Read report.json, checks.json and attrition.parquet of every stage folder, each once."""
     reports, checks, attrition = [], [], []
-    for folder in folders:
+    for folder in dict.fromkeys(folders):
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         reports.append(report)
         where = {"stage": report["stage"], "item": _item(report["item"])}
@@ -84,15 +84,19 @@ def gather(folders: Sequence[Path]) -> Fragments:
     )
 
 
-def read(run: Run, shown: Sequence[Given]) -> dict[str, Any]:
-    """Tables by their names, several files of one as one; JSON by its file's name."""
+def read(run: Run, shown: Sequence[Given], only: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Tables by their names, several files of one as one; JSON by its file's name.
+
+    ``only`` names the columns wanted of tables that are too large to be read whole.
+    """
     parts: dict[str, list[Any]] = {}
     for given in shown:
         if given.table is None:
             name, content = Path(given.path).stem, json.loads(run.path(given).read_text())
         else:
             # Checked where it was made, and the outcome is shown: it is not checked again here.
-            name, content = given.table.name, run.read(given, given.table.names)
+            columns = only.get(given.table.name, given.table.names)
+            name, content = given.table.name, run.read(given, columns)
         parts.setdefault(name, []).append(content)
     return {
         name: found[0] if len(found) == 1 else pd.concat(found, ignore_index=True)
@@ -100,47 +104,54 @@ def read(run: Run, shown: Sequence[Given]) -> dict[str, Any]:
     }
 
 
-def truth(origin: Path) -> dict[str, Any]:
-    """What was planted, where the cohort comes from the simulation's folder ``origin``."""
-    if not (origin / "truth.json").exists():
+def truth(folder: Path) -> dict[str, Any]:
+    """What was planted in a cohort that the simulation in ``folder`` made, else nothing."""
+    if not (folder / "truth.json").exists():
         return {"truth": None, LATENT.name: None}
-    planted = json.loads((origin / "truth.json").read_text())
-    return {"truth": planted, LATENT.name: read_table(origin / "latent.parquet", LATENT)}
+    planted = json.loads((folder / "truth.json").read_text())
+    return {"truth": planted, LATENT.name: read_table(folder / "latent.parquet", LATENT)}
 
 
 def merged(reports: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The methods text of one stage's instances: said once where only numbers differ.
+    """The methods text of one stage's instances: said once where only numbers or items differ.
 
-    "1 wave: 10 frames", "2 waves: 12 frames" become one text with "10 to 12".
+    Of waves 1 and 2 "10 frames" and "12 frames" become "(For each wave.) 10 to 12 frames", of
+    two tasks "learnt arousal" and "learnt valence" become "learnt arousal or valence".
     """
-    same: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    same: dict[tuple[str, ...], list[tuple[Mapping[str, Any], list[str]]]] = {}
     for report in reports:
-        same.setdefault(tuple(NUMBER.split(report["methods"])), []).append(report)
+        items = "".join(rf"|\b{re.escape(value)}\b" for value in report["item"].values())
+        parts = re.split(f"({NUMBER}{items})", report["methods"])
+        same.setdefault(tuple(parts[::2]), []).append((report, parts[1::2]))
     texts = []
     for words, group in same.items():
-        columns = zip(*(NUMBER.findall(report["methods"]) for report in group), strict=True)
-        ranges = [_range(values) for values in columns]
-        text = "".join(a + b for a, b in zip(words, [*ranges, ""], strict=True))
-        texts.append(_prefix(group, of=len(reports)) + text)
+        values = [_range(slot) for slot in zip(*(found for _, found in group), strict=True)]
+        text = "".join(a + b for a, b in zip(words, [*values, ""], strict=True))
+        texts.append(_prefix([report["item"] for report, _ in group], len(reports)) + text)
     return texts
 
 
-def _prefix(group: Sequence[Mapping[str, Any]], of: int) -> str:
+def _prefix(items: Sequence[Mapping[str, str]], of: int) -> str:
+    """Which of a stage's instances a text is about, where it has several."""
     if of == 1:
         return ""
-    if len(group) == of:
-        keys = [key.replace("_", " ") for key in group[0]["item"]]
-        return f"(For each {_listed(keys)}.) "
-    return f"({'; '.join(_item(report['item']) for report in group)}.) "
+    if len(items) < of:
+        return f"({'; '.join(map(_item, items))}.) "
+    varied = [key for key in items[0] if len({item[key] for item in items}) > 1]
+    return f"(For each {_listed([key.replace('_', ' ') for key in varied])}.) "
 
 
 def _range(values: Sequence[str]) -> str:
-    different = sorted(set(values), key=float)
-    return values[0] if len(different) == 1 else f"{different[0]} to {different[-1]}"
+    """What stands at one place of several texts: one word, a choice of words, or a range."""
+    different = sorted(set(values))
+    if len(different) == 1 or not all(re.fullmatch(NUMBER, value) for value in different):
+        return _listed(different, "or")
+    different.sort(key=float)
+    return f"{different[0]} to {different[-1]}"
 
 
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def _listed(words: Sequence[str], last: str = "and") -> str:
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _item(item: Mapping[str, str]) -> str:
@@ -207,9 +218,10 @@ class Assembly:
         for folder in ("figures", "tables"):
             (self.out / folder).mkdir()
         words = {**self.sources, **facts, "numbers": self.fragments.numbers()}
+        title = Markup(self._text(self.spec["title"], words))
         sections = [s for entry in self.spec["sections"] if (s := self._section(entry, words))]
         return self.texts.from_string(template.read_text(encoding="utf-8")).render(
-            title=self._text(self.spec["title"], words),
+            title=title,
             style=Markup(style.read_text(encoding="utf-8")),
             sections=sections,
             **words,
@@ -310,7 +322,7 @@ def _cells(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[list[str], 
 
 def _form(cells: Iterable[Markup]) -> str:
     """``n`` for numbers, which stand right; ``s`` for short words, which stay on one line."""
-    texts = [str(cell) for cell in cells]
-    if all(re.match(r"[−+\[\d.<–]", text) or not text for text in texts):
+    texts = [html.unescape(re.split("<small>", str(cell))[0]) for cell in cells]
+    if all(re.match(r"[−+[\d.<–]", text) or not text for text in texts):
         return "n"
     return "s" if all(len(text) <= SHORT for text in texts) else ""

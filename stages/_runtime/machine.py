@@ -34,6 +34,14 @@ class Machine(BaseSettings):
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32", description="arithmetic of networks on a GPU; a CPU always takes float32"
     )
+    devices: int = Field(default=1, ge=1, description="devices that share each batch in training")
+    compile: bool = Field(default=False, description="torch.compile networks before training")
+    hold: Literal["auto", "device", "host"] = Field(
+        default="auto", description="where training crops lie; auto: on the device if they fit"
+    )
+    deterministic: bool = Field(
+        default=True, description="a GPU repeats itself, at some cost; a CPU always does"
+    )
     batch: int = Field(
         default=128, ge=1, description="crops a network sees at once when estimating"
     )

@@ -41,7 +41,7 @@ def record(
             "host": platform.node(),
             "platform": platform.platform(),
             "python": platform.python_version(),
-            "git": _git(),
+            "git": git_state(),
             "given": {str(p): sha256_file(p) if p.is_file() else None for p in given},
             "made": {str(p): sha256_file(p) for p in sorted(made.rglob("*")) if p.is_file()},
             "packages": dict(sorted((d.name, d.version) for d in distributions())),
@@ -50,7 +50,7 @@ def record(
     return path
 
 
-def _git() -> dict[str, object]:
+def git_state() -> dict[str, object]:
     def ask(*words: str) -> str:
         return subprocess.run(
             ["git", *words], capture_output=True, text=True, check=False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -16,11 +17,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from eifer.errors import AssetError, DesignError, InputError, ParamsError, Problem, StudyError
+from eifer.errors import AssetError, DesignError, InputError, Problem, StudyError
 from eifer.hashing import sha256_file
 from eifer.models.backbones import backbone_card
 from eifer.models.data import TrainingData
-from eifer.models.spec import Hardware, NetworkSpec
+from eifer.models.spec import Hardware, NetworkSpec, block_repetitions
 from eifer.seeding import sub_seed
 from eifer.tables.partitions import SAMPLES
 from eifer.tables.selection import CROPS
@@ -56,23 +57,6 @@ CHUNK = 256
 
 Origin = tuple[Path, str]
 """A file of weights to start from, and its SHA-256."""
-
-
-def block_repetitions(block: str) -> list[int]:
-    """The repetitions that a block stands for: "3" is the third, "1-5" the first five.
-
-    Raises
-    ------
-    ParamsError
-        If it is neither.
-    """
-    first, dash, last = block.partition("-")
-    if not first.isdecimal() or (dash and not last.isdecimal()):
-        raise ParamsError(f"block {block!r} is neither a repetition (3) nor a range (1-5)")
-    found = list(range(int(first), int(last or first) + 1))
-    if not found or found[0] < 1:
-        raise ParamsError(f"block {block!r} holds no repetition; they count from 1")
-    return found
 
 
 def train_block(
@@ -140,8 +124,7 @@ def train_block(
         },
         _report(rows, data, learns_from, run),
     )
-    for number in numbers:
-        (checkpoints / f"repetition-{number}.pt").unlink(missing_ok=True)
+    shutil.rmtree(checkpoints, ignore_errors=True)
     return outcome
 
 

@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import functools
 import hashlib
+import http.client
 import importlib
 import json
 import logging
@@ -24,6 +25,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -57,6 +59,8 @@ QUEUE = Path("runs/tracking/queue")
 LOCK = Path("runs/tracking/lock")
 LOCK_WAIT_S = 30.0
 PROBE_S = 5.0
+SERVER_START_S = 120.0
+DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 INTERMEDIATE = ("pretrain_ei",)
 """Stages whose models only start other trainings: their names say so, and no view compares them."""
 
@@ -254,15 +258,18 @@ def sync() -> Counts:
             sent += 1
         except Exception as error:
             problems.append(f"{path.name}: {_in_short(error)}")
-            if not _answers(_uri()):
+            if isinstance(error, TimeoutError) or not _answers(_uri()):
                 break
     return Counts(sent, len(list(QUEUE.glob("*.json"))), tuple(problems[:5]))
 
 
 def prepare() -> None:
     """Make the database once, before several processes open it; every first send does so too."""
-    with _locked():
-        _client()
+    try:
+        with _locked():
+            _client()
+    except Exception as error:
+        _warn(_in_short(error))
 
 
 # --- the pages -----------------------------------------------------------------------------------
@@ -282,24 +289,27 @@ def ui(port: int | None = None) -> None:
     if uri.startswith("http"):
         if not _answers(uri):
             raise StudyError(
-                f"ui: no answer from {uri}; start the server, or unset MLFLOW_TRACKING_URI"
+                f"ui: no answer from {_without_password(uri)}; start that server, or unset "
+                "MLFLOW_TRACKING_URI"
             )
-        _print_pages(_open(uri), uri.rstrip("/"))
+        _print_pages(_open(uri), _without_password(uri))
         return
     if uri == _own_uri() and not DATABASE.exists():
         raise StudyError("ui: no repetition was recorded yet; run `make demo` first")
     port = _free_port(port)
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--backend-store-uri", uri]
     # What it is asked to store goes where the stages put it, not through the server.
-    command += ["--no-serve-artifacts", "--default-artifact-root", ARTIFACTS.resolve().as_uri()]
+    command += ["--port", str(port), "--no-serve-artifacts"]
+    settings = {
+        "MLFLOW_BACKEND_STORE_URI": uri,  # not on the command line: it may hold a password
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": ARTIFACTS.resolve().as_uri(),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # four processes, for language models
+    }
     client = _open(uri)
-    no_telemetry()
-    jobs = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # for language models; four processes
     # A group of its own, because the server's own child would outlive it otherwise.
     server = subprocess.Popen(
         command,
-        env=os.environ | jobs,
+        env=os.environ | settings,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -307,9 +317,10 @@ def ui(port: int | None = None) -> None:
     base = f"http://127.0.0.1:{port}"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
+        deadline = time.monotonic() + SERVER_START_S
         while not _answers(base):
-            if server.poll() is not None:
-                raise StudyError(f"ui: the server ended at once; try: {' '.join(command)}")
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise StudyError(f"ui: the server did not start; see: {' '.join(command)}")
             time.sleep(0.2)
         _print_pages(client, base)
         print("Ctrl-C ends it.", flush=True)
@@ -334,9 +345,7 @@ def _free_port(port: int | None) -> int:
 def _print_pages(client: MlflowClient, base: str) -> None:
     for experiment in client.search_experiments():
         runs = client.search_runs(
-            [experiment.experiment_id],
-            CURRENT,
-            order_by=["attributes.run_name"],
+            [experiment.experiment_id], CURRENT, order_by=["attributes.run_name"]
         )
         if not runs:
             continue
@@ -431,7 +440,8 @@ def _repetition(which: Repetition, address: str | None, kind: str, made_s: float
 def _stage_run(study: str, stage: str, recipe: Mapping[str, object]) -> Record:
     """The run of a stage in one execution of the study: the same commit and the same recipe."""
     commit = _commit()
-    execution = os.environ.get("EIFER_EXECUTION") or _digest(commit, _flat(recipe))[:8]
+    shared = {name: value for name, value in recipe.items() if name != "seed"}
+    execution = os.environ.get("EIFER_EXECUTION") or _digest(commit["git_commit"], shared)[:8]
     return {
         "study": study,
         "name": f"{stage} {execution}",
@@ -450,7 +460,7 @@ def _stage_run(study: str, stage: str, recipe: Mapping[str, object]) -> Record:
 
 @functools.cache
 def _commit() -> dict[str, str]:
-    git = provenance._git()
+    git = provenance.git_state()
     commit = str(git["commit"] or "none")
     return {
         "git_commit": commit,
@@ -470,15 +480,15 @@ def _flat(nested: Mapping[str, object], prefix: str = "") -> dict[str, str]:
         if isinstance(value, Mapping):
             flat |= _flat(value, f"{prefix}{name}.")
         elif isinstance(value, (list, tuple)):
-            flat[prefix + name] = ", ".join(str(part) for part in value)
+            flat[_allowed(prefix + name)] = ", ".join(str(part) for part in value)
         else:
-            flat[prefix + name] = str(value)
+            flat[_allowed(prefix + name)] = str(value)
     return flat
 
 
 def _metrics(numbers: Mapping[str, object]) -> list[list[Any]]:
     return [
-        [_metric_name(name), float(value), 0]
+        [_allowed(name), float(value), 0]
         for name, value in numbers.items()
         if isinstance(value, (int, float, np.number)) and math.isfinite(value)
     ]
@@ -488,14 +498,15 @@ def _curves(curves: pd.DataFrame) -> list[list[Any]]:
     numeric = curves.select_dtypes("number")
     values = numeric.drop(columns=["epoch", "repetition"], errors="ignore")
     return [
-        [f"curves/{_metric_name(str(name))}", float(value), int(epoch)]
+        [f"curves/{_allowed(str(name))}", float(value), int(epoch)]
         for name, column in values.items()
         for epoch, value in zip(curves["epoch"], column, strict=True)
         if pd.notna(value) and math.isfinite(value)
     ]
 
 
-def _metric_name(name: str) -> str:
+def _allowed(name: str) -> str:
+    # What every store of MLflow takes in a name.
     return re.sub(r"[^\w./ -]", "_", name)
 
 
@@ -543,8 +554,10 @@ def _queue(record: Record) -> Path:
         target.unlink(missing_ok=True)
         if isinstance(content, bytes):
             target.write_bytes(content)
+        elif name.startswith("figures/"):  # small, and perhaps drawn over for the next repetition
+            shutil.copyfile(content, target)
         else:
-            _link(Path(content), target)
+            _link(content, target)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     write_json(partial, {**record, "files": sorted(record["files"])})
     with partial.open("rb") as file:
@@ -604,21 +617,31 @@ def _own_uri() -> str:
 def _client() -> MlflowClient:
     uri = _uri()
     if not _answers(uri):
-        raise ConnectionError(f"no answer from {uri}")
+        raise ConnectionError(f"no answer from {_without_password(uri)}")
     return _open(uri)
 
 
 def _answers(uri: str) -> bool:
-    """Whether a server answers at all; asked before mlflow, which takes seconds to import."""
-    if not uri.startswith("http"):
-        return True
+    """Whether anybody answers there; asked before mlflow, which takes seconds to import."""
+    where = urllib.parse.urlsplit(uri)
     try:
-        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=PROBE_S).close()
+        if where.scheme in {"http", "https"}:
+            urllib.request.urlopen(f"{_without_password(uri)}/health", timeout=PROBE_S).close()
+        elif where.hostname:
+            port = where.port or DATABASE_PORTS.get(where.scheme.split("+")[0], 0)
+            socket.create_connection((where.hostname, port), timeout=PROBE_S).close()
     except urllib.error.HTTPError:
         return True  # it answered; whether it lets us in is for mlflow to find out
-    except (OSError, ValueError):
+    except urllib.error.URLError as error:
+        return isinstance(error.reason, ssl.SSLError)  # likewise
+    except (OSError, ValueError, http.client.HTTPException):
         return False
     return True
+
+
+def _without_password(uri: str) -> str:
+    where = urllib.parse.urlsplit(uri)
+    return where._replace(netloc=where.netloc.rpartition("@")[2]).geturl().rstrip("/")
 
 
 @functools.cache
@@ -666,7 +689,8 @@ def _send(record: Record) -> None:
     latest = max(record["made_ms"], int(run.data.tags.get("latest_ms", 0)))
     client.set_tag(run_id, "latest_ms", str(latest))
     _supersede(client, experiment, record["tags"]["slot"])
-    client.set_terminated(run_id, "FINISHED", latest)
+    if record["kind"] != "evaluation" or run.info.status != "FINISHED":
+        client.set_terminated(run_id, "FINISHED", record["made_ms"])
     client.set_tag(run_id, done, record["id"])
 
 
@@ -776,8 +800,15 @@ def _log_model(client: MlflowClient, run: Run, record: Record) -> None:
             # Given, because mlflow would otherwise run the model in a new process to find out.
             pip_requirements=[f"{name}=={version(name)}" for name in MODEL_NEEDS],
         )
-        _link(QUEUE / record["id"] / model["weights"], saved / "data/loader" / WEIGHTS)
-        client.log_model_artifacts(logged.model_id, str(saved))
+        weights, inside = QUEUE / record["id"] / model["weights"], f"data/loader/{WEIGHTS}"
+        place = urllib.parse.urlsplit(logged.artifact_location)
+        if place.scheme == "file":
+            # On this machine the weights are not copied: hundreds of megabytes a repetition.
+            client.log_model_artifacts(logged.model_id, str(saved))
+            _link(weights, Path(urllib.request.url2pathname(place.path)) / inside)
+        else:
+            _link(weights, saved / inside)
+            client.log_model_artifacts(logged.model_id, str(saved))
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
     client.finalize_logged_model(logged.model_id, "READY")
 

@@ -216,6 +216,13 @@ def test_a_group_that_never_errs_has_a_reason_and_the_other_a_number(plain) -> N
     assert rows.loc["High-Total", "gee_q"] == rows.loc["High-Total", "gee_p"]
 
 
+def test_models_that_agree_on_every_frame_have_no_odds_ratio(plain) -> None:
+    _, table = as_published(plain.assign(threshold=0.0), SPEC)
+    assert table["gee_odds_ratio"].isna().all()
+    assert table["gee_reason"].str.contains("nothing tells them apart").all()
+    assert table["fisher_p"].notna().all()
+
+
 def test_direction_of_an_effect() -> None:
     better = three_groups({"High": [3.0] * 3, "Low": [1.0] * 3, "Total": [1.0] * 3})
     _, table = as_published(simulated(better, LABELS), SPEC)

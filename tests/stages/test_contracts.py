@@ -34,7 +34,12 @@ SPANS = Table(
     rules=(
         Rule("ends_later", "a span ends after it begins", "Time runs on.", "Swap them.", _late),
         Rule(
-            "of_people", "a span is somebody's", "People count.", "Add them.", _of_nobody, ("people",)
+            "of_people",
+            "a span is somebody's",
+            "People count.",
+            "Add them.",
+            _of_nobody,
+            ("people",),
         ),
     ),
 )
@@ -131,7 +136,9 @@ def test_columns_that_do_not_fit_are_a_broken_contract(frame: pd.DataFrame, said
 
 def test_a_table_without_rows_is_refused_unless_it_may_be_empty() -> None:
     assert "at least one row" in complaint(SPANS.empty())
-    empty = Table("nothing", "Nothing.", ("name",), (Column("name", "string", "n"),), may_be_empty=True)
+    empty = Table(
+        "nothing", "Nothing.", ("name",), (Column("name", "string", "n"),), may_be_empty=True
+    )
     assert all(one["success"] for one in check(empty, empty.empty()))
 
 

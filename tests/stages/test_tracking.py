@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
+import multiprocessing
+import shutil
 import socket
 import subprocess
 import sys
@@ -29,10 +29,20 @@ ROOT = Path(__file__).parents[2]
 LOADER = "eifer.brightness:load"
 
 
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database: making one takes a second."""
+    path = tmp_path_factory.mktemp("database") / "mlflow.db"
+    tracking._make_database(path)
+    return path
+
+
 @pytest.fixture(autouse=True)
-def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty study to work in, and a process that has sent nothing yet."""
+def study(tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A study without runs to work in, and a process that has sent nothing yet."""
     monkeypatch.chdir(tmp_path)
+    tracking.DATABASE.parent.mkdir()
+    shutil.copyfile(database, tracking.DATABASE)
     for name in ("MLFLOW_TRACKING_URI", "EIFER_TRACKING", "EIFER_EXECUTION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(tracking, "_failures", [])
@@ -109,22 +119,12 @@ def free_port() -> int:
         return int(trial.getsockname()[1])
 
 
-def python(code: str, *arguments: str) -> subprocess.Popen[str]:
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
-    }
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
 def test_importing_tracking_does_not_import_mlflow() -> None:
     code = "import sys; from stages._runtime import tracking; print('mlflow' in sys.modules)"
-    assert python(code).communicate(timeout=60)[0].strip() == "False"
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == "False"
 
 
 def test_a_repetition_is_recorded_whole() -> None:
@@ -216,8 +216,26 @@ def test_evaluation_lands_on_the_run_of_the_training() -> None:
     assert "ambiguous/roc_auc" not in first.data.metrics
     assert second.data.metrics["ambiguous/roc_auc"] == 0.7
     assert second.data.metrics["threshold"] == 0.4
-    assert second.info.end_time >= 1_060_000
+    assert second.info.end_time == 1_060_000  # its duration is that of the training
     assert {g.dataset.name for g in second.inputs.dataset_inputs} == {"samples", "conditions"}
+
+
+def test_a_figure_drawn_over_is_kept_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EIFER_TRACKING", "queue")
+    for number in (1, 2):
+        Path("curve.svg").write_bytes(b"figure %d" % number)
+        train(repetition(number), figures={"curve.svg": Path("curve.svg")})
+    tracking.sync()
+    kept = sorted(path.read_bytes() for path in tracking.ARTIFACTS.rglob("curve.svg"))
+    assert kept == [b"figure 1", b"figure 2"]
+
+
+def test_repetitions_that_differ_by_their_seed_share_the_run_of_their_stage() -> None:
+    train(repetition(1), recipe={"seed": 1, "lr": 0.1})
+    train(repetition(2), recipe={"seed": 2, "lr": 0.1})
+    assert len(runs("stage")) == 1
+    train(repetition(3), recipe={"seed": 3, "lr": 0.2})
+    assert len(runs("stage")) == 2
 
 
 def test_evaluation_of_a_model_trained_elsewhere_makes_its_run() -> None:
@@ -298,12 +316,13 @@ def test_an_absent_server_costs_no_time_and_loses_nothing(
     assert "no answer" in counts.problems[0]
 
     for path in Path().glob("repetition-*"):  # the stage's folder was replaced meanwhile
-        path.write_bytes(b"other")
         path.unlink()
+        path.write_bytes(b"other")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert tracking.sync() == tracking.Counts(sent=6, waiting=0)
     assert [run.data.metrics["ambiguous/roc_auc"] for run in runs()] == [0.7] * 3
-    assert len(models()) == 3
+    kept = [path.read_bytes() for path in tracking.ARTIFACTS.rglob("weights.safetensors")]
+    assert kept == [b"\xc8"] * 3
     assert tracking.sync() == tracking.Counts(sent=0, waiting=0)
 
 
@@ -350,7 +369,7 @@ def test_two_syncs_at_once_send_each_record_once(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("EIFER_TRACKING", "queue")
     for number in range(1, 7):
         train(repetition(number))
-    assert not tracking.DATABASE.exists()
+    tracking.DATABASE.unlink()
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(lambda _: tracking.sync(), range(2))
     assert first.sent + second.sent == 6
@@ -358,14 +377,17 @@ def test_two_syncs_at_once_send_each_record_once(monkeypatch: pytest.MonkeyPatch
     assert len(runs()) == len(models()) == 6
 
 
+def _train_in_a_fork(number: int) -> int:
+    train(repetition(number))
+    return len(tracking._failures)
+
+
 def test_four_processes_on_a_fresh_database() -> None:
-    code = (
-        "import sys, test_tracking as t; n = int(sys.argv[1])\n"
-        "t.train(t.repetition(n)); print(len(t.tracking._failures))"
-    )
-    others = [python(code, str(number)) for number in range(1, 5)]
-    told = [other.communicate(timeout=120)[0].strip() for other in others]
-    assert told == ["0"] * 4
+    tracking.DATABASE.unlink()
+    # Forked after mlflow was imported, so that all four reach the database together.
+    assert "mlflow" in sys.modules
+    with multiprocessing.get_context("fork").Pool(4) as pool:
+        assert pool.map(_train_in_a_fork, range(1, 5), chunksize=1) == [0] * 4
     assert [run.info.run_name for run in runs()] == [f"arousal High r0{n}" for n in range(1, 5)]
     assert len(runs("stage")) == 1
 
@@ -394,30 +416,37 @@ def test_nothing_that_is_wrong_reaches_the_stage(
 def test_off_means_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EIFER_TRACKING", "off")
     train(repetition())
-    assert not Path("runs").exists()
+    assert not Path("runs/tracking").exists()
 
 
 def test_ui_without_runs_says_so() -> None:
+    tracking.DATABASE.unlink()
     with pytest.raises(StudyError, match="no repetition was recorded"):
         tracking.ui()
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def _ui_into(told: Path, port: int) -> None:
+    with told.open("w") as sys.stdout:
+        tracking.ui(port)
 
 
 def test_ui_serves_the_comparison_until_it_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     for group in ("High", "Low", "Total"):
         train(repetition(group=group))
-    port = free_port()
+    port, told = free_port(), Path("told.txt")
     base = f"http://127.0.0.1:{port}"
-    ui = python(f"from stages._runtime import tracking; tracking.ui({port})")
+    ui = multiprocessing.get_context("fork").Process(target=_ui_into, args=(told, port))
+    ui.start()
     try:
-        assert ui.stdout is not None
-        lines = []
         deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            lines.append(ui.stdout.readline())
-            if "Ctrl-C" in lines[-1] or not lines[-1]:
-                break
-        told = "".join(lines)
-        assert f"{base}/#/experiments/1/runs?workflowType=machine_learning" in told, told
+        while time.monotonic() < deadline and "Ctrl-C" not in _text(told):
+            time.sleep(0.2)
+        lines = told.read_text().splitlines()
+        assert any(f"{base}/#/experiments/1/runs?workflowType" in line for line in lines), lines
         compare = next(line for line in lines if "compare arousal" in line)
         assert all(run.info.run_id in compare for run in runs())
         url = f"{base}/api/2.0/mlflow/experiments/get?experiment_id=1"
@@ -430,7 +459,20 @@ def test_ui_serves_the_comparison_until_it_is_ended(monkeypatch: pytest.MonkeyPa
         assert not waiting()
         assert len(runs()) == len(models()) == 4
     finally:
-        ui.send_signal(signal.SIGTERM)
-        ui.communicate(timeout=30)
+        ui.terminate()
+        ui.join(30)
     with socket.socket() as trial:
         assert trial.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_password_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for scheme in ("http", "postgresql+psycopg2"):
+        monkeypatch.setattr(tracking, "_failures", [])
+        uri = f"{scheme}://me:secret@127.0.0.1:{free_port()}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        train(repetition())
+        told = capsys.readouterr().err
+        assert "no answer from" in told
+        assert "secret" not in told

@@ -1,4 +1,4 @@
-"""A planted task small enough to train in a second: a bar's width is the estimate, its side the label."""
+"""A planted task of a second: a bar's side is the label, its width the estimate."""
 
 from __future__ import annotations
 

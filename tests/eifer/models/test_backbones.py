@@ -46,7 +46,7 @@ def test_small_ones_run(name: str) -> None:
 
 
 def test_unknown_names_get_the_nearest_known_one() -> None:
-    with pytest.raises(AssetError, match="did you mean 'resnet50'.*Known: tf_efficientnetv2_l"):
+    with pytest.raises(AssetError, match=r"did you mean 'resnet50'.*Known: tf_efficientnetv2_l"):
         TwoHeads(NetworkSpec("resnet-50", 64))
     with pytest.raises(AssetError, match=r"'zzz' is registered\. Known"):
         backbone_card("zzz")

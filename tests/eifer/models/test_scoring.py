@@ -29,6 +29,8 @@ def test_the_batch_does_not_matter(stored: Path, data: TrainingData) -> None:
     found = [load(stored, batch=batch)(data.images[:37]) for batch in (1, 16, 64)]
     assert found[0].dtype == np.float32 and found[0].shape == (37,)
     assert (found[0] == found[1]).all() and (found[0] == found[2]).all()
+    # Nor does an item's company: the last batch is filled up.
+    assert (load(stored)(data.images[:5]) == found[0][:5]).all()
     assert ((found[0] > 0) & (found[0] < 1)).all()
 
 
@@ -49,7 +51,7 @@ def test_nothing_to_score_is_no_fault(stored: Path, data: TrainingData) -> None:
 def test_what_is_not_ours_is_refused(
     stored: Path, initial: State, tmp_path: Path, data: TrainingData, spec: NetworkSpec
 ) -> None:
-    with pytest.raises(AssetError, match="sha256 is .*, expected 00"):
+    with pytest.raises(AssetError, match=r"sha256 is .*, expected 00"):
         load(stored, "00" * 32)
     with pytest.raises(AssetError, match="no such file"):
         load(tmp_path / "absent.safetensors")

@@ -1,0 +1,148 @@
+"""A training epoch against a bare loop: `python -m benchmarks.training`.
+
+The loop does the same work without a framework: crops in memory, gathered, augmented, both
+losses, clipping, AdamW, then validation. Its epochs alternate with ours, so that whatever
+else the machine does slows both alike. Ours also judges the epoch and keeps the best weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+import torch
+
+from eifer.models.augmentation import augment, draw
+from eifer.models.batches import VALIDATION_BATCH
+from eifer.models.data import TrainingData, epoch_batches
+from eifer.models.network import TwoHeads, losses
+from eifer.models.spec import (
+    Augmentation,
+    Hardware,
+    NetworkSpec,
+    Phase,
+    Rate,
+    Recipe,
+    Thresholds,
+)
+from eifer.models.training import train_repetition
+
+ENOUGH = 0.9
+AUGMENTATION = Augmentation(0.5, (0.8, 1.2), (0.1, 1.5))
+
+
+def data(crops: int, side: int) -> TrainingData:
+    """Noise of the demo's form, a fifth of it for validation."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(crops) % 2
+    person = np.arange(crops) // 2 % 10
+    return TrainingData(
+        items=np.array([f"item-{i}" for i in range(crops)]),
+        participants=np.array([f"sub-{p}" for p in person]),
+        images=rng.integers(0, 256, (crops, side, side, 3), np.uint8),
+        labels=labels.astype(np.int64),
+        estimates=rng.uniform(-1, 1, crops).astype(np.float32),
+        validates=person >= 8,
+    )
+
+
+class Bare:
+    """The loop by hand."""
+
+    def __init__(self, given: TrainingData, spec: NetworkSpec, batch: int, device: str) -> None:
+        self.given, self.batch, self.device = given, batch, torch.device(device)
+        self.network = TwoHeads(spec).to(self.device)
+        fused = self.device.type == "cpu"
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), 1e-4, fused=fused)
+        self.images = torch.from_numpy(given.images).to(self.device)
+        self.labels = torch.from_numpy(given.labels).float().to(self.device)
+        self.estimates = torch.from_numpy(given.estimates).to(self.device)
+        self.weight = torch.tensor(1.0, device=self.device)
+
+    def take(self, rows: torch.Tensor) -> torch.Tensor:
+        """Float crops of some rows."""
+        return self.images[rows].permute(0, 3, 1, 2).float()
+
+    def epoch(self, number: int) -> float:
+        """Seconds of one epoch."""
+        start = time.perf_counter()
+        rng = np.random.default_rng(number)
+        self.network.train()
+        for batch in epoch_batches(self.given, self.batch, seed=1, epoch=number):
+            rows = torch.from_numpy(batch).to(self.device)
+            images = augment(self.take(rows), draw(len(batch), AUGMENTATION, rng))
+            outputs = self.network(images)
+            bce, mse = losses(
+                outputs, self.labels[rows], self.estimates[rows], pos_weight=self.weight
+            )
+            self.optimizer.zero_grad()
+            (bce + 0.4 * mse).backward()
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+            self.optimizer.step()
+        self.network.eval()
+        with torch.no_grad():
+            rows = torch.from_numpy(self.given.validation).to(self.device)
+            torch.cat(
+                [self.network(self.take(part))[0] for part in rows.split(VALIDATION_BATCH)]
+            ).cpu()
+        return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backbone", default="test_efficientnet")
+    parser.add_argument("--size-px", type=int, default=64)
+    parser.add_argument("--crops", type=int, default=2100)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--rounds", type=int, default=7)
+    given = parser.parse_args()
+
+    torch.set_num_threads(1)  # as training does on a CPU
+    spec = NetworkSpec(given.backbone, given.size_px)
+    crops = data(given.crops, given.size_px)
+    bare = Bare(crops, spec, given.batch, given.device)
+    rate = Rate(0.0, 1e-4)
+    recipe = Recipe(
+        first=Phase(1, 0, rate, None),
+        second=Phase(given.rounds + 1, 0, rate, rate),
+        batch=given.batch,
+        weight_decay=0.01,
+        gradient_clip=1.0,
+        regression_weight=0.4,
+        epoch_threshold=0.5,
+        thresholds=Thresholds(0.2, 0.8, 0.01),
+        augmentation=AUGMENTATION,
+    )
+    pairs: list[tuple[float, float]] = []
+    began = [time.perf_counter()]
+
+    def alternate(row: dict[str, float | int | str]) -> None:
+        ours = time.perf_counter() - began[0]
+        pairs.append((bare.epoch(int(row["epoch"])), ours))
+        began[0] = time.perf_counter()
+
+    train_repetition(
+        crops,
+        TwoHeads(spec).state_dict(),
+        spec,
+        recipe,
+        seed=1,
+        heads="new",
+        hardware=Hardware(device=given.device),
+        on_epoch=alternate,
+    )
+    # The first two epochs also start things up: the first phase, and the second's fit.
+    kept = pairs[2:]
+    bare_s, ours_s = (float(np.median(times)) for times in zip(*kept, strict=True))
+    ratio = float(np.median([alone / whole for alone, whole in kept]))
+    n = len(crops.train)
+    print(f"training: {spec.backbone}, {spec.size_px} px, {n} crops an epoch, {given.device}")
+    print(f"  bare loop {bare_s:7.2f} s an epoch, {n / bare_s:7.0f} crops/s")
+    print(f"  eifer     {ours_s:7.2f} s an epoch, {n / ours_s:7.0f} crops/s")
+    print(f"  ratio {ratio:.3f} (at least {ENOUGH}: {'yes' if ratio >= ENOUGH else 'NO'})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,253 @@
+"""Figures: drawn from small tables, the same bytes each time, captions that say n."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eifer.figures import (
+    affect_plane,
+    contrasts,
+    cutoff_scan,
+    ei_scores,
+    frames_by_reason,
+    hrv_interaction,
+    learning_curves,
+    model_scores,
+    permutation,
+    recovery,
+)
+from eifer.figures.style import drawing, svg
+
+PEOPLE = ["sub-01", "sub-02", "sub-03", "sub-04"]
+
+
+def scores() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "participant_id": PEOPLE,
+            "ei_score": [900, 850, 700, 650],
+            "self_awareness": [300, 250, 200, 250],
+            "others_awareness": [300, 300, 300, 200],
+            "emotion_discrimination": [300, 300, 200, 200],
+            "group": ["High", "High", "Low", "Low"],
+        }
+    )
+
+
+def scan() -> pd.DataFrame:
+    cutoffs = [600, 650, 700, 800, 850]
+    n_high = [4, 3, 2, 2, 1]
+    return pd.DataFrame(
+        {
+            "cutoff": cutoffs,
+            "n_high": n_high,
+            "n_low": [4 - n for n in n_high],
+            "imbalance": [abs(2 * n - 4) for n in n_high],
+            "acceptable": [n == 2 for n in n_high],
+            "n_significant": [0, 3, 1, 0, 2],
+            "n_estimable": [0, 2, 2, 2, 2],
+            "chosen": [c == 700 for c in cutoffs],
+        }
+    )
+
+
+def interactions() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "cutoff": 700,
+            "variable": ["rmssd_ms", "hf_ln"],
+            "p": [0.03, 0.4],
+            "estimable": [True, True],
+        }
+    )
+
+
+def videos() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "video_id": [f"{who}_run-{run}" for who in PEOPLE for run in (1, 2)],
+            "participant_id": [who for who in PEOPLE for _ in (1, 2)],
+            "domain": ["HAHV", "LALV"] * 4,
+        }
+    )
+
+
+def hrv() -> pd.DataFrame:
+    rows = [
+        {**video, "variable": name, "unit": unit, "value": float(k)}
+        for k, video in enumerate(videos().drop(columns="domain").to_dict("records"))
+        for name, unit in (("rmssd_ms", "ms"), ("hf_ln", "1"))
+    ]
+    return pd.DataFrame(rows)
+
+
+def counts() -> pd.DataFrame:
+    return videos().assign(
+        frames_decoded=10,
+        frames_accepted=7,
+        rejected_no_face=1,
+        rejected_low_confidence=0,
+        rejected_eyes_closed=2,
+        rejected_occluded=0,
+        frames_several_faces=1,
+    )
+
+
+def selection() -> pd.DataFrame:
+    rows = videos()
+    return rows.assign(
+        arousal_estimate=[0.5, -0.5] * 4,
+        valence_estimate=[0.4, -0.4] * 4,
+        arousal_label=[1, 0] * 4,
+        valence_label=[1, 0] * 4,
+        arousal_rank=pd.array([1] * 6 + [None, None], dtype="Int64"),
+        valence_rank=pd.array([None] * 8, dtype="Int64"),
+    )
+
+
+def curves() -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "task": task,
+                "training_group": group,
+                "repetition": repetition,
+                "epoch": epoch,
+                "phase": "heads" if epoch == 1 else "all",
+                "train_loss": 1 / epoch,
+                "validation_loss": 1.1 / epoch,
+                "validation_macro_f1": 1 - 0.5 / epoch,
+            }
+            for task in ("arousal", "valence")
+            for group in ("High", "Low", "Total")
+            for repetition in (1, 2)
+            for epoch in (1, 2, 3)
+        ]
+    )
+
+
+def metrics() -> pd.DataFrame:
+    rows = [
+        {
+            "task": "arousal",
+            "condition": condition,
+            "training_group": group,
+            "repetition": repetition,
+            "threshold_kind": kind,
+            "macro_f1": 0.7,
+            # One condition with a single class has no AUC.
+            "roc_auc": np.nan if condition == "ambiguous" else 0.8,
+            "n_items": 96,
+        }
+        for condition in ("ambiguous", "baseline")
+        for group, numbers in (("High", (1, 2)), ("Low", (1, 2)), ("Affect", (0,)))
+        for repetition in numbers
+        for kind in ("searched", "half")
+    ]
+    return pd.DataFrame(rows)
+
+
+def comparison() -> pd.DataFrame:
+    rows = [
+        {"task": "valence", "condition": condition, "contrast": contrast}
+        for condition in ("ambiguous", "baseline")
+        for contrast in ("High-Low", "High-Total")
+    ]
+    return pd.DataFrame(rows).assign(
+        pooled_delta=[0.1, np.nan, 0.2, -0.1],
+        pooled_ci_low=[0.0, np.nan, 0.1, -0.2],
+        pooled_ci_high=[0.2, np.nan, 0.3, 0.1],
+        n_repetitions=3,
+    )
+
+
+def published() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "task": ["valence", "arousal"],
+            "condition": ["baseline", "baseline"],
+            "contrast": ["High-Low", "High-Low"],
+            "pooled_delta": [-0.0012, 0.0005],
+            "pooled_ci_low": [-0.0014, -0.001],
+            "pooled_ci_high": [-0.0009, 0.002],
+        }
+    )
+
+
+def latent() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"video_id": "sub-01_run-1", "frame": range(5), "arousal": np.linspace(-1, 1, 5)}
+    ).assign(valence=lambda rows: -rows["arousal"])
+
+
+def estimates() -> pd.DataFrame:
+    return (
+        latent().head(4).assign(participant_id="sub-01", arousal=lambda rows: rows["arousal"] / 2)
+    )
+
+
+CUTOFF = {"n_significant": 2, "permutation_p": 0.4, "permutation_maxima": [0, 0, 1, 2]}
+
+FIGURES: dict[Any, tuple[Callable[[], list[Any]], list[str]]] = {
+    affect_plane: (lambda: [selection(), scores()], ["6 frames", "3 participants"]),
+    contrasts: (lambda: [comparison(), published()], ["4 contrasts", "1 could not be pooled"]),
+    cutoff_scan: (lambda: [scan()], ["5 cutoffs", "4 participants", "Chosen: 700 (2 High, 2 Low"]),
+    ei_scores: (lambda: [scores(), scan()], ["4 participants", "2 High"]),
+    frames_by_reason: (lambda: [counts()], ["80 decoded", "56 accepted (70.0 %)", "8 frames"]),
+    hrv_interaction: (
+        lambda: [hrv(), videos(), scores(), scan(), interactions()],
+        ["2 of 2 HRV", "8 recordings", "cutoff of 700"],
+    ),
+    learning_curves: (lambda: [curves()], ["2 repetitions"]),
+    model_scores: (lambda: [metrics()], ["2 repetitions", "baseline 96, ambiguous 96"]),
+    permutation: (lambda: [CUTOFF], ["4 permutations", "1 reach", "(1 + 1) / (1 + 4) = 0.400"]),
+    recovery: (lambda: [latent(), estimates()], ["4 accepted frames", "1 video:"]),
+}
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_figure_is_the_same_each_time_and_its_caption_says_n(figure: Any) -> None:
+    given, words = FIGURES[figure]
+    with drawing():
+        first, second = svg(figure.draw(*given())), svg(figure.draw(*given()))
+    assert first == second
+    assert "<dc:date>" not in first
+    assert "http" not in first.split("<defs>")[1].replace("http://www.w3.org", "")
+    caption = figure.caption(*given())
+    assert all(word in caption for word in words), caption
+
+
+def test_a_different_table_gives_a_different_figure() -> None:
+    other = scan().assign(n_significant=[0, 1, 3, 0, 2])
+    with drawing():
+        assert svg(cutoff_scan.draw(scan())) != svg(cutoff_scan.draw(other))
+
+
+def test_hrv_figure_shows_the_smallest_p_of_the_chosen_cutoff_and_nothing_not_estimable() -> None:
+    others = pd.DataFrame(
+        {
+            "cutoff": [650, 700],
+            "variable": ["sdnn_ms", "apen"],
+            "p": [0.001, np.nan],
+            "estimable": [True, False],
+        }
+    )
+    found = hrv_interaction.strongest(scan(), pd.concat([interactions(), others]))
+    assert list(found["variable"]) == ["rmssd_ms", "hf_ln"]
+
+
+def test_settings_of_this_machine_do_not_reach_a_figure() -> None:
+    import matplotlib
+
+    given, _ = FIGURES[ei_scores]
+    with drawing():
+        plain = svg(ei_scores.draw(*given()))
+    with matplotlib.rc_context({"font.size": 30, "axes.grid": False, "svg.hashsalt": "x"}):
+        with drawing():
+            assert svg(ei_scores.draw(*given())) == plain
+        assert matplotlib.rcParams["font.size"] == 30

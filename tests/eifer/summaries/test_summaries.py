@@ -1,0 +1,421 @@
+"""Tables of the report: the numbers a reader would count by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from eifer import published
+from eifer.summaries import (
+    card,
+    checks,
+    comparisons,
+    disjointness,
+    ecg,
+    effect_found,
+    every_check,
+    flow,
+    groups,
+    hrv_tests,
+    left_out,
+    partitions,
+    ratings,
+    recovered,
+    scores,
+    shortfall,
+    warnings,
+)
+
+GROUPS = pd.DataFrame(
+    {
+        "participant_id": ["sub-01", "sub-02"],
+        "ei_score": [900, 700],
+        "self_awareness": [300, 200],
+        "others_awareness": [300, 200],
+        "emotion_discrimination": [300, 300],
+        "group": ["High", "Low"],
+    }
+)
+
+
+def test_flow_counts_what_is_left_and_of_how_many_people() -> None:
+    people = pd.DataFrame(
+        {
+            "participant_id": ["sub-01", "sub-02", "sub-03"],
+            "excluded": [None, None, "withdrew consent"],
+        }
+    )
+    videos = pd.DataFrame(
+        {
+            "video_id": ["sub-01_run-1", "sub-02_run-1"],
+            "participant_id": ["sub-01", "sub-02"],
+            "video_path": ["a.mp4", None],
+            "ecg_path": ["a.tsv.gz", "b.tsv.gz"],
+        }
+    )
+    counts = pd.DataFrame(
+        {"participant_id": ["sub-01"], "frames_decoded": [10], "frames_accepted": [8]}
+    )
+    quality = pd.DataFrame(
+        {"participant_id": ["sub-01", "sub-02"], "verdict": ["good", "rejected"]}
+    )
+    hrv = pd.DataFrame({"participant_id": ["sub-01", "sub-02"], "value": [1.0, np.nan]})
+    selection = pd.DataFrame(
+        {
+            "participant_id": "sub-01",
+            "arousal_rank": pd.array([1, None, None], dtype="Int64"),
+            "valence_rank": pd.array([1, 2, None], dtype="Int64"),
+        }
+    )
+    samples = pd.DataFrame(
+        {
+            "item_id": ["i1", "i1", "i2"],
+            "participant_id": "sub-01",
+            "partition": ["train", "train", "validation"],
+        }
+    )
+    conditions = pd.DataFrame({"item_id": ["i3", "i3"], "participant_id": "sub-02"})
+    made = flow.table(people, videos, counts, quality, hrv, selection, samples, conditions)
+    found = made.set_index(["of", "step"])
+    assert found.loc[("participants", "included"), ["n", "lost"]].tolist() == [2, 1]
+    assert found.loc[("face videos", "recorded"), ["n", "lost", "participants"]].tolist() == [
+        1,
+        1,
+        1,
+    ]
+    assert found.loc[("ECG recordings", "of good quality"), "lost"] == 1
+    assert found.loc[("HRV values", "computed"), "lost"] == 1
+    assert found.loc[("frames", "selected for a task"), ["n", "lost"]].tolist() == [2, 6]
+    # Two tasks share a frame: it is used once.
+    assert found.loc[("frames in use", "trained on"), "n"] == 1
+    assert found.loc[("frames in use", "trained, validated or tested on"), "n"] == 3
+
+
+def test_left_out_joins_reasons_that_differ_in_numbers_and_loses_nothing() -> None:
+    rows = pd.DataFrame(
+        {
+            "stage": ["split", "split", "extract"],
+            "item": "",
+            "level": ["participant", "participant", "frame"],
+            "participant_id": ["sub-10", "sub-03", "sub-03"],
+            "what": ["test partition", "test partition", "frames"],
+            "reason": [
+                "cannot be tested: sub-10_run-3 has 0 of 6 frames",
+                "cannot be tested: sub-03_run-2 has 4 of 6 frames",
+                "no face",
+            ],
+            "n": [1, 1, 40],
+        }
+    )
+    made = left_out.table(rows)
+    assert made["n"].tolist() == [2, 40]
+    assert made["reason"][0] == "cannot be tested: a recording has … of … frames"
+    assert "42 things left out" in left_out.caption(rows)
+    assert left_out.caption(rows.head(0)) == "No stage left anything out."
+
+
+def test_groups_and_ratings_give_mean_sd_and_counts() -> None:
+    people = pd.DataFrame(
+        {"participant_id": ["sub-01", "sub-02"], "age_years": [20.0, np.nan], "sex": ["F", "n/a"]}
+    )
+    made = groups.table(people, GROUPS).set_index("group")
+    assert made.loc["Total", ["participants", "women", "men", "sex_unknown"]].tolist() == [
+        2,
+        1,
+        0,
+        1,
+    ]
+    assert made.loc["Total", "ei_score_sd"] == pytest.approx(np.std([900, 700], ddof=1))
+    assert "age is known of 1" in groups.caption(people, GROUPS)
+    videos = pd.DataFrame(
+        {
+            "video_id": ["a", "b", "c"],
+            "participant_id": ["sub-01", "sub-01", "sub-02"],
+            "domain": "HAHV",
+            "arousal_rating": [4, 7, 2],
+            "valence_rating": [4, 4, 6],
+            "arousal_label": [1, 1, 0],
+            "valence_label": [1, 1, 1],
+            "arousal_label_source": ["stimulus", "rating", "rating"],
+            "valence_label_source": ["stimulus", "stimulus", "rating"],
+        }
+    )
+    rated = ratings.table(videos, GROUPS).set_index(["group", "domain"])
+    assert rated.loc[("High", "HAHV"), "arousal_mean"] == 5.5
+    assert rated.loc[("Total", "HAHV"), ["videos", "arousal_high", "valence_neutral"]].tolist() == [
+        3,
+        2,
+        2,
+    ]
+
+
+def summary_of(metric: str, mean: float, **more: object) -> dict[str, object]:
+    return {
+        "task": "arousal",
+        "condition": "baseline",
+        "training_group": "High",
+        "threshold_kind": "searched",
+        "metric": metric,
+        "mean": mean,
+        "sd": 0.01,
+        "n_repetitions": 3,
+        "n_used": 3,
+        **more,
+    }
+
+
+def test_scores_stand_beside_what_the_source_printed_for_the_same_model() -> None:
+    summary = pd.DataFrame(
+        [
+            summary_of("macro_f1", 0.8),
+            summary_of("macro_f1", 0.1, threshold_kind="half"),
+            summary_of("macro_f1", 0.7, condition="ambiguous"),
+            summary_of("macro_f1", 0.6, training_group="Affect", sd=np.nan, n_repetitions=1),
+        ]
+    )
+    made = scores.table(summary, published.performance())
+    # Section 4.2 of the source: High EI, arousal, baseline, macro F1 0.9105 (0.0237).
+    first = made.iloc[0]
+    assert (first["condition"], first["training_group"]) == ("baseline", "High")
+    assert first["macro_f1_mean"] == 0.8
+    assert first["macro_f1_mean_published"] == 0.9105
+    assert first["macro_f1_sd_published"] == 0.0237
+    assert made["condition"].tolist() == ["baseline", "baseline", "ambiguous"]
+    assert np.isnan(made.loc[1, "macro_f1_mean_published"])
+    assert "over 3 repetitions" in scores.caption(summary, published.performance())
+
+
+def compared(**more: object) -> dict[str, object]:
+    return {
+        "task": "arousal",
+        "condition": "baseline",
+        "contrast": "High-Low",
+        "n_repetitions": 3,
+        "n_participants": 4,
+        "mean_delta": 0.1,
+        "pooled_delta": 0.2,
+        "pooled_ci_low": 0.1,
+        "pooled_ci_high": 0.3,
+        "warnings": "The frames show 4 people.\nHigh is at chance in 1 of 3.",
+        **more,
+    }
+
+
+def test_comparisons_stand_beside_the_published_contrast_and_warnings_are_gathered() -> None:
+    comparison = pd.DataFrame(
+        [
+            compared(condition="ambiguous", warnings="The frames show 4 people."),
+            compared(),
+            compared(contrast="High-Total", warnings="The frames show 4 people."),
+        ]
+    )
+    made = comparisons.table(comparison, published.contrasts())
+    assert made["condition"].tolist() == ["baseline", "baseline", "ambiguous"]
+    assert made.loc[0, "pooled_delta_published"] == 0.0005
+    assert made.loc[0, "gee_odds_ratio_published"] == 0.8151
+    assert made["n_warnings"].tolist() == [2, 1, 1]
+    gathered = warnings.table(comparison)
+    assert gathered["contrasts"].tolist() == [3, 1]
+    assert gathered["where"].tolist() == ["all", "arousal, baseline, High-Low"]
+    quiet = warnings.table(comparison.assign(warnings=None))
+    assert quiet.empty
+
+
+def test_checks_are_counted_and_a_failed_one_is_not_lost() -> None:
+    rows = pd.DataFrame(
+        {
+            "stage": ["select", "select", "split"],
+            "item": ["wave 1", "wave 2", ""],
+            "table": ["crops", "crops", "samples"],
+            "about": "columns",
+            "expectation": "expect_x",
+            "times": [5, 5, 1],
+            "success": [True, False, True],
+            "n_unexpected": [0, 3, 0],
+        }
+    )
+    counted = checks.table(rows).set_index("stage")
+    assert counted.loc["select", ["checks", "run", "failed"]].tolist() == [2, 10, 1]
+    assert "1 failed" in checks.caption(rows)
+    each = every_check.table(rows)
+    assert each["outcome"].tolist() == ["FAILED", "passed"]
+    assert each["times"].tolist() == [10, 1]
+
+
+def test_small_tables_count_right() -> None:
+    quality = pd.DataFrame(
+        {name: [1.0, np.nan] for name in ecg.SCORES}
+        | {"verdict": ["good", "rejected"], "reason": [None, "too_short"]}
+    )
+    assert ecg.table(quality)["recordings"].tolist() == [1] * 6
+    assert "1 rejected (1 too short)" in ecg.caption(quality)
+    short = pd.DataFrame(
+        {
+            "participant_id": "sub-01",
+            "video_id": ["a", "b"],
+            "dimension": "arousal",
+            "matching": [3, 50],
+            "kept": [3, 10],
+            "asked": 10,
+        }
+    )
+    assert shortfall.table(short)["video_id"].tolist() == ["a"]
+    assert "1 of 2 rankings" in shortfall.caption(short)
+    assert "7 frames short" in shortfall.caption(short)
+    pairs = {"of": "items", "a": "train", "b": "baseline"}
+    proof = {"pairs": [pairs | {"shared": 0}], "overlaps": [pairs | {"shared": 9}]}
+    assert disjointness.table(proof)["n"].tolist() == [0, 9]
+    assert "1 share none" in disjointness.caption(proof)
+    facts = card.table({"title": "T", "made": "x", "input": {"size_px": 64}, "limits": ["a", "b"]})
+    assert dict(facts.to_numpy().tolist())["input, size px"] == "64"
+
+
+def test_partitions_are_listed_from_train_to_test() -> None:
+    people = pd.DataFrame(
+        {
+            "participant_id": ["sub-01", "sub-02", "sub-03"],
+            "group": ["High", "High", "Low"],
+            "partition": ["test", "train", "train"],
+        }
+        | {
+            name: 2
+            for name in (
+                "n_videos",
+                "n_frames",
+                "arousal_low_frames",
+                "arousal_high_frames",
+                "valence_low_frames",
+                "valence_high_frames",
+            )
+        }
+    )
+    made = partitions.table(people)
+    assert made["partition"].tolist() == ["train", "train", "test"]
+    assert made["who"].tolist() == ["02", "03", "01"]
+
+
+def test_hrv_tests_put_the_smallest_p_first_and_keep_what_was_not_estimable() -> None:
+    hrv = pd.DataFrame(
+        {
+            "video_id": ["a", "b"] * 2,
+            "participant_id": ["sub-01", "sub-02"] * 2,
+            "family": "time",
+            "variable": ["x", "x", "y", "y"],
+            "unit": "ms",
+            "value": [1.0, 3.0, 5.0, np.nan],
+        }
+    )
+    scan = pd.DataFrame(
+        {
+            "cutoff": [700, 800],
+            "chosen": [False, True],
+            "n_significant": [1, 1],
+            "n_estimable": [1, 1],
+        }
+    )
+    tests = pd.DataFrame(
+        {
+            "cutoff": [800, 800, 700],
+            "variable": ["x", "y", "y"],
+            "p": [np.nan, 0.01, 0.5],
+            "estimable": [False, True, True],
+        }
+    )
+    made = hrv_tests.table(hrv, GROUPS, scan, tests)
+    assert made["variable"].tolist() == ["y", "x"]
+    assert made.loc[0, ["n", "high_mean", "p"]].tolist() == [1, 5.0, 0.01]
+
+
+def truth(effect: float) -> dict[str, Any]:
+    return {
+        "spec": {
+            "effect": effect,
+            "expression": {"coupling": 0.85, "coupling_shift": 0.2},
+            "autonomic": {"response": {"HAHV": {"ei_vagal_log": 0.3}}},
+        },
+        "participants": [
+            {
+                "participant_id": who,
+                "ei_score": score,
+                "coupling": coupling,
+                "ability": coupling - 0.9,
+                "videos": [
+                    {
+                        "video_id": f"{who}_run-1",
+                        "domain": "HAHV",
+                        "heart": {"mean_nn_ms": 800.0 + score, "rmssd_ms": score / 10},
+                    }
+                ],
+            }
+            for who, score, coupling in (("sub-01", 900, 1.0), ("sub-02", 710, 0.8))
+        ],
+    }
+
+
+def test_recovered_sets_what_was_found_beside_what_was_planted() -> None:
+    latent = pd.DataFrame(
+        {
+            "video_id": "sub-01_run-1",
+            "frame": range(4),
+            "arousal": [-1.0, 0.0, 0.5, 1.0],
+            "valence": [1.0, 0.0, 0.5, -1.0],
+            "planted": ["face", "face", "occluded", "no_face"],
+        }
+    )
+    frames = pd.DataFrame(
+        {
+            "video_id": "sub-01_run-1",
+            "frame": range(4),
+            "status": ["accepted", "rejected", "accepted", "rejected"],
+        }
+    )
+    estimates = latent.drop(columns="planted").assign(participant_id="sub-01")
+    videos = pd.DataFrame(
+        {
+            "video_id": ["sub-01_run-1", "sub-02_run-1"],
+            "participant_id": ["sub-01", "sub-02"],
+            "arousal_label": 1,
+            "valence_label": 0,
+            "arousal_label_source": ["rating", "stimulus"],
+            "valence_label_source": ["rating", "rating"],
+        }
+    )
+    hrv = pd.DataFrame(
+        {
+            "video_id": ["sub-01_run-1", "sub-02_run-1"] * 2,
+            "variable": ["mean_nn_ms", "mean_nn_ms", "rmssd_ms", "rmssd_ms"],
+            "value": [1700.0, 1510.0, 180.0, 142.0],
+        }
+    )
+    given = truth(1.0), latent, frames, estimates, GROUPS, videos, hrv
+    found = recovered.table(*given).set_index("what")["found"]
+    assert found["EI score"] == "50 % of scores exact"
+    assert found["ratings"] == "0 % / 50 % neutral"
+    assert found["frames planted as face"] == "1 accepted (50.0 %)"
+    assert found["frames planted as occluded"] == "0 rejected (0.0 %)"
+    assert found["frames planted as no face"] == "1 rejected (100.0 %)"
+    assert found["arousal shown in a frame"] == "r = 1.000"
+    assert found["mean_nn_ms of a recording"] == "r = 1.000, median ratio 1.000"
+    assert found["rmssd_ms of a recording"].endswith("ratio 2.000")
+    assert "It is 0" not in recovered.caption(*given)
+    assert "It is 0" in recovered.caption(truth(0.0), *given[1:])
+
+
+def test_effect_found_names_whom_the_mean_favours_without_claiming_more() -> None:
+    comparison = pd.DataFrame(
+        [
+            compared(),
+            compared(contrast="High-Total"),
+            compared(task="valence", mean_delta=-0.1),
+            compared(task="valence", condition="ambiguous", mean_delta=0.0),
+        ]
+    )
+    made = effect_found.table(truth(0.0), comparison)
+    assert made["favours"].tolist() == ["High", "Low", "neither"]
+    assert "no effect, so a difference found is chance" in effect_found.caption(
+        truth(0.0), comparison
+    )
+    assert "neither" in effect_found.caption(truth(1.0), comparison)

@@ -1,0 +1,155 @@
+"""A cohort checked as a whole; opening a recording is stood in for, and tested where it is."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eifer import validation
+from eifer.cohort.layout import Exclusion
+from eifer.errors import InputError, RecordingError
+from eifer.validation import ValidationSpec, validate
+
+DOMAINS = ("HAHV", "HALV", "LAHV", "LALV")
+SPEC = ValidationSpec(face_samples=3, least_participants=2)
+
+
+@pytest.fixture
+def cohort(tmp_path: Path) -> Path:
+    """Two people whose recordings are a few bytes."""
+    root = tmp_path / "cohort"
+    for name, text in {
+        "dataset_description.json": '{"Name": "Tiny", "BIDSVersion": "1.11.1"}',
+        "participants.tsv": "participant_id\tage\tsex\nsub-01\t21\tF\nsub-02\t22\tM\n",
+        "stimuli.tsv": "stimulus_id\tdomain\n" + "".join(f"{d}1\t{d}\n" for d in DOMAINS),
+        "task-elicitation_recording-ecg_physio.json": json.dumps(
+            {"SamplingFrequency": 250, "StartTime": 0, "Columns": ["cardiac"]}
+            | {"cardiac": {"Units": "mV"}}
+        ),
+    }.items():
+        root.mkdir(exist_ok=True)
+        (root / name).write_text(text)
+    for who in ("sub-01", "sub-02"):
+        beh = root / who / "beh"
+        beh.mkdir(parents=True)
+        (beh / f"{who}_task-ei_beh.tsv").write_text(
+            "index\tcategory\tstimulus\tcorrect\n"
+            + "".join(
+                f"{index}\t{category}\t{stimulus}\t1\n"
+                for index in ("self_awareness", "others_awareness", "emotion_discrimination")
+                for category in range(1, 5)
+                for stimulus in range(1, 11)
+            )
+        )
+        (beh / f"{who}_task-elicitation_beh.tsv").write_text(
+            "run\tstimulus_id\tarousal\tvalence\n"
+            + "".join(f"{run}\t{d}1\t6\t2\n" for run, d in enumerate(DOMAINS, 1))
+        )
+        for run in range(1, 5):
+            stem = f"{who}_task-elicitation_run-{run}"
+            (beh / f"{stem}_video.mp4").write_bytes(b"film")
+            (beh / f"{stem}_recording-ecg_physio.tsv.gz").write_bytes(gzip.compress(b"0.1\n"))
+    return root
+
+
+@pytest.fixture(autouse=True)
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The recordings that were opened; a file of b"bad" cannot be read."""
+    seen: list[str] = []
+
+    def look(path: Path) -> None:
+        seen.append(path.name)
+        if path.read_bytes() == b"bad":
+            raise RecordingError(f"{path.name}: not a video")
+
+    def read(path: Path, sidecar: object) -> None:
+        look(path)
+
+    class Good:
+        reason = None
+
+    monkeypatch.setattr(validation, "check", look)
+    monkeypatch.setattr(validation, "has_face", lambda path, **_: path.read_bytes() != b"wall")
+    monkeypatch.setattr(validation, "read_ecg", read)
+    monkeypatch.setattr(validation, "ecg_quality", lambda *_: Good)
+    return seen
+
+
+def in_turn(function: Callable[[Any], Any], tasks: Sequence[Any], label: str) -> Iterable[Any]:
+    return map(function, tasks)
+
+
+def checked(root: Path, *exclude: Exclusion, waves: Sequence[str] = ("1",)) -> Any:
+    specs: Any = {"faces": None, "ecg": None}
+    return validate(root, waves=waves, exclude=exclude, spec=SPEC, each=in_turn, **specs)
+
+
+def complaint(root: Path, *exclude: Exclusion, waves: Sequence[str] = ("1",)) -> str:
+    with pytest.raises(InputError) as caught:
+        checked(root, *exclude, waves=waves)
+    return str(caught.value)
+
+
+def video(root: Path, run: int) -> Path:
+    return root / f"sub-01/beh/sub-01_task-elicitation_run-{run}_video.mp4"
+
+
+def test_a_valid_cohort_is_handed_on_with_every_recording_opened(
+    cohort: Path, opened: list[str]
+) -> None:
+    found = checked(cohort)
+    assert len(found.videos) == 8 and len(opened) == len(set(opened)) == 16
+
+
+def test_recordings_are_opened_also_where_the_text_files_are_wrong(cohort: Path) -> None:
+    video(cohort, 1).write_bytes(b"bad")
+    video(cohort, 2).write_bytes(b"wall")
+    (cohort / "stimuli.tsv").unlink()
+    text = complaint(cohort, waves=("1", "2"))
+    assert "4 problems" in text
+    assert "missing file or folder (1): stimuli.tsv" in text
+    assert "wave without participants (1)" in text
+    assert "recording cannot be read (1): sub-01_task-elicitation_run-1_video.mp4" in text
+    assert "video without a face in any of 3 frames looked at (1): sub-01/beh/" in text
+
+
+def test_what_is_named_once_is_not_named_again(cohort: Path, opened: list[str]) -> None:
+    video(cohort, 1).write_bytes(b"")
+    video(cohort, 2).rename(cohort.parent / "outside.mp4")
+    video(cohort, 2).symlink_to(cohort.parent / "outside.mp4")
+    video(cohort, 3).rename(video(cohort, 3).with_name("misnamed.mp4"))
+    sidecar = cohort / "task-elicitation_recording-ecg_physio.json"
+    sidecar.write_text(sidecar.read_text().replace("SamplingFrequency", "Frequency"))
+    text = complaint(cohort)
+    # Empty; a link out of the folder, which is not followed; misnamed, hence missing; a sidecar.
+    assert "zero-byte file (1)" in text and "link that leads out" in text
+    assert "misnamed.mp4" in text and "sidecar without SamplingFrequency (1)" in text
+    assert "recording cannot be read" not in text
+    assert not {"misnamed.mp4", video(cohort, 1).name, video(cohort, 2).name} & set(opened)
+
+
+def test_what_is_excluded_is_not_opened(cohort: Path, opened: list[str]) -> None:
+    video(cohort, 1).write_bytes(b"bad")
+    exclude = Exclusion("sub-01", "camera fell", run=1, recording="video")
+    assert len(checked(cohort, exclude).videos) == 8
+    # Nor where something else is wrong, and the recordings are found by name.
+    (cohort / "sub-02/beh/sub-02_task-ei_beh.tsv").unlink()
+    assert "1 problem\n" in complaint(cohort, exclude)
+    assert video(cohort, 1).name not in opened
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_too_few_participants_are_counted_after_exclusions(cohort: Path, broken: bool) -> None:
+    if broken:
+        (cohort / "stimuli.tsv").unlink()
+    text = complaint(cohort, Exclusion("sub-02", "withdrew consent"))
+    assert "too few participants to split: the design needs 2 (1): 1 are included" in text
+
+
+def test_a_folder_that_is_not_there_is_one_problem(tmp_path: Path) -> None:
+    assert "1 problem\n" in complaint(tmp_path / "nowhere")

@@ -1,0 +1,238 @@
+"""The command line as a person meets it: a process, its words and its exit code."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from eifer.hashing import sha256_file
+from flows.graph import ROOT
+
+
+def eifer(folder: Path, *words: str, workers: int = 2) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("eifer")), *words],
+        cwd=folder,
+        env=os.environ | {"EIFER_WORKERS": str(workers)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def contents(folder: Path) -> dict[str, str]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
+
+
+def write_params(folder: Path, **study: object) -> None:
+    """Params for four people with a second of video and half a minute of ECG."""
+    params: dict[str, Any] = yaml.safe_load((ROOT / "presets/demo.yaml").read_text())
+    params["study"] |= {"waves": ["1"]} | study
+    params["intake"] = {"face_samples": 4, "least_participants": 4}
+    planted = params["simulate"]["planted"]
+    planted["video"] |= {"seconds": 1, "fps": 10, "width_px": 200, "height_px": 160}
+    planted["ecg"] |= {"seconds": 30, "hz": 125}
+    planted["events"] |= {"no_face": 0, "two_faces": 0}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with params.yaml and a simulated cohort of four, not to be changed."""
+    folder = tmp_path_factory.mktemp("home")
+    write_params(folder)
+    done = eifer(folder, "simulate", "cohort", "--seed", "5", workers=1)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def broken(home: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may break."""
+    return shutil.copytree(home, tmp_path / "home")
+
+
+def test_what_was_simulated_is_valid(home: Path) -> None:
+    done = eifer(home, "validate", "cohort")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "cohort is valid: 4 of 4 participants, 16 videos, 16 ECGs\n"
+    # The answers lie beside the cohort, where whoever analyses it does not stumble over them.
+    names = {path.name for path in home.iterdir()}
+    assert names == {"params.yaml", "cohort", "cohort_truth.json", "cohort_latent.parquet"}
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(
+    home: Path, tmp_path: Path
+) -> None:
+    params = ["--params", str(home / "params.yaml")]
+    for name, seed in (("same", "5"), ("other", "6")):
+        assert eifer(tmp_path, "simulate", name, "--seed", seed, *params).returncode == 0
+    same, other, first = (
+        contents(f) for f in (tmp_path / "same", tmp_path / "other", home / "cohort")
+    )
+    assert same == first
+    video = "sub-01/beh/sub-01_task-elicitation_run-1_video.mp4"
+    assert other[video] != first[video]
+    assert sha256_file(tmp_path / "same_truth.json") == sha256_file(home / "cohort_truth.json")
+
+
+def test_nothing_is_simulated_over_something(home: Path) -> None:
+    before = contents(home)
+    done = eifer(home, "simulate", "cohort")
+    assert done.returncode == 1
+    assert "not empty" in done.stderr and "Traceback" not in done.stderr
+    assert contents(home) == before
+
+
+def damage(cohort: Path) -> None:
+    """Every kind of fault once."""
+
+    def recording(number: int, run: int, kind: str) -> Path:
+        who = f"sub-{number:02d}"
+        return cohort / who / "beh" / f"{who}_task-elicitation_run-{run}_{kind}"
+
+    def ecg(path: Path, samples: np.ndarray) -> None:
+        text = "".join(f"{value:.4f}\n" for value in samples)
+        path.write_bytes(gzip.compress(text.encode(), mtime=0))
+
+    truncated = recording(1, 1, "video.mp4")
+    truncated.write_bytes(truncated.read_bytes()[:-2000])
+    recording(1, 2, "video.mp4").write_bytes(b"")
+    recording(1, 3, "video.mp4").write_text("this is not a film\n" * 50)
+    grey(recording(1, 4, "video.mp4"))
+    noise = np.random.default_rng(1).normal(size=30 * 125)
+    ecg(recording(2, 1, "recording-ecg_physio.tsv.gz"), np.zeros(30 * 125))
+    ecg(recording(2, 2, "recording-ecg_physio.tsv.gz"), noise[: 5 * 125])
+    ecg(recording(2, 3, "recording-ecg_physio.tsv.gz"), noise)
+    ratings = cohort / "sub-03/beh/sub-03_task-elicitation_beh.tsv"
+    rows = [line.split("\t") for line in ratings.read_text().splitlines()]
+    rows[1][rows[0].index("arousal")] = "8"
+    ratings.write_text("".join("\t".join(row) + "\n" for row in rows))
+    items = cohort / "sub-03/beh/sub-03_task-ei_beh.tsv"
+    items.write_text("".join(items.read_text().splitlines(keepends=True)[:-2]))
+    outside = cohort.parent / "elsewhere.mp4"
+    recording(4, 1, "video.mp4").rename(outside)
+    recording(4, 1, "video.mp4").symlink_to(outside)
+
+
+def grey(path: Path) -> None:
+    """A readable video of grey noise."""
+    import av
+
+    random = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 200, 160, "yuv420p"
+        for _ in range(10):
+            noise = random.integers(100, 156, (160, 200, 1), dtype=np.uint8).repeat(3, axis=2)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, "rgb24")))
+        container.mux(stream.encode())
+
+
+def test_everything_wrong_with_a_cohort_is_listed_at_once(broken: Path) -> None:
+    damage(broken / "cohort")
+    write_params(broken, waves=["1", "2"])
+    params = yaml.safe_load((broken / "params.yaml").read_text())
+    params["intake"]["least_participants"] = 8
+    (broken / "params.yaml").write_text(yaml.safe_dump(params))
+    before = contents(broken)
+    done = eifer(broken, "validate", "cohort")
+    said = done.stderr
+    assert done.returncode == 1 and done.stdout == ""
+    assert "Traceback" not in said
+    assert "eifer validate: cohort cohort: 12 problems\n" in said
+    for words in (
+        "sub-01_task-elicitation_run-1_video.mp4",
+        "zero-byte file (1): sub-01/beh/sub-01_task-elicitation_run-2_video.mp4",
+        "sub-01_task-elicitation_run-3_video.mp4",
+        "video without a face in any of 4 frames looked at (1): "
+        "sub-01/beh/sub-01_task-elicitation_run-4_video.mp4",
+        "sub-02_task-elicitation_run-1_recording-ecg_physio.tsv.gz (flat)",
+        "sub-02_task-elicitation_run-2_recording-ecg_physio.tsv.gz (too_short)",
+        "sub-02_task-elicitation_run-3_recording-ecg_physio.tsv.gz (",
+        "sub-03_task-elicitation_beh.tsv row 2: arousal",
+        "fewer than 120 EI items (1): sub-03/beh/sub-03_task-ei_beh.tsv: 2 missing",
+        "link that leads out of the cohort's folder (1): "
+        "sub-04/beh/sub-04_task-elicitation_run-1_video.mp4",
+        "wave without participants (1): params.yaml: '2'",
+        "too few participants to split: the design needs 8 (1): 4 are included",
+        "exclude it with a reason",
+    ):
+        assert words in said, (words, said)
+    assert contents(broken) == before
+
+
+def test_a_misspelt_parameter_is_named_with_its_neighbour(broken: Path) -> None:
+    text = (broken / "params.yaml").read_text()
+    (broken / "params.yaml").write_text(text.replace("face_samples", "face_sample"))
+    done = eifer(broken, "validate", "cohort")
+    assert done.returncode == 1
+    assert "intake.face_sample; did you mean 'face_samples'?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_cohort_that_is_not_there_and_params_that_are_not_there(home: Path) -> None:
+    for words, said in (
+        (("validate", "nowhere"), "nowhere: missing"),
+        (("validate", "cohort", "--params", "none.yaml"), "none.yaml is missing"),
+    ):
+        done = eifer(home, *words)
+        assert done.returncode == 1
+        assert said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_excluded_recordings_are_not_complained_of(broken: Path) -> None:
+    damage(broken / "cohort")
+    shutil.rmtree(broken / "cohort/sub-03")
+    parts = [(1, None), (2, None), (3, None), (4, 1)]
+    write_params(
+        broken,
+        exclude=[
+            {"participant": f"sub-0{n}", "run": run, "recording": None, "reason": "damaged"}
+            for n, run in parts
+        ],
+    )
+    done = eifer(broken, "validate", "cohort")
+    # All that is left to say is that one of four is not enough.
+    assert "1 problem\n" in done.stderr, done.stderr
+    assert "too few participants" in done.stderr and "1 are included" in done.stderr
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
+    code = (
+        "import sys\nfrom flows.cli import app\n"
+        "try: app(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'timm', 'pytorch_lightning', 'great_expectations', 'neurokit2', "
+        "'mlflow', 'prefect', 'dvc', 'pandas', 'cv2'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "HEAVY []" in done.stdout
+    commands = ("simulate", "validate", "assets", "workspace", "summary", "outputs")
+    assert all(command in done.stdout for command in commands)
+
+
+def test_a_workspace_is_made_for_a_cohort(home: Path, tmp_path: Path) -> None:
+    target = tmp_path / "mine"
+    done = eifer(
+        ROOT, "workspace", str(target), "--preset", str(home / "params.yaml"),
+        "--cohort", str(home / "cohort"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    cohort = yaml.safe_load((target / "params.yaml").read_text())["study"]["cohort"]
+    assert (target / cohort).resolve() == (home / "cohort").resolve()
+    assert not Path(cohort).is_absolute()
+    assert "dvc repro" in done.stdout

@@ -1,0 +1,73 @@
+"""A study of its own: this code in another folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from eifer.errors import StudyError
+from flows.graph import ROOT
+from flows.workspace import make_workspace, relative
+from stages.params import load_params
+
+DEMO = ROOT / "presets/demo.yaml"
+
+
+def test_a_workspace_has_the_code_and_the_params_asked_for(tmp_path: Path) -> None:
+    made = make_workspace(
+        tmp_path / "study",
+        preset=DEMO,
+        overrides={"study.seed": 7, "split.design.short_videos": "record"},
+    )
+    params = load_params(made / "params.yaml")
+    assert (params.study.seed, params.split.design.short_videos) == (7, "record")
+    assert params.select == load_params(DEMO).select
+    for name in ("dvc.yaml", "eifer/errors.py", "stages/split.py"):
+        assert (made / name).read_bytes() == (ROOT / name).read_bytes()
+    # DVC finds its own repository here, and neither another's data nor byte code.
+    assert (made / ".dvc/config").is_file() and (made / ".git").is_dir()
+    assert not (made / ".dvc/cache").exists() and not (made / "data").exists()
+    assert not list(made.rglob("__pycache__"))
+
+
+def test_a_workspace_that_is_there_is_brought_up_to_date_and_keeps_its_results(
+    tmp_path: Path,
+) -> None:
+    made = make_workspace(tmp_path / "study", preset=DEMO)
+    kept = [made / "data/split/report.json", made / ".dvc/cache/files", made / "dvc.lock"]
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("kept")
+    (made / "eifer/gone.py").write_text("a module that the code no longer has")
+    (made / "eifer/errors.py").write_text("old")
+    make_workspace(tmp_path / "study", preset=DEMO, overrides={"study.seed": 8})
+    assert all(path.read_text() == "kept" for path in kept)
+    assert not (made / "eifer/gone.py").exists()
+    assert (made / "eifer/errors.py").read_bytes() == (ROOT / "eifer/errors.py").read_bytes()
+    assert yaml.safe_load((made / "params.yaml").read_text())["study"]["seed"] == 8
+
+
+def test_a_workspace_can_be_made_from_a_workspace(tmp_path: Path) -> None:
+    one = make_workspace(tmp_path / "one", preset=DEMO)
+    (one / "eifer/errors.py").write_text("changed here")
+    two = make_workspace(tmp_path / "two", preset=one / "params.yaml", source=one)
+    assert (two / "eifer/errors.py").read_text() == "changed here"
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(StudyError, match="not empty and not a study"):
+        make_workspace(tmp_path, preset=DEMO)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_an_override_of_a_param_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"studdy\.seed"):
+        make_workspace(tmp_path / "study", preset=DEMO, overrides={"studdy.seed": 7})
+
+
+def test_a_cohort_is_named_from_the_workspace(tmp_path: Path) -> None:
+    workspace, cohort = tmp_path / "a/study", tmp_path / "cohort"
+    assert relative(cohort, workspace) == "../../cohort"

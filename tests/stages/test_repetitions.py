@@ -1,0 +1,251 @@
+"""A block of repetitions on a planted task: blocks do not matter, kills cost one epoch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from eifer.affect.weights import read_metadata, save_weights
+from eifer.errors import AssetError, DesignError, InputError, ParamsError, StudyError
+from eifer.hashing import sha256_file
+from eifer.models.network import TwoHeads
+from eifer.models.scoring import load
+from eifer.models.spec import Augmentation, NetworkSpec, Phase, Rate, Recipe, Thresholds
+from eifer.tables.partitions import SAMPLES
+from eifer.tables.selection import CROPS
+from eifer.tables.training import CURVES, REPETITIONS
+from eifer.vocabulary import Group
+from stages._runtime import repetitions
+from stages._runtime.artifacts import read_table, write_table
+from stages._runtime.repetitions import MODELS, block_repetitions, train_block
+from stages._runtime.stage import Run
+from stages.fine_tune_total import PRETRAINED, fine_tune_total
+from stages.pretrain_ei import AFFECT, pretrain_ei
+
+PX = 32
+RECIPE = Recipe(
+    first=Phase(1, 0, Rate(0.0, 3e-3), None),
+    second=Phase(1, 0, Rate(0.0, 3e-3), Rate(2e-4, 2e-3)),
+    batch=16,
+    weight_decay=0.01,
+    gradient_clip=1.0,
+    regression_weight=0.4,
+    epoch_threshold=0.5,
+    thresholds=Thresholds(0.2, 0.8, 0.01),
+    augmentation=Augmentation(0.5, (0.8, 1.2), (0.1, 1.5)),
+)
+MACHINE = SimpleNamespace(
+    torch_device=lambda: "cpu",
+    devices=1,
+    precision="float32",
+    compile=False,
+    hold="auto",
+    deterministic=True,
+)
+MakeRun = Callable[..., Run]
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Eight participants of two groups with a video each, and affect weights."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    samples, shards = [], {}
+    for person in range(8):
+        video, rows = f"sub-{person:02d}_run-1", []
+        for frame in range(12):
+            label = frame % 2
+            image = rng.integers(60, 120, (PX, PX, 3)).astype(np.uint8)
+            image[8:24, 16 * label : 16 * label + 12] = 230
+            item = f"{video}_frame-{frame:06d}"
+            rows.append(
+                {"item_id": item, "video_id": video, "frame": frame, "height_px": PX}
+                | {"width_px": PX, "crop": image.tobytes()}
+            )
+            samples += [
+                {"item_id": item, "participant_id": video[:6], "video_id": video, "frame": frame}
+                | {"task": task, "partition": "validation" if person < 2 else "train"}
+                | {"group": "High" if person % 2 else "Low", "label": label}
+                | {"label_source": "rating", "estimate": label - 0.5}
+                for task in ("arousal", "valence")
+            ]
+        shards[video] = CROPS.frame(rows)
+    for place in ("data/select/wave-1/crops", "data/split", "data/affect"):
+        Path(place).mkdir(parents=True)
+    for video, shard in shards.items():
+        write_table(Path(f"data/select/wave-1/crops/{video}.parquet"), shard)
+    write_table(Path("data/split/samples.parquet"), SAMPLES.frame(samples))
+    torch.manual_seed(3)
+    state = TwoHeads(NetworkSpec("test_efficientnet", PX)).state_dict()
+    save_weights(
+        Path("data/affect/weights.safetensors"),
+        state,
+        {"licence": "CC0", "input": {"backbone": "test_efficientnet"}},
+    )
+    return tmp_path
+
+
+@pytest.fixture
+def tracked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    found: list[Any] = []
+    monkeypatch.setattr(
+        repetitions.tracking, "trained", lambda which, **more: found.append((which, more))
+    )
+    named = SimpleNamespace(study=SimpleNamespace(name="a study"))
+    monkeypatch.setattr(repetitions, "load_params", lambda path: named)
+    # What the tables promise is checked elsewhere; Great Expectations takes 5 s to import.
+    monkeypatch.setattr(Run, "_check", lambda self, table, frame: None)
+    return found
+
+
+@pytest.fixture
+def make_run(study: Path, tracked: list[Any]) -> MakeRun:
+    def make(block: str, *, stage: Any = pretrain_ei, backbone: str = "test_efficientnet") -> Run:
+        folder = Path(f"data/{stage.name}/task-arousal_group-High_block-{block}")
+        folder.mkdir(parents=True, exist_ok=True)
+        params = SimpleNamespace(
+            study=SimpleNamespace(seed=1, waves=("1",), crop=SimpleNamespace(size_px=PX)),
+            training=SimpleNamespace(backbone=backbone, heads="new", recipe=RECIPE),
+        )
+        item = {"task": "arousal", "group": "High", "block": block}
+        return Run(stage, params, item, folder, MACHINE)  # type: ignore[arg-type]
+
+    return make
+
+
+def pretrain(run: Run) -> Any:
+    return train_block(
+        run,
+        learns_from=Group.HIGH,
+        training_group=Group.HIGH,
+        origin=repetitions.affect_origin(run, AFFECT),
+    )
+
+
+def weights(run: Run) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(run.folder.glob("*.safetensors"))}
+
+
+def test_a_block_is_a_repetition_or_a_range() -> None:
+    assert block_repetitions("3") == [3]
+    assert block_repetitions("1-5") == [1, 2, 3, 4, 5]
+    for wrong in ("", "a", "5-1", "0", "0-2", "1-", "-2", "1,2"):
+        with pytest.raises(ParamsError, match="block"):
+            block_repetitions(wrong)
+
+
+def test_what_a_block_leaves(make_run: MakeRun, tracked: list[Any]) -> None:
+    run = make_run("1-2")
+    outcome = pretrain(run)
+    models = outcome.made[MODELS]
+    assert list(models["repetition"]) == [1, 2]
+    assert models["seed"].nunique() == 2
+    assert (models["n_train"] == 36).all() and (models["n_train_participants"] == 3).all()
+    for rule in (*REPETITIONS.rules, *CURVES.rules):
+        table = models if rule in REPETITIONS.rules else outcome.made[repetitions.LEARNING]
+        others = {"curves": outcome.made[repetitions.LEARNING]}
+        assert rule.broken(table, others).empty, rule.name
+    for number, sha256 in zip(models["repetition"], models["weights_sha256"], strict=True):
+        path = run.folder / f"repetition-{number}.safetensors"
+        assert sha256_file(path) == sha256
+        card = read_metadata(path)
+        assert card == json.loads(json.dumps(outcome.made[repetitions.CARDS][path.name]))
+        assert card["licence"] == "CC0" and card["intended_use"] and card["limits"]
+        assert load(path, sha256)(np.zeros((2, PX, PX, 3), np.uint8)).shape == (2,)
+    assert not Path("runs/checkpoints/pretrain_ei@arousal@High@1-2").exists()
+    which, more = tracked[1]
+    assert (which.study, which.repetition) == ("a study", 2)
+    assert which.weights_sha256 == models["weights_sha256"][1]
+    assert len(more["curves"]) == 2 and more["numbers"]["n_train"] == 36
+
+
+def test_a_repetition_is_the_same_in_whatever_block(make_run: MakeRun) -> None:
+    both, alone = make_run("1-2"), make_run("2")
+    pretrain(both)
+    pretrain(alone)
+    assert weights(alone)["repetition-2.safetensors"] == weights(both)["repetition-2.safetensors"]
+    assert weights(both)["repetition-1.safetensors"] != weights(both)["repetition-2.safetensors"]
+
+
+def test_after_a_kill_what_was_finished_is_not_trained_again(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run("1-2")
+    pretrain(run)
+    whole = weights(run)
+    epochs: list[tuple[int, int]] = []
+    from eifer.models import learner
+
+    told = learner.Learner.on_train_epoch_end
+
+    def count(self: Any) -> None:
+        told(self)
+        epochs.append((self.seed, self.progress.epoch))
+        if len(epochs) == 3:  # the first epoch of the second repetition
+            raise KeyError("a power cut")
+
+    monkeypatch.setattr(learner.Learner, "on_train_epoch_end", count)
+    with pytest.raises(KeyError):
+        pretrain(run)
+    for path in run.folder.iterdir():
+        path.unlink()
+    pretrain(run)
+    assert len(epochs) == 4
+    assert weights(run) == whole
+
+
+def test_fine_tuning_starts_from_the_repetition_of_the_same_number(make_run: MakeRun) -> None:
+    before = make_run("1-2")
+    outcome = pretrain(before)
+    write_table(before.folder / MODELS.name, outcome.made[MODELS])
+    run = make_run("1-2", stage=fine_tune_total)
+    made = fine_tune_total.function(run).made[MODELS]
+    assert list(made["initial_sha256"]) == list(outcome.made[MODELS]["weights_sha256"])
+    assert (made["n_train"] == 72).all() and set(made["training_group"]) == {"High"}
+    # Weights changed since: refused, not trained from.
+    save_weights(before.folder / "repetition-2.safetensors", {"a": torch.zeros(1)}, {})
+    with pytest.raises(AssetError, match=r"repetition-2.safetensors: sha256 is"):
+        fine_tune_total.function(run)
+    origin = repetitions.trained_origin(run, PRETRAINED)
+    assert origin(1)[0].name == "repetition-1.safetensors"
+
+
+def test_weights_of_another_backbone_are_refused(make_run: MakeRun) -> None:
+    with pytest.raises(AssetError, match=r"made for \{'backbone': 'test_efficientnet'\}, but"):
+        pretrain(make_run("1", backbone="efficientnet_b0"))
+
+
+def test_crops_that_are_missing_or_of_another_size_are_named(make_run: MakeRun) -> None:
+    shard = Path("data/select/wave-1/crops/sub-03_run-1.parquet")
+    crops = read_table(shard, CROPS)
+    small = pd.concat([crops[1:].assign(crop=crops["crop"][0][:300])[:1], crops[2:]])
+    write_table(shard, CROPS.conform(small))
+    with pytest.raises(InputError) as error:
+        pretrain(make_run("1"))
+    assert "item without a crop (1): sub-03_run-1_frame-000000" in str(error.value)
+    assert "crop that is not 32 x 32 (1): sub-03_run-1_frame-000001" in str(error.value)
+
+
+def test_a_group_without_items_is_refused(make_run: MakeRun) -> None:
+    samples = read_table(Path("data/split/samples.parquet"), SAMPLES)
+    write_table(Path("data/split/samples.parquet"), samples[samples["group"] == "Low"])
+    with pytest.raises(DesignError, match="pretrain_ei: no arousal item of group High"):
+        pretrain(make_run("1"))
+
+
+def test_a_full_disk_says_what_is_kept(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("eifer.affect.weights.save_weights", full)
+    with pytest.raises(StudyError, match=r"repetition-1.*No space.*kept in runs/checkpoints"):
+        pretrain(make_run("1"))
+    assert list(Path("runs/checkpoints").rglob("*.pt"))

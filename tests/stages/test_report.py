@@ -1,0 +1,396 @@
+"""The report: put together from a finished study, self-contained, the same bytes each time."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from eifer import evaluation, partitions, selection
+from eifer.comparison import ComparisonSpec, as_published
+from eifer.errors import StudyError
+from eifer.tables.attrition import ATTRITION
+from eifer.tables.evaluation import PREDICTIONS
+from eifer.tables.partitions import CONDITIONS, SAMPLES
+from eifer.tables.schema import Table
+from eifer.tables.simulation import LATENT
+from eifer.tables.training import CURVES, REPETITIONS
+from stages import report as module
+from stages._runtime.artifacts import write_json, write_table
+from stages._runtime.exhibits import FIGURES, TABLES
+from stages._runtime.fragments import ABSENT, Cells, merged
+from stages._runtime.stage import Run
+
+ROOT = Path(__file__).parents[2]
+PEOPLE = [f"sub-{k:02d}" for k in range(1, 9)]
+DOMAINS = ("HAHV", "HALV", "LAHV", "LALV")
+TESTED = ("sub-01", "sub-02", "sub-05", "sub-06")
+
+
+def row(table: Table, **known: object) -> dict[str, object]:
+    """A row of a table: what is known, and something allowed for the rest."""
+    kinds = {"int": 1, "float": 0.5, "float32": 0.5, "bool": True, "string": "text", "bytes": b"x"}
+    plain = {
+        c.name: c.values[0] if c.values else None if c.missing else kinds[c.kind]
+        for c in table.columns
+    }
+    return plain | known
+
+
+def videos() -> Iterator[tuple[int, str, str, str]]:
+    for k, who in enumerate(PEOPLE):
+        for run, domain in enumerate(DOMAINS, 1):
+            yield k, who, f"{who}_run-{run}", domain
+
+
+def tables() -> dict[str, list[dict[str, Any]]]:
+    """The rows of every table before training, by the table's name."""
+    rng = np.random.default_rng(0)
+    named = {given.table.name: given.table for given in module.SHOWN if given.table is not None}
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in named}
+    for k, who in enumerate(PEOPLE):
+        part = "test" if who in TESTED else "validation" if who in ("sub-03", "sub-07") else "train"
+        group = "High" if k < 4 else "Low"
+        rows["participants"].append(row(named["participants"], participant_id=who, sex="F"))
+        rows["ei_scores"].append(
+            row(named["ei_scores"], participant_id=who, ei_score=900 - 50 * k, group=group)
+        )
+        rows["partitions"].append(
+            row(named["partitions"], participant_id=who, group=group, partition=part)
+        )
+    for _, who, video, domain in videos():
+        where = {"participant_id": who, "video_id": video}
+        high = {
+            "arousal_label": int(domain[0] == "H"),
+            "valence_label": int(domain[2] == "H"),
+            "arousal_rating": 6,
+            "valence_rating": 2,
+        }
+        rows["videos"].append(
+            row(named["videos"], **where, **high, domain=domain, wave="1", video_path="v.mp4")
+            | {"ecg_path": "e.tsv.gz"}
+        )
+        rows["frame_counts"].append(
+            row(named["frame_counts"], **where, frames_decoded=6, frames_accepted=5)
+        )
+        rows["ecg_quality"].append(row(named["ecg_quality"], **where, verdict="good"))
+        for variable in ("rmssd_ms", "mean_nn_ms"):
+            rows["hrv"].append(row(named["hrv"], **where, variable=variable, value=rng.normal(40)))
+        for frame in range(6):
+            rows["frames"].append(row(named["frames"], **where, frame=frame, status="accepted"))
+            if frame < 5:
+                signs = {d: 2 * high[f"{d}_label"] - 1 for d in ("arousal", "valence")}
+                estimate = {d: float(sign * rng.uniform(-0.2, 1)) for d, sign in signs.items()}
+                rows["estimates"].append({**where, "frame": frame, **estimate})
+    for cutoff, chosen in ((600, False), (700, True), (750, False)):
+        rows["cutoff_scan"].append(
+            row(named["cutoff_scan"], cutoff=cutoff, chosen=chosen, n_high=4, n_low=4)
+        )
+        for variable in ("rmssd_ms", "mean_nn_ms"):
+            rows["cutoff_tests"].append(
+                row(named["cutoff_tests"], cutoff=cutoff, variable=variable, p=0.2, df1=3.0)
+            )
+    return rows
+
+
+def frames_of(rows: dict[str, list[dict[str, Any]]]) -> dict[str, pd.DataFrame]:
+    """What select and split make of it."""
+    labels, estimates = pd.DataFrame(rows["videos"]), pd.DataFrame(rows["estimates"])
+    ranked, shortfall = selection.select(estimates, labels, top=3)
+    candidates, _ = partitions.candidates(estimates, labels, names=("ambiguous",), per_video=2)
+    chosen = selection.merge(estimates, labels, ranked, candidates)
+    ranked = chosen[chosen["arousal_rank"].notna() | chosen["valence_rank"].notna()]
+    people = pd.DataFrame(rows["partitions"]).set_index("participant_id")
+    parts = []
+    for task in ("arousal", "valence"):
+        mine = ranked[["item_id", "participant_id", "video_id", "frame"]].assign(
+            task=task,
+            label=ranked[f"{task}_label"],
+            label_source="rating",
+            estimate=ranked[f"{task}_estimate"],
+            group=ranked["participant_id"].map(people["group"]),
+            partition=ranked["participant_id"].map(people["partition"]),
+        )
+        parts.append(mine)
+    every = pd.concat(parts, ignore_index=True)
+    tested = every["partition"] == "test"
+    conditions = every[tested].drop(columns="partition").assign(condition="baseline", rank=1)
+    return {
+        "selection": chosen,
+        "shortfall": shortfall,
+        "samples": SAMPLES.conform(every[~tested]),
+        "conditions": CONDITIONS.conform(conditions),
+    }
+
+
+def answers(conditions: pd.DataFrame) -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    parts = [evaluation.predict_by_estimate(conditions)]
+    for task in ("arousal", "valence"):
+        names = evaluation.items(conditions, task)
+        crops = np.zeros((len(names), 1, 1, 3), np.uint8)
+        for group in ("High", "Low", "Total"):
+            for number in (1, 2):
+                model = evaluation.Model(task, group, number, 0.5)
+                scores = rng.uniform(size=len(names))
+                parts.append(evaluation.predict(conditions, crops, model, lambda _, s=scores: s))
+    return PREDICTIONS.conform(pd.concat(parts, ignore_index=True))
+
+
+def leave(folder: Path, stage: str, **item: str) -> None:
+    """What every stage leaves beside its tables."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = f"{stage} counted {len(str(folder))} things."
+    write_json(
+        folder / "report.json",
+        {"stage": stage, "item": item, "title": stage, "methods": text, "numbers": {"n": 1}},
+    )
+    check = {"table": stage, "about": "columns", "expectation": "expect_columns", "times": 1}
+    write_json(folder / "checks.json", [{**check, "success": True, "n_unexpected": 0}])
+    if stage in ("extract", "split"):
+        reason = {"level": "frame", "video_id": "n/a", "what": "frames", "reason": "no face"}
+        lost = ATTRITION.frame([reason | {"participant_id": "sub-01", "n": 3}])
+        write_table(folder / "attrition.parquet", lost)
+
+
+def write_study(study: Path) -> None:
+    rows = tables()
+    made: dict[str, pd.DataFrame] = {**frames_of(rows)}
+    predictions = answers(made["conditions"])
+    made["metrics"] = evaluation.measure(predictions)
+    made["summary"] = evaluation.summarise(made["metrics"])
+    made["delong"], made["comparison"] = as_published(
+        predictions, ComparisonSpec(alpha=0.05, family=("condition",), few_participants=12)
+    )
+    run = Run(module.report, PARAMS, {}, study / "unused", SimpleNamespace(workers=1))
+    for given in (*module.FOLDERS, *module.SHOWN, *module.FIRST_CURVES):
+        for path in map(study.joinpath, run.paths(given)):
+            stage = path.relative_to(study / "data").parts[0]
+            place = path.parent.name if path.suffix else path.name
+            item = dict(part.split("-", 1) for part in place.split("_") if "-" in part)
+            if not path.suffix:
+                leave(path, stage, **item)
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if given.table is REPETITIONS or given.table is CURVES:
+                who = {"task": item["task"], "training_group": item.get("group", "Total")}
+                listed = [
+                    row(given.table, **who, repetition=r, epoch=e, stage=stage)
+                    for r in (1, 2)
+                    for e in ((1, 2) if given.table is CURVES else (1,))
+                ]
+                write_table(path, given.table.conform(pd.DataFrame(listed)[given.table.names]))
+            elif given.table is not None:
+                frame = made.get(given.table.name, pd.DataFrame(rows[given.table.name]))
+                write_table(path, given.table.conform(frame))
+    cutoff = {"cutoff": 700, "n_significant": 1, "permutation_p": 0.5, "permutation_maxima": [0, 1]}
+    write_json(study / "data/stratify/cutoff.json", cutoff)
+    facts = {"title": "Affect network", "made": "drawn", "licence": "CC0", "intended_use": "tests"}
+    write_json(study / "data/affect/card.json", facts | {"limits": ["<none>"]})
+    proof = {"a": "train", "b": "test", "of": "items", "shared": 0}
+    write_json(study / "data/split/disjointness.json", {"pairs": [proof], "overlaps": []})
+    shutil.copytree(ROOT / "reports", study / "reports", ignore=shutil.ignore_patterns("*.svg"))
+    cohort = study / "data/simulate/cohort-demo"
+    write_json(cohort / "truth.json", truth())
+    felt = [
+        row(LATENT, participant_id=who, video_id=video, frame=frame, arousal=frame / 6, valence=0.1)
+        | {"planted": "face"}
+        for _, who, video, _ in videos()
+        for frame in range(6)
+    ]
+    write_table(cohort / "latent.parquet", LATENT.frame(felt))
+
+
+def truth() -> dict[str, Any]:
+    heart = {"mean_nn_ms": 800.0, "rmssd_ms": 30.0}
+    people = [
+        {
+            "participant_id": who,
+            "ei_score": 900 - 50 * k,
+            "coupling": 1 - k / 10,
+            "ability": 1 - k / 4,
+            "videos": [
+                {"video_id": f"{who}_run-{run}", "domain": domain}
+                | {"heart": {name: value + k + run for name, value in heart.items()}}
+                for run, domain in enumerate(DOMAINS, 1)
+            ],
+        }
+        for k, who in enumerate(PEOPLE)
+    ]
+    response = {domain: {"ei_vagal_log": 0.1} for domain in DOMAINS}
+    spec = {
+        "effect": 1.0,
+        "expression": {"coupling": 0.85, "coupling_shift": 0.2},
+        "autonomic": {"response": response},
+    }
+    return {"participants": people, "spec": spec}
+
+
+PARAMS = SimpleNamespace(
+    study=SimpleNamespace(name="a <small> study", waves=("1",)),
+    training=SimpleNamespace(blocks=("1-2",)),
+    report=SimpleNamespace(
+        cohort_from="data/simulate/cohort-demo", faces_from="data/corpus/faces-drawn"
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    write_study(folder)
+    return folder
+
+
+def build(study: Path, out: str, spec: str | None = None, **params: str) -> Path:
+    """Run the stage in ``study`` with the report's own spec, or with another."""
+    own = (ROOT / "reports/spec.yml").read_text()
+    (study / "reports/spec.yml").write_text(spec or own)
+    (study / out).mkdir()
+    given = SimpleNamespace(**vars(PARAMS))
+    given.report = SimpleNamespace(**{**vars(PARAMS.report), **params})
+    with contextlib.chdir(study):
+        run = Run(module.report, given, {}, Path(out), SimpleNamespace(workers=1))
+        run.write(module.report.function(run))
+    return study / out
+
+
+@pytest.fixture(scope="module")
+def built(study: Path) -> Path:
+    return build(study, "built")
+
+
+def sections(*names: str) -> str:
+    """The report's own spec, cut down to some sections."""
+    spec = yaml.safe_load((ROOT / "reports/spec.yml").read_text())
+    spec["sections"] = [s for s in spec["sections"] if s["id"] in names]
+    return yaml.safe_dump(spec, sort_keys=False, width=10_000)
+
+
+def test_report_of_a_simulated_study(built: Path) -> None:
+    out, page = built, (built / "index.html").read_text()
+    spec = yaml.safe_load((ROOT / "reports/spec.yml").read_text())
+    # Every section has something to show here, in the declared order.
+    shown_sections = re.findall(r'<section id="(\w+)"', page)
+    assert shown_sections == [section["id"] for section in spec["sections"]]
+    assert "<strong>Simulated cohort.</strong>" in page
+    assert "a &lt;small&gt; study" in page
+    assert "&lt;none&gt;" in page
+    # Self-contained: nothing is fetched from anywhere.
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
+    assert not re.findall(r"url\(|@import|<script", page)
+    # What the page shows stands beside it as files, with the numbers in full.
+    shown = {
+        (kind, item.get("as", item[kind]))
+        for section in spec["sections"]
+        for item in section.get("show", [])
+        for kind in ("figure", "table")
+        if kind in item
+    }
+    files = {("figure", p.stem) for p in (out / "figures").glob("*.svg")}
+    files |= {("table", p.stem) for p in (out / "tables").glob("*.csv")}
+    assert shown == files
+    full = pd.read_csv(out / "tables/table_3.csv")
+    assert len(full) == 8
+    assert full["roc_auc_mean"].between(0, 1).all()
+    assert page.count("<img ") == len(list((out / "figures").glob("*.svg")))
+
+
+def test_the_same_study_gives_the_same_bytes(study: Path, built: Path) -> None:
+    first, second = built, build(study, "again")
+    names = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file())
+    assert names == sorted(p.relative_to(second) for p in second.rglob("*") if p.is_file())
+    assert all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
+    assert not re.findall(r"20\d\d-\d\d-\d\d", (first / "index.html").read_text())
+
+
+def test_a_recorded_cohort_says_so_and_shows_nothing_planted(study: Path) -> None:
+    short = sections("headline", "planted", "checks", "methods")
+    page = (build(study, "real", short, cohort_from="data/intake") / "index.html").read_text()
+    assert "Recorded cohort.</strong>" in page
+    assert 'id="planted"' not in page
+    assert "Simulated cohort" not in page
+    # The folder named as origin is a stage's own: it is not told twice.
+    assert page.count("intake counted") == 1
+    # A network trained on drawn faces makes every estimate on recordings void.
+    assert "trained on drawn faces" in page
+    out = build(study, "given", short, cohort_from="data/intake", faces_from="data/affect")
+    assert "trained on drawn faces" not in (out / "index.html").read_text()
+
+
+def test_everything_the_report_can_show_is_declared_and_the_other_way_round() -> None:
+    spec = yaml.safe_load((ROOT / "reports/spec.yml").read_text())
+    items = [item for section in spec["sections"] for item in section.get("show", [])]
+    assert {i["figure"] for i in items if "figure" in i} == set(FIGURES)
+    assert {i["table"] for i in items if "table" in i} == set(TABLES)
+    for package, known in (("figures", FIGURES), ("summaries", TABLES)):
+        files = {path.stem for path in (ROOT / "eifer" / package).glob("*.py")}
+        assert files - {"__init__", "style"} == set(known)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("- shortfall", "- shortfal", "'shortfal' is not a source; did you mean 'shortfall'"),
+        ("table: shortfall", "table: shortfal", "nothing is called 'shortfal'; did you mean"),
+        ("{matching:d}", "{matchin:d}", "no column 'matchin'; did you mean 'matching'"),
+        ("{{ study }}", "{{ studi }}", "'studi' is undefined"),
+    ],
+)
+def test_a_wrong_word_in_the_spec_is_an_error_that_helps(
+    study: Path, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    text = sections("affect")
+    assert old in text
+    with pytest.raises(StudyError, match=re.escape(message)):
+        build(study, str(tmp_path / "broken"), text.replace(old, new))
+
+
+def test_methods_of_several_instances_are_merged() -> None:
+    def told(text: str, **item: str) -> dict[str, Any]:
+        return {"methods": text, "item": item}
+
+    waves = [
+        told("10 of 20 frames, p = 0.5.", wave="1"),
+        told("9 of 20 frames, p = 0.25.", wave="2"),
+    ]
+    assert merged(waves) == ["(For each wave.) 9 to 10 of 20 frames, p = 0.25 to 0.5."]
+    assert merged(waves[:1]) == ["10 of 20 frames, p = 0.5."]
+    trained = [
+        told(f"learnt {task} from {n} frames of {group}.", block="1-5", group=group, task=task)
+        for task, n in (("arousal", 100), ("valence", 120))
+        for group in ("High", "Low")
+    ]
+    assert merged(trained) == [
+        "(For each group and task.) "
+        "learnt arousal or valence from 100 to 120 frames of High or Low."
+    ]
+    unlike = [told("Short.", wave="1"), told("Quite another text.", wave="2")]
+    assert merged(unlike) == ["(wave 1.) Short.", "(wave 2.) Quite another text."]
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "shown"),
+    [
+        ("{x:.2f}", -1.234, "−1.23"),
+        ("{x:.2f}", np.nan, ABSENT),
+        ("{x:d}", pd.NA, ABSENT),
+        ("{x}", None, ABSENT),
+        ("{x:p}", 0.0004, "< .001"),
+        ("{x:p}", 0.0456, ".046"),
+        ("{x:p}", 1.0, "1.000"),
+        ("{x}", "sub-01", "sub-01"),
+        ("{x}", True, "yes"),
+    ],
+)
+def test_cells(form: str, value: object, shown: str) -> None:
+    assert Cells().vformat(form, (), {"x": value}) == shown

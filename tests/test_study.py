@@ -1,0 +1,349 @@
+"""The data half as a whole: a tiny study run by DVC as a user runs it, and what must be true of it.
+
+One run is shared, and tests that change something work on copies. All tests of a
+group stay with one worker of pytest, so that the run happens once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from eifer.hashing import sha256_file
+from flows.graph import ROOT
+from flows.workspace import make_workspace, relative
+
+TINY: dict[str, Any] = {
+    "study.name": "tiny",
+    "simulate.planted.participants_per_wave": [4, 4],
+    "simulate.planted.video": {
+        "seconds": 2, "fps": 15, "width_px": 200, "height_px": 160, "crf": 24, "noise_levels": 3
+    },
+    "simulate.planted.ecg": {"seconds": 130, "hz": 125, "noise_mv": 0.02},
+    "corpus.drawn": {
+        "identities": 30, "images_per_identity": 12, "size_px": 128, "noise_levels": 3
+    },
+    "affect.training.epochs": 12,
+    "affect.training.learning_rate": 0.005,
+    "affect.training.batch": 16,
+    "extract.detector_width_px": 160,
+    "intake.face_samples": 8,
+    "stratify.ecg.variables": [
+        "mean_nn_ms", "sdnn_ms", "rmssd_ms", "pnn50_pct", "hf_ms2", "sd2_ms"
+    ],
+    "stratify.cutoff.permutations": 20,
+    "stratify.cutoff.max_imbalance_share": 0.12,
+    "select.top": 6,
+    "select.frames_per_video": 2,
+    "split.design.short_videos": "record",
+}  # fmt: skip
+NARROWED = """
+from dataclasses import replace
+
+EI_SCORES = replace(
+    EI_SCORES,
+    columns=tuple(replace(c, high=1) if c.name == "ei_score" else c for c in EI_SCORES.columns),
+)
+"""
+"""What is written below eifer/tables/ei.py so that nobody's score can pass."""
+VIDEO = "sub-07/beh/sub-07_task-elicitation_run-2_video.mp4"
+"""A recording of wave 2."""
+
+
+def run(workspace: Path, *words: str, workers: int = 1) -> subprocess.CompletedProcess[str]:
+    """Run a command of the virtual environment in ``workspace``, output and errors together."""
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "EIFER_WORKERS": str(workers),
+        "DVC_NO_ANALYTICS": "1",
+    }
+    return subprocess.run(
+        words,
+        cwd=workspace,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+
+
+def repro(workspace: Path, *words: str) -> list[str]:
+    """``dvc repro`` of ``words``, which must succeed: the stages that were executed, in order."""
+    done = run(workspace, "dvc", "repro", *words)
+    assert done.returncode == 0, done.stdout
+    return executed(done.stdout)
+
+
+def executed(output: str) -> list[str]:
+    lines = [line for line in output.splitlines() if line.startswith("Running stage ")]
+    return [line.split("'")[1] for line in lines]
+
+
+def outdated(workspace: Path) -> set[str]:
+    """The stages of the data half that ``dvc status`` finds changed."""
+    done = run(workspace, "dvc", "status", "--json", "--with-deps", "split")
+    assert done.returncode == 0, done.stdout
+    return set(json.loads(done.stdout[done.stdout.index("{") :]))
+
+
+def table(workspace: Path, *names: str) -> pd.DataFrame:
+    """A table, or the waves of one after each other."""
+    parts = [path for name in names for path in sorted((workspace / "data").glob(name))]
+    return pd.concat([pd.read_parquet(path) for path in parts], ignore_index=True)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): sha256_file(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".gitignore"
+    }
+
+
+def change_params(workspace: Path, section: str, **values: object) -> None:
+    params = yaml.safe_load((workspace / "params.yaml").read_text())
+    place = params
+    for part in section.split("."):
+        place = place[part]
+    place.update(values)
+    (workspace / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A tiny study that has run up to split, not to be changed, and the stages executed."""
+    workspace = tmp_path_factory.mktemp("tiny") / "study"
+    make_workspace(workspace, preset=ROOT / "presets/demo.yaml", overrides=TINY)
+    return workspace, repro(workspace, "split")
+
+
+@pytest.fixture(scope="session")
+def study(finished: tuple[Path, list[str]]) -> Path:
+    return finished[0]
+
+
+@pytest.fixture
+def copy(study: Path, tmp_path: Path) -> Path:
+    """A copy of the finished study that may be changed."""
+    return shutil.copytree(study, tmp_path / "study")
+
+
+@pytest.mark.xdist_group("study")
+class TestStudy:
+    def test_every_stage_runs_once(self, finished: tuple[Path, list[str]]) -> None:
+        waves = [f"{stage}@{wave}" for stage in ("extract", "estimate", "select") for wave in "12"]
+        assert sorted(finished[1]) == sorted(
+            ["simulate@demo", "corpus@drawn", "affect", "intake", *waves, "stratify", "split"]
+        )
+
+    def test_partitions_are_disjoint_and_complete(self, study: Path) -> None:
+        people = table(study, "split/partitions.parquet")
+        samples = table(study, "split/samples.parquet")
+        tested = table(study, "split/conditions.parquet")
+        assert people["participant_id"].is_unique
+        assert set(people["partition"]) == {"train", "validation", "test"}
+        found = {
+            part: set(rows["participant_id"])
+            for part, rows in [*samples.groupby("partition"), ("test", tested)]
+        }
+        for part, whose in found.items():
+            assert whose == set(people.loc[people["partition"] == part, "participant_id"])
+        assert sum(map(len, found.values())) == len(set().union(*found.values()))
+        assert not set(samples["item_id"]) & set(tested["item_id"])
+        # High and Low are parts of one assignment, and the test has as many of either.
+        assert set(people.loc[people["partition"] == "test", "group"]) == {"High", "Low"}
+        assert people.loc[people["partition"] == "test", "group"].value_counts().nunique() == 1
+
+    def test_no_face_is_in_two_partitions_by_its_pixels(self, study: Path) -> None:
+        """Told by content, not by name: a crop that was stored under two names would show."""
+        crops = table(study, "select/*/crops/*.parquet")
+        assert crops["item_id"].is_unique
+        people = table(study, "split/partitions.parquet").set_index("participant_id")["partition"]
+        part = crops["video_id"].str.rsplit("_", n=1).str[0].map(people)
+        assert part.groupby(crops["crop"]).nunique().max() == 1
+
+    def test_counts_add_up_from_stage_to_stage(self, study: Path) -> None:
+        videos = table(study, "intake/videos/*.parquet")
+        frames = table(study, "extract/*/frames.parquet")
+        counts = table(study, "extract/*/counts.parquet")
+        estimates = table(study, "estimate/*/estimates.parquet")
+        selection = table(study, "select/*/selection.parquet")
+        crops = table(study, "select/*/crops/*.parquet")
+        people = table(study, "split/partitions.parquet")
+        samples = table(study, "split/samples.parquet")
+        assert len(videos) == 8 * 4
+        assert len(frames) == 8 * 4 * 2 * 15 == counts["frames_decoded"].sum()
+        accepted = frames[frames["status"] == "accepted"]
+        assert len(estimates) == len(accepted) == counts["frames_accepted"].sum()
+        key = ["video_id", "frame"]
+        assert not len(
+            estimates.merge(accepted, on=key, how="outer", indicator=True).query("_merge != 'both'")
+        )
+        assert set(crops["item_id"]) == set(selection["item_id"])
+        ranked = selection[["arousal_rank", "valence_rank"]].notna()
+        assert people["n_frames"].sum() == ranked.any(axis=1).sum()
+        trained = people.loc[people["partition"] != "test", "participant_id"]
+        mine = selection["participant_id"].isin(trained)
+        # The tiny study takes the preset's `all`: a selected frame serves both tasks.
+        assert len(samples) == 2 * ranked.any(axis=1)[mine].sum()
+        best = ranked.groupby(selection["video_id"]).sum()
+        assert best.to_numpy().max() == TINY["select.top"]
+
+    def test_everything_left_out_is_in_an_attrition_table(self, study: Path) -> None:
+        frames = table(study, "extract/*/frames.parquet")
+        rejected = frames[frames["status"] == "rejected"]
+        assert len(rejected)
+        left_out = table(study, "extract/*/attrition.parquet")
+        by_video = left_out[left_out["level"] == "frame"].groupby("video_id")["n"].sum()
+        assert by_video.to_dict() == rejected.groupby("video_id").size().to_dict()
+        hrv = table(study, "stratify/hrv.parquet")
+        without = hrv[hrv["value"].isna()]
+        listed = table(study, "stratify/attrition.parquet").query("level == 'hrv'")
+        assert set(zip(without["video_id"], without["variable"], strict=True)) <= set(
+            zip(listed["video_id"], listed["what"], strict=True)
+        )
+        everybody = table(study, "intake/participants.parquet")["participant_id"]
+        divided = table(study, "split/partitions.parquet")["participant_id"]
+        lost = set(everybody) - set(divided)
+        assert lost <= set(table(study, "*/attrition.parquet")["participant_id"])
+
+    def test_the_planted_expression_is_recovered(self, study: Path) -> None:
+        estimates = table(study, "estimate/*/estimates.parquet")
+        latent = table(study, "simulate/*/latent.parquet").query("planted == 'face'")
+        both = estimates.merge(latent, on=["video_id", "frame"], suffixes=("", "_planted"))
+        assert len(both) > 700
+        for dimension in ("arousal", "valence"):
+            assert both[dimension].corr(both[f"{dimension}_planted"]) > 0.7
+
+    def test_again_executes_nothing(self, study: Path) -> None:
+        assert outdated(study) == set()
+        assert repro(study, "split") == []
+
+    def test_same_seed_same_bytes_with_other_workers(self, copy: Path) -> None:
+        """Once more without DVC and in one process, which is quicker; the first run had one worker.
+
+        That `eifer simulate` and the corpus repeat their bytes is tested with them.
+        """
+        before = contents(copy / "data")
+        shutil.rmtree(copy / "runs")
+        stages = ("affect", "intake", "extract", "estimate", "select", "stratify")
+        code = (
+            f"from flows.graph import stage_of\nfor name in {stages}:\n"
+            "    stage_of(name)(dict.fromkeys(stage_of(name).matrix, '1'))"
+        )
+        done = run(copy, sys.executable, "-c", code, workers=2)
+        assert done.returncode == 0, done.stdout
+        assert len(list((copy / "runs/provenance").iterdir())) == len(stages)
+        assert contents(copy / "data") == before
+
+    def test_a_new_participant_recomputes_their_wave_only(self, copy: Path) -> None:
+        before = contents(copy / "data/extract/wave-1")
+        change_params(copy, "simulate.planted", participants_per_wave=[4, 5])
+        assert repro(copy, "extract") == ["simulate@demo", "intake", "extract@2"]
+        stale = outdated(copy)
+        assert {"estimate@2", "select@2", "stratify"} <= stale
+        assert not {"extract@1", "estimate@1", "select@1", "affect"} & stale
+        assert contents(copy / "data/extract/wave-1") == before
+        assert table(copy, "extract/wave-2/counts.parquet")["participant_id"].nunique() == 5
+
+    def test_a_recording_changed_after_intake_is_refused_and_intake_mends_it(
+        self, copy: Path
+    ) -> None:
+        cohort = copy / "data/simulate/cohort-demo/cohort"
+        replace(cohort / VIDEO, cohort / VIDEO.replace("run-2", "run-1"))
+        done = run(copy, "dvc", "repro", "--single-item", "--force", "extract@2")
+        assert done.returncode != 0
+        assert "changed since intake" in done.stdout and VIDEO in done.stdout
+        assert "Traceback" not in done.stdout
+        # What was there before is there again, as dvc.lock knows it.
+        assert outdated(copy) & {"extract@2", "estimate@2", "select@2", "split"} == set()
+        # A cohort given by path has no stage above intake; --single-item plays that.
+        assert repro(copy, "--single-item", "intake") == ["intake"]
+        stale = outdated(copy)
+        assert "extract@2" in stale
+        assert not {"extract@1", "estimate@1", "select@1"} & stale
+
+    def test_a_failing_check_names_rows_keeps_the_artifact_and_goes_on_when_mended(
+        self, copy: Path
+    ) -> None:
+        promises = copy / "eifer/tables/ei.py"
+        good = promises.read_text()
+        before = contents(copy / "data/split")
+        promises.write_text(good + NARROWED)
+        done = run(copy, "dvc", "repro", "--single-item", "split")
+        assert done.returncode != 0
+        assert "ei_scores: 1 checks failed" in done.stdout
+        assert "ei_score lies in [0, 1] points: 8 of 8 rows break this" in done.stdout
+        assert "participant_id=sub-01 ei_score=" in done.stdout
+        assert "and 3 more" in done.stdout
+        assert "Traceback" not in done.stdout
+        assert contents(copy / "data/split") == before
+        assert not list((copy / "data").glob("*.partial"))
+        promises.write_text(good)
+        assert repro(copy, "--single-item", "split") == []
+        assert outdated(copy) == set()
+
+
+def replace(path: Path, source: Path) -> None:
+    """Another content at ``path``; not written into, for DVC's cache may be the same file."""
+    path.unlink()
+    shutil.copy(source, path)
+
+
+@pytest.fixture(scope="session")
+def clips(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The real cohort with every video cut after its first second, without encoding it anew."""
+    import av
+
+    cohort = tmp_path_factory.mktemp("real") / "cohort"
+    shutil.copytree(shared / "real_cohort", cohort, copy_function=shutil.copyfile)
+    for path in cohort.rglob("*_video.mp4"):
+        source = shared / "real_cohort" / path.relative_to(cohort)
+        with av.open(str(source)) as whole, av.open(str(path), "w") as cut:
+            stream = whole.streams.video[0]
+            kept = cut.add_stream_from_template(stream)
+            for packet in whole.demux(stream):
+                if packet.pts is not None and packet.pts * packet.time_base < 0.6:
+                    packet.stream = kept
+                    cut.mux(packet)
+    yield cohort
+
+
+@pytest.mark.xdist_group("real")
+class TestRealRecordings:
+    def test_the_whole_cohort_is_valid(self, shared: Path) -> None:
+        preset = ROOT / "presets/real.yaml"
+        cohort = shared / "real_cohort"
+        done = run(ROOT, "eifer", "validate", str(cohort), "--params", str(preset), workers=2)
+        assert done.returncode == 0, done.stdout
+        assert "is valid: 8 of 8 participants, 32 videos, 32 ECGs" in done.stdout
+
+    def test_real_recordings_run_through_to_split(self, clips: Path, tmp_path: Path) -> None:
+        names = ("corpus.drawn", "affect.training.epochs", "stratify.ecg.variables", "select.top",
+                 "stratify.cutoff.permutations", "select.frames_per_video")  # fmt: skip
+        overrides = {name: TINY[name] for name in names}
+        overrides["study.cohort"] = relative(clips, tmp_path / "real")
+        make_workspace(tmp_path / "real", preset=ROOT / "presets/real.yaml", overrides=overrides)
+        assert sorted(repro(tmp_path / "real", "split")) == [
+            "affect", "corpus@drawn", "estimate@1", "extract@1", "intake", "select@1", "split",
+            "stratify",
+        ]  # fmt: skip
+        counts = table(tmp_path / "real", "extract/*/counts.parquet")
+        assert len(counts) == 32 and (counts["frames_accepted"] > 0).all()
+        people = table(tmp_path / "real", "split/partitions.parquet")
+        assert set(people["partition"]) == {"train", "validation", "test"}
+        proof = json.loads((tmp_path / "real/data/split/disjointness.json").read_text())
+        assert proof["disjoint"] is True
+        assert outdated(tmp_path / "real") == set()
