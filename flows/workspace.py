@@ -18,7 +18,10 @@ import yaml
 from eifer.errors import StudyError
 from flows.graph import ROOT
 
-CODE = (".dvc", ".dvcignore", ".gitignore", "dvc.yaml", "eifer", "stages", "flows", "presets", "reports")
+CODE = (
+    *(".dvc", ".dvcignore", ".gitignore", "dvc.yaml"),
+    *("eifer", "stages", "flows", "presets", "reports"),
+)
 """What a study needs of this folder. Its params come from a preset."""
 
 
