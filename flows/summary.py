@@ -9,13 +9,19 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from eifer.comparison import short_table as short_contrasts
 from eifer.errors import StudyError
+from eifer.evaluation import short_table as short_scores
 from eifer.tables.attrition import ATTRITION
+from eifer.tables.comparison import COMPARISON
+from eifer.tables.evaluation import SUMMARY
 from eifer.tables.partitions import PARTITIONS
 from flows.graph import declared
 from stages._runtime.artifacts import read_table
+from stages._runtime.fragments import merged
 
 
 def show(study: Path) -> None:
@@ -28,17 +34,26 @@ def show(study: Path) -> None:
     """
     data = study / "data"
     console = Console(highlight=False)
-    fragments = [f for name in declared() for f in sorted((data / name).glob("**/report.json"))]
-    if not fragments:
+    told = [
+        [json.loads(path.read_text()) for path in sorted((data / name).glob("**/report.json"))]
+        for name in declared()
+    ]
+    if not any(told):
         raise StudyError(f"no results in {data.resolve()}; run `make demo` or `dvc repro` first")
-    for path in fragments:
-        report = json.loads(path.read_text())
-        item = "".join(f" ({key} {value})" for key, value in report["item"].items())
-        console.print(f"\n[bold]{report['title']}[/bold]{item}\n{report['methods']}")
+    for reports in filter(None, told):
+        # What a stage says of each of its instances is said once.
+        text = "\n".join(merged(reports))
+        console.print(f"\n[bold]{reports[0]['title']}[/bold]\n{text}")
     console.print()
     console.print(_attrition(data))
     if (data / "split/partitions.parquet").exists():
         console.print(_partitions(read_table(data / "split/partitions.parquet", PARTITIONS)))
+    if (data / "evaluate/summary.parquet").exists():
+        scores = short_scores(read_table(data / "evaluate/summary.parquet", SUMMARY))
+        console.print(_texts("Test frames: mean (SD) over repetitions", scores))
+    if (data / "stats/comparison.parquet").exists():
+        contrasts = short_contrasts(read_table(data / "stats/comparison.parquet", COMPARISON))
+        console.print(_texts("Comparison as published (see the report's warnings)", contrasts))
     if times := _times(study / "runs/provenance"):
         console.print(_where_time_went(times))
     checks = [c for path in data.glob("**/checks.json") for c in json.loads(path.read_text())]
@@ -58,7 +73,7 @@ def _attrition(data: Path) -> Table:
     counted = groups.agg(n=("n", "sum"), people=("participant_id", "nunique")).reset_index()
     table = Table("stage", "left out", "n", "participants", "why", title="Left out, and why")
     for row in counted.itertuples():
-        table.add_row(*map(str, (row.stage, row.level, row.n, row.people, row.kind)))
+        table.add_row(*map(escape, map(str, (row.stage, row.level, row.n, row.people, row.kind))))
     return table
 
 
@@ -70,6 +85,13 @@ def _partitions(people: pd.DataFrame) -> Table:
         names = ", ".join(mine["participant_id"].str.removeprefix("sub-"))
         frames = str(mine["n_frames"].sum())
         table.add_row(name, str(sizes.get("High", 0)), str(sizes.get("Low", 0)), frames, names)
+    return table
+
+
+def _texts(title: str, rows: list[dict[str, str]]) -> Table:
+    table = Table(*rows[0], title=title)
+    for row in rows:
+        table.add_row(*row.values())
     return table
 
 

@@ -42,6 +42,7 @@ from eifer.vocabulary import Group
 
 Model = Literal["between", "mixed"]
 
+HIGHEST_SCORE = 1200
 BATCH = 2_000_000
 """Numbers held per array while permutations are tested: bounds memory, not results."""
 
@@ -77,6 +78,15 @@ class ScanSpec:
     alpha: float
     max_imbalance_share: float
     permutations: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no scan can be made of."""
+        if self.step < 1 or not 0 <= self.low <= self.high <= HIGHEST_SCORE:
+            raise ValueError(f"cutoffs {self.low} to {self.high} in steps of {self.step}")
+        if not 0 < self.alpha < 1 or not 0 <= self.max_imbalance_share <= 1:
+            raise ValueError("alpha and max_imbalance_share are shares of 1")
+        if self.permutations < 0:
+            raise ValueError(f"permutations {self.permutations} is negative")
 
 
 def scan_hrv(

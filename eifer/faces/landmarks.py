@@ -9,7 +9,10 @@ which misses small faces; the rest follows MediaPipe's graphs
 from __future__ import annotations
 
 import math
+import os
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -187,6 +190,20 @@ def _square(face: Face) -> NDArray[np.float64]:
     return np.column_stack([turn, middle - turn @ np.full(2, (INPUT_PX - 1) / 2)])
 
 
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Keep LiteRT's greeting ("Created ... delegate") off the terminal; it knows no other way."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 class _Model:
     """A TFLite model of one input, on one thread."""
 
@@ -194,8 +211,9 @@ class _Model:
         from ai_edge_litert.interpreter import Interpreter
 
         # LiteRT's threads would not see the one-thread limit of a stage's pool.
-        self._interpreter: Any = Interpreter(model_content=content, num_threads=1)
-        self._interpreter.allocate_tensors()
+        with _quiet_stderr():
+            self._interpreter: Any = Interpreter(model_content=content, num_threads=1)
+            self._interpreter.allocate_tensors()
         self._in = self._interpreter.get_input_details()[0]["index"]
         self._out = [out["index"] for out in self._interpreter.get_output_details()]
 

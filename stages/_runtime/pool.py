@@ -21,7 +21,12 @@ def one_thread() -> None:
     import os
     import sys
 
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    for variable in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENCV_FOR_THREADS_NUM",
+    ):
         os.environ[variable] = "1"
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(1)
