@@ -20,8 +20,8 @@ COHORT ?= ../shared/real_cohort
 # that waits for the other's locks. Records for MLflow are queued and sent once, which spares its import.
 define STUDY
 export EIFER_TRACKING=queue; set -e; dvc repro split; \
-dvc --wait-for-lock repro --quiet $$(dvc stage list --name-only | grep '@arousal-') & first=$$!; \
-dvc --wait-for-lock repro $$(dvc stage list --name-only | grep '@valence-'); wait $$first; \
+dvc --wait-for-lock repro --quiet --single-item $$(dvc stage list --name-only | grep '@arousal-') & first=$$!; \
+dvc --wait-for-lock repro --single-item $$(dvc stage list --name-only | grep '@valence-'); wait $$first; \
 dvc repro; eifer sync-tracking
 endef
 
