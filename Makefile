@@ -15,13 +15,14 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export UV_NO_PROGRESS := 1
 
-COHORT ?= ../shared/real_cohort
+COHORT ?= $(wildcard ../shared/real_cohort)
 # The two tasks train side by side (a small network keeps one core busy, not two), each by a dvc of its own
 # that waits for the other's locks. Records for MLflow are queued and sent once, which spares its import.
 define STUDY
-export EIFER_TRACKING=queue; set -e; dvc repro split; \
-dvc --wait-for-lock repro --quiet --single-item $$(dvc stage list --name-only | grep '@arousal-') & first=$$!; \
-dvc --wait-for-lock repro --single-item $$(dvc stage list --name-only | grep '@valence-'); wait $$first; \
+set -e; export EIFER_TRACKING=queue; dvc repro split; \
+instances=$$(dvc stage list --name-only); trap 'kill $$first 2>/dev/null' EXIT; \
+dvc --wait-for-lock repro --single-item $$(grep '@arousal-' <<<"$$instances") & first=$$!; \
+dvc --wait-for-lock repro --single-item $$(grep '@valence-' <<<"$$instances"); wait $$first; \
 dvc repro; eifer sync-tracking
 endef
 
@@ -31,16 +32,16 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/installed ## virtual environment, pinned packages, eifer itself, model files (done by the others when needed)
+	@$(BIN)/eifer assets --fetch > /dev/null
 
 .venv/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "setup: no python3 found; install Python 3.11 (Debian: apt install python3 python3-venv)"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "setup: Python 3.11 is needed, $(PYTHON) is $$($(PYTHON) -V); give its path: make PYTHON=/path/to/python3.11"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "setup: python cannot make virtual environments (Debian: apt install python3-venv)"; rm -rf .venv; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv || { echo "setup: python cannot make virtual environments (Debian: apt install python3-venv)"; rm -rf .venv; exit 1; }
 	@echo "setup: installing the pinned packages (a few minutes on a new machine)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
 	@$(BIN)/uv pip sync --quiet requirements.lock
-	@$(BIN)/uv pip install --quiet --no-deps --editable .
-	@$(BIN)/eifer assets --fetch
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: setup ## run the study on the embedded, simulated cohort
@@ -50,8 +51,9 @@ demo: setup ## run the study on the embedded, simulated cohort
 	@echo "report: file://$(CURDIR)/reports/index.html"
 
 demo-real: setup ## run the study on a folder of real recordings: make demo-real COHORT=path
-	@eifer workspace runs/demo-real --preset presets/real.yaml --cohort $(COHORT)
-	@cd runs/demo-real && $(STUDY)
+	@test -n "$(COHORT)" || { echo "demo-real: say where the recordings are: make demo-real COHORT=path"; exit 1; }
+	@eifer workspace runs/demo-real --replace-params --preset presets/real.yaml --cohort $(COHORT)
+	@set -e; cd runs/demo-real; $(STUDY)
 	@cd runs/demo-real && eifer summary
 	@echo "report: file://$(CURDIR)/runs/demo-real/data/report/index.html"
 

@@ -8,6 +8,8 @@ else the machine does slows both alike. Ours also judges the epoch and keeps the
 from __future__ import annotations
 
 import argparse
+import subprocess
+import threading
 import time
 
 import numpy as np
@@ -29,6 +31,7 @@ from eifer.models.spec import (
 from eifer.models.training import train_repetition
 
 ENOUGH = 0.9
+DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 AUGMENTATION = Augmentation(0.5, (0.8, 1.2), (0.1, 1.5))
 
 
@@ -89,20 +92,46 @@ class Bare:
         return time.perf_counter() - start
 
 
+class Busy:
+    """The GPU's busy share while something runs, as its driver counts it."""
+
+    def __init__(self) -> None:
+        self.samples: list[float] = []
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread.start()
+
+    def _watch(self) -> None:
+        ask = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+        while not self.ended.wait(0.5):
+            said = subprocess.run(ask, capture_output=True, text=True, check=False).stdout.split()
+            self.samples += [float(said[0])] if said else []
+
+    def share(self) -> float:
+        """Per cent of the time; NaN where the driver did not say."""
+        self.ended.set()
+        self.thread.join()
+        return float(np.mean(self.samples)) if self.samples else float("nan")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backbone", default="test_efficientnet")
     parser.add_argument("--size-px", type=int, default=64)
     parser.add_argument("--crops", type=int, default=2100)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default=None, help="cpu and, where there is one, cuda")
     parser.add_argument("--rounds", type=int, default=7)
     given = parser.parse_args()
+    for device in [given.device] if given.device else DEVICES:
+        measure(given, device)
 
+
+def measure(given: argparse.Namespace, device: str) -> None:
     torch.set_num_threads(1)  # as training does on a CPU
     spec = NetworkSpec(given.backbone, given.size_px)
     crops = data(given.crops, given.size_px)
-    bare = Bare(crops, spec, given.batch, given.device)
+    bare = Bare(crops, spec, given.batch, device)
     rate = Rate(0.0, 1e-4)
     recipe = Recipe(
         first=Phase(1, 0, rate, None),
@@ -123,6 +152,7 @@ def main() -> None:
         pairs.append((bare.epoch(int(row["epoch"])), ours))
         began[0] = time.perf_counter()
 
+    busy = Busy() if device == "cuda" else None
     train_repetition(
         crops,
         TwoHeads(spec).state_dict(),
@@ -130,7 +160,8 @@ def main() -> None:
         recipe,
         seed=1,
         heads="new",
-        hardware=Hardware(device=given.device),
+        # The bare loop does not ask a GPU to repeat itself either.
+        hardware=Hardware(device=device, deterministic=device == "cpu"),
         on_epoch=alternate,
     )
     # The first two epochs also start things up: the first phase, and the second's fit.
@@ -138,9 +169,11 @@ def main() -> None:
     bare_s, ours_s = (float(np.median(times)) for times in zip(*kept, strict=True))
     ratio = float(np.median([alone / whole for alone, whole in kept]))
     n = len(crops.train)
-    print(f"training: {spec.backbone}, {spec.size_px} px, {n} crops an epoch, {given.device}")
+    print(f"training: {spec.backbone}, {spec.size_px} px, {n} crops an epoch, {device}")
     print(f"  bare loop {bare_s:7.2f} s an epoch, {n / bare_s:7.0f} crops/s")
     print(f"  eifer     {ours_s:7.2f} s an epoch, {n / ours_s:7.0f} crops/s")
+    if busy:
+        print(f"  GPU busy {busy.share():.0f} % of the time, both loops together")
     print(f"  ratio {ratio:.3f} (at least {ENOUGH}: {'yes' if ratio >= ENOUGH else 'NO'})")
 
 

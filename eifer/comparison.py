@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from eifer.errors import DesignError
+from eifer.ranges import Number, Part
 from eifer.statistics import (
     DeLong,
     Pooled,
@@ -40,16 +41,15 @@ class ComparisonSpec:
     ``few_participants`` is the number of test participants below which a warning is given.
     """
 
-    alpha: float
+    alpha: Part
     family: tuple[str, ...]
-    few_participants: int
+    few_participants: Number
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.family if name not in CONTRAST]
-        if unknown or not 0 < self.alpha < 1 or self.few_participants < 0:
+        if unknown or len(set(self.family)) < len(self.family):
             raise ValueError(
-                f"family of {', '.join(CONTRAST)} (not {unknown}), 0 < alpha < 1 ({self.alpha}), "
-                f"few_participants of 0 or more ({self.few_participants})"
+                f"family {list(self.family)}: name columns among {', '.join(CONTRAST)}, each once"
             )
 
 

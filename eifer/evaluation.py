@@ -7,7 +7,7 @@ predictions from anywhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,42 +57,6 @@ class Model:
 def items(conditions: pd.DataFrame, task: str) -> list[str]:
     """Every item that ``task`` is tested on, once, in the order of their names."""
     return sorted(set(conditions.loc[conditions["task"] == task, "item_id"]))
-
-
-def stack(shards: Iterable[pd.DataFrame], names: Sequence[str]) -> NDArray[np.uint8]:
-    """The crops of the items ``names``, in that order, as one array ``[N, S, S, 3]``.
-
-    Parameters
-    ----------
-    shards : iterable of DataFrame
-        Rows of the table ``CROPS``, some at a time; those of other items are passed over.
-    names : sequence of str
-
-    Raises
-    ------
-    InputError
-        If an item has no crop, or crops have different sizes.
-    """
-    places = {name: place for place, name in enumerate(names)}
-    lacking = set(names)
-    problems = []
-    stacked = np.empty((0, 0, 0, 3), np.uint8)
-    for shard in shards:
-        for row in shard[shard["item_id"].isin(places)].to_dict("records"):
-            name, shape = row["item_id"], (row["height_px"], row["width_px"], 3)
-            if not stacked.size:
-                stacked = np.empty((len(names), *shape), np.uint8)
-            if shape != stacked.shape[1:]:
-                where = f"{name} is {shape}, the first {stacked.shape[1:]}"
-                problems.append(Problem("crop of another size", where, "repeat select"))
-                continue
-            stacked[places[name]] = np.frombuffer(row["crop"], np.uint8).reshape(shape)
-            lacking.discard(name)
-    if not problems:
-        problems = [Problem("item without a crop", name, "repeat select") for name in lacking]
-    if problems:
-        raise InputError("evaluate", sorted(problems, key=lambda problem: problem.where))
-    return stacked
 
 
 def predict(

@@ -29,6 +29,7 @@ from eifer.errors import (
     did_you_mean,
     examples,
 )
+from eifer.ranges import Count, Part, Text
 from eifer.seeding import generator
 from eifer.tables.partitions import (
     AVAILABILITY,
@@ -231,9 +232,9 @@ class Design:
     number of frames, or let them in and ``record`` what is short.
     """
 
-    test_per_group: int
-    test_participants: tuple[str, ...]
-    validation_share: float
+    test_per_group: Count
+    test_participants: tuple[Text, ...]
+    validation_share: Part
     short_videos: Literal["bar", "record"]
 
 

@@ -25,6 +25,7 @@ from eifer.errors import InputError, Problem, RecordingError
 from eifer.faces.decoding import check
 from eifer.faces.extraction import ExtractSpec, has_face
 from eifer.physiology.hrv import EcgSpec, ecg_quality
+from eifer.ranges import Count
 
 NAME = re.compile(
     r"sub-[0-9A-Za-z]+_task-elicitation_run-(?P<run>[1-4])_"
@@ -38,11 +39,12 @@ class ValidationSpec:
     """What a cohort must hold.
 
     ``face_samples`` frames of each video are searched for a face until one is
-    found; ``least_participants`` is how many the study's design needs.
+    found, and every frame where none of these has one; ``least_participants``
+    is how many the study's design needs.
     """
 
-    face_samples: int
-    least_participants: int
+    face_samples: Count
+    least_participants: Count
 
 
 class Each(Protocol):
@@ -67,8 +69,10 @@ def validate(
 ) -> Cohort:
     """Read the cohort at ``root`` and open every recording that is not excluded.
 
-    Every video is decoded and searched for a face, and every ECG judged. Where text
-    files are wrong, whatever is named as a recording still is.
+    Every video is read to its end and searched for a face, but decoded no further
+    than to the first one found (`decoding.check`, `has_face`): damage inside a later
+    frame shows in extract. Every ECG is read and judged. Where text files are wrong,
+    whatever is named as a recording still is opened.
 
     Raises
     ------
@@ -86,6 +90,7 @@ def validate(
         included, recordings = _found(root, exclude)
     else:
         included = int(cohort.participants["excluded"].isna().sum())
+        problems += _without_video(cohort, waves)
         recordings = [
             (kind, row[f"{kind}_path"])
             for row in cohort.videos.to_dict("records")
@@ -130,8 +135,19 @@ def _too_few(included: int, spec: ValidationSpec) -> list[Problem]:
         Problem(
             f"too few participants to split: the design needs {spec.least_participants}",
             f"{included} are included",
-            "add participants, or ask for a smaller test set in params.yaml split",
+            "add participants, or lower intake.least_participants in params.yaml, and with it "
+            "split.design.test_per_group: each group needs those and two more",
         )
+    ]
+
+
+def _without_video(cohort: Cohort, waves: Sequence[str]) -> list[Problem]:
+    filmed = set(cohort.videos.loc[cohort.videos["video_path"].notna(), "wave"])
+    remedy = "exclude fewer of its videos, or put its participants in another wave"
+    return [
+        Problem("wave without a face video", f"params.yaml: {wave!r}", remedy)
+        for wave in waves
+        if wave not in filmed
     ]
 
 
@@ -148,8 +164,7 @@ def _recording_problems(
         if kind == "video":
             check(path)
             if not has_face(path, samples=spec.face_samples, spec=faces):
-                what = f"video without a face in any of {spec.face_samples} frames looked at"
-                return [Problem(what, name, EXCLUDE)]
+                return [Problem("video without a face in any frame", name, EXCLUDE)]
         else:
             sidecar = ecg_sidecar(root, name)
             quality = ecg_quality(read_ecg(path, sidecar), sidecar.hz, ecg)

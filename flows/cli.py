@@ -118,13 +118,18 @@ def workspace(
     target: Annotated[Path, typer.Argument(help="folder of the new study")],
     preset: Annotated[Path, typer.Option(help="its params")] = PARAMS,
     cohort: Annotated[Path | None, typer.Option(help="folder of real recordings")] = None,
+    replace_params: Annotated[
+        bool, typer.Option("--replace-params", help="also where the folder has other params")
+    ] = False,
 ) -> None:
     """Make a study of its own: this code in another folder, with other params."""
     with _errors_without_traceback("workspace"):
         from flows.workspace import make_workspace, relative
 
         overrides = {"study.cohort": relative(cohort, target)} if cohort else {}
-        made = make_workspace(target, preset=preset, overrides=overrides)
+        made = make_workspace(
+            target, preset=preset, overrides=overrides, replace_params=replace_params
+        )
         print(f"study in {made}; change its params.yaml, then: cd {target} && dvc repro")
 
 

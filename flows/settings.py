@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from eifer.ranges import in_words
 from flows.graph import ROOT
 from stages._runtime.machine import Machine
 from stages.params import Params, fields_of
@@ -48,7 +49,7 @@ def _section(path: str, form: Any, presets: dict[str, Any]) -> Iterator[str]:
     doc, _, listed = (inspect.getdoc(owner) or "").replace("``", "`").partition(NUMPY_HEADING)
     meanings = {name: " ".join(text.split()) for name, text in ENTRY.findall(listed)}
     yield doc.strip() + "\n"
-    yield f"| {path} | {' | '.join(presets)} | |\n|---{'|---' * (len(presets) + 1)}|"
+    yield f"| {path} | {' | '.join(presets)} | range | |\n|---{'|---' * (len(presets) + 2)}|"
     nested = []
     for name, (hint, description) in fields.items():
         inner, own = fields_of(hint)
@@ -56,7 +57,8 @@ def _section(path: str, form: Any, presets: dict[str, Any]) -> Iterator[str]:
             nested.append((f"{path}.{name}", inner))
             continue
         values = " | ".join(_value(preset, f"{path}.{name}") for preset in presets.values())
-        yield f"| `{name}` | {values} | {description or meanings.get(name, '')} |"
+        meaning = description or meanings.get(name, "")
+        yield f"| `{name}` | {values} | {in_words(hint)} | {meaning} |"
     for inside, inner in nested:
         yield f"\n### {inside}\n"
         yield from _section(inside, inner, presets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from eifer.tables.attrition import ATTRITION
 from eifer.tables.comparison import COMPARISON
 from eifer.tables.evaluation import SUMMARY
 from eifer.tables.partitions import PARTITIONS
-from flows.graph import declared
+from flows.graph import folders
 from stages._runtime.artifacts import read_table
 from stages._runtime.fragments import merged
+
+PIPE_WIDTH = 140
 
 
 def show(study: Path) -> None:
@@ -33,10 +36,12 @@ def show(study: Path) -> None:
         If nothing has run there yet.
     """
     data = study / "data"
-    console = Console(highlight=False)
+    # A pipe has no width of its own, and 80 columns would cut the tables' numbers.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    instances = folders(study)
     told = [
-        [json.loads(path.read_text()) for path in sorted((data / name).glob("**/report.json"))]
-        for name in declared()
+        [json.loads((folder / "report.json").read_text()) for folder in mine if folder.exists()]
+        for mine in instances.values()
     ]
     if not any(told):
         raise StudyError(f"no results in {data.resolve()}; run `make demo` or `dvc repro` first")
@@ -45,26 +50,34 @@ def show(study: Path) -> None:
         text = "\n".join(merged(reports))
         console.print(f"\n[bold]{reports[0]['title']}[/bold]\n{text}")
     console.print()
-    console.print(_attrition(data))
+    console.print(_attrition(instances))
     if (data / "split/partitions.parquet").exists():
         console.print(_partitions(read_table(data / "split/partitions.parquet", PARTITIONS)))
-    if (data / "evaluate/summary.parquet").exists():
-        scores = short_scores(read_table(data / "evaluate/summary.parquet", SUMMARY))
-        console.print(_texts("Test frames: mean (SD) over repetitions", scores))
-    if (data / "stats/comparison.parquet").exists():
-        contrasts = short_contrasts(read_table(data / "stats/comparison.parquet", COMPARISON))
-        console.print(_texts("Comparison as published (see the report's warnings)", contrasts))
     if times := _times(study / "runs/provenance"):
         console.print(_where_time_went(times))
-    checks = [c for path in data.glob("**/checks.json") for c in json.loads(path.read_text())]
+    if (data / "evaluate/summary.parquet").exists():
+        scores = short_scores(read_table(data / "evaluate/summary.parquet", SUMMARY))
+        console.print(_texts("Table 2 in short: test frames, mean (SD) over repetitions", scores))
+    if (data / "stats/comparison.parquet").exists():
+        contrasts = short_contrasts(read_table(data / "stats/comparison.parquet", COMPARISON))
+        console.print(
+            _texts(
+                "Table 4 in short: comparison as published (its warnings are in the report)",
+                contrasts,
+            )
+        )
+    lists = [folder / "checks.json" for mine in instances.values() for folder in mine]
+    checks = [c for path in lists if path.exists() for c in json.loads(path.read_text())]
     passed = sum(check["success"] for check in checks)
     console.print(f"{passed} of {len(checks)} data checks passed; results are in {data}/")
 
 
-def _attrition(data: Path) -> Table:
+def _attrition(instances: dict[str, list[Path]]) -> Table:
     parts = [
-        read_table(path, ATTRITION).assign(stage=path.relative_to(data).parts[0])
-        for path in sorted(data.glob("**/attrition.parquet"))
+        read_table(path, ATTRITION).assign(stage=name)
+        for name, mine in instances.items()
+        for folder in mine
+        if (path := folder / "attrition.parquet").exists()
     ]
     rows = pd.concat(parts) if parts else ATTRITION.empty().assign(stage="")
     # A reason that ends in numbers of its own stands once, for all who share its words.

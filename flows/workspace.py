@@ -15,14 +15,19 @@ from typing import Any
 
 import yaml
 
-from eifer.errors import StudyError
+from eifer.errors import ParamsError, StudyError
 from flows.graph import ROOT
+from stages.params import check_params, read_params
 
 CODE = (
     *(".dvc", ".dvcignore", ".gitignore", "dvc.yaml"),
     *("eifer", "stages", "flows", "presets", "reports"),
 )
 """What a study needs of this folder. Its params come from a preset."""
+OWN = ("eifer", "stages", "flows")
+"""Folders that hold nothing but code, so that what the code no longer has is removed."""
+BUILT = {"index.html", "figures", "tables"}
+"""The report of another study, in reports/."""
 
 
 def make_workspace(
@@ -31,38 +36,42 @@ def make_workspace(
     preset: Path,
     overrides: Mapping[str, Any] | None = None,
     source: Path = ROOT,
+    replace_params: bool = False,
 ) -> Path:
     """Copy the code to ``target`` and write its params.yaml from ``preset`` with ``overrides``.
 
     ``overrides`` maps dotted names to values: ``{"study.seed": 7}``. A workspace
     that is there is brought up to date in place, and keeps its data, cache and
-    lock, so that only what changed is computed again.
+    lock, so that only what changed is computed again. Its code is replaced; its
+    params only if ``replace_params``. Nothing is written before all is checked.
 
     Raises
     ------
     StudyError
-        If ``target`` holds something that is not a workspace, or an override names no section.
+        If ``target`` holds something that is not a workspace, is ``source`` itself or in
+        its code, or has other params; if ``preset`` is missing; or if it and ``overrides``
+        are no valid params.
     """
-    target = target.resolve()
-    if target.exists() and any(target.iterdir()) and not (target / "dvc.yaml").exists():
-        raise StudyError(f"{target} is not empty and not a study; give another folder")
+    target, source = target.resolve(), source.resolve()
+    _refuse_place(target, source)
+    params = _params(preset, overrides or {})
+    written = target / "params.yaml"
+    same = written.exists() and _says(written) == params
+    if written.exists() and not same and not replace_params:
+        raise StudyError(
+            f"{written} says otherwise than {preset}, and may be the only record of its study: "
+            "nothing was written. Replace it (--replace-params), or give another folder"
+        )
     for name in CODE:
         if (source / name).is_dir():
-            shutil.rmtree(target / name, ignore_errors=True) if name != ".dvc" else None
+            if name in OWN:
+                shutil.rmtree(target / name, ignore_errors=True)
             shutil.copytree(source / name, target / name, ignore=_ignored, dirs_exist_ok=True)
         else:
             target.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / name, target / name)
-    params = yaml.safe_load(preset.read_text())
-    for name, value in (overrides or {}).items():
-        *parents, key = name.split(".")
-        section = params
-        for parent in parents:
-            if not isinstance(section.get(parent), dict):
-                raise StudyError(f"{preset} has no section for {name}")
-            section = section[parent]
-        section[key] = value
-    (target / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    if not same:
+        written.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     if not (target / ".git").exists():
         # DVC looks upward for a repository; this one must not be taken for its parent.
         subprocess.run(["git", "init", "--quiet", str(target)], check=True)
@@ -74,6 +83,41 @@ def relative(path: Path, workspace: Path) -> str:
     return os.path.relpath(path.resolve(), workspace.resolve())
 
 
+def _refuse_place(target: Path, source: Path) -> None:
+    if target == source:
+        raise StudyError(f"{target} is the study that is to be copied; give another folder")
+    for name in CODE:
+        if target.is_relative_to(source / name) or source.is_relative_to(target / name):
+            raise StudyError(f"{target} and {source}: one is in the code of the other")
+    if target.exists() and not target.is_dir():
+        raise StudyError(f"{target} is not a folder; give another")
+    study = (target / "stages/_runtime/stage.py").is_file()
+    if target.exists() and any(target.iterdir()) and not study:
+        raise StudyError(f"{target} is not empty and not a study; give another folder")
+
+
+def _params(preset: Path, overrides: Mapping[str, Any]) -> Any:
+    params = read_params(preset)
+    check_params(params, str(preset))
+    for name, value in overrides.items():
+        *parents, key = name.split(".")
+        section = params
+        for parent in parents:
+            if not isinstance(section.get(parent), dict):
+                raise StudyError(f"{preset} has no section for {name}")
+            section = section[parent]
+        section[key] = value
+    check_params(params, f"{preset} with {', '.join(overrides)}")
+    return params
+
+
+def _says(params: Path) -> Any:
+    try:
+        return read_params(params)
+    except ParamsError:
+        return None
+
+
 def _ignored(folder: str, names: list[str]) -> set[str]:
-    private = {"cache", "tmp", "config.local"} if Path(folder).name == ".dvc" else set()
-    return {name for name in names if name == "__pycache__" or name in private}
+    own = {".dvc": {"cache", "tmp", "config.local"}, "reports": BUILT}.get(Path(folder).name, set())
+    return own.union({"__pycache__"}).intersection(names)

@@ -8,9 +8,6 @@ from typing import Any
 import pandas as pd
 
 from eifer.affect.corpus import align_corpus, open_corpus
-from eifer.affect.estimator import Estimator
-from eifer.affect.training import card_markdown, given_card, model_card, train
-from eifer.affect.weights import load_weights, save_weights
 from eifer.faces.crops import align_image
 from eifer.tables.attrition import ATTRITION
 from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
@@ -30,6 +27,10 @@ LEFT_OUT = Made("attrition.parquet", ATTRITION)
 )
 def affect(run: Run) -> Outcome:
     """Train the network on a corpus of faces, or take given weights whose hash is known."""
+    # Here and below, so that `--help` and errors in params need not wait for torch.
+    from eifer.affect.training import card_markdown
+    from eifer.affect.weights import save_weights
+
     history: list[dict[str, float]] = []
     left_out = ATTRITION.empty()
     if run.params.affect.sha256 is None:
@@ -49,6 +50,9 @@ def affect(run: Run) -> Outcome:
 
 
 def _trained(run: Run) -> tuple[Any, dict[str, Any], list[dict[str, float]], pd.DataFrame]:
+    from eifer.affect.training import model_card, train
+    from eifer.affect.weights import load_weights
+
     params = run.params.affect
     spec = params.network(run.params.study.crop.size_px)
     align = partial(align_image, spec=run.params.study.crop, faces=run.params.extract)
@@ -80,6 +84,10 @@ def _trained(run: Run) -> tuple[Any, dict[str, Any], list[dict[str, float]], pd.
 
 
 def _given(run: Run) -> tuple[Any, dict[str, Any]]:
+    from eifer.affect.estimator import Estimator
+    from eifer.affect.training import given_card
+    from eifer.affect.weights import load_weights
+
     params = run.params.affect
     spec = params.network(run.params.study.crop.size_px)
     network = Estimator(load_weights(run.path(ORIGIN), params.sha256), spec).network

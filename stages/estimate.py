@@ -10,6 +10,7 @@ import pandas as pd
 
 from eifer.affect.spec import AffectSpec
 from eifer.cohort.recordings import unchanged
+from eifer.errors import DesignError
 from eifer.faces.crops import crops
 from eifer.hashing import sha256_file
 from eifer.tables.affect import ESTIMATES
@@ -36,6 +37,12 @@ def estimate(run: Run) -> Outcome:
     videos = run.read(RECORDINGS).dropna(subset="video_path").set_index("video_id")
     frames = run.read(FACES)
     accepted = frames[frames["status"] == FrameStatus.ACCEPTED]
+    if accepted.empty:
+        raise DesignError(
+            f"wave {run.item['wave']}: not one of its {len(frames)} frames was accepted, so there "
+            "is nothing to estimate. See its counts in data/extract; look at the recordings, or "
+            "at extract.quality in params.yaml."
+        )
     spec = run.params.affect.network(run.params.study.crop.size_px)
     weights = run.path(WEIGHTS)
     work = partial(_video, run.params.study, spec, weights, sha256_file(weights), run.machine)

@@ -10,20 +10,14 @@ import pandas as pd
 from eifer import evaluation
 from eifer.tables.evaluation import METRICS, PREDICTIONS, SUMMARY
 from eifer.tables.partitions import CONDITIONS
-from eifer.tables.selection import CROPS
-from eifer.tables.training import CURVES, REPETITIONS
 from eifer.vocabulary import Dimension
 from stages._runtime import artifacts, tracking
+from stages._runtime.crops import IMAGES, read_crops
 from stages._runtime.stage import PARAMS, Given, Made, Outcome, Report, Run, stage
+from stages._runtime.trained import LEARNT, TRAINED, trained_models
 from stages.params import load_params
 
 TESTING = Given("data/split/conditions.parquet", CONDITIONS)
-IMAGES = Given("data/select/wave-${study.waves}/crops", CROPS)
-NAMES = [f"fine_tune_total/task-{task}_group-{g}" for task in Dimension for g in ("High", "Low")]
-NAMES += [f"train_total/task-{task}" for task in Dimension]
-FOLDERS = [f"data/{name}_block-${{training.blocks}}" for name in NAMES]
-TRAINED = tuple(Given(f"{folder}/repetitions.parquet", REPETITIONS) for folder in FOLDERS)
-LEARNT = tuple(Given(f"{folder}/curves.parquet", CURVES) for folder in FOLDERS)
 MODEL = ("task", "training_group", "repetition", "threshold")
 TRACKED = ("stage", "task", "training_group", "repetition", "weights_sha256")
 DRAWN = ["task", "training_group", "repetition", "epoch", "validation_macro_f1"]
@@ -34,13 +28,17 @@ MEANS, PLOTS = Made("metrics.json"), Made("plots")
 
 
 @stage(
-    params=("study.waves", "training.blocks"),
+    params=("study.waves", "study.crop", "training.blocks"),
     given=(TESTING, IMAGES, *TRAINED, *LEARNT),
     made=(ANSWERS, MEASURED, SUMMARISED, MEANS, PLOTS),
 )
 def evaluate(run: Run) -> Outcome:
     """Show the test frames to every model, once each, and measure the answers."""
-    conditions, models = run.read(TESTING), list(_models(run))
+    conditions = run.read(TESTING)
+    models = [
+        (evaluation.Model(*(row[name] for name in MODEL)), row, weights)
+        for row, weights in trained_models(run)
+    ]
     predictions = PREDICTIONS.conform(pd.concat(_answers(run, conditions, models)))
     metrics = evaluation.measure(predictions)
     summary = evaluation.summarise(metrics)
@@ -49,23 +47,10 @@ def evaluate(run: Run) -> Outcome:
         path = run.out(PLOTS) / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         artifacts.write_json(path, points)
-    _track(run, models, metrics)
+    _track(run, models, predictions, metrics)
     means = evaluation.means(summary)
     tables = {ANSWERS: predictions, MEASURED: metrics, SUMMARISED: summary}
     return Outcome({**tables, MEANS: means, PLOTS: None}, _report(predictions, means))
-
-
-def _models(run: Run) -> Iterator[Any]:
-    parts = []  # with each model its row of REPETITIONS and the file of its weights
-    for given in TRAINED:
-        parts.append(run.read(given))
-        for row in parts[-1].to_dict("records"):
-            model = evaluation.Model(*(row[name] for name in MODEL))
-            name = f"repetition-{model.repetition}.safetensors"
-            files = [path.with_name(name) for path in run.paths(given)]
-            yield model, row, next((path for path in files if path.exists()), files[0])
-    # The rules of predictions look at the models of all folders, not of the last one read.
-    run.seen[REPETITIONS.name] = pd.concat(parts, ignore_index=True)
 
 
 def _answers(run: Run, conditions: pd.DataFrame, models: list[Any]) -> Iterator[pd.DataFrame]:
@@ -75,22 +60,27 @@ def _answers(run: Run, conditions: pd.DataFrame, models: list[Any]) -> Iterator[
     yield evaluation.predict_by_estimate(conditions)
     # float32 everywhere: these scores are the result, and there are few.
     hardware, batch = Hardware(device=run.machine.torch_device()), run.machine.batch
-    tested = {f"{video}.parquet" for video in conditions["video_id"]}
-    shards = [path for folder in run.paths(IMAGES) for path in sorted(folder.iterdir())]
     for task in Dimension:
-        read = (artifacts.read_table(path, CROPS) for path in shards if path.name in tested)
-        crops = evaluation.stack(read, evaluation.items(conditions, task))
+        items = evaluation.items(conditions, task)
+        crops = read_crops(run, conditions["video_id"], items)
         for model, row, weights in (one for one in models if one[0].task == task):
             score = load(weights, row["weights_sha256"], hardware=hardware, batch=batch)
             yield evaluation.predict(conditions, crops, model, score)
 
 
-def _track(run: Run, models: list[Any], metrics: pd.DataFrame) -> None:
+def _track(run: Run, models: list[Any], predictions: pd.DataFrame, metrics: pd.DataFrame) -> None:
     study = load_params(PARAMS).study.name  # no param of the stage: it only labels records
     tested = [tracking.Input("conditions", run.path(TESTING))]
+    made = {"predictions": tracking.table_sha256(predictions)}
+    answers = dict(iter(predictions.groupby(list(MODEL[:3]))))
     for model, row, _ in models:
-        which = tracking.Repetition(study, *(row[name] for name in TRACKED))
-        tracking.evaluated(which, numbers=evaluation.numbers(metrics, model), inputs=tested)
+        tracking.evaluated(
+            tracking.Repetition(study, *(row[name] for name in TRACKED)),
+            numbers=evaluation.numbers(metrics, model),
+            answers=answers[model.task, model.training_group, model.repetition],
+            inputs=tested,
+            outputs=made,
+        )
 
 
 def _report(predictions: pd.DataFrame, means: evaluation.Means) -> Report:

@@ -15,7 +15,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
 
 from eifer.affect.spec import AffectSpec, AffectTraining
 from eifer.cohort.layout import Exclusion
@@ -23,33 +32,43 @@ from eifer.cohort.simulation.corpus import CorpusSpec
 from eifer.cohort.simulation.people import CohortSpec
 from eifer.comparison import ComparisonSpec
 from eifer.ei.cutoff import ScanSpec
-from eifer.errors import ParamsError, Problem, describe, did_you_mean
+from eifer.errors import AssetError, ParamsError, Problem, describe, did_you_mean
 from eifer.faces.crops import CropSpec
 from eifer.faces.extraction import ExtractSpec
+from eifer.models.backbones import backbone_card
 from eifer.models.spec import Heads, Recipe, block_repetitions
-from eifer.partitions import Design
+from eifer.partitions import REGISTRY, Design
 from eifer.physiology.hrv import EcgSpec
+from eifer.ranges import Count, Positive, Share, Text, in_words
 from eifer.validation import ValidationSpec
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Wave = Annotated[str, Field(pattern="^[A-Za-z0-9]+$")]
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"named twice: {', '.join(repeated)}")
+    return names
+
+
+Names = Annotated[tuple[Wave, ...], AfterValidator(_each_once)]
 
 
 class Section(BaseModel):
     """A part of params.yaml: unknown keys and wrong types are refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Study(Section):
     """What the whole study shares."""
 
-    name: str = Field(description="what this study is called in reports")
+    name: Text = Field(description="what this study is called in reports")
     seed: int = Field(description="the one seed; everything random has a named sub-seed of it")
-    cohort: str = Field(description="folder of raw recordings, relative to the study or absolute")
-    waves: tuple[Wave, ...] = Field(min_length=1, description="recruitment waves: units of work")
+    cohort: Text = Field(description="folder of raw recordings, relative to the study or absolute")
+    waves: Names = Field(min_length=1, description="recruitment waves: units of work")
     exclude: tuple[Exclusion, ...] = Field(description="who and what is left out, with a reason")
     crop: CropSpec = Field(description="what an aligned face crop shows")
 
@@ -57,7 +76,7 @@ class Study(Section):
 class Simulate(Section):
     """The simulated cohort."""
 
-    cohorts: tuple[Wave, ...] = Field(description="names; none where a real cohort is given")
+    cohorts: Names = Field(description="names; none where a real cohort is given")
     planted: CohortSpec | None = Field(description="what is planted; null without cohorts")
 
     @model_validator(mode="after")
@@ -70,7 +89,7 @@ class Simulate(Section):
 class Corpus(Section):
     """The drawn affect corpus."""
 
-    faces: tuple[Wave, ...] = Field(description="names; none where it is not needed")
+    faces: Names = Field(description="names; none where it is not needed")
     drawn: CorpusSpec | None = Field(description="what is drawn; null without names")
 
     @model_validator(mode="after")
@@ -90,12 +109,12 @@ class Initial(Section):
 class Affect(Section):
     """The network that estimates arousal and valence."""
 
-    origin: str = Field(description="a corpus to train on, or weights to take")
+    origin: Text = Field(description="a corpus to train on, or weights to take")
     sha256: Sha256 | None = Field(description="of the weights; null: origin is a corpus")
-    licence: str = Field(description="of the origin, for the model card")
+    licence: Text = Field(description="of the origin, for the model card")
     backbone: str = Field(description="a timm name")
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[Share, Share, Share]
+    std: tuple[Positive, Positive, Positive]
     initial: Initial | None = Field(description="weights to start training from; null: random")
     training: AffectTraining | None = Field(description="the recipe; null with given weights")
 
@@ -125,6 +144,15 @@ class Select(Section):
     conditions: tuple[str, ...] = Field(min_length=1, description="test conditions, by name")
     frames_per_video: Count = Field(description="frames of a video in a sampled condition")
 
+    @field_validator("conditions")
+    @classmethod
+    def _known_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name + did_you_mean(name, REGISTRY) for name in names if name not in REGISTRY]
+        if unknown:
+            known = ", ".join(REGISTRY)
+            raise ValueError(f"no test condition {', '.join(unknown)} (there are {known})")
+        return _each_once(names)
+
 
 class Split(Section):
     """Who trains, validates and tests."""
@@ -143,6 +171,14 @@ class Training(Section):
     )
     recipe: Recipe
 
+    @field_validator("backbone")
+    @classmethod
+    def _registered(cls, name: str) -> str:
+        try:
+            return backbone_card(name).name
+        except AssetError as error:
+            raise ValueError(str(error)) from None
+
     @model_validator(mode="after")
     def _blocks_partition(self) -> Self:
         numbers = [n for block in self.blocks for n in block_repetitions(block)]
@@ -160,8 +196,8 @@ class Stats(Section):
 class ReportSources(Section):
     """What the report shows that only some studies have."""
 
-    cohort_from: str = Field(description="the cohort's origin: a simulated one, or intake")
-    faces_from: str = Field(description="the drawn corpus, or affect where there is none")
+    cohort_from: Text = Field(description="the cohort's origin: a simulated one, or intake")
+    faces_from: Text = Field(description="the drawn corpus, or affect where there is none")
 
 
 class Params(Section):
@@ -180,6 +216,21 @@ class Params(Section):
     stats: Stats
     report: ReportSources
 
+    @model_validator(mode="after")
+    def _one_network(self) -> Self:
+        card, affect = backbone_card(self.training.backbone), self.affect
+        if affect.backbone != card.name:
+            raise ValueError(
+                f"affect.backbone {affect.backbone!r} and training.backbone {card.name!r} differ: "
+                "training starts from affect's weights"
+            )
+        if (affect.mean, affect.std) != (card.mean, card.std):
+            raise ValueError(
+                f"training.backbone {card.name!r} takes mean {card.mean} and std {card.std}, "
+                "affect.mean and affect.std are others: training starts from affect's weights"
+            )
+        return self
+
 
 def load_params(path: Path) -> Params:
     """Read and validate a params file.
@@ -189,23 +240,60 @@ def load_params(path: Path) -> Params:
     ParamsError
         With every unknown, missing or unfitting parameter, and its nearest name.
     """
+    return check_params(read_params(path), str(path))
+
+
+def read_params(path: Path) -> Any:
+    """Read a params file as it stands.
+
+    Raises
+    ------
+    ParamsError
+        If it is missing, not YAML, or says something twice.
+    """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), _Once)
     except FileNotFoundError:
         raise ParamsError(f"{path} is missing; copy one of presets/ to it") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} is not YAML: {error}") from None
+
+
+def check_params(content: Any, subject: str) -> Params:
+    """Validate what a params file says; ``subject`` names it in the error.
+
+    Raises
+    ------
+    ParamsError
+        As `load_params`.
+    """
     try:
         # Through JSON, where strict means what YAML's types say: a list may be a tuple,
         # but the text "2" is not the number 2. A date is text: JSON has none.
         return Params.model_validate_json(json.dumps(content, default=str))
     except ValidationError as error:
-        raise ParamsError(describe(str(path), list(_problems(error)))) from None
+        raise ParamsError(describe(subject, list(_problems(error)))) from None
+
+
+class _Once(yaml.SafeLoader):
+    """YAML where a key stands once: PyYAML itself takes the last one and says nothing."""
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node = super().compose_mapping_node(anchor)
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in lines:
+                raise yaml.YAMLError(
+                    f"line {line}: {name!r} again, after line {lines[name]}; keep one of them"
+                )
+            lines[name] = line
+        return node
 
 
 def _problems(error: ValidationError) -> Iterable[Problem]:
     for detail in error.errors(include_url=False):
-        where = ".".join(map(str, detail["loc"]))
+        where = ".".join(map(str, detail["loc"])) or "sections that do not fit each other"
         if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             known = _known(detail["loc"][:-1])
             hint = did_you_mean(str(detail["loc"][-1]), known)
@@ -214,16 +302,24 @@ def _problems(error: ValidationError) -> Iterable[Problem]:
             yield Problem("parameter missing", where, "say it; presets/ has an example")
         else:
             value = "" if isinstance(detail["input"], Mapping) else f" = {detail['input']!r}"
-            yield Problem(f"parameter does not fit: {detail['msg']}", where + value, "correct it")
+            allowed = "" if detail["type"] == "value_error" else in_words(_form(detail["loc"]))
+            value += f" (allowed: {allowed})" if allowed else ""
+            what = detail["msg"].removeprefix("Value error, ")
+            yield Problem(f"parameter does not fit: {what}", where + value, "correct it")
 
 
 def _known(location: tuple[Any, ...]) -> list[str]:
     """The names that may stand at a place in params.yaml."""
+    return list(fields_of(_form(location))[1])
+
+
+def _form(location: tuple[Any, ...]) -> Any:
+    """The type of what stands at a place in params.yaml."""
     form: Any = Params
     for part in location:
         _, fields = fields_of(form)
         form = fields[str(part)][0] if str(part) in fields else form
-    return list(fields_of(form)[1])
+    return form
 
 
 def fields_of(form: Any) -> tuple[Any, dict[str, tuple[Any, str]]]:
@@ -234,8 +330,14 @@ def fields_of(form: Any) -> tuple[Any, dict[str, tuple[Any, str]]]:
     for one in (form, *get_args(form)):
         if isinstance(one, type) and issubclass(one, BaseModel):
             named = one.model_fields.items()
-            return one, {name: (f.annotation, f.description or "") for name, f in named}
+            return one, {name: (_annotated(f), f.description or "") for name, f in named}
         if isinstance(one, type) and is_dataclass(one):
-            hints = get_type_hints(one)
+            hints = get_type_hints(one, include_extras=True)
             return one, {f.name: (hints[f.name], "") for f in dataclass_fields(one)}
     return form, {}
+
+
+def _annotated(field: FieldInfo) -> Any:
+    """The type of a section's field as it was written, with its range."""
+    given = (field.annotation, *field.metadata)
+    return Annotated[given] if field.metadata else field.annotation

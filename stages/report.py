@@ -14,7 +14,6 @@ from eifer.tables.physiology import ECG_QUALITY, HRV
 from eifer.tables.selection import SELECTION, SHORTFALL
 from eifer.tables.training import CURVES, REPETITIONS
 from eifer.vocabulary import Dimension, Group
-from stages._runtime.fragments import Assembly, gather, read, truth
 from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
 
 SPEC, TEMPLATE, STYLE = (Given(f"reports/{n}") for n in ("spec.yml", "template.html", "style.css"))
@@ -76,6 +75,9 @@ PAGE, FIGURES, TABLES = Made("index.html"), Made("figures"), Made("tables")
 )
 def report(run: Run) -> Outcome:
     """Read what every stage left, and assemble the page as reports/spec.yml says."""
+    # Here, so that `--help` and errors in params need not wait for matplotlib.
+    from stages._runtime.fragments import Assembly, gather, read, truth
+
     found = gather([folder for given in FOLDERS for folder in run.paths(given)])
     sources = {
         **read(run, SHOWN, ONLY),

@@ -32,7 +32,9 @@ def stats(run: Run) -> Outcome:
         item={},
         recipe=asdict(spec),
         numbers=numbers(comparison),
+        comparison=comparison,
         inputs=[tracking.Input("predictions", run.path(ANSWERS))],
+        outputs={"comparison": tracking.table_sha256(comparison)},
         started_s=started,
         ended_s=time.time(),
     )

@@ -16,6 +16,7 @@ import pytest
 
 from flows import outputs, settings
 from flows.graph import ROOT, declared, stage_of
+from stages._runtime.privacy import TELEMETRY_OFF
 
 RUNNING = {"stages", "stages._runtime", "eifer", "eifer.errors", "stages.params"} | {
     f"stages._runtime.{name}"
@@ -115,6 +116,21 @@ def test_stage_modules_stay_short_and_have_a_title() -> None:
 def test_printed_pages_are_in_step() -> None:
     assert (ROOT / "docs/outputs.md").read_text() == outputs.describe(), "run `make docs`"
     assert (ROOT / "docs/settings.md").read_text() == settings.describe(), "run `make docs`"
+
+
+def test_telemetry_is_off_in_the_makefile_as_in_the_code() -> None:
+    exported = re.findall(r"^export ([A-Z_]+) := (\S+)$", (ROOT / "Makefile").read_text(), re.M)
+    assert {name: value for name, value in exported if name in TELEMETRY_OFF} == TELEMETRY_OFF
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    dead = [
+        (page.name, link)
+        for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+        for link in re.findall(r"\]\(([^)#]+)\)", page.read_text())
+        if "://" not in link and not (page.parent / link).exists()
+    ]
+    assert not dead
 
 
 def test_no_dumping_ground() -> None:

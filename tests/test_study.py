@@ -1,13 +1,15 @@
-"""The data half as a whole: a tiny study run by DVC as a user runs it, and what must be true of it.
+"""The study as a whole, run by DVC as a user runs it, and what must be true of it.
 
-One run is shared, and tests that change something work on copies. All tests of a
-group stay with one worker of pytest, so that the run happens once.
+A tiny simulated cohort goes through the data half, clips of real recordings through
+to the report. Either runs once: tests that change something work on copies, and all
+tests of a group stay with one worker of pytest.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +22,7 @@ import pytest
 import yaml
 
 from eifer.hashing import sha256_file
+from eifer.vocabulary import Dimension
 from flows.graph import ROOT
 from flows.workspace import make_workspace, relative
 
@@ -47,6 +50,24 @@ TINY: dict[str, Any] = {
     "select.frames_per_video": 2,
     "split.design.short_videos": "record",
 }  # fmt: skip
+REAL: dict[str, Any] = {
+    "study.name": "clips",
+    "corpus.drawn": {
+        "identities": 10, "images_per_identity": 10, "size_px": 128, "noise_levels": 3
+    },
+    "affect.training.epochs": 2,
+    "affect.training.batch": 16,
+    "stratify.ecg.variables": TINY["stratify.ecg.variables"],
+    "stratify.cutoff.permutations": 20,
+    "select.top": 6,
+    "select.frames_per_video": 1,
+    "training.blocks": ["1"],
+    "training.recipe.first.epochs": 1,
+    "training.recipe.first.warmup_epochs": 0,
+    "training.recipe.second.epochs": 1,
+    "training.recipe.second.warmup_epochs": 0,
+    "training.recipe.batch": 16,
+}  # fmt: skip
 NARROWED = """
 from dataclasses import replace
 
@@ -60,11 +81,14 @@ VIDEO = "sub-07/beh/sub-07_task-elicitation_run-2_video.mp4"
 """A recording of wave 2."""
 
 
-def run(workspace: Path, *words: str, workers: int = 1) -> subprocess.CompletedProcess[str]:
+def run(
+    workspace: Path, *words: str, workers: int = 1, tracking: str = "off"
+) -> subprocess.CompletedProcess[str]:
     """Run a command of the virtual environment in ``workspace``, output and errors together."""
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "EIFER_WORKERS": str(workers),
+        "EIFER_TRACKING": tracking,
         "DVC_NO_ANALYTICS": "1",
     }
     return subprocess.run(
@@ -79,23 +103,40 @@ def run(workspace: Path, *words: str, workers: int = 1) -> subprocess.CompletedP
     )
 
 
-def repro(workspace: Path, *words: str) -> list[str]:
+def repro(workspace: Path, *words: str, tracking: str = "off") -> list[str]:
     """``dvc repro`` of ``words``, which must succeed: the stages that were executed, in order."""
-    done = run(workspace, "dvc", "repro", *words)
+    done = run(workspace, "dvc", "repro", *words, tracking=tracking)
     assert done.returncode == 0, done.stdout
     return executed(done.stdout)
 
 
 def executed(output: str) -> list[str]:
-    lines = [line for line in output.splitlines() if line.startswith("Running stage ")]
-    return [line.split("'")[1] for line in lines]
+    return re.findall(r"^Running stage '(.+)':$", output, re.MULTILINE)
+
+
+def skipped(output: str) -> list[str]:
+    return re.findall(r"^Stage '(.+)' didn't change, skipping$", output, re.MULTILINE)
 
 
 def outdated(workspace: Path) -> set[str]:
     """The stages of the data half that ``dvc status`` finds changed."""
-    done = run(workspace, "dvc", "status", "--json", "--with-deps", "split")
+    return set(answer(workspace, "dvc", "status", "--json", "--with-deps", "split"))
+
+
+def answer(workspace: Path, *words: str) -> dict[str, Any]:
+    """What a command that must succeed prints as JSON."""
+    done = run(workspace, *words)
     assert done.returncode == 0, done.stdout
-    return set(json.loads(done.stdout[done.stdout.index("{") :]))
+    told: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{") :])
+    return told
+
+
+def trainings(block: str) -> list[str]:
+    """The instances of the training stages that ``block`` has."""
+    sides = [f"{task}-{group}" for task in Dimension for group in ("High", "Low")]
+    names = [f"{stage}@{side}" for stage in ("pretrain_ei", "fine_tune_total") for side in sides]
+    names += [f"train_total@{task}" for task in Dimension]
+    return [f"{name}-{block}" for name in names]
 
 
 def table(workspace: Path, *names: str) -> pd.DataFrame:
@@ -234,11 +275,12 @@ class TestStudy:
     def test_same_seed_same_bytes_with_other_workers(self, copy: Path) -> None:
         """Once more without DVC and in one process, which is quicker; the first run had one worker.
 
-        That `eifer simulate` and the corpus repeat their bytes is tested with them.
+        That `eifer simulate`, the corpus and the affect network repeat their bytes is tested
+        with them, and of trainings in tests/stages/test_repetitions.py.
         """
         before = contents(copy / "data")
         shutil.rmtree(copy / "runs")
-        stages = ("affect", "intake", "extract", "estimate", "select", "stratify")
+        stages = ("intake", "extract", "estimate", "select", "stratify")
         code = (
             f"from flows.graph import stage_of\nfor name in {stages}:\n"
             "    stage_of(name)(dict.fromkeys(stage_of(name).matrix, '1'))"
@@ -321,6 +363,23 @@ def clips(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
     yield cohort
 
 
+@pytest.fixture(scope="session")
+def recorded(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A study of the clips that has run to its end, not to be changed, and the stages executed."""
+    workspace = tmp_path_factory.mktemp("recorded") / "study"
+    overrides = REAL | {"study.cohort": relative(clips, workspace)}
+    make_workspace(workspace, preset=ROOT / "presets/real.yaml", overrides=overrides)
+    return workspace, repro(workspace, tracking="queue")
+
+
+@pytest.fixture
+def more(recorded: tuple[Path, list[str]]) -> Iterator[Path]:
+    """A copy of it that may be changed; beside it, where the path to the clips holds."""
+    copied = shutil.copytree(recorded[0], recorded[0].with_name("more"))
+    yield copied
+    shutil.rmtree(copied)
+
+
 @pytest.mark.xdist_group("real")
 class TestRealRecordings:
     def test_the_whole_cohort_is_valid(self, shared: Path) -> None:
@@ -330,20 +389,92 @@ class TestRealRecordings:
         assert done.returncode == 0, done.stdout
         assert "is valid: 8 of 8 participants, 32 videos, 32 ECGs" in done.stdout
 
-    def test_real_recordings_run_through_to_split(self, clips: Path, tmp_path: Path) -> None:
-        names = ("corpus.drawn", "affect.training.epochs", "stratify.ecg.variables", "select.top",
-                 "stratify.cutoff.permutations", "select.frames_per_video")  # fmt: skip
-        overrides = {name: TINY[name] for name in names}
-        overrides["study.cohort"] = relative(clips, tmp_path / "real")
-        make_workspace(tmp_path / "real", preset=ROOT / "presets/real.yaml", overrides=overrides)
-        assert sorted(repro(tmp_path / "real", "split")) == [
-            "affect", "corpus@drawn", "estimate@1", "extract@1", "intake", "select@1", "split",
-            "stratify",
-        ]  # fmt: skip
-        counts = table(tmp_path / "real", "extract/*/counts.parquet")
+    def test_real_recordings_run_through_to_the_report(
+        self, recorded: tuple[Path, list[str]]
+    ) -> None:
+        study, ran = recorded
+        data_half = ["corpus@drawn", "affect", "intake", "extract@1", "estimate@1", "stratify",
+                     "select@1", "split"]  # fmt: skip
+        assert sorted(ran) == sorted([*data_half, *trainings("1"), "evaluate", "stats", "report"])
+        counts = table(study, "extract/*/counts.parquet")
         assert len(counts) == 32 and (counts["frames_accepted"] > 0).all()
-        people = table(tmp_path / "real", "split/partitions.parquet")
+        people = table(study, "split/partitions.parquet")
         assert set(people["partition"]) == {"train", "validation", "test"}
-        proof = json.loads((tmp_path / "real/data/split/disjointness.json").read_text())
+        proof = json.loads((study / "data/split/disjointness.json").read_text())
         assert proof["disjoint"] is True
-        assert outdated(tmp_path / "real") == set()
+        # Every model has answered every test frame of its task, and both classes are tested.
+        tested = table(study, "split/conditions.parquet")
+        answers = table(study, "evaluate/predictions.parquet")
+        assert set(answers["training_group"]) == {"High", "Low", "Total", "Affect"}
+        assert len(answers) == 4 * len(tested)
+        baseline = answers[answers["condition"] == "baseline"]
+        assert (baseline.groupby(["task", "training_group"])["label"].nunique() == 2).all()
+        compared = table(study, "stats/comparison.parquet")
+        assert set(zip(compared["task"], compared["contrast"], strict=True)) == {
+            (task, contrast) for task in Dimension for contrast in ("High-Low", "High-Total")
+        }
+
+    def test_the_report_says_what_it_cannot_carry(self, recorded: tuple[Path, list[str]]) -> None:
+        page = " ".join((recorded[0] / "data/report/index.html").read_text().split())
+        assert "<strong>Recorded cohort.</strong>" in page
+        assert "Simulated cohort" not in page and "all simulated" not in page
+        assert (
+            "<strong>The network that estimates arousal and valence was trained on drawn faces."
+            "</strong> On these recordings its estimates mean nothing" in page
+        )
+        assert "Every model was trained 1 time (repetitions)" in page
+        for section in ("training", "recognition", "comparison", "checks"):
+            assert f'<section id="{section}"' in page
+        assert '<section id="planted"' not in page
+
+    def test_a_record_of_every_repetition_waits_for_mlflow(
+        self, recorded: tuple[Path, list[str]]
+    ) -> None:
+        queue = recorded[0] / "runs/tracking/queue"
+        records = [json.loads(path.read_text()) for path in sorted(queue.glob("*.json"))]
+        addresses = [r["tags"]["dvc_stage"] for r in records if r["kind"] == "training"]
+        assert sorted(addresses) == sorted(trainings("1"))
+        tested = [r["name"] for r in records if r["kind"] == "evaluation"]
+        assert sorted(tested) == sorted(
+            f"{task} {group} r01" for task in Dimension for group in ("High", "Low", "Total")
+        )
+        assert not (recorded[0] / "runs/mlflow.db").exists()
+
+    def test_again_skips_every_stage(self, recorded: tuple[Path, list[str]]) -> None:
+        done = run(recorded[0], "dvc", "repro")
+        assert done.returncode == 0, done.stdout
+        assert executed(done.stdout) == []
+        assert sorted(skipped(done.stdout)) == sorted(recorded[1])
+
+    def test_dvc_shows_metrics_differences_and_plots(self, more: Path) -> None:
+        metrics = more / "data/evaluate/metrics.json"
+        found = json.loads(metrics.read_text())
+        shown = answer(more, "dvc", "metrics", "show", "--json")
+        assert shown[""]["data"]["data/evaluate/metrics.json"]["data"] == found
+        assert set(found) == set(Dimension)
+        commit = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "ran")
+        for words in (("git", "add", "-A"), commit):
+            assert run(more, *words).returncode == 0
+        assert answer(more, "dvc", "metrics", "diff", "--json") == {}
+        best = found["arousal"]["baseline"]["High"]
+        old, best["accuracy"] = best["accuracy"], 2.0
+        metrics.unlink()  # not written into: it may be DVC's copy
+        metrics.write_text(json.dumps(found))
+        assert answer(more, "dvc", "metrics", "diff", "--json") == {
+            "data/evaluate/metrics.json": {
+                "arousal.baseline.High.accuracy": {"old": old, "new": 2.0, "diff": 2.0 - old}
+            }
+        }
+        done = run(more, "dvc", "plots", "show", "-o", "drawn")
+        assert done.returncode == 0, done.stdout
+        page = (more / "drawn/index.html").read_text()
+        kinds = ("roc/{}_baseline", "roc_auc/{}_baseline", "learning/{}")
+        for name in (kind.format(task) for kind in kinds for task in Dimension):
+            assert f"data/evaluate/plots/{name}.json" in page.replace("\\", "/")
+
+    def test_more_repetitions_are_new_blocks_and_finished_ones_stay(self, more: Path) -> None:
+        change_params(more, "training", blocks=["1", "2"])
+        # Forced downstream, since in a dry run nothing that a stage reads has changed yet.
+        assert sorted(repro(more, "--dry", "--force-downstream")) == sorted(
+            [*trainings("2"), "evaluate", "stats", "report"]
+        )

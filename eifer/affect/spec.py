@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Le, Lt
+
+from eifer.ranges import Count, NotNegative, Part, Positive, Share, Text
 
 
 @dataclass(frozen=True)
@@ -13,10 +18,10 @@ class AffectSpec:
     ``std`` the normalisation of RGB in [0, 1].
     """
 
-    backbone: str
-    size_px: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    backbone: Text
+    size_px: Count
+    mean: tuple[Share, Share, Share]
+    std: tuple[Positive, Positive, Positive]
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,11 @@ class Augmentation:
     (share) the largest change of geometry, to either side.
     """
 
-    flip: float
-    brightness: float
-    rotation_deg: float
-    shift: float
-    zoom: float
+    flip: Share
+    brightness: Share
+    rotation_deg: Annotated[float, Ge(0), Le(180)]
+    shift: Share
+    zoom: Annotated[float, Ge(0), Lt(1)]
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,12 @@ class AffectTraining:
     ``validation_share`` is the share of identities held out.
     """
 
-    epochs: int
-    batch: int
-    learning_rate: float
-    weight_decay: float
-    warmup_share: float
-    gradient_clip: float
-    ccc_weight: float
-    validation_share: float
+    epochs: Count
+    batch: Annotated[int, Ge(2)]
+    learning_rate: Positive
+    weight_decay: NotNegative
+    warmup_share: Share
+    gradient_clip: NotNegative
+    ccc_weight: NotNegative
+    validation_share: Part
     augmentation: Augmentation

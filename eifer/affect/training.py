@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,6 +20,7 @@ from eifer.affect.estimator import (
     classifier_names,
     usable_device,
 )
+from eifer.affect.reproducible import quietly, reproducibly
 from eifer.affect.spec import AffectSpec, AffectTraining, Augmentation
 from eifer.affect.weights import State, fit_state
 from eifer.errors import DesignError
@@ -98,7 +96,8 @@ def train(
             f"{len(rows['validation'])} are held out; give more, or a smaller validation_share."
         )
     place = usable_device(device)
-    with _reproducibly(sub_seed(seed, "affect", "network")), _quietly():
+    with reproducibly(one_thread=True), quietly():
+        torch.manual_seed(sub_seed(seed, "affect", "network"))
         network = AffectNetwork(spec)
         if initial is not None:
             _start_from(network, initial, spec)
@@ -422,32 +421,3 @@ def _module(
             }
 
     return Module()
-
-
-@contextmanager
-def _reproducibly(seed: int) -> Iterator[None]:
-    """Seeded random numbers, one thread, deterministic kernels; put back afterwards."""
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng():
-        try:
-            torch.manual_seed(seed)
-            torch.set_num_threads(1)
-            yield
-        finally:
-            torch.set_num_threads(before[0])
-            torch.use_deterministic_algorithms(before[1])
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Without Lightning's notes on devices, tips and data-loading workers."""
-    logger = logging.getLogger("pytorch_lightning")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pytorch_lightning")
-            warnings.filterwarnings("ignore", module="lightning_fabric")
-            yield
-    finally:
-        logger.setLevel(level)

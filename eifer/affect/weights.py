@@ -58,11 +58,12 @@ def save_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str,
     ``metadata`` (anything JSON can hold; no dates) is kept as one text under one
     key, because safetensors writes several keys in any order.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     plain = {name: state[name].detach().cpu().contiguous().clone() for name in sorted(state)}
     text = json.dumps(metadata, sort_keys=True, ensure_ascii=False)
-    save_file(plain, path, metadata={_METADATA_KEY: text})
+    # Not save_file, which hides a full disk in an error of its own.
+    path.write_bytes(save(plain, metadata={_METADATA_KEY: text}))
 
 
 def read_metadata(path: Path) -> dict[str, Any]:

@@ -28,15 +28,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from eifer.cohort.ratings import LEGAL, illegal, labelled
 from eifer.errors import InputError, Problem, RecordingError, did_you_mean, examples
 from eifer.hashing import sha256_file
+from eifer.ranges import Text
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.cohort import (
     CATEGORIES,
@@ -86,9 +88,9 @@ class Exclusion:
     mean the participant as a whole, whose files are then not read at all.
     """
 
-    participant: str
-    reason: str
-    run: int | None = None
+    participant: Text
+    reason: Text
+    run: Annotated[int, Ge(RUNS[0]), Le(RUNS[-1])] | None = None
     recording: Recording | None = None
 
     @property

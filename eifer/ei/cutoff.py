@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Annotated, Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from annotated_types import Ge, Le
 from scipy import special
 
 from eifer.ei.anova import (
@@ -35,6 +36,7 @@ from eifer.ei.anova import (
     within_person,
 )
 from eifer.errors import DesignError, did_you_mean, examples
+from eifer.ranges import Count, Number, Part, Share
 from eifer.seeding import generator
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.ei import CUTOFF_SCAN, CUTOFF_TESTS
@@ -43,6 +45,7 @@ from eifer.vocabulary import Group
 Model = Literal["between", "mixed"]
 
 HIGHEST_SCORE = 1200
+Score = Annotated[int, Ge(0), Le(HIGHEST_SCORE)]
 BATCH = 2_000_000
 """Numbers held per array while permutations are tested: bounds memory, not results."""
 
@@ -71,22 +74,18 @@ class Scan:
 class ScanSpec:
     """The study's choices about its scan; see `scan`. Cutoffs are low, low + step ... high."""
 
-    low: int
-    high: int
-    step: int
+    low: Score
+    high: Score
+    step: Count
     model: Model
-    alpha: float
-    max_imbalance_share: float
-    permutations: int
+    alpha: Part
+    max_imbalance_share: Share
+    permutations: Number
 
     def __post_init__(self) -> None:
-        """Refuse what no scan can be made of."""
-        if self.step < 1 or not 0 <= self.low <= self.high <= HIGHEST_SCORE:
-            raise ValueError(f"cutoffs {self.low} to {self.high} in steps of {self.step}")
-        if not 0 < self.alpha < 1 or not 0 <= self.max_imbalance_share <= 1:
-            raise ValueError("alpha and max_imbalance_share are shares of 1")
-        if self.permutations < 0:
-            raise ValueError(f"permutations {self.permutations} is negative")
+        """Refuse a scan that ends before it begins."""
+        if self.low > self.high:
+            raise ValueError(f"cutoffs {self.low} to {self.high}: give the lower end first")
 
 
 def scan_hrv(

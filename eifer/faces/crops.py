@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import cv2
 import numpy as np
+from annotated_types import Ge
 
 from eifer.faces import decoding
 from eifer.faces.extraction import ExtractSpec, find
+from eifer.ranges import Part
 from eifer.tables.faces import EYES
 from eifer.tables.selection import CROPS
 from eifer.vocabulary import item_id
@@ -42,9 +44,9 @@ class CropSpec:
         Distance of the eyes from the upper edge, as a share of the side.
     """
 
-    size_px: int
-    eye_distance: float
-    eye_height: float
+    size_px: Annotated[int, Ge(16)]
+    eye_distance: Part
+    eye_height: Part
 
 
 def cut(rgb: Image, row: Mapping[Any, Any] | pd.Series[Any], spec: CropSpec) -> Image:

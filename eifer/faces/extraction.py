@@ -5,13 +5,16 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
+from annotated_types import Ge
 
 from eifer.faces import decoding, detection, landmarks, quality
+from eifer.ranges import Share
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.faces import COUNTS, FRAMES, MEASURES, count
 from eifer.vocabulary import FrameStatus
@@ -40,9 +43,17 @@ class ExtractSpec:
         What a face must be to be accepted.
     """
 
-    detector_width_px: int
-    min_candidate_score: float
+    detector_width_px: Annotated[int, Ge(32)]
+    min_candidate_score: Share
     quality: quality.QualitySpec
+
+    def __post_init__(self) -> None:
+        """Refuse a face that counts as sure before it is one."""
+        if self.min_candidate_score > self.quality.min_face_score:
+            raise ValueError(
+                f"min_candidate_score {self.min_candidate_score} is above "
+                f"quality.min_face_score {self.quality.min_face_score}"
+            )
 
 
 def extract_video(
@@ -85,20 +96,22 @@ def extract_video(
 
 
 def has_face(path: Path, *, samples: int, spec: ExtractSpec) -> bool:
-    """Look for a confident face in ``samples`` frames spread over the video.
+    """Look for a confident face in ``samples`` frames spread over the video, then in all.
 
-    Stops at the first, so that it costs a frame or two for most videos. For
-    validation: a face that shows between the samples only is missed.
+    Stops at the first, so that it costs a frame or two for most videos; only one
+    without a face in the samples is decoded as a whole.
 
     Raises
     ------
     RecordingError
-        If the video cannot be decoded at these places.
+        If the video cannot be decoded where it is looked at.
     """
     finder, _ = _models(spec.detector_width_px, spec.min_candidate_score)
+    sampled = (rgb for _, rgb in decoding.samples(path, samples))
+    every = (rgb for _, _, rgb in decoding.frames(path))
     return any(
         face.score >= spec.quality.min_face_score
-        for _, rgb in decoding.samples(path, samples)
+        for rgb in chain(sampled, every)
         for face in finder(rgb)
     )
 

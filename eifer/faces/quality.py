@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from eifer.ranges import NotNegative, Share
 from eifer.vocabulary import RejectionReason
 
 if TYPE_CHECKING:
@@ -90,15 +91,15 @@ class QualitySpec:
         focus, motion and compression.
     """
 
-    min_face_score: float
-    min_presence: float
-    max_eye_closed: float
-    max_covered: float
-    colour_tolerance: float
-    detail_tolerance: float
-    spread_tolerance: float
-    light_tolerance: float
-    blur_tolerance: float
+    min_face_score: Share
+    min_presence: Share
+    max_eye_closed: Share
+    max_covered: Share
+    colour_tolerance: NotNegative
+    detail_tolerance: NotNegative
+    spread_tolerance: NotNegative
+    light_tolerance: NotNegative
+    blur_tolerance: NotNegative
 
 
 def complexion(mesh: Mesh) -> Bytes:

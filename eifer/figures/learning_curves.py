@@ -22,6 +22,8 @@ def draw(curves: pd.DataFrame) -> Figure:
         loss, score = grid[0][column], grid[1][column]
         for group in ORDER:
             mine = curves[(curves["task"] == task) & (curves["training_group"] == group)]
+            if mine.empty:  # no entry in the legend either
+                continue
             for (name, style), axes in (
                 (("train_loss", ":"), loss),
                 (("validation_loss", "-"), loss),

@@ -1,4 +1,7 @@
-"""Where a training stands after an epoch, and its file: whole or not there, never a pickle."""
+"""Where a training stands after an epoch, and its file: whole or not there.
+
+The file is torch's, and read as tensors and plain values only: it runs no code.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,23 @@ from eifer.errors import StudyError
 
 Curve = dict[str, float | int | str]
 
+ELSEWHERE = (
+    "seeding.py",
+    "metrics.py",
+    "affect/estimator.py",
+    "affect/reproducible.py",
+    "affect/weights.py",
+)
+"""What decides a training's result outside this package, in files of `eifer`."""
+
 
 @dataclass
 class Progress:
     """What a training needs to go on after ``epoch`` finished epochs as if it had never stopped.
 
     Random numbers need not be kept: each epoch's are drawn from its own sub-seed. ``curves``
-    has a row an epoch; ``kept_*`` belong to the best one so far (from 1; 0: none yet).
+    has a row an epoch; ``kept_*`` belong to the best one so far (from 1; 0: none yet), whose
+    merit is its validation macro F1 and, between equals, minus its validation loss.
     """
 
     epoch: int = 0
@@ -34,13 +47,13 @@ class Progress:
     optimizer: dict[str, Any] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
     kept_epoch: int = 0
-    kept_macro_f1: float = -1.0
+    kept_merit: tuple[float, float] = (-1.0, 0.0)
     kept_network: State = field(default_factory=dict)
     kept_logits: Tensor = field(default_factory=lambda: torch.empty(0))
 
 
 def fingerprint(facts: Mapping[str, Any]) -> str:
-    """SHA-256 of ``facts`` (JSON), of this package's sources and of the libraries' versions.
+    """SHA-256 of ``facts`` (JSON), of the sources and library versions that it follows from.
 
     A checkpoint of anything else would end in weights that no undisturbed training gives.
     """
@@ -106,6 +119,6 @@ def read_checkpoint(path: Path, mark: str) -> Progress | None:
 def _sources() -> str:
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    for path in [*sorted(here.glob("*.py")), here.parent / "seeding.py"]:
+    for path in [*sorted(here.glob("*.py")), *(here.parent / name for name in ELSEWHERE)]:
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()

@@ -24,6 +24,8 @@ from eifer.seeding import sub_seed
 OnEpoch = Callable[[Curve], None]
 """Called after every epoch, when it is safe in the checkpoint, with its row of the curves."""
 
+REMEDY = "Lower the learning rates of its phase, or look at these crops."
+
 
 class Learner(pl.LightningModule):
     """The network with its losses, learning rates and bookkeeping; see `Recipe` for the method.
@@ -31,6 +33,9 @@ class Learner(pl.LightningModule):
     `begin` sets the phase; a Trainer then runs that phase's remaining epochs. After each
     epoch ``progress`` holds all that is needed to go on, ``save`` writes it, and ``on_epoch``
     is told.
+
+    A loss that is no number stops the training: on a CPU at that step, on a GPU at the end of the
+    epoch, since to look at a loss is to wait for the device.
     """
 
     def __init__(
@@ -98,10 +103,10 @@ class Learner(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch, to be minimised."""
-        del batch_idx
         bce, mse = self._losses(self.run[0](batch.images), batch.labels, batch.estimates)
         loss = bce + self.recipe.regression_weight * mse
-        # Looked at once an epoch: each look would make the host wait for a GPU.
+        if self.device.type == "cpu" and not loss.isfinite():
+            raise self._infinite(batch_idx, float(loss.detach()))
         self.train_losses.append(torch.stack([loss.detach(), bce.detach(), mse.detach()]))
         return loss
 
@@ -155,9 +160,10 @@ class Learner(pl.LightningModule):
                 "backbone_learning_rate": rates[1],
             }
         )
-        if judged["macro_f1"] > self.progress.kept_macro_f1:
+        merit = (judged["macro_f1"], -float(bce + self.recipe.regression_weight * mse))
+        if merit > self.progress.kept_merit:
             self.progress.kept_epoch = epoch + 1
-            self.progress.kept_macro_f1 = judged["macro_f1"]
+            self.progress.kept_merit = merit
             self.progress.kept_network = self._weights()
             self.progress.kept_logits = logits
 
@@ -193,19 +199,22 @@ class Learner(pl.LightningModule):
 
     def _refuse_infinite(self, train: Tensor, logits: Tensor, values: Tensor) -> None:
         epoch = self.progress.epoch
-        remedy = "Lower the learning rates of its phase, or look at these crops."
         bad = (~train.isfinite().all(1)).nonzero().flatten().tolist()
         if bad:
-            of_epoch = epoch_batches(self.data, self.recipe.batch, seed=self.seed, epoch=epoch)
-            items = self.data.items[np.sort(of_epoch[bad[0]])].tolist()
-            raise DesignError(
-                f"training: epoch {epoch + 1}, batch {bad[0] + 1} of {self.steps}: the loss is "
-                f"{float(train[bad[0], 0])} on {len(items)} items ({examples(items)}). {remedy}"
-            )
+            raise self._infinite(bad[0], float(train[bad[0], 0]))
         lost = ~(logits.isfinite() & values.isfinite())
         if lost.any():
             items = list(itertools.compress(self.data.items[self.data.validation], lost.tolist()))
             raise DesignError(
                 f"training: epoch {epoch + 1}: the outputs for {len(items)} validation items "
-                f"({examples(items)}) are not finite. {remedy}"
+                f"({examples(items)}) are not finite. {REMEDY}"
             )
+
+    def _infinite(self, step: int, loss: float) -> DesignError:
+        epoch = self.progress.epoch
+        of_epoch = epoch_batches(self.data, self.recipe.batch, seed=self.seed, epoch=epoch)
+        items = self.data.items[np.sort(of_epoch[step])].tolist()
+        return DesignError(
+            f"training: epoch {epoch + 1}, batch {step + 1} of {self.steps}: the loss is "
+            f"{loss} on {len(items)} items ({examples(items)}). {REMEDY}"
+        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-from eifer.errors import DesignError
 from eifer.models.spec import Phase, Rate
 
 
@@ -22,18 +21,3 @@ def rate_at(step: int, steps_per_epoch: int, phase: Phase, rate: Rate) -> float:
         return rate.start + (rate.peak - rate.start) * (step + 1) / warmup
     rest = phase.epochs * steps_per_epoch - warmup
     return rate.peak * 0.5 * (1 + math.cos(math.pi * (step - warmup + 1) / (rest + 1)))
-
-
-def check_phase(name: str, phase: Phase) -> None:
-    """Refuse a phase that cannot be run.
-
-    Raises
-    ------
-    DesignError
-        If it has no epoch, or a warm-up longer than itself.
-    """
-    if phase.epochs < 1 or not 0 <= phase.warmup_epochs <= phase.epochs:
-        raise DesignError(
-            f"training: phase {name!r} has {phase.epochs} epochs and {phase.warmup_epochs} of "
-            "warm-up; give at least one, and a warm-up no longer than all."
-        )

@@ -7,9 +7,12 @@ and no choice of the study depends on it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge
 
 from eifer.errors import ParamsError
+from eifer.ranges import Count, NotNegative, Number, Positive, Share, Text
 
 Heads = Literal["new", "carried"]
 """Whether a training draws new heads, or keeps those of its initial weights, if any."""
@@ -21,8 +24,8 @@ PhaseName = Literal["heads", "all"]
 class NetworkSpec:
     """A backbone by its registered name, and the side of the square crops it takes."""
 
-    backbone: str
-    size_px: int
+    backbone: Text
+    size_px: Count
 
 
 @dataclass(frozen=True)
@@ -33,17 +36,29 @@ class Augmentation:
     Gaussian's standard deviation. The third change, grayscale, has no size.
     """
 
-    probability: float
-    brightness: tuple[float, float]
-    blur_sigma_px: tuple[float, float]
+    probability: Share
+    brightness: tuple[NotNegative, NotNegative]
+    blur_sigma_px: tuple[NotNegative, NotNegative]
+
+    def __post_init__(self) -> None:
+        """Refuse a range that ends before it begins."""
+        for name in ("brightness", "blur_sigma_px"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} [{low}, {high}]: give the lower end first")
 
 
 @dataclass(frozen=True)
 class Rate:
     """A learning rate that rises from ``start`` to ``peak``, then falls to 0 along a cosine."""
 
-    start: float
-    peak: float
+    start: NotNegative
+    peak: Positive
+
+    def __post_init__(self) -> None:
+        """Refuse a rise that falls."""
+        if self.start > self.peak:
+            raise ValueError(f"the rate starts at {self.start}, above its peak {self.peak}")
 
 
 @dataclass(frozen=True)
@@ -53,19 +68,33 @@ class Phase:
     ``backbone`` null: the backbone is frozen, its normalisation statistics included.
     """
 
-    epochs: int
-    warmup_epochs: int
+    epochs: Count
+    warmup_epochs: Number
     heads: Rate
     backbone: Rate | None
+
+    def __post_init__(self) -> None:
+        """Refuse a warm-up longer than the phase."""
+        if self.warmup_epochs > self.epochs:
+            raise ValueError(f"{self.warmup_epochs} of {self.epochs} epochs are warm-up")
 
 
 @dataclass(frozen=True)
 class Thresholds:
     """Candidates for the decision threshold: ``low``, ``low`` + ``step`` ... ``high``."""
 
-    low: float
-    high: float
-    step: float
+    low: Share
+    high: Share
+    step: Positive
+
+    def __post_init__(self) -> None:
+        """Refuse what no candidates can be made of."""
+        steps = (self.high - self.low) / self.step if self.step > 0 else -1
+        if steps < 0 or abs(steps - round(steps)) > 1e-6:
+            raise ValueError(
+                f"thresholds {self.low} to {self.high} in steps of {self.step}; "
+                "give low <= high and a step that divides their distance"
+            )
 
 
 @dataclass(frozen=True)
@@ -75,18 +104,27 @@ class Recipe:
     The loss is BCE on the label, positives weighted n_neg / n_pos of the training data, plus
     ``regression_weight`` x MSE on the estimate. Gradients are clipped to the L2 norm
     ``gradient_clip``. The kept epoch is the one of best validation macro F1 at
-    ``epoch_threshold`` (ties: the first); the decision threshold is searched afterwards.
+    ``epoch_threshold`` (ties: the lowest validation loss); the decision threshold is searched
+    afterwards.
     """
 
     first: Phase
     second: Phase
-    batch: int
-    weight_decay: float
-    gradient_clip: float
-    regression_weight: float
-    epoch_threshold: float
+    batch: Annotated[int, Ge(2)]
+    weight_decay: NotNegative
+    gradient_clip: NotNegative
+    regression_weight: NotNegative
+    epoch_threshold: Share
     thresholds: Thresholds
     augmentation: Augmentation
+
+    def __post_init__(self) -> None:
+        """Refuse phases in the wrong order."""
+        if self.first.backbone is not None or self.second.backbone is None:
+            raise ValueError(
+                "the backbone rests in the first phase (backbone: null) and learns in the second "
+                "(backbone: {start, peak})"
+            )
 
     def phases(self) -> tuple[tuple[PhaseName, Phase], ...]:
         """The two phases in their order, by what learns in them."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import tempfile
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from torch import Tensor
 
 from eifer import metrics
 from eifer.affect.estimator import usable_device
+from eifer.affect.reproducible import quietly, reproducibly
 from eifer.affect.weights import State
 from eifer.errors import DesignError, StudyError
 from eifer.models.backbones import backbone_card
@@ -34,9 +32,8 @@ from eifer.models.checkpoint import (
 from eifer.models.data import TrainingData
 from eifer.models.learner import Learner, OnEpoch
 from eifer.models.network import start_from
-from eifer.models.schedule import check_phase
 from eifer.models.spec import Hardware, Heads, NetworkSpec, Recipe
-from eifer.models.threshold import best_threshold, candidates
+from eifer.models.threshold import best_threshold
 
 
 @dataclass(frozen=True)
@@ -153,7 +150,7 @@ def _fit(task: _Task) -> Progress:
     if progress.epoch == total:
         return progress
     cpu = usable_device(task.hardware.device).type == "cpu"
-    with _reproducibly(cpu), _quietly(), tempfile.TemporaryDirectory() as scratch:
+    with reproducibly(one_thread=cpu), quietly(), tempfile.TemporaryDirectory() as scratch:
         network = start_from(
             task.spec, task.initial, heads=task.heads, seed=task.seed, origin=task.origin
         )
@@ -220,14 +217,6 @@ def _judged(progress: Progress, data: TrainingData, recipe: Recipe) -> Trained:
 
 
 def _check_recipe(subject: str, recipe: Recipe, data: TrainingData, hardware: Hardware) -> None:
-    for name, phase in recipe.phases():
-        check_phase(name, phase)
-    candidates(recipe.thresholds)
-    if recipe.first.backbone is not None or recipe.second.backbone is None:
-        raise DesignError(
-            f"{subject}: the backbone rests in the first phase (backbone: null) and learns in the "
-            "second (backbone: {start, peak}); the recipe says otherwise."
-        )
     if hardware.devices > 1 and min(recipe.batch, len(data.train)) < hardware.devices:
         raise DesignError(
             f"{subject}: a batch of {min(recipe.batch, len(data.train))} cannot be shared among "
@@ -248,7 +237,13 @@ def _in_processes(task: _Task) -> Progress:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         # A file is shared by the processes; arrays in arguments would be copied to each.
-        np.save(scratch / "images.npy", task.data.images)
+        try:
+            np.save(scratch / "images.npy", task.data.images)
+        except OSError as error:
+            raise StudyError(
+                f"training: the crops that its processes share cannot be written to {scratch} "
+                f"({error}). Make room, or name another folder in TMPDIR, and run again."
+            ) from error
         light = replace(task.data, images=np.empty(0, np.uint8))
         try:
             mp.spawn(
@@ -289,35 +284,3 @@ def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
-
-
-@contextmanager
-def _reproducibly(cpu: bool) -> Iterator[None]:
-    """One thread on a CPU; random numbers and torch's settings put back afterwards."""
-    threads = torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    with torch.random.fork_rng():
-        try:
-            if cpu:
-                torch.set_num_threads(1)
-            yield
-        finally:
-            torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(deterministic)
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Without Lightning's notes on devices and tips, and its advice on loaders not used here."""
-    loggers = [logging.getLogger(n) for n in ("pytorch_lightning", "lightning_fabric")]
-    levels = [one.level for one in loggers]
-    for one in loggers:
-        one.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            for module in ("pytorch_lightning", "lightning_fabric"):
-                warnings.filterwarnings("ignore", module=module)
-            yield
-    finally:
-        for one, level in zip(loggers, levels, strict=True):
-            one.setLevel(level)

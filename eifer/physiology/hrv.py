@@ -24,9 +24,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from annotated_types import MinLen
 from numpy.typing import NDArray
 
 from eifer.errors import Problem, StudyError, describe, did_you_mean
@@ -39,6 +41,7 @@ from eifer.physiology.peaks import (
     require_method,
 )
 from eifer.physiology.quality import EcgQuality, QualitySpec, assess, unreadable
+from eifer.ranges import NotNegative, Positive, Text
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.physiology import HRV_DOMAINS
 
@@ -77,19 +80,25 @@ class SpectrumSpec:
     Raises
     ------
     ValueError
-        For another method.
+        For another method, bands out of order, or a band beyond what the rate can show.
     """
 
     psd_method: str
-    interpolation_hz: float
-    lf_hz: tuple[float, float]
-    hf_hz: tuple[float, float]
+    interpolation_hz: Positive
+    lf_hz: tuple[NotNegative, Positive]
+    hf_hz: tuple[Positive, Positive]
 
     def __post_init__(self) -> None:
         if self.psd_method not in PSD_METHODS:
             raise ValueError(
                 f"spectral method {self.psd_method!r} is not among {', '.join(PSD_METHODS)}"
                 f"{did_you_mean(self.psd_method, PSD_METHODS)}"
+            )
+        (lf_low, lf_high), (hf_low, hf_high) = self.lf_hz, self.hf_hz
+        if not lf_low < lf_high <= hf_low < hf_high <= self.interpolation_hz / 2:
+            raise ValueError(
+                f"bands lf_hz {list(self.lf_hz)} and hf_hz {list(self.hf_hz)}: each rises, HF lies "
+                f"above LF, and both below half of interpolation_hz {self.interpolation_hz}"
             )
 
 
@@ -106,11 +115,11 @@ class EcgSpec:
     """
 
     method: str
-    powerline_hz: float
+    powerline_hz: Positive
     correct_artefacts: bool
     quality: QualitySpec
     spectrum: SpectrumSpec
-    variables: tuple[str, ...]
+    variables: Annotated[tuple[Text, ...], MinLen(1)]
 
     def __post_init__(self) -> None:
         # As ValueErrors, so that whoever reads the params can list them among other faults.

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from eifer.physiology.peaks import artefact_share, correct
+from eifer.ranges import NotNegative, Positive, Share
 
 LEAST_BEATS = 3
 """Two intervals: what it takes to speak of plausible times at all."""
@@ -28,20 +31,27 @@ class QualitySpec:
     outside them the likeliest explanation is a wrong sidecar or a wrong detection.
     """
 
-    lowest_sampling_hz: float
-    highest_sampling_hz: float
-    least_duration_s: float
-    flat_run_s: float
-    highest_flat_share: float
-    highest_clipped_share: float
-    window_s: float
-    lowest_hr_bpm: float
-    highest_hr_bpm: float
-    longest_interval_s: float
-    highest_interval_ratio: float
-    lowest_correlation: float
-    lowest_good_share: float
-    highest_artefact_share: float
+    lowest_sampling_hz: Positive
+    highest_sampling_hz: Positive
+    least_duration_s: NotNegative
+    flat_run_s: Positive
+    highest_flat_share: Share
+    highest_clipped_share: Share
+    window_s: Positive
+    lowest_hr_bpm: Positive
+    highest_hr_bpm: Positive
+    longest_interval_s: Positive
+    highest_interval_ratio: Annotated[float, Ge(1)]
+    lowest_correlation: Annotated[float, Ge(-1), Le(1)]
+    lowest_good_share: Share
+    highest_artefact_share: Share
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that nothing lies between."""
+        for what in ("sampling_hz", "hr_bpm"):
+            low, high = getattr(self, f"lowest_{what}"), getattr(self, f"highest_{what}")
+            if low > high:
+                raise ValueError(f"lowest_{what} {low} is above highest_{what} {high}")
 
 
 @dataclass(frozen=True)

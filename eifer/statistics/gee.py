@@ -20,6 +20,8 @@ Cluster = Literal["item_id", "participant_id"]
 SmallSample = Literal["mancl-derouen", "kauermann-carroll"]
 Ints = npt.NDArray[np.intp]
 
+ROUND_OFF = 1e-9
+"""A robust standard error (of a log odds ratio) below this is 0 but for the arithmetic."""
 COLUMNS = ["coef", "se", "odds_ratio", "ci_low", "ci_high", "statistic", "df", "p"]
 POWERS: Mapping[str, float] = {"mancl-derouen": 1.0, "kauermann-carroll": 0.5}
 """A cluster's residuals are multiplied by (I - H)^-power."""
@@ -120,6 +122,11 @@ def gee_odds_ratios(
             coef, se, alpha = fit
             df = math.inf if small_sample is None else n_clusters - 1.0
             rows.loc[fitted] = _odds_ratios(coef, se, df)
+            # Round-off over round-off can give any z: this once read OR 1.000, p = 1e-171.
+            alike = [group for group, one in zip(fitted, se, strict=True) if one < ROUND_OFF]
+            rows.loc[alike] = np.nan
+            why = "are right about the same items: nothing varies between them"
+            reasons |= {group: f"{group} and {reference} {why}" for group in alike}
     if blocked is not None:
         reasons |= {group: blocked for group in others if group not in reasons}
     return GeeOddsRatios(

@@ -46,19 +46,43 @@ def write_json(path: Path, content: object) -> None:
 def settle(partial: Path, final: Path) -> None:
     """Put the finished folder ``partial`` in the place of ``final``, whole or not at all.
 
-    Everything is flushed to the disk first, so that a power cut leaves either
-    the old folder or the new one.
+    Everything is flushed to the disk first, so that a power cut leaves the old
+    folder or the new one; between the two renames, the old one for `recover`.
     """
-    for file in sorted(partial.rglob("*")):
-        if file.is_file():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-    former = final.with_name(final.name + ".former")
+    recover(final)
+    former = _former(final)
     shutil.rmtree(former, ignore_errors=True)
+    for path in [*partial.rglob("*"), partial]:
+        _flush(path)
     if final.exists():
         final.rename(former)
-    partial.rename(final)
+    try:
+        partial.rename(final)
+    except OSError:
+        recover(final)
+        raise
+    _flush(final.parent)
     shutil.rmtree(former, ignore_errors=True)
+
+
+def recover(final: Path) -> None:
+    """Put back the old folder, where `settle` was cut off before the new one had its place."""
+    if not final.exists() and _former(final).exists():
+        _former(final).rename(final)
+        _flush(final.parent)
+
+
+def _former(final: Path) -> Path:
+    return final.with_name(final.name + ".former")
+
+
+def _flush(path: Path) -> None:
+    """Have a file, or a folder's list of names, on the disk and not only in memory."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def fill(path: str, values: Mapping[str, str]) -> str:

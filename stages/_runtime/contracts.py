@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pandas as pd
 
 # Read when the package is imported, which is why this stands above the import.
-os.environ["GX_ANALYTICS_ENABLED"] = "false"
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 import great_expectations as gx
 import great_expectations.expectations as gxe
 from great_expectations.core.metric_domain_types import MetricDomainTypes

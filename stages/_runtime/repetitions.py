@@ -5,30 +5,28 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from eifer.errors import AssetError, DesignError, InputError, Problem, StudyError
+from eifer.errors import AssetError, DesignError, StudyError
 from eifer.hashing import sha256_file
 from eifer.models.backbones import backbone_card
 from eifer.models.data import TrainingData
 from eifer.models.spec import Hardware, NetworkSpec, block_repetitions
 from eifer.seeding import sub_seed
 from eifer.tables.partitions import SAMPLES
-from eifer.tables.selection import CROPS
 from eifer.tables.training import CURVES, REPETITIONS
 from eifer.vocabulary import Dimension, Group, Partition
 from stages._runtime import tracking
 from stages._runtime.artifacts import read_table
+from stages._runtime.crops import IMAGES, read_crops
 from stages._runtime.stage import PARAMS, Given, Made, Outcome, Report, Run
 from stages.params import load_params
 
@@ -36,7 +34,6 @@ if TYPE_CHECKING:  # torch and Lightning take ten seconds to import, too long fo
     from eifer.models.training import Trained
 
 ITEMS = Given("data/split/samples.parquet", SAMPLES)
-IMAGES = Given("data/select/wave-${study.waves}/crops", CROPS)
 WEIGHTS = Made("repetition-<r>.safetensors")
 CARDS = Made("cards.json")
 MODELS = Made("repetitions.parquet", REPETITIONS)
@@ -53,7 +50,6 @@ PARAMS_READ = (
 """All but ``training.blocks``, so that a new block leaves finished ones alone."""
 
 CHECKPOINTS = Path("runs/checkpoints")
-CHUNK = 256
 
 Origin = tuple[Path, str]
 """A file of weights to start from, and its SHA-256."""
@@ -114,8 +110,9 @@ def train_block(
             rows.append(facts)
             curves.append(CURVES.frame([{**model, **epoch} for epoch in trained.curves]))
             cards[path.name] = card
-            _record(run, facts, curves[-1], path, weights, started)
-    outcome = Outcome(
+            _record(run, facts, data, curves[-1], path, weights, started)
+    run.afterwards.append(lambda: shutil.rmtree(checkpoints, ignore_errors=True))
+    return Outcome(
         {
             WEIGHTS: None,
             CARDS: cards,
@@ -124,8 +121,6 @@ def train_block(
         },
         _report(rows, data, learns_from, run),
     )
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return outcome
 
 
 def affect_origin(run: Run, weights: Given) -> Callable[[int], Origin]:
@@ -152,7 +147,7 @@ def training_data(run: Run, learns_from: Group) -> TrainingData:
     InputError
         If a crop is missing or has another size than the study's.
     """
-    task, side = Dimension(run.item["task"]), run.params.study.crop.size_px
+    task = Dimension(run.item["task"])
     samples = run.read(ITEMS)
     samples = samples[samples["task"] == task]
     if learns_from is not Group.TOTAL:
@@ -166,48 +161,11 @@ def training_data(run: Run, learns_from: Group) -> TrainingData:
     return TrainingData(
         items=samples["item_id"].to_numpy(dtype=str),
         participants=samples["participant_id"].to_numpy(dtype=str),
-        images=_crops(run.paths(IMAGES), samples, side),
+        images=read_crops(run, samples["video_id"], samples["item_id"].tolist()),
         labels=samples["label"].to_numpy(np.int64, copy=True),
         estimates=samples["estimate"].to_numpy(np.float32, copy=True),
         validates=(samples["partition"] == Partition.VALIDATION).to_numpy(bool, copy=True),
     )
-
-
-def _crops(folders: Sequence[Path], samples: pd.DataFrame, side: int) -> NDArray[np.uint8]:
-    """The items' crops ``[N, side, side, 3]``, read a few hundred at a time."""
-    place = {item: row for row, item in enumerate(samples["item_id"])}
-    images = np.empty((len(place), side, side, 3), np.uint8)
-    problems: list[Problem] = []
-    for video in sorted(set(samples["video_id"])):
-        shards = [path for folder in folders if (path := folder / f"{video}.parquet").exists()]
-        for shard in shards:
-            with pq.ParquetFile(shard) as file:
-                for batch in file.iter_batches(CHUNK, columns=["item_id", "crop"]):
-                    for item, crop in zip(*map(_values, batch.columns), strict=True):
-                        row = place.get(item)
-                        if row is None:
-                            continue
-                        if len(crop) != images[row].size:
-                            what = f"crop that is not {side} x {side}"
-                            remedy = "study.crop.size_px has changed since: repeat select"
-                            problems.append(Problem(what, item, remedy))
-                            continue
-                        images[row] = np.frombuffer(crop, np.uint8).reshape(side, side, 3)
-                        del place[item]
-    wrong = {problem.where for problem in problems}
-    problems += [
-        Problem("item without a crop", item, "repeat select and split together")
-        for item in place
-        if item not in wrong
-    ]
-    if problems:
-        raise InputError("training data", problems)
-    return images
-
-
-def _values(column: Any) -> list[Any]:
-    values: list[Any] = column.to_pylist()
-    return values
 
 
 def _seed(run: Run, number: int) -> int:
@@ -276,13 +234,11 @@ def _refuse_other_input(known: Mapping[str, Any], spec: NetworkSpec, weights: Pa
 
 
 def _save(path: Path, trained: Trained, card: Mapping[str, Any]) -> str:
-    from safetensors import SafetensorError
-
     from eifer.affect.weights import save_weights
 
     try:
         save_weights(path, trained.state, card)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise StudyError(
             f"weights {path.name}: cannot be written ({error}). Make room and start again: "
             "the finished epochs are kept in runs/checkpoints."
@@ -368,6 +324,7 @@ def model_card(
 def _record(
     run: Run,
     facts: Mapping[str, Any],
+    data: TrainingData,
     curve: pd.DataFrame,
     path: Path,
     weights: Path,
@@ -375,6 +332,8 @@ def _record(
 ) -> None:
     chosen = run.params.training
     names = ("task", "training_group", "repetition", "stage", "weights_sha256")
+    # The results first: MLflow's comparison plots what comes first.
+    results = sorted(facts, key=lambda name: not name.startswith("validation_"))
     tracking.trained(
         # The study's name only labels records. As the stage's param, a new name would train anew.
         tracking.Repetition(study=load_params(PARAMS).study.name, **{n: facts[n] for n in names}),
@@ -386,9 +345,11 @@ def _record(
             **asdict(chosen.recipe),
         },
         curves=curve,
-        numbers={n: v for n, v in facts.items() if isinstance(v, (int, float)) and n != "seed"},
+        numbers={n: facts[n] for n in results if n not in (*names, "seed")},
         inputs=[
             tracking.Input("samples", run.path(ITEMS)),
+            # Items, labels and crops as they were learnt from; the crops lie in several files.
+            tracking.Input("training_data", run.paths(IMAGES)[0], data.digest),
             tracking.Input("initial_weights", weights, facts["initial_sha256"]),
         ],
         weights=path,

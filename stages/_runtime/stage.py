@@ -9,6 +9,7 @@ old folder is what remains.
 from __future__ import annotations
 
 import argparse
+import errno
 import functools
 import os
 import shutil
@@ -35,6 +36,9 @@ from stages.params import load_params
 PARAMS = Path("params.yaml")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
+"""A disk or quota that is full, a read-only one, or a folder of somebody else."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ class Run:
         self.machine = machine
         self.seen: dict[str, pd.DataFrame] = {}
         self.checks: list[dict[str, Any]] = []
+        self.afterwards: list[Callable[[], None]] = []
+        """What to clear away once the result lies in its place, and not before."""
 
     def paths(self, given: Given) -> list[Path]:
         """Where ``given`` lies: several places where its path names a list in params."""
@@ -215,6 +221,7 @@ class Stage:
         final = Path(artifacts.fill(self.folder, {f"item.{k}": v for k, v in item.items()}))
         partial = final.with_name(final.name + ".partial")
         started = time.time()
+        artifacts.recover(final)
         try:
             params = _only(load_params(PARAMS), self.params)
             run = Run(self, params, item, partial, Machine())
@@ -229,6 +236,8 @@ class Stage:
         provenance.record(
             self.name, item, started, [p for g in self.given for p in run.paths(g)], final
         )
+        for clear in run.afterwards:
+            clear()
 
     def _fill(self, run: Run) -> None:
         absent = [str(p) for given in self.given for p in run.paths(given) if not p.exists()]
@@ -256,7 +265,15 @@ class Stage:
         except StudyError as error:
             print(f"{self.name}: {error}", file=sys.stderr)
             raise SystemExit(1) from None
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in UNWRITABLE:
+                what = "read or write" if error.errno == errno.EACCES else "write"
+                print(
+                    f"{self.name}: cannot {what} ({error}): make room (or rights) and run again; "
+                    "the former output is kept",
+                    file=sys.stderr,
+                )
+                raise SystemExit(1) from None
             traceback.print_exc()
             print(f"{self.name}: this is a fault of eifer, not of the data", file=sys.stderr)
             raise SystemExit(2) from None

@@ -46,7 +46,7 @@ import pandas as pd
 from eifer.errors import StudyError
 from eifer.hashing import sha256_file
 from stages._runtime import provenance
-from stages._runtime.artifacts import write_json
+from stages._runtime.artifacts import write_json, write_table
 from stages._runtime.privacy import no_telemetry
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ WEIGHTS = "weights.safetensors"
 CURRENT = "tags.kind = 'repetition' and tags.superseded = 'no'"
 SHOWN_METRICS = ("/macro_f1", "/roc_auc", "threshold")
 
-Figure = Path | bytes
 Record = dict[str, Any]
 
 _failures: list[str] = []
@@ -139,7 +138,6 @@ def trained(
     model: Model | None,
     started_s: float,
     ended_s: float,
-    figures: Mapping[str, Figure] | None = None,
 ) -> None:
     """Record a finished repetition: a run nested under its stage's run.
 
@@ -153,7 +151,7 @@ def trained(
     recipe
         Parameters, nested as they are in params; logged as ``optimiser.lr``.
     curves
-        One row per ``epoch``; every other numeric column becomes a curve.
+        Rows of the table ``CURVES``: every numeric column becomes a curve, and all a figure.
     numbers
         Single results (threshold, kept epoch ...); what is None or not finite is left out.
     inputs
@@ -164,8 +162,6 @@ def trained(
         How to load the weights again, or None to keep no model in MLflow.
     started_s, ended_s
         Seconds since 1970.
-    figures
-        File name to path or content.
     """
 
     def record() -> Record:
@@ -183,7 +179,7 @@ def trained(
         # MLflow's comparison first plots what came first: a result says more than a loss.
         made["metrics"] = _metrics(numbers) + _curves(curves)
         made["inputs"] = _inputs(inputs)
-        made["files"] = _stored(figures)
+        made["files"] = _figure("learning_curves", curves)
         if model is not None:
             made["model"] = {**asdict(model), "weights": weights.name}
             made["files"][weights.name] = weights
@@ -196,21 +192,25 @@ def evaluated(
     which: Repetition,
     *,
     numbers: Mapping[str, object],
+    answers: pd.DataFrame,
     inputs: Sequence[Input] = (),
-    figures: Mapping[str, Figure] | None = None,
+    outputs: Mapping[str, str] | None = None,
 ) -> None:
     """Add test results to the run of a repetition; without such a run, one is made.
 
     ``numbers`` are named ``"condition/metric"``: MLflow draws a section per condition.
+    ``answers`` are the model's rows of the table ``PREDICTIONS``, drawn as ROC curves;
+    ``outputs`` gives each file that the stage made from them by its SHA-256.
     """
 
     def record() -> Record:
         made = _repetition(which, None, "evaluation", time.time())
         made["metrics"] = _metrics(numbers)
         made["inputs"] = _inputs(inputs, context="testing")
-        made["files"] = _stored(figures)
-        made["tags"]["evaluated"] = "yes"
-        made["id"] = _digest(made["run_key"], "evaluation", made["metrics"], made["inputs"])
+        made["files"] = _figure("roc_curves", answers)
+        made["tags"] |= {"evaluated": "yes"} | _outputs(outputs)
+        said = made["metrics"], made["inputs"], outputs
+        made["id"] = _digest(made["run_key"], "evaluation", *said)
         return made
 
     _track(record)
@@ -223,26 +223,40 @@ def stated(
     item: Mapping[str, str],
     recipe: Mapping[str, object],
     numbers: Mapping[str, object],
+    comparison: pd.DataFrame,
     started_s: float,
     ended_s: float,
     inputs: Sequence[Input] = (),
-    figures: Mapping[str, Figure] | None = None,
+    outputs: Mapping[str, str] | None = None,
 ) -> None:
-    """Record a stage that gives one result and trains nothing: numbers on the stage's own run."""
+    """Record a stage that compares and trains nothing: numbers on the stage's own run.
+
+    ``comparison`` is the table ``COMPARISON``, drawn beside the published differences.
+    """
 
     def record() -> Record:
+        from eifer import published
+
         made = _stage_run(study, stage, recipe)
         made["kind"] = "statement"
         made["made_ms"], made["started_ms"] = round(ended_s * 1000), round(started_s * 1000)
-        made["tags"]["dvc_stage"] = _address(stage, item)
+        made["tags"] |= {"dvc_stage": _address(stage, item)} | _outputs(outputs)
         made["params"] = _flat({**item, **recipe})
         made["metrics"] = _metrics(numbers)
         made["inputs"] = _inputs(inputs)
-        made["files"] = _stored(figures)
-        made["id"] = _digest(made["run_key"], made["metrics"], made["params"], made["inputs"])
+        made["files"] = _figure("contrasts", comparison, published.contrasts())
+        said = made["metrics"], made["params"], made["inputs"], outputs
+        made["id"] = _digest(made["run_key"], *said)
         return made
 
     _track(record)
+
+
+def table_sha256(table: pd.DataFrame) -> str:
+    """The SHA-256 of the file that a stage will write for ``table``."""
+    with tempfile.NamedTemporaryFile() as file:
+        write_table(Path(file.name), table)
+        return sha256_file(Path(file.name))
 
 
 def sync() -> Counts:
@@ -261,15 +275,6 @@ def sync() -> Counts:
             if isinstance(error, TimeoutError) or not _answers(_uri()):
                 break
     return Counts(sent, len(list(QUEUE.glob("*.json"))), tuple(problems[:5]))
-
-
-def prepare() -> None:
-    """Make the database once, before several processes open it; every first send does so too."""
-    try:
-        with _locked():
-            _client()
-    except Exception as error:
-        _warn(_in_short(error))
 
 
 # --- the pages -----------------------------------------------------------------------------------
@@ -368,7 +373,12 @@ def _print_pages(client: MlflowClient, base: str) -> None:
 def _views(runs: Sequence[Run]) -> dict[str, dict[str, object]]:
     """The table of repetitions and that of their means, as MLflow's pages keep a shared view."""
     metrics = sorted({metric for run in runs for metric in run.data.metrics})
-    shown = [f"metrics.`{metric}`" for metric in metrics if metric.endswith(SHOWN_METRICS)]
+    # What is measured at .5 (condition_half) can be added; with it the table is too wide to read.
+    shown = [
+        f"metrics.`{metric}`"
+        for metric in metrics
+        if metric.endswith(SHOWN_METRICS) and "_half/" not in metric
+    ]
     name = "attributes.`Run Name`"
     repetitions: dict[str, object] = {
         "searchFilter": CURRENT + "".join(f" and tags.stage != '{s}'" for s in INTERMEDIATE),
@@ -531,8 +541,24 @@ def _sha256(path: Path, changed_ns: int) -> str:
     return _digest([[p.relative_to(path).as_posix(), sha256_file(p)] for p in files], length=64)
 
 
-def _stored(figures: Mapping[str, Figure] | None) -> dict[str, Figure]:
-    return {f"figures/{name}": content for name, content in (figures or {}).items()}
+def _outputs(outputs: Mapping[str, str] | None) -> dict[str, str]:
+    return {f"sha256.{name}": sha256 for name, sha256 in (outputs or {}).items()}
+
+
+def _figure(name: str, *tables: pd.DataFrame) -> dict[str, bytes]:
+    """The figure of ``eifer.figures`` called ``name``, as a file of the record.
+
+    Imported here and by no stage, so that a changed figure does not train a network again.
+    """
+    try:
+        from eifer.figures.style import drawing, svg
+
+        draw = importlib.import_module(f"eifer.figures.{name}").draw
+        with drawing():
+            return {f"figures/{name}.svg": svg(draw(*tables)).encode()}
+    except Exception as error:  # the numbers are worth a record without it
+        _warn(f"{name} could not be drawn ({_in_short(error)})")
+        return {}
 
 
 def _digest(*parts: object, length: int = 32) -> str:
@@ -554,8 +580,6 @@ def _queue(record: Record) -> Path:
         target.unlink(missing_ok=True)
         if isinstance(content, bytes):
             target.write_bytes(content)
-        elif name.startswith("figures/"):  # small, and perhaps drawn over for the next repetition
-            shutil.copyfile(content, target)
         else:
             _link(content, target)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")

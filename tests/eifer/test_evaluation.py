@@ -16,7 +16,6 @@ from eifer.evaluation import Model, items, measure, predict, predict_by_estimate
 from eifer.metrics import binary
 from eifer.tables.evaluation import METRICS, METRICS_OF_ITEMS, PREDICTIONS, SUMMARY
 from eifer.tables.partitions import CONDITIONS
-from eifer.tables.selection import CROPS
 from eifer.vocabulary import item_id
 
 VIDEOS = ("sub-01_run-1", "sub-01_run-2", "sub-02_run-1", "sub-02_run-2")
@@ -167,33 +166,6 @@ def test_scores_that_are_no_scores_name_their_items(conditions: pd.DataFrame) ->
         predict(conditions, crops[1:], model, Network())
     with pytest.raises(InputError, match=r"shape \(32, 4"):
         predict(conditions, crops, model, lambda images: images[:, :, 0, 0] / 255)
-
-
-def test_crops_are_stacked_in_the_order_asked(conditions: pd.DataFrame) -> None:
-    names = items(conditions, "arousal")
-    rows = [
-        {
-            "item_id": name,
-            "video_id": name[:12],
-            "frame": int(name[-6:]),
-            "height_px": 2,
-            "width_px": 3,
-            "crop": bytes([place] * 18),
-        }
-        for place, name in enumerate(names)
-    ]
-    table = CROPS.frame(rows)
-    shards = [table[table["video_id"] == video] for video in reversed(VIDEOS)]
-    stacked = evaluation.stack(shards, names[5:9])
-    assert stacked.shape == (4, 2, 3, 3) and stacked.dtype == np.uint8
-    assert stacked[:, 1, 2, 0].tolist() == [5, 6, 7, 8]
-    with pytest.raises(InputError, match=rf"without a crop \(8\): {VIDEOS[0]}_frame-000000"):
-        evaluation.stack(shards[:3], names)
-    odd = CROPS.frame([rows[0], rows[1] | {"height_px": 3, "width_px": 2}])
-    with pytest.raises(InputError, match=r"another size \(1\): .*frame-000001"):
-        evaluation.stack([odd], names[:2])
-    with pytest.raises(InputError, match="without a crop"):
-        evaluation.stack([], names)
 
 
 def test_metrics_are_those_of_the_items(predictions: pd.DataFrame, measured: pd.DataFrame) -> None:

@@ -115,7 +115,7 @@ def test_recordings_are_opened_also_where_the_text_files_are_wrong(cohort: Path)
     assert "missing file or folder (1): stimuli.tsv" in text
     assert "wave without participants (1)" in text
     assert "recording cannot be read (1): sub-01_task-elicitation_run-1_video.mp4" in text
-    assert "video without a face in any of 3 frames looked at (1): sub-01/beh/" in text
+    assert "video without a face in any frame (1): sub-01/beh/" in text
 
 
 def test_what_is_named_once_is_not_named_again(cohort: Path, opened: list[str]) -> None:
@@ -149,6 +149,21 @@ def test_too_few_participants_are_counted_after_exclusions(cohort: Path, broken:
         (cohort / "stimuli.tsv").unlink()
     text = complaint(cohort, Exclusion("sub-02", "withdrew consent"))
     assert "too few participants to split: the design needs 2 (1): 1 are included" in text
+    # The remedy names what decides.
+    assert "lower intake.least_participants" in text and "split.design.test_per_group" in text
+
+
+def test_a_wave_of_which_every_video_is_excluded_is_named(cohort: Path) -> None:
+    people = cohort / "participants.tsv"
+    people.write_text(
+        "participant_id\tage\tsex\twave\nsub-01\t21\tF\tspring\nsub-02\t22\tM\tautumn\n"
+    )
+    waves = ("spring", "autumn")
+    films = Exclusion("sub-01", "camera fell", recording="video")
+    assert len(checked(cohort, waves=waves).videos) == 8
+    text = complaint(cohort, films, waves=waves)
+    assert "1 problem\n" in text
+    assert "wave without a face video (1): params.yaml: 'spring'" in text
 
 
 def test_a_folder_that_is_not_there_is_one_problem(tmp_path: Path) -> None:

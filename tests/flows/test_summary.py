@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from eifer.comparison import short_table as short_contrasts
 from eifer.errors import StudyError
+from eifer.evaluation import short_table as short_scores
 from eifer.tables.attrition import ATTRITION
+from eifer.tables.comparison import COMPARISON
+from eifer.tables.evaluation import METRICS_OF_ITEMS, SEARCHED, SUMMARY
 from eifer.tables.partitions import CLASS_COLUMNS, PARTITIONS
+from flows.graph import ROOT
 from flows.summary import show
 from stages._runtime.artifacts import write_json, write_table
 
@@ -17,6 +23,8 @@ from stages._runtime.artifacts import write_json, write_table
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "200")
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    shutil.copy(ROOT / "presets/demo.yaml", tmp_path / "params.yaml")
     extract, split = tmp_path / "data/extract/wave-1", tmp_path / "data/split"
     for folder, item in ((extract, {"wave": "1"}), (split, {})):
         folder.mkdir(parents=True)
@@ -78,7 +86,7 @@ def test_methods_exclusions_partitions_and_checks_are_told(
 ) -> None:
     said = lines(study, capsys)
     # Stages come in the order of the graph, not of the alphabet.
-    assert said.index("Title of extract (wave 1)") < said.index("Title of split")
+    assert said.index("Title of extract") < said.index("Title of split")
     assert "Did 42 things." in said
     assert "extract frame 20 2 eyes_closed" in said
     # Reasons that differ in their numbers only are one line.
@@ -105,7 +113,61 @@ def test_only_the_latest_run_of_a_stage_is_timed(
 def test_a_study_that_stopped_half_way_is_told_as_far_as_it_came(
     study: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for path in (study / "data/split").iterdir():
-        path.unlink()
+    shutil.rmtree(study / "data/split")
     said = lines(study, capsys)
-    assert "Title of extract (wave 1)" in said and "Title of split" not in said
+    assert "Title of extract" in said and "Title of split" not in said
+
+
+def test_tables_2_and_4_are_the_last_word_and_uncut_where_there_is_no_terminal(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    tests = [(t, c) for t in ("arousal", "valence") for c in ("baseline", "unambiguous")]
+    scores = SUMMARY.frame(
+        [
+            dict.fromkeys(SUMMARY.names)
+            | {"task": task, "condition": condition, "training_group": model, "metric": metric}
+            | {"threshold_kind": SEARCHED, "mean": 0.8123, "sd": 0.0456}
+            | {"n_repetitions": 5, "n_used": 5}
+            for task, condition in tests
+            for model in ("High", "Low", "Total", "Affect")
+            for metric in METRICS_OF_ITEMS
+        ]
+    )
+    # As wide as such numbers get.
+    numbers = {"delta": -0.0123, "ci_low": -0.1234, "ci_high": 0.1234}
+    ratio = {"odds_ratio": 12.345, "ci_low": 10.123, "ci_high": 123.456, "q": 0.0001}
+    contrasts = COMPARISON.frame(
+        [
+            dict.fromkeys(COMPARISON.names)
+            | {"task": task, "condition": condition, "contrast": contrast, "family": condition}
+            | {f"n_{name}": 5 for name in ("items", "positive", "participants", "repetitions")}
+            | {"mean_delta": -0.0123, "fisher_q": 0.0001, "sign_conflict": False}
+            | {"warnings": "one\ntwo"}
+            | {f"{method}_n_used": 5 for method in ("fisher", "pooled")}
+            | {f"pooled_{name}": value for name, value in numbers.items()}
+            | {f"gee_{name}": value for name, value in ratio.items()}
+            for task, condition in tests
+            for contrast in ("High-Low", "High-Total")
+        ]
+    )
+    for name, table, frame in (
+        ("evaluate", "summary", scores),
+        ("stats", "comparison", contrasts),
+    ):
+        shutil.copytree(study / "data/split", study / "data" / name)
+        write_table(study / "data" / name / f"{table}.parquet", frame)
+    said = lines(study, capsys)
+    second, fourth = (
+        next(place for place, line in enumerate(said) if line.startswith(f"Table {n} in short"))
+        for n in (2, 4)
+    )
+    for rows, block in (
+        (short_scores(scores), said[second:fourth]),
+        (short_contrasts(contrasts), said[fourth:]),
+    ):
+        assert " ".join(rows[0]) in block
+        shown = [line for line in block if line in {" ".join(row.values()) for row in rows}]
+        assert shown == [" ".join(row.values()) for row in rows]
+    assert "High-Total -0.0123 -0.0123 [-0.1234, +0.1234] < .001" in said[-3]
+    assert "Partitions" in said[:second] and "data checks passed" in said[-1]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eifer.errors import StudyError
+from eifer.errors import ParamsError, StudyError
 from flows.graph import ROOT
 from flows.workspace import make_workspace, relative
 from stages.params import load_params
@@ -42,7 +42,11 @@ def test_a_workspace_that_is_there_is_brought_up_to_date_and_keeps_its_results(
         path.write_text("kept")
     (made / "eifer/gone.py").write_text("a module that the code no longer has")
     (made / "eifer/errors.py").write_text("old")
-    make_workspace(tmp_path / "study", preset=DEMO, overrides={"study.seed": 8})
+    with pytest.raises(StudyError, match=r"params\.yaml says otherwise .*--replace-params"):
+        make_workspace(tmp_path / "study", preset=DEMO, overrides={"study.seed": 8})
+    assert (made / "eifer/errors.py").read_text() == "old"
+    seed = {"study.seed": 8}
+    make_workspace(tmp_path / "study", preset=DEMO, overrides=seed, replace_params=True)
     assert all(path.read_text() == "kept" for path in kept)
     assert not (made / "eifer/gone.py").exists()
     assert (made / "eifer/errors.py").read_bytes() == (ROOT / "eifer/errors.py").read_bytes()
@@ -66,6 +70,68 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 def test_an_override_of_a_param_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match=r"studdy\.seed"):
         make_workspace(tmp_path / "study", preset=DEMO, overrides={"studdy.seed": 7})
+
+
+@pytest.mark.parametrize(
+    ("preset", "overrides", "said"),
+    [
+        ("study: [", {}, "not YAML"),
+        ("study: {}", {}, "parameter missing"),
+        (None, {}, "is missing"),
+        (DEMO.read_text(), {"study.sed": 7}, "study.sed; did you mean 'seed'"),
+        (DEMO.read_text(), {"select.top": 0}, "preset.yaml with select.top"),
+    ],
+)
+def test_params_are_checked_before_anything_is_written(
+    tmp_path: Path, preset: str | None, overrides: dict[str, object], said: str
+) -> None:
+    if preset is not None:
+        (tmp_path / "preset.yaml").write_text(preset)
+    with pytest.raises(ParamsError) as refused:
+        make_workspace(tmp_path / "study", preset=tmp_path / "preset.yaml", overrides=overrides)
+    assert said in str(refused.value)
+    assert not (tmp_path / "study").exists()
+
+
+def test_another_dvc_project_is_no_study(tmp_path: Path) -> None:
+    """It may have an eifer/ or a reports/ of its own."""
+    (tmp_path / "dvc.yaml").write_text("stages: {}")
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports/thesis.tex").write_text("years of work")
+    with pytest.raises(StudyError, match="not empty and not a study"):
+        make_workspace(tmp_path, preset=DEMO)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dvc.yaml", "reports"]
+
+
+@pytest.mark.parametrize("place", ["", "reports/new", "eifer"])
+def test_a_study_is_not_copied_into_itself(tmp_path: Path, place: str) -> None:
+    one = make_workspace(tmp_path / "one", preset=DEMO)
+    before = sorted(one.rglob("*"))
+    with pytest.raises(StudyError, match=r"is to be copied|in the code of"):
+        make_workspace(one / place, preset=DEMO, source=one)
+    with pytest.raises(StudyError, match=r"is to be copied|in the code of"):
+        make_workspace(one, preset=DEMO, source=one / place)
+    assert sorted(one.rglob("*")) == before
+
+
+def test_params_that_say_the_same_are_kept_as_they_are_written(tmp_path: Path) -> None:
+    made = make_workspace(tmp_path / "study", preset=DEMO)
+    (made / "params.yaml").write_text("# my notes\n" + DEMO.read_text())
+    make_workspace(made, preset=DEMO)
+    assert (made / "params.yaml").read_text().startswith("# my notes")
+
+
+def test_built_reports_are_not_copied_and_those_of_a_workspace_stay(tmp_path: Path) -> None:
+    one = make_workspace(tmp_path / "one", preset=DEMO)
+    for name in ("index.html", "figures/a.svg", "tables/b.csv"):
+        (one / "reports" / name).parent.mkdir(exist_ok=True)
+        (one / "reports" / name).write_text("of study one")
+    (one / "presets/mine.yaml").write_text(DEMO.read_text())
+    two = make_workspace(tmp_path / "two", preset=DEMO, source=one)
+    names = {path.name for path in (two / "reports").iterdir()}
+    assert "spec.yml" in names and not names & {"index.html", "figures", "tables"}
+    make_workspace(one, preset=DEMO)
+    assert (one / "reports/figures/a.svg").exists() and (one / "presets/mine.yaml").exists()
 
 
 def test_a_cohort_is_named_from_the_workspace(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -77,6 +78,45 @@ def test_a_finished_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
     artifacts.settle(partial, final)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert [path.name for path in final.iterdir()] == ["new"]
+
+
+def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial, final = tmp_path / "out.partial", tmp_path / "out"
+    for folder, name in ((partial, "new"), (final, "old")):
+        folder.mkdir()
+        (folder / name).touch()
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self == partial:
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(OSError, match="No space"):
+        artifacts.settle(partial, final)
+    assert [path.name for path in final.iterdir()] == ["old"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.partial"]
+
+
+def test_what_a_power_cut_left_between_two_renames_is_not_lost(tmp_path: Path) -> None:
+    final, former, partial = (tmp_path / f"out{end}" for end in ("", ".former", ".partial"))
+    former.mkdir()
+    (former / "old").write_text("old")
+    artifacts.recover(final)
+    assert [path.name for path in final.iterdir()] == ["old"] and not former.exists()
+    # And where there is both, what has its place is the newer.
+    former.mkdir()
+    artifacts.recover(final)
+    assert former.exists() and (final / "old").exists()
+    # A second attempt that fails must not cost what the first had put aside.
+    shutil.rmtree(former)
+    final.rename(former)
+    with pytest.raises(FileNotFoundError):
+        artifacts.settle(partial, final)
+    assert [path.name for path in final.iterdir()] == ["old"]
 
 
 def test_places_are_filled_in() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from eifer.tables.selection import CROPS
 from eifer.tables.training import CURVES, REPETITIONS
 from eifer.vocabulary import Group
 from stages._runtime import repetitions
+from stages._runtime import stage as runtime
 from stages._runtime.artifacts import read_table, write_table
 from stages._runtime.repetitions import MODELS, block_repetitions, train_block
 from stages._runtime.stage import Run
@@ -51,6 +53,13 @@ MACHINE = SimpleNamespace(
     deterministic=True,
 )
 MakeRun = Callable[..., Run]
+
+
+def params(backbone: str = "test_efficientnet") -> Any:
+    return SimpleNamespace(
+        study=SimpleNamespace(seed=1, waves=("1",), crop=SimpleNamespace(size_px=PX)),
+        training=SimpleNamespace(backbone=backbone, heads="new", recipe=RECIPE),
+    )
 
 
 @pytest.fixture
@@ -111,12 +120,8 @@ def make_run(study: Path, tracked: list[Any]) -> MakeRun:
     def make(block: str, *, stage: Any = pretrain_ei, backbone: str = "test_efficientnet") -> Run:
         folder = Path(f"data/{stage.name}/task-arousal_group-High_block-{block}")
         folder.mkdir(parents=True, exist_ok=True)
-        params = SimpleNamespace(
-            study=SimpleNamespace(seed=1, waves=("1",), crop=SimpleNamespace(size_px=PX)),
-            training=SimpleNamespace(backbone=backbone, heads="new", recipe=RECIPE),
-        )
         item = {"task": "arousal", "group": "High", "block": block}
-        return Run(stage, params, item, folder, MACHINE)  # type: ignore[arg-type]
+        return Run(stage, params(backbone), item, folder, MACHINE)  # type: ignore[arg-type]
 
     return make
 
@@ -160,7 +165,6 @@ def test_what_a_block_leaves(make_run: MakeRun, tracked: list[Any]) -> None:
         assert card == json.loads(json.dumps(outcome.made[repetitions.CARDS][path.name]))
         assert card["licence"] == "CC0" and card["intended_use"] and card["limits"]
         assert load(path, sha256)(np.zeros((2, PX, PX, 3), np.uint8)).shape == (2,)
-    assert not Path("runs/checkpoints/pretrain_ei@arousal@High@1-2").exists()
     which, more = tracked[1]
     assert (which.study, which.repetition) == ("a study", 2)
     assert which.weights_sha256 == models["weights_sha256"][1]
@@ -181,6 +185,7 @@ def test_after_a_kill_what_was_finished_is_not_trained_again(
     run = make_run("1-2")
     pretrain(run)
     whole = weights(run)
+    shutil.rmtree("runs/checkpoints")
     epochs: list[tuple[int, int]] = []
     from eifer.models import learner
 
@@ -200,6 +205,40 @@ def test_after_a_kill_what_was_finished_is_not_trained_again(
     pretrain(run)
     assert len(epochs) == 4
     assert weights(run) == whole
+
+
+def test_finished_trainings_outlive_a_disk_that_is_full_at_the_end(
+    study: Path, tracked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from eifer.models import learner
+
+    monkeypatch.setattr(runtime, "load_params", lambda path: params())
+    monkeypatch.setattr(runtime, "Machine", lambda: MACHINE)
+    item, folder = {"task": "arousal", "group": "High", "block": "1-2"}, Path("data/pretrain_ei")
+
+    def made() -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    pretrain_ei(item)
+    whole = made()
+    assert len(whole) == 7 and not list(Path("runs/checkpoints").rglob("*"))
+    shutil.rmtree(folder)
+
+    def full(path: Path, frame: pd.DataFrame) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(runtime.artifacts, "write_table", full)
+        pretrain_ei(item)
+    assert made() == {}
+
+    def never(self: Any) -> None:
+        raise AssertionError("an epoch is trained again")
+
+    monkeypatch.setattr(learner.Learner, "on_train_epoch_start", never)
+    pretrain_ei(item)
+    assert made() == whole
+    assert not list(Path("runs/checkpoints").rglob("*"))
 
 
 def test_fine_tuning_starts_from_the_repetition_of_the_same_number(make_run: MakeRun) -> None:

@@ -334,7 +334,8 @@ def test_everything_the_report_can_show_is_declared_and_the_other_way_round() ->
     assert {i["table"] for i in items if "table" in i} == set(TABLES)
     for package, known in (("figures", FIGURES), ("summaries", TABLES)):
         files = {path.stem for path in (ROOT / "eifer" / package).glob("*.py")}
-        assert files - {"__init__", "style"} == set(known)
+        # roc_curves are of one model, and so in its run in MLflow.
+        assert files - {"__init__", "style", "roc_curves"} == set(known)
 
 
 @pytest.mark.parametrize(

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import resource
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
+from eifer.affect.weights import save_weights
 from eifer.errors import ContractError, StudyError
 from eifer.seeding import sub_seed
 from eifer.tables.schema import Column, Rule, Table
 from flows.graph import ROOT
+from stages._runtime import artifacts
 from stages._runtime.artifacts import read_table, write_table
-from stages._runtime.stage import Given, Made, Outcome, Report, Run, Stage, stage
+from stages._runtime.stage import UNWRITABLE, Given, Made, Outcome, Report, Run, Stage, stage
 
 
 def _without_word(table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -124,6 +130,8 @@ def failing(kind: str) -> Stage:
             raise RuntimeError("power")
         if kind == "interrupted":
             raise KeyboardInterrupt
+        if kind == "full":
+            raise OSError(errno.ENOSPC, "No space left on device", "data/echo/note.json")
         extra = pd.DataFrame({"word": ["a" if kind == "twice" else "unheard of"]})
         return Outcome({HEARD: pd.concat([heard, extra]), NOTE: None}, REPORT)
 
@@ -138,6 +146,7 @@ def failing(kind: str) -> Stage:
         ("twice", ContractError, "one row for each word: 2 of 3 rows break this: word=a"),
         ("unknown", ContractError, "a word is one of words: 1 of 3 rows break this: word=unheard"),
         ("raises", RuntimeError, "power"),
+        ("full", OSError, "No space left on device"),
         ("interrupted", KeyboardInterrupt, None),
     ],
 )
@@ -154,6 +163,15 @@ def test_a_failure_leaves_what_was_there(
     assert left() == before
     assert words("data/echo/wave-1/echoes.parquet") == ["a", "b"]
     assert len(list(Path("runs/provenance").iterdir())) == 1
+
+
+def test_a_failure_after_a_power_cut_brings_back_what_was_there() -> None:
+    echo({"wave": "1"})
+    before = left()
+    Path("data/echo/wave-1").rename("data/echo/wave-1.former")
+    with pytest.raises(RuntimeError, match="power"):
+        failing("raises")({"wave": "1"})
+    assert left() == before
 
 
 def test_input_that_breaks_its_promises_is_refused() -> None:
@@ -245,6 +263,62 @@ def test_the_command_line_says_when_eifer_is_at_fault(capsys: pytest.CaptureFixt
     said = capsys.readouterr().err
     assert left_with.value.code == 2
     assert "Traceback" in said and "fault of eifer, not of the data" in said
+
+
+@pytest.mark.parametrize("number", sorted(UNWRITABLE))
+@pytest.mark.parametrize("where", ["write_table", "write_json", "settle"])
+def test_the_command_line_says_when_there_is_no_room(
+    where: str, number: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    echo({"wave": "1"})
+    before = {name: Path(name).read_bytes() for name in left()}
+    speak("c")
+
+    def full(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "data/echo/wave-1/x")
+
+    monkeypatch.setattr(artifacts, where, full)
+    with pytest.raises(SystemExit) as left_with:
+        echo.main(["--wave", "1"])
+    said = capsys.readouterr().err
+    assert left_with.value.code == 1
+    assert said.startswith("echo: cannot ") and "write (" in said
+    assert "data/echo/wave-1/x" in said and os.strerror(number) in said
+    assert "run again; the former output is kept" in said
+    assert "Traceback" not in said and "fault" not in said
+    assert {name: Path(name).read_bytes() for name in left()} == before
+
+
+@pytest.mark.parametrize("kind", ["table", "json", "weights"])
+def test_writers_hand_on_the_number_of_what_the_disk_said(kind: str) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as error:
+            if kind == "table":
+                write_table(Path("t"), pd.DataFrame({"word": ["a"] * 1000}))
+            elif kind == "json":
+                artifacts.write_json(Path("t"), {})
+            else:
+                save_weights(Path("t"), {"a": torch.zeros(9)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert error.value.errno == errno.EFBIG
+
+
+def test_what_is_to_be_cleared_away_goes_last() -> None:
+    def scratch(run: Run) -> Outcome:
+        Path("kept").touch()
+        run.afterwards.append(Path("kept").unlink)
+        return Outcome({NOTE: 1 if Path("room").exists() else object()}, REPORT)
+
+    clearing = stage(params=(), made=(NOTE,))(scratch)
+    with pytest.raises(TypeError):
+        clearing({})
+    assert Path("kept").exists()
+    Path("room").touch()
+    clearing({})
+    assert not Path("kept").exists() and Path("data/scratch/note.json").exists()
 
 
 def test_the_command_line_wants_the_matrix_key() -> None:

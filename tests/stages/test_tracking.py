@@ -22,11 +22,15 @@ import pytest
 
 from eifer.errors import StudyError
 from eifer.hashing import sha256_file
+from eifer.tables.evaluation import PREDICTIONS
+from eifer.tables.training import CURVES
 from stages._runtime import tracking
+from stages._runtime.artifacts import write_table
 from stages._runtime.tracking import Input, Model, Repetition
 
 ROOT = Path(__file__).parents[2]
 LOADER = "eifer.brightness:load"
+DRAWN = tracking._figure
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +50,8 @@ def study(tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch) -> It
     for name in ("MLFLOW_TRACKING_URI", "EIFER_TRACKING", "EIFER_EXECUTION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(tracking, "_failures", [])
+    # Drawing takes a third of a second; the tests of figures do it.
+    monkeypatch.setattr(tracking, "_figure", lambda name, *_: {f"figures/{name}.svg": b"<svg/>"})
     brightness = ModuleType("eifer.brightness")
     brightness.load = _brightness  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "eifer.brightness", brightness)
@@ -85,11 +91,82 @@ def train(which: Repetition, **changes: Any) -> None:
         "inputs": [Input("samples", Path("samples.parquet"))],
         "weights": Path(f"repetition-{which.repetition}.safetensors"),
         "model": Model(LOADER, crop_px=4),
-        "figures": {"learning_curve.svg": b"<svg/>"},
         "started_s": 1_000.0,
         "ended_s": 1_060.0,
     }
     tracking.trained(which, **(arguments | changes))
+
+
+def evaluate(which: Repetition, roc_auc: float, **changes: Any) -> None:
+    arguments = {"numbers": {"ambiguous/roc_auc": roc_auc}, "answers": answers()}
+    tracking.evaluated(which, **(arguments | changes))
+
+
+def learning() -> pd.DataFrame:
+    """CURVES of one repetition: an epoch of the heads alone, two of everything."""
+    rows = [
+        {
+            **{column.name: 1 / epoch for column in CURVES.columns},
+            "task": "arousal",
+            "training_group": "High",
+            "repetition": 1,
+            "epoch": epoch,
+            "phase": "heads" if epoch == 1 else "all",
+        }
+        for epoch in (1, 2, 3)
+    ]
+    return CURVES.frame(rows)
+
+
+def answers() -> pd.DataFrame:
+    """PREDICTIONS of one model: right about three of four frames, one class in the baseline."""
+    rows = [
+        {
+            "item_id": f"sub-0{place}_run-1_frame-000001",
+            "participant_id": f"sub-0{place}",
+            "video_id": f"sub-0{place}_run-1",
+            "task": "arousal",
+            "condition": condition,
+            "training_group": "High",
+            "repetition": 1,
+            "score": score,
+            "threshold": 0.5,
+            "label": label if condition == "ambiguous" else 1,
+        }
+        for condition in ("ambiguous", "baseline")
+        for place, (score, label) in enumerate([(0.2, 0), (0.6, 0), (0.7, 1), (0.9, 1)], 1)
+    ]
+    return PREDICTIONS.frame(rows)
+
+
+def comparison() -> pd.DataFrame:
+    """What the figure of contrasts reads of the table COMPARISON."""
+    where = {"task": ["arousal"], "condition": ["ambiguous"], "contrast": ["High-Total"]}
+    pooled = {"pooled_delta": 0.02, "pooled_ci_low": -0.01, "pooled_ci_high": 0.05}
+    return pd.DataFrame(where).assign(**pooled, n_repetitions=2)
+
+
+def compare(**changes: Any) -> None:
+    arguments: dict[str, Any] = {
+        "study": "demo",
+        "stage": "stats",
+        "item": {},
+        "recipe": {"alpha": 0.05},
+        "numbers": {"arousal ambiguous High-Total/delta": 0.02},
+        "comparison": comparison(),
+        "started_s": 1.0,
+        "ended_s": 2.0,
+    }
+    tracking.stated(**(arguments | changes))
+
+
+def figures(run: Any) -> dict[str, str]:
+    """The text of every figure that MLflow has of a run."""
+    client = tracking._client()
+    paths = [file.path for file in client.list_artifacts(run.info.run_id, "figures")]
+    return {
+        path: Path(client.download_artifacts(run.info.run_id, path)).read_text() for path in paths
+    }
 
 
 def runs(kind: str = "repetition", uri: str | None = None) -> list[Any]:
@@ -101,6 +178,10 @@ def runs(kind: str = "repetition", uri: str | None = None) -> list[Any]:
             [experiment.experiment_id], f"tags.kind = '{kind}'", order_by=["attributes.run_name"]
         )
     )
+
+
+def _stage(name: str) -> Any:
+    return next(run for run in runs("stage") if run.data.tags["stage"] == name)
 
 
 def models() -> list[Any]:
@@ -171,8 +252,7 @@ def test_a_repetition_is_recorded_whole() -> None:
     assert "git_commit" in run.data.tags
     (given,) = run.inputs.dataset_inputs
     assert (given.dataset.name, given.dataset.digest) == ("samples", digest[:16])
-    (figure,) = client.list_artifacts(run.info.run_id, "figures")
-    assert figure.path == "figures/learning_curve.svg"
+    assert list(figures(run)) == ["figures/learning_curves.svg"]
     assert not waiting()
     assert not list(tracking.QUEUE.iterdir())
 
@@ -206,12 +286,7 @@ def test_evaluation_lands_on_the_run_of_the_training() -> None:
     for number in (1, 2):
         train(repetition(number))
     which = repetition(2)
-    tracking.evaluated(
-        which,
-        numbers={"ambiguous/roc_auc": 0.7},
-        figures={"roc.svg": b"<svg/>"},
-        inputs=[Input("conditions", Path("samples.parquet"))],
-    )
+    evaluate(which, 0.7, inputs=[Input("conditions", Path("samples.parquet"))])
     first, second = runs()
     assert "ambiguous/roc_auc" not in first.data.metrics
     assert second.data.metrics["ambiguous/roc_auc"] == 0.7
@@ -220,14 +295,40 @@ def test_evaluation_lands_on_the_run_of_the_training() -> None:
     assert {g.dataset.name for g in second.inputs.dataset_inputs} == {"samples", "conditions"}
 
 
-def test_a_figure_drawn_over_is_kept_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EIFER_TRACKING", "queue")
-    for number in (1, 2):
-        Path("curve.svg").write_bytes(b"figure %d" % number)
-        train(repetition(number), figures={"curve.svg": Path("curve.svg")})
-    tracking.sync()
-    kept = sorted(path.read_bytes() for path in tracking.ARTIFACTS.rglob("curve.svg"))
-    assert kept == [b"figure 1", b"figure 2"]
+def test_every_run_has_its_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "_figure", DRAWN)
+    which = repetition()
+    train(which, curves=learning())
+    evaluate(which, 0.75)
+    compare()
+    (run,) = runs()
+    drawn = figures(run) | figures(_stage("stats"))
+    names = ("contrasts", "learning_curves", "roc_curves")
+    assert sorted(drawn) == [f"figures/{name}.svg" for name in names]
+    assert all("<path" in text for text in drawn.values())
+    assert len(figures(run)) == 2
+
+
+def test_without_its_figure_a_record_is_kept_and_the_reason_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tracking, "_figure", DRAWN)
+    train(repetition(), curves=learning().drop(columns="validation_loss"))
+    (run,) = runs()
+    assert figures(run) == {}
+    assert run.data.metrics["threshold"] == 0.4
+    assert "learning_curves could not be drawn (KeyError" in capsys.readouterr().err
+
+
+def test_what_a_stage_makes_is_named_by_the_hash_of_its_file() -> None:
+    write_table(Path("predictions.parquet"), answers())
+    sha256 = tracking.table_sha256(answers())
+    assert sha256 == sha256_file(Path("predictions.parquet"))
+    evaluate(repetition(), 0.7, outputs={"predictions": sha256})
+    compare(outputs={"comparison": "0" * 64})
+    (run,) = runs()
+    assert run.data.tags["sha256.predictions"] == sha256
+    assert _stage("stats").data.tags["sha256.comparison"] == "0" * 64
 
 
 def test_repetitions_that_differ_by_their_seed_share_the_run_of_their_stage() -> None:
@@ -240,7 +341,7 @@ def test_repetitions_that_differ_by_their_seed_share_the_run_of_their_stage() ->
 
 def test_evaluation_of_a_model_trained_elsewhere_makes_its_run() -> None:
     affect = Repetition("demo", "affect", "arousal", "Affect", 0, "0" * 64)
-    tracking.evaluated(affect, numbers={"ambiguous/roc_auc": 0.6})
+    evaluate(affect, 0.6)
     (run,) = runs()
     assert run.info.run_name == "arousal Affect"
     assert run.data.metrics == {"ambiguous/roc_auc": 0.6}
@@ -250,7 +351,7 @@ def test_saying_it_again_adds_nothing() -> None:
     which = repetition()
     for _ in range(2):
         train(which)
-        tracking.evaluated(which, numbers={"ambiguous/roc_auc": 0.7})
+        evaluate(which, 0.7)
     (run,) = runs()
     history = tracking._client().get_metric_history(run.info.run_id, "ambiguous/roc_auc")
     assert len(history) == len(models()) == len(runs("stage")) == 1
@@ -282,15 +383,7 @@ def test_a_late_record_does_not_supersede_a_newer_one(monkeypatch: pytest.Monkey
 
 
 def test_a_stage_without_repetitions() -> None:
-    tracking.stated(
-        study="demo",
-        stage="stats",
-        item={},
-        recipe={"alpha": 0.05},
-        numbers={"arousal ambiguous High-Total/delta": 0.02},
-        started_s=1.0,
-        ended_s=2.0,
-    )
+    compare()
     (run,) = runs("stage")
     assert run.data.metrics == {"arousal ambiguous High-Total/delta": 0.02}
     assert run.data.params == {"alpha": "0.05"}
@@ -304,7 +397,7 @@ def test_an_absent_server_costs_no_time_and_loses_nothing(
     for number in (1, 2, 3):
         which = repetition(number)
         train(which)
-        tracking.evaluated(which, numbers={"ambiguous/roc_auc": 0.7})
+        evaluate(which, 0.7)
     assert time.monotonic() - started < 2
     warnings = capsys.readouterr().err.strip().splitlines()
     assert len(warnings) == 1
@@ -423,6 +516,14 @@ def test_ui_without_runs_says_so() -> None:
     tracking.DATABASE.unlink()
     with pytest.raises(StudyError, match="no repetition was recorded"):
         tracking.ui()
+
+
+def test_the_table_of_runs_shows_each_condition_at_the_threshold_found() -> None:
+    names = ["ambiguous/roc_auc", "ambiguous_half/roc_auc", "ambiguous/ece"]
+    evaluate(repetition(), 0.7, numbers=dict.fromkeys(names, 0.7) | {"threshold": 0.4})
+    views = tracking._views(runs())
+    shown = ["metrics.`ambiguous/roc_auc`", "metrics.`threshold`"]
+    assert [view["selectedColumns"] for view in views.values()] == [shown, shown]
 
 
 def _text(path: Path) -> str:

@@ -48,10 +48,10 @@ def simulate_cohort(
     Raises
     ------
     InputError
-        If ``out`` holds something already, or ``spec`` cannot be simulated.
+        If ``out`` holds something already.
     """
     out = Path(out)
-    _refuse(out, spec)
+    _refuse(out)
     out.mkdir(parents=True, exist_ok=True)
     waves = [str(w) for w, n in enumerate(spec.participants_per_wave, 1) for _ in range(n)]
     tasks = [(out, spec, number, seed) for number in range(1, len(waves) + 1)]
@@ -69,50 +69,10 @@ def simulate_cohort(
     )
 
 
-def _refuse(out: Path, spec: CohortSpec) -> None:
-    problems = []
+def _refuse(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        problems.append(
-            Problem("the folder to write is not empty", str(out), "Give a new or an empty folder.")
-        )
-    if not spec.participants_per_wave or min(spec.participants_per_wave) < 1:
-        problems.append(
-            Problem(
-                "a wave without participants",
-                f"participants_per_wave {list(spec.participants_per_wave)}",
-                "Give every wave at least one participant.",
-            )
-        )
-    if spec.video.width_px % 2 or spec.video.height_px % 2:
-        problems.append(
-            Problem(
-                "a video of odd size, which H.264 cannot hold",
-                f"{spec.video.width_px} x {spec.video.height_px}",
-                "Give an even width and height.",
-            )
-        )
-    shares = (
-        spec.events.no_face + spec.events.eyes_closed + spec.events.occluded + spec.events.two_faces
-    )
-    if not 0 <= shares < 0.9:
-        problems.append(
-            Problem(
-                "events that leave too few plain faces",
-                f"shares add up to {shares:.2f}",
-                "Let the shares of events add up to less than 0.9.",
-            )
-        )
-    absent = [domain.value for domain in Domain if domain not in spec.autonomic.response]
-    if absent:
-        problems.append(
-            Problem(
-                "a domain without a response of the heart",
-                ", ".join(absent),
-                "Give autonomic.response for every domain.",
-            )
-        )
-    if problems:
-        raise InputError("simulate", problems)
+        problem = "the folder to write is not empty"
+        raise InputError("simulate", [Problem(problem, str(out), "Give a new or an empty folder.")])
 
 
 def _participant(task: tuple[Path, CohortSpec, int, int]) -> tuple[dict[str, Any], pd.DataFrame]:

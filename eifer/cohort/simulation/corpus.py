@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 import pandas as pd
+from annotated_types import Ge, Le
 
 from eifer.cohort.simulation import face
 from eifer.cohort.simulation.processes import Processes
-from eifer.errors import InputError, Problem
+from eifer.ranges import Count
 from eifer.seeding import generator
 from eifer.tables.affect import CORPUS
 
@@ -22,10 +24,10 @@ JPEG_QUALITY = 92
 class CorpusSpec:
     """How many people, how many images of each, the side of an image, the camera's noise."""
 
-    identities: int
-    images_per_identity: int
-    size_px: int
-    noise_levels: float
+    identities: Count
+    images_per_identity: Count
+    size_px: Annotated[int, Ge(48)]
+    noise_levels: Annotated[float, Ge(0), Le(255)]
 
 
 def simulate_corpus(spec: CorpusSpec, *, seed: int, workers: int = 1) -> pd.DataFrame:
@@ -33,22 +35,7 @@ def simulate_corpus(spec: CorpusSpec, *, seed: int, workers: int = 1) -> pd.Data
 
     As in AffectNet an image is a face with some margin. Arousal and valence are
     uniform over the disc of radius 1. ``workers`` processes never change a byte.
-
-    Raises
-    ------
-    InputError
-        If there is nothing to draw, or images are too small for a face.
     """
-    problems = []
-    if spec.identities < 1 or spec.images_per_identity < 1:
-        asked = f"{spec.identities} identities with {spec.images_per_identity} images each"
-        problems.append(Problem("an empty corpus", asked, "Ask for one of each at least."))
-    if spec.size_px < 48:
-        problems.append(
-            Problem("images too small for a face", f"{spec.size_px} px", "Give 48 px or more.")
-        )
-    if problems:
-        raise InputError("simulate the corpus", problems)
     tasks = [(spec, number, seed) for number in range(1, spec.identities + 1)]
     with Processes(workers, len(tasks)) as processes:
         return CORPUS.frame([row for rows in processes.map(_portraits, tasks) for row in rows])

@@ -11,20 +11,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from annotated_types import Ge, Le, MinLen, MultipleOf
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from eifer.ranges import Count, NotNegative, Positive, Share
 from eifer.seeding import generator
 from eifer.vocabulary import Dimension, Domain, EiIndex, Planted
 
 CATEGORIES, STIMULI, POINTS = 4, 10, 10
 EVENTS = (Planted.NO_FACE, Planted.EYES_CLOSED, Planted.OCCLUDED, Planted.TWO_FACES)
 
+RATE_BPM = (48, 120)
+"""Heart rates that are drawn; further ones are brought to the nearer end."""
+SPREAD_MS = (4, 90)
+"""The same for the spreads of beat intervals."""
+
 Floats = NDArray[np.float64]
+EvenSide = Annotated[int, Ge(2), MultipleOf(2)]
+"""H.264 holds pairs of pixels only."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +42,9 @@ class EiSpec:
     spread of a person's three indices around it (points of 400).
     """
 
-    mean: float
-    sd: float
-    index_sd: float
+    mean: Annotated[float, Ge(0), Le(1200)]
+    sd: NotNegative
+    index_sd: NotNegative
 
 
 @dataclass(frozen=True)
@@ -44,9 +53,9 @@ class FeltSpec:
     with spreads over people and over a person's videos (-1..1).
     """
 
-    strength: float
-    person_sd: float
-    video_sd: float
+    strength: Share
+    person_sd: NotNegative
+    video_sd: NotNegative
 
 
 @dataclass(frozen=True)
@@ -57,10 +66,10 @@ class RatingSpec:
     answers, and each shift what one SD of EI does to it (log, log-odds).
     """
 
-    gain: float
-    noise: float
+    gain: Positive
+    noise: NotNegative
     noise_shift: float
-    neutral: float
+    neutral: Share
     neutral_shift: float
 
 
@@ -74,13 +83,13 @@ class ExpressionSpec:
     ``excursion_depth`` times its level to the other side.
     """
 
-    coupling: float
+    coupling: NotNegative
     coupling_shift: float
-    wander_sd: float
-    memory_s: float
-    excursions_per_minute: float
-    excursion_s: float
-    excursion_depth: float
+    wander_sd: NotNegative
+    memory_s: Positive
+    excursions_per_minute: NotNegative
+    excursion_s: Positive
+    excursion_depth: NotNegative
 
 
 @dataclass(frozen=True)
@@ -102,15 +111,21 @@ class AutonomicSpec:
     a log spread; ``video_*`` are spreads over a person's videos; ``response`` by domain.
     """
 
-    rate_bpm: float
-    rate_sd_bpm: float
-    vagal_ms: float
-    vagal_log_sd: float
-    slow_ms: float
-    slow_log_sd: float
-    video_rate_sd_bpm: float
-    video_vagal_log_sd: float
+    rate_bpm: Annotated[float, Ge(RATE_BPM[0]), Le(RATE_BPM[1])]
+    rate_sd_bpm: NotNegative
+    vagal_ms: Annotated[float, Ge(SPREAD_MS[0]), Le(SPREAD_MS[1])]
+    vagal_log_sd: NotNegative
+    slow_ms: Annotated[float, Ge(SPREAD_MS[0]), Le(SPREAD_MS[1])]
+    slow_log_sd: NotNegative
+    video_rate_sd_bpm: NotNegative
+    video_vagal_log_sd: NotNegative
     response: Mapping[Domain, DomainResponse]
+
+    def __post_init__(self) -> None:
+        """Refuse a heart that does not know every domain."""
+        absent = [domain.value for domain in Domain if domain not in self.response]
+        if absent:
+            raise ValueError(f"response of the heart lacks {', '.join(absent)}")
 
 
 @dataclass(frozen=True)
@@ -119,39 +134,45 @@ class VideoSpec:
     the spread of the camera's noise in grey levels.
     """
 
-    seconds: float
-    fps: int
-    width_px: int
-    height_px: int
-    crf: int
-    noise_levels: float
+    seconds: Positive
+    fps: Annotated[int, Ge(1), Le(240)]
+    width_px: EvenSide
+    height_px: EvenSide
+    crf: Annotated[int, Ge(0), Le(51)]
+    noise_levels: Annotated[float, Ge(0), Le(255)]
 
 
 @dataclass(frozen=True)
 class EcgSpec:
     """The ECG recordings: length, sampling rate, spread of the noise."""
 
-    seconds: float
-    hz: int
-    noise_mv: float
+    seconds: Positive
+    hz: Count
+    noise_mv: NotNegative
 
 
 @dataclass(frozen=True)
 class EventSpec:
     """Shares of a video's frames without a usable face, in runs of ``mean_s``."""
 
-    no_face: float
-    eyes_closed: float
-    occluded: float
-    two_faces: float
-    mean_s: float
+    no_face: Share
+    eyes_closed: Share
+    occluded: Share
+    two_faces: Share
+    mean_s: Positive
+
+    def __post_init__(self) -> None:
+        """Refuse events that leave too few plain faces."""
+        shares = self.no_face + self.eyes_closed + self.occluded + self.two_faces
+        if shares >= 0.9:
+            raise ValueError(f"shares of events add up to {shares:.2f}; keep them below 0.9")
 
 
 @dataclass(frozen=True)
 class CohortSpec:
     """Everything planted in a cohort. ``effect`` multiplies every shift by EI: 0 is a true null."""
 
-    participants_per_wave: tuple[int, ...]
+    participants_per_wave: Annotated[tuple[Count, ...], MinLen(1)]
     effect: float
     ei: EiSpec
     felt: FeltSpec
@@ -294,9 +315,9 @@ def _viewings(
                 domain=domain,
                 felt=feels,
                 rating=rates,
-                rate_bpm=float(np.clip(rate + beats, 48, 120)),
-                vagal_ms=float(np.clip(vagal * np.exp(calm), 4, 90)),
-                slow_ms=float(np.clip(slow, 4, 90)),
+                rate_bpm=float(np.clip(rate + beats, *RATE_BPM)),
+                vagal_ms=float(np.clip(vagal * np.exp(calm), *SPREAD_MS)),
+                slow_ms=float(np.clip(slow, *SPREAD_MS)),
             )
         )
     return tuple(viewings)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -144,6 +146,34 @@ def test_an_unsure_face_is_of_low_confidence() -> None:
     assert extraction._principal([], 0.7) == (None, 0)
     assert extraction._principal([unsure, surer], 0.7) == (surer, 1)
     assert extraction._principal([unsure, sure, small], 0.7) == (sure, 2)
+
+
+def test_a_face_between_the_samples_is_found_and_the_search_stops_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from eifer.faces.detection import Face
+
+    def finder(rgb: Image) -> list[Face]:
+        return [Face((0, 0, 9, 9), np.zeros((5, 2), np.float32), 0.9)] if rgb.any() else []
+
+    wall, person = np.zeros((4, 4, 3), np.uint8), np.ones((4, 4, 3), np.uint8)
+    film = [wall, wall, person, wall]
+    seen: list[int] = []
+
+    def every(path: Path) -> Iterator[tuple[int, float, Image]]:
+        for k, rgb in enumerate(film):
+            seen.append(k)
+            yield k, k / 10, rgb
+
+    monkeypatch.setattr(extraction, "_models", lambda *_: (finder, None))
+    monkeypatch.setattr(decoding, "samples", lambda path, n: iter([(0.0, wall)]))
+    monkeypatch.setattr(decoding, "frames", every)
+    quality: Any = SimpleNamespace(min_face_score=0.7)
+    spec = ExtractSpec(256, 0.3, quality)
+    assert has_face(Path("film.mp4"), samples=1, spec=spec)
+    assert seen == [0, 1, 2]
+    film[2] = wall
+    assert not has_face(Path("film.mp4"), samples=1, spec=spec)
 
 
 def test_bad_videos_are_named(tmp_path: Path, spec: ExtractSpec) -> None:

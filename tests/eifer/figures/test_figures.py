@@ -20,6 +20,7 @@ from eifer.figures import (
     model_scores,
     permutation,
     recovery,
+    roc_curves,
 )
 from eifer.figures.style import drawing, svg
 
@@ -251,3 +252,30 @@ def test_settings_of_this_machine_do_not_reach_a_figure() -> None:
         with drawing():
             assert svg(ei_scores.draw(*given())) == plain
         assert matplotlib.rcParams["font.size"] == 30
+
+
+def test_a_single_repetition_has_a_legend_of_its_own_group() -> None:
+    one = curves()
+    one = one[(one["task"] == "arousal") & (one["training_group"] == "Low")]
+    with drawing():
+        (legend,) = learning_curves.draw(one).legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "Low (training)",
+        "Low (validation)",
+    ]
+
+
+def test_roc_curves_are_those_of_the_conditions_with_both_classes() -> None:
+    rows = [
+        {"condition": condition, "score": score, "threshold": 0.5, "label": label}
+        for condition, labels in (("ambiguous", (0, 0, 1, 1)), ("baseline", (1, 1, 1, 1)))
+        for score, label in zip((0.2, 0.8, 0.7, 0.9), labels, strict=True)
+    ]
+    with drawing():
+        figure = roc_curves.draw(pd.DataFrame(rows))
+    (axes,) = figure.axes
+    curve, mark, _ = axes.lines
+    assert curve.get_label() == "ambiguous: 0.750 of 4 frames"
+    assert [tuple(point) for point in curve.get_xydata()][-1] == (1, 1)
+    # At 0.5 one of two low frames and both high ones are called high.
+    assert [tuple(point) for point in mark.get_xydata()] == [(0.5, 1)]

@@ -303,3 +303,26 @@ def test_unknown_choices_are_named() -> None:
         gee_odds_ratios(answers_table(), small_sample="mancl_derouen")
     with pytest.raises(DesignError, match="did you mean 'High'"):
         gee_odds_ratios(answers_table(), reference="high")
+
+
+def test_models_right_about_the_same_items_are_no_finding() -> None:
+    # Each repetition errs elsewhere, but all groups alike: coefficient and error are round-off.
+    rows = pd.DataFrame(
+        [
+            {
+                "item_id": f"item-{item}",
+                "participant_id": f"sub-{item % 4}",
+                "repetition": repetition,
+                "training_group": group,
+                "correct": int((item + 3 * repetition) % 7 != 0),
+            }
+            for group in ("High", "Low", "Total")
+            for repetition in (1, 2)
+            for item in range(96)
+        ]
+    )
+    for cluster in ("item_id", "participant_id"):
+        got = gee_odds_ratios(rows, cluster)
+        assert not got.estimable
+        assert got.table.isna().all(axis=None)
+        assert "same items" in got.reasons["Low"]

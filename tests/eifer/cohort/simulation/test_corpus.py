@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from eifer.cohort.simulation.corpus import CorpusSpec, simulate_corpus
-from eifer.errors import InputError
 from eifer.tables.affect import CORPUS
 
 SPEC = CorpusSpec(identities=3, images_per_identity=8, size_px=64, noise_levels=3)
@@ -41,11 +40,3 @@ def test_an_identity_depends_on_nobody_else_nor_on_the_workers(corpus: pd.DataFr
     larger = simulate_corpus(replace(SPEC, identities=4), seed=5, workers=2)
     same = larger[larger["identity"].isin(corpus["identity"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(same, corpus)
-
-
-@pytest.mark.parametrize(
-    ("change", "word"), [({"identities": 0}, "empty"), ({"size_px": 20}, "20 px")]
-)
-def test_a_corpus_of_nothing_is_refused(change: dict[str, int], word: str) -> None:
-    with pytest.raises(InputError, match=word):
-        simulate_corpus(replace(SPEC, **change), seed=5)

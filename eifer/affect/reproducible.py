@@ -1,0 +1,46 @@
+"""What a training needs around it: the same numbers every time, and quiet."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def reproducibly(*, one_thread: bool) -> Iterator[None]:
+    """Put torch's random numbers and settings back afterwards; on a CPU train in one thread.
+
+    Sums over a batch depend on how many threads share them out.
+    """
+    threads = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng():
+        try:
+            if one_thread:
+                torch.set_num_threads(1)
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(deterministic)
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without Lightning's notes on devices and tips, and its advice on loaders not used here."""
+    modules = ("pytorch_lightning", "lightning_fabric")
+    loggers = [logging.getLogger(name) for name in modules]
+    levels = [one.level for one in loggers]
+    for one in loggers:
+        one.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for module in modules:
+                warnings.filterwarnings("ignore", module=module)
+            yield
+    finally:
+        for one, level in zip(loggers, levels, strict=True):
+            one.setLevel(level)

@@ -1,0 +1,38 @@
+"""One model's ROC curves on the test frames, a line a condition."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from eifer.figures.style import ACCENT, CLASS, MUTED, canvas
+from eifer.vocabulary import Condition
+
+COLOUR = {
+    Condition.BASELINE: MUTED,
+    Condition.UNAMBIGUOUS: ACCENT,
+    Condition.AMBIGUOUS: CLASS[1],
+}
+
+
+def draw(predictions: pd.DataFrame) -> Figure:
+    """The curve in each condition, and a mark where the model's own threshold puts it."""
+    from sklearn.metrics import roc_auc_score, roc_curve
+
+    figure, [[axes]] = canvas(4.2)
+    for condition, colour in COLOUR.items():
+        mine = predictions[predictions["condition"] == condition]
+        label, score = mine["label"], mine["score"]
+        if label.nunique() < 2:  # one class alone has no curve
+            continue
+        false, true, _ = roc_curve(label, score)
+        area = f"{condition}: {roc_auc_score(label, score):.3f} of {len(mine)} frames"
+        axes.plot(false, true, color=colour, label=area)
+        called = score >= mine["threshold"]
+        axes.plot(called[label == 0].mean(), called[label == 1].mean(), "o", color=colour)
+    axes.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=0.8)
+    axes.set_aspect("equal")
+    axes.set_xlabel("false positive rate")
+    axes.set_ylabel("true positive rate (mark: at the model's threshold)")
+    axes.legend(title="area under the curve", loc="lower right")
+    return figure

@@ -1,0 +1,54 @@
+"""The ranges that parameters may lie in: said on a field's type, checked where params are read.
+
+A dataclass of choices names the range in its field (``share: Share``); what is built in
+code is trusted, what comes from a file is checked by whoever reads it (stages/params.py).
+"""
+
+from __future__ import annotations
+
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
+
+Share = Annotated[float, Ge(0), Le(1)]
+Part = Annotated[float, Gt(0), Lt(1)]
+"""A share that leaves something on both sides."""
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
+Count = Annotated[int, Ge(1)]
+Number = Annotated[int, Ge(0)]
+"""A count that may be none."""
+Text = Annotated[str, MinLen(1)]
+
+
+def in_words(hint: Any) -> str:
+    """What a type allows of the values of its kind: ``0 to 1``, ``each above 0``; or empty."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return ", ".join(filter(None, (_limits(inner[1:]), in_words(inner[0]))))
+    if origin is Literal:
+        return " or ".join(map(str, inner))
+    each = list(dict.fromkeys(filter(None, map(in_words, inner))))
+    if origin is tuple and each:
+        return f"each {', '.join(each)}"
+    return ", ".join(each) if origin in (Union, UnionType) else ""
+
+
+def _limits(limits: tuple[Any, ...]) -> str:
+    ends = {type(limit): limit for limit in limits}
+    low, high = ends.get(Ge), ends.get(Le)
+    said = []
+    if low and high:
+        said.append(f"{low.ge} to {high.le}")
+    elif low or high:
+        said.append(f"{low.ge} or more" if low else f"{high.le} or less")  # type: ignore[union-attr]
+    if Gt in ends:
+        said.append(f"above {ends[Gt].gt}")
+    if Lt in ends:
+        said.append(f"below {ends[Lt].lt}")
+    if MultipleOf in ends:
+        said.append(f"a multiple of {ends[MultipleOf].multiple_of}")
+    if MinLen in ends:
+        said.append("not empty")
+    return ", ".join(said)

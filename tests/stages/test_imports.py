@@ -1,0 +1,30 @@
+"""A stage's command line answers at once: heavy packages wait until they are needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from flows.graph import ROOT, declared
+
+HEAVY = (
+    *("torch", "timm", "pytorch_lightning", "great_expectations", "mlflow"),
+    *("neurokit2", "matplotlib"),
+)
+
+
+def test_the_help_of_every_stage_loads_nothing_heavy() -> None:
+    code = f"""
+import contextlib, io, sys
+from flows.graph import stage_of
+for name in {list(declared())}:
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.suppress(SystemExit):
+        stage_of(name).main(["--help"])
+    assert f"python -m stages.{{name}}" in said.getvalue(), name
+    loaded = [package for package in {HEAVY} if package in sys.modules]
+    assert not loaded, f"stages.{{name}} loads {{loaded}}"
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
