@@ -109,7 +109,7 @@ REPETITIONS = Table(
         ),
         Rule(
             name="kept_epoch_is_best",
-            says="the kept epoch is that of best validation macro F1 in curves, of equals the one of "
+            says="the kept epoch is that of best validation macro F1 in curves, of equals that of "
             "lowest validation loss",
             why="any other choice of epoch is not the one the study declares",
             remedy=_REPEAT,
