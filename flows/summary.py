@@ -38,9 +38,9 @@ def show(study: Path) -> None:
     data = study / "data"
     # A pipe has no width of its own, and 80 columns would cut the tables' numbers.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    instances = folders(study)
+    instances = folders(study) if data.is_dir() else {}
     told = [
-        [json.loads((folder / "report.json").read_text()) for folder in mine if folder.exists()]
+        [json.loads(path.read_text()) for path in _in(mine, "report.json")]
         for mine in instances.values()
     ]
     if not any(told):
@@ -66,18 +66,22 @@ def show(study: Path) -> None:
                 contrasts,
             )
         )
-    lists = [folder / "checks.json" for mine in instances.values() for folder in mine]
-    checks = [c for path in lists if path.exists() for c in json.loads(path.read_text())]
+    lists = [path for mine in instances.values() for path in _in(mine, "checks.json")]
+    checks = [check for path in lists for check in json.loads(path.read_text())]
     passed = sum(check["success"] for check in checks)
     console.print(f"{passed} of {len(checks)} data checks passed; results are in {data}/")
+
+
+def _in(folders: list[Path], name: str) -> list[Path]:
+    """The files called ``name`` of those stage instances that are finished."""
+    return [path for folder in folders if (path := folder / name).exists()]
 
 
 def _attrition(instances: dict[str, list[Path]]) -> Table:
     parts = [
         read_table(path, ATTRITION).assign(stage=name)
         for name, mine in instances.items()
-        for folder in mine
-        if (path := folder / "attrition.parquet").exists()
+        for path in _in(mine, "attrition.parquet")
     ]
     rows = pd.concat(parts) if parts else ATTRITION.empty().assign(stage="")
     # A reason that ends in numbers of its own stands once, for all who share its words.
