@@ -14,6 +14,8 @@ export HF_HUB_OFFLINE := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export UV_NO_PROGRESS := 1
+# Labs often stand behind a proxy whose certificate only the system knows.
+export UV_SYSTEM_CERTS := true
 
 COHORT ?= $(wildcard ../shared/real_cohort)
 # The two tasks train side by side (a small network keeps one core busy, not two), each by a dvc of its own
