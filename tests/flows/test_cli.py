@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,13 @@ from eifer.hashing import sha256_file
 from flows.graph import ROOT
 
 
-def eifer(folder: Path, *words: str, workers: int = 2) -> subprocess.CompletedProcess[str]:
+def eifer(
+    folder: Path, *words: str, workers: int = 2, env: Mapping[str, str] = os.environ
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(Path(sys.executable).with_name("eifer")), *words],
         cwd=folder,
-        env=os.environ | {"EIFER_WORKERS": str(workers)},
+        env={**env, "EIFER_WORKERS": str(workers)},
         capture_output=True,
         text=True,
         check=False,
@@ -85,6 +88,21 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(
     video = "sub-01/beh/sub-01_task-elicitation_run-1_video.mp4"
     assert other[video] != first[video]
     assert sha256_file(tmp_path / "same_truth.json") == sha256_file(home / "cohort_truth.json")
+
+
+def test_the_environment_does_not_change_what_a_seed_gives(home: Path, tmp_path: Path) -> None:
+    """Other kernels for linear algebra and numpy, as another machine or shell may choose."""
+    bare = {"HOME": os.environ["HOME"], "PATH": "/usr/bin:/bin"}
+    kernels = {
+        "OPENBLAS_CORETYPE": "Prescott",
+        "OMP_NUM_THREADS": "1",
+        "NPY_DISABLE_CPU_FEATURES": "AVX2 AVX512F AVX512CD AVX512_SKX",
+    }
+    words = ("simulate", "cohort", "--seed", "5", "--params", str(home / "params.yaml"))
+    done = eifer(tmp_path, *words, env=bare | kernels)
+    assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / "cohort") == contents(home / "cohort")
+    assert sha256_file(tmp_path / "cohort_truth.json") == sha256_file(home / "cohort_truth.json")
 
 
 def test_nothing_is_simulated_over_something(home: Path) -> None:

@@ -59,6 +59,22 @@ def test_neurokit_finds_the_planted_beats() -> None:
     assert abs(_rmssd(inside) / _rmssd(planted) - 1) < 0.05
 
 
+def test_a_beat_has_neurokits_shape() -> None:
+    import neurokit2
+
+    once = recordings.ecg(
+        np.arange(-0.5, 9), seconds=8, hz=500, noise_mv=0, breaths_hz=0, rng=generator(4, "any")
+    )
+    theirs = np.asarray(
+        neurokit2.ecg_simulate(8, sampling_rate=500, noise=0, heart_rate=60, heart_rate_std=0)
+    )
+    found = [signal[800:3200] for signal in (once, theirs)]
+    peaks = [int(np.argmax(signal[:500])) + 300 for signal in found]
+    ours, other = (signal[p - 150 : p + 230] for signal, p in zip(found, peaks, strict=True))
+    assert np.corrcoef(ours, other)[0, 1] > 0.99
+    assert abs(np.ptp(ours) - np.ptp(other)) < 0.15
+
+
 def test_an_ecg_file_is_one_column_of_millivolts_without_a_date(tmp_path: Path) -> None:
     values = np.array([0.0, -0.1234, 1.2])
     recordings.write_ecg(tmp_path / "x.tsv.gz", values)
