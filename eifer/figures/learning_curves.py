@@ -64,5 +64,5 @@ def caption(curves: pd.DataFrame) -> str:
         f"{count(repetitions, 'repetition')} of each model (thin) and their mean (thick), by what "
         "the backbone was pretrained on. The dashed line parts the epochs that train the heads "
         "alone from those that train everything. Validation frames come from participants whom no "
-        "model is trained on; the epoch of best validation macro F1 is kept."
+        "model is trained on; the epoch of best validation macro F1 after that line is kept."
     )

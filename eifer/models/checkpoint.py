@@ -38,8 +38,8 @@ class Progress:
     """What a training needs to go on after ``epoch`` finished epochs as if it had never stopped.
 
     Random numbers need not be kept: each epoch's are drawn from its own sub-seed. ``curves``
-    has a row an epoch; ``kept_*`` belong to the best one so far (from 1; 0: none yet), whose
-    merit is its validation macro F1 and, between equals, minus its validation loss.
+    has a row an epoch; ``kept_*`` belong to the second phase's best so far (from 1; 0: none
+    yet), whose merit is its validation macro F1 and, between equals, minus its validation loss.
     """
 
     epoch: int = 0

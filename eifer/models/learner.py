@@ -1,4 +1,4 @@
-"""One training as Lightning runs it: two phases over one network, the best epoch kept."""
+"""One training as Lightning runs it: two phases over one network, the second's best epoch kept."""
 
 from __future__ import annotations
 
@@ -161,7 +161,8 @@ class Learner(pl.LightningModule):
             }
         )
         merit = (judged["macro_f1"], -float(bce + self.recipe.regression_weight * mse))
-        if merit > self.progress.kept_merit:
+        # With a backbone that rested, what is handed on would be what came in.
+        if self.phase_name == "all" and merit > self.progress.kept_merit:
             self.progress.kept_epoch = epoch + 1
             self.progress.kept_merit = merit
             self.progress.kept_network = self._weights()

@@ -33,7 +33,9 @@ def _kept_not_trained(table: pd.DataFrame, others: Others) -> pd.DataFrame:
 
 def _kept_not_best(table: pd.DataFrame, others: Others) -> pd.DataFrame:
     merit = ["validation_macro_f1", "validation_loss", "epoch"]
-    curves = others["curves"].sort_values(merit, ascending=[False, True, True])
+    curves = (
+        others["curves"].query("phase == 'all'").sort_values(merit, ascending=[False, True, True])
+    )
     best = curves.drop_duplicates(list(_MODEL))
     epoch = keyed(best, *_MODEL)["epoch"]
     wanted = epoch.reindex(pd.MultiIndex.from_frame(table[list(_MODEL)])).to_numpy()
@@ -109,8 +111,8 @@ REPETITIONS = Table(
         ),
         Rule(
             name="kept_epoch_is_best",
-            says="the kept epoch is that of best validation macro F1 in curves, of equals that of "
-            "lowest validation loss",
+            says="the kept epoch is the second phase's of best validation macro F1 in curves, of "
+            "equals that of lowest validation loss",
             why="any other choice of epoch is not the one the study declares",
             remedy=_REPEAT,
             broken=_kept_not_best,

@@ -367,8 +367,8 @@ def _report(rows: list[dict[str, Any]], data: TrainingData, learns_from: Group, 
     return Report(
         f"""{run.params.training.backbone} with two linear heads learnt {run.item["task"]} from
         {len(data.train)} frames of {whose}: {first.epochs} epochs of the heads alone, then
-        {second.epochs} of the whole network, by AdamW in batches of {recipe.batch}. The epoch of
-        best macro F1 on {len(data.validation)} validation frames was kept, and the decision
-        threshold chosen there.""",
+        {second.epochs} of the whole network, by AdamW in batches of {recipe.batch}. Of the latter
+        the epoch of best macro F1 on {len(data.validation)} validation frames was kept, and the
+        decision threshold chosen there.""",
         {str(row["repetition"]): {name: row[name] for name in shown} for row in rows},
     )

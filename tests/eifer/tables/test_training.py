@@ -17,7 +17,7 @@ def curves() -> pd.DataFrame:
     rows = [
         {**MODEL, **losses, **rates, "epoch": epoch, "phase": phase}
         | {"validation_macro_f1": f1, "validation_roc_auc": None}
-        for epoch, phase, f1 in [(1, "heads", 0.6), (2, "all", 0.8), (3, "all", 0.8)]
+        for epoch, phase, f1 in [(1, "heads", 0.9), (2, "all", 0.8), (3, "all", 0.8)]
     ]
     return CURVES.frame(rows)
 
