@@ -18,9 +18,9 @@ class Backbone:
     """What must be known of a backbone.
 
     ``name`` is timm's; ``source`` says where its pretrained weights come from and ``licence``
-    under what terms; ``sha256`` is that of their file, None where the user gives the file (its
-    hash is then in params.yaml). ``size_px`` is the side of the crops it was made for; ``mean``
-    and ``std`` normalise RGB in [0, 1] as this study feeds it.
+    under what terms; ``sha256`` is that of the published file, None where none is known (the hash
+    of what a study is given stands in its params.yaml). ``size_px`` is the side of the crops it
+    was made for; ``mean`` and ``std`` normalise RGB in [0, 1] as this study feeds it.
     """
 
     name: str
@@ -44,8 +44,8 @@ BACKBONES: dict[str, Backbone] = {
         ),
         Backbone(
             "resnet50",
-            "ImageNet-1k, timm/resnet50.tv_in1k on the Hugging Face hub, given as a file",
-            None,
+            "ImageNet-1k, torchvision's resnet50-0676ba61.pth (timm: tv_in1k), given as a file",
+            "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
             "code Apache-2.0; weights BSD-3-Clause (torchvision), ImageNet for research",
             224,
         ),
