@@ -11,15 +11,14 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from eifer.cohort.ecg import ecg_sidecar, read_ecg
 from eifer.cohort.layout import (
     RECORDINGS,
     VIDEO_EXTENSIONS,
     Cohort,
     Exclusion,
     Recording,
-    ecg_sidecar,
     read_cohort,
-    read_ecg,
 )
 from eifer.errors import InputError, Problem, RecordingError
 from eifer.faces.decoding import check

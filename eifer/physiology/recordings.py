@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from eifer.cohort.layout import ecg_sidecar, read_ecg
+from eifer.cohort.ecg import ecg_sidecar, read_ecg
 from eifer.cohort.recordings import unchanged
 from eifer.physiology.hrv import EcgSpec, analyse_ecg
 

@@ -12,15 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from eifer.cohort.ecg import ecg_sidecar, read_ecg
 from eifer.cohort.layout import (
     Cohort,
-    EcgSidecar,
     Exclusion,
-    ecg_sidecar,
     read_cohort,
-    read_ecg,
 )
-from eifer.errors import InputError, RecordingError
+from eifer.errors import InputError
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.cohort import EI_ITEMS, PARTICIPANTS, STIMULI, VIDEOS
 
@@ -30,7 +28,6 @@ RATINGS = f"{BEH}sub-01_task-elicitation_beh.tsv"
 ITEMS = f"{BEH}sub-01_task-ei_beh.tsv"
 VIDEO = f"{BEH}sub-01_task-elicitation_run-1_video.mp4"
 ECG = f"{BEH}sub-01_task-elicitation_run-1_recording-ecg_physio.tsv.gz"
-MV = EcgSidecar(("cardiac",), 0, 250.0, 0.0, 1.0)
 
 Break = Callable[[Path], object]
 
@@ -562,35 +559,3 @@ def test_the_ecg_column_is_found_by_name_among_others(tiny: Path) -> None:
     sidecar(Columns=["respiratory", "ECG", "trigger"], ECG={"Units": "mV"})(tiny)
     put(ECG, gzip.compress(b"n/a\t1e-1\t0\nn/a\t-2\t1\n"))(tiny)
     np.testing.assert_array_equal(read_ecg(tiny / ECG, ecg_sidecar(tiny, ECG)), [0.1, -2.0])
-
-
-@pytest.mark.parametrize(
-    ("data", "said"),
-    [
-        (b"0.1\n0.2\n", "no readable gzip"),
-        (gzip.compress(b"0.1\n" * 500)[:-12], "gzip ends early"),
-        (gzip.compress(b""), "no samples"),
-        (gzip.compress(b"cardiac\n0.1\n"), "row 1 'cardiac'"),
-        (gzip.compress(b"0.1\nn/a\n0.3\n"), "1 samples are no numbers (row 2 'n/a')"),
-        (gzip.compress(b"0.1\n0.2\nnan\n"), "row 3 'nan'"),
-        (gzip.compress(b"0.1\ninf\n"), "row 2 'inf'"),
-        (gzip.compress(b"0.1\n\n0.3\n"), "row 2 ''"),
-        (gzip.compress(b"0.1\n0.2\t7\n0.3\n"), "row 2 has 2"),
-        (gzip.compress(b"\xff\xfe\n"), "row 1"),
-    ],
-)
-def test_a_bad_ecg_is_refused_with_row_and_value(tmp_path: Path, data: bytes, said: str) -> None:
-    path = tmp_path / "x_physio.tsv.gz"
-    path.write_bytes(data)
-    with pytest.raises(RecordingError) as caught:
-        read_ecg(path, MV)
-    assert said in str(caught.value)
-    assert path.name in str(caught.value)
-
-
-def test_only_five_bad_samples_are_shown(tmp_path: Path) -> None:
-    path = tmp_path / "x_physio.tsv.gz"
-    path.write_bytes(gzip.compress(b"?\n" * 900))
-    with pytest.raises(RecordingError, match=r"900 samples .* and 895 more") as caught:
-        read_ecg(path, MV)
-    assert len(str(caught.value)) < 500
