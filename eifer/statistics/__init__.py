@@ -7,6 +7,12 @@ and, where it is not, the ``reason``; its numbers are then NaN, never a guess.
 from eifer.statistics.delong import DeLong, delong
 from eifer.statistics.gee import GeeOddsRatios, gee_odds_ratios
 from eifer.statistics.multiplicity import benjamini_hochberg
+from eifer.statistics.participants import (
+    JackknifeDeltas,
+    ParticipantDeltas,
+    jackknife_deltas,
+    participant_deltas,
+)
 from eifer.statistics.pooling import (
     Combined,
     Pooled,
@@ -34,7 +40,9 @@ __all__ = [
     "DeLong",
     "Equivalence",
     "GeeOddsRatios",
+    "JackknifeDeltas",
     "PairedT",
+    "ParticipantDeltas",
     "Pooled",
     "SignFlip",
     "benjamini_hochberg",
@@ -43,6 +51,8 @@ __all__ = [
     "delong",
     "fisher",
     "gee_odds_ratios",
+    "jackknife_deltas",
+    "participant_deltas",
     "pool_fixed",
     "pool_random",
     "power_paired",

@@ -280,11 +280,17 @@ def _fit(
     coef = np.asarray(result.params, dtype=float)
     if not np.isfinite([alpha, *coef]).all():
         return "the correlation within clusters cannot be estimated"
+    alone = "a cluster alone determines a coefficient: no robust standard error"
+    if any(len(set(codes[column != 0])) == 1 for column in design.T):
+        return alone
+    largest = int(np.bincount(codes).max())
+    if not -1 / max(1, largest - 1) < alpha < 1:
+        return f"{alpha:.3g} as the correlation within clusters: {largest} answers cannot have it"
     power = POWERS[small_sample] if small_sample is not None else 0.0
     mean = 1 / (1 + np.exp(-design @ coef))
     covariance = sandwich(design, correct, mean, codes, alpha=alpha, power=power)
     if covariance is None:
-        return "a cluster alone determines a coefficient: no robust standard error"
+        return alone
     here = slice(1, 1 + len(others))
     return coef[here], np.sqrt(np.diag(covariance))[here], alpha
 

@@ -56,5 +56,6 @@ def benjamini_hochberg(p: object, family: object = None) -> Floats:
         rows = rows[~np.isnan(values[rows])]
         falling = rows[np.argsort(-values[rows], kind="stable")]
         ranks = np.arange(len(rows), 0, -1)
-        q[falling] = np.minimum.accumulate(np.minimum(1, values[falling] * len(rows) / ranks))
+        # In this order of operations round-off cannot bring q below p: the factor is 1 or more.
+        q[falling] = np.minimum.accumulate(np.minimum(1, values[falling] * (len(rows) / ranks)))
     return q

@@ -9,14 +9,11 @@ import pandas as pd
 from eifer.vocabulary import Condition
 
 
-def table(truth: dict[str, Any], comparison: pd.DataFrame) -> pd.DataFrame:
-    """One row a task and condition: the difference of High and Low, and whom it favours."""
-    mine = comparison[comparison["contrast"] == "High-Low"]
-    rows = mine[["task", "condition", "mean_delta", "pooled_ci_low", "pooled_ci_high"]].copy()
+def table(truth: dict[str, Any], by_participant: pd.DataFrame) -> pd.DataFrame:
+    """One row a task and condition: the difference of High and Low over people, and the verdict."""
+    mine = by_participant[by_participant["contrast"] == "High-Low"]
+    rows = mine[["task", "condition", "role", "delta", "ci_low", "ci_high", "verdict"]].copy()
     rows["planted_effect"] = truth["spec"]["effect"]
-    rows["favours"] = "neither"
-    rows.loc[rows["mean_delta"] > 0, "favours"] = "High"
-    rows.loc[rows["mean_delta"] < 0, "favours"] = "Low"
     place = {str(name): k for k, name in enumerate(Condition)}
     return rows.sort_values(
         ["task", "condition"],
@@ -25,7 +22,7 @@ def table(truth: dict[str, Any], comparison: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def caption(truth: dict[str, Any], comparison: pd.DataFrame) -> str:
+def caption(truth: dict[str, Any], by_participant: pd.DataFrame) -> str:
     """What is shown, and of how many."""
     effect = truth["spec"]["effect"]
     planted = (
@@ -34,8 +31,9 @@ def caption(truth: dict[str, Any], comparison: pd.DataFrame) -> str:
         if effect
         else "Planted: no effect, so a difference found is chance."
     )
+    people = int(by_participant["n_participants"].max())
     return (
-        f"{planted} Found: mean ΔAUC of High less Low over {comparison['n_repetitions'].max()} "
-        f"repetitions, on {comparison['n_participants'].max()} people. So few people can neither "
-        "confirm nor refute an effect of models: what was seen, and no more."
+        f"{planted} Found: mean over {people} people of ΔAUC of High less Low, averaged over "
+        f"{by_participant['n_repetitions'].max()} repetitions. {people} people allow no p below "
+        f"{min(1.0, 2 / 2**people):.3g}: an inconclusive verdict neither confirms nor refutes."
     )

@@ -18,6 +18,7 @@ from eifer.figures import (
     hrv_interaction,
     learning_curves,
     model_scores,
+    participant_differences,
     permutation,
     recovery,
     roc_curves,
@@ -167,6 +168,21 @@ def comparison() -> pd.DataFrame:
     )
 
 
+def over_people() -> pd.DataFrame:
+    rows = comparison()[["task", "condition", "contrast"]].assign(
+        delta=[0.1, np.nan, 0.2, -0.1], margin=0.005
+    )
+    rows["role"] = ["exploratory", "exploratory", "confirmatory", "exploratory"]
+    return rows.assign(ci_low=rows["delta"] - 0.1, ci_high=rows["delta"] + 0.1)
+
+
+def deltas() -> pd.DataFrame:
+    place = comparison()[["task", "condition", "contrast"]]
+    return pd.concat(
+        [place.assign(participant_id=f"sub-{k}", delta=k / 10 if k else np.nan) for k in range(3)]
+    )
+
+
 def published() -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -206,6 +222,10 @@ FIGURES: dict[Any, tuple[Callable[[], list[Any]], list[str]]] = {
     ),
     learning_curves: (lambda: [curves()], ["2 repetitions"]),
     model_scores: (lambda: [metrics()], ["2 repetitions", "baseline 96, ambiguous 96"]),
+    participant_differences: (
+        lambda: [over_people(), deltas()],
+        ["3 participants", "4 contrasts", "4 have none", "less than 0.005 apart"],
+    ),
     permutation: (lambda: [CUTOFF], ["4 permutations", "1 reach", "(1 + 1) / (1 + 4) = 0.400"]),
     recovery: (lambda: [latent(), estimates()], ["4 accepted frames", "1 video:"]),
 }

@@ -326,3 +326,20 @@ def test_models_right_about_the_same_items_are_no_finding() -> None:
         assert not got.estimable
         assert got.table.isna().all(axis=None)
         assert "same items" in got.reasons["Low"]
+
+
+def test_a_correlation_that_so_many_answers_cannot_have_is_said() -> None:
+    """Everybody is right 3 times of 5: closer together than chance lets people be."""
+    cells = [(group, repetition) for group in ("High", "Low") for repetition in (1, 2)]
+    counts = [(4, 3, 2, 3), (3, 4, 3, 2), (2, 3, 4, 3), (8, 4, 6, 6)]
+    rows = pd.DataFrame(
+        [
+            {"training_group": group, "repetition": r, "participant_id": who, "correct": k < n}
+            for who, counted in enumerate(counts)
+            for (group, r), n in zip(cells, counted, strict=True)
+            for k in range(10 if who == 3 else 5)
+        ]
+    ).astype({"correct": int})
+    found = gee_odds_ratios(rows, cluster="participant_id", small_sample="mancl-derouen")
+    assert not found.estimable and found.reason is not None
+    assert "as the correlation within clusters: 40 answers cannot have it" in found.reason

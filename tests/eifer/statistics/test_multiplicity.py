@@ -74,3 +74,8 @@ def test_never_above_one_nor_below_p() -> None:
 def test_bad_input_is_named(p, family, said) -> None:
     with pytest.raises(InputError, match=said):
         benjamini_hochberg(p, family)
+
+
+def test_round_off_brings_no_q_below_its_p() -> None:
+    p = np.random.default_rng(0).random((200, 3))
+    assert all((benjamini_hochberg(row) >= row).all() for row in p)

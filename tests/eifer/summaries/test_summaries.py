@@ -10,8 +10,10 @@ import pytest
 
 from eifer import published
 from eifer.summaries import (
+    by_participant,
     card,
     checks,
+    companions,
     comparisons,
     disjointness,
     ecg,
@@ -21,6 +23,7 @@ from eifer.summaries import (
     groups,
     hrv_tests,
     left_out,
+    participant_deltas,
     partitions,
     ratings,
     recovered,
@@ -404,18 +407,83 @@ def test_recovered_sets_what_was_found_beside_what_was_planted() -> None:
     assert "It is 0" in recovered.caption(truth(0.0), *given[1:])
 
 
-def test_effect_found_names_whom_the_mean_favours_without_claiming_more() -> None:
-    comparison = pd.DataFrame(
+def over_people(**more: object) -> dict[str, object]:
+    """What summaries read of a row of BY_PARTICIPANT."""
+    return {
+        "task": "arousal",
+        "condition": "baseline",
+        "contrast": "High-Low",
+        "role": "exploratory",
+        "test": "t",
+        "alpha": 0.05,
+        "margin": 0.005,
+        "verdict": "inconclusive: 4 participants allow no p below 0.125",
+        "n_participants": 4,
+        "n_used": 4,
+        "left_out": None,
+        "n_repetitions": 3,
+        "delta": 0.2,
+        "ci_low": -0.1,
+        "ci_high": 0.5,
+        "t_p": 0.04,
+        "t_q": 0.08,
+        "gee_p": 0.01,
+        "gee_q": 0.02,
+        "gee_reason": None,
+        "random_reason": None,
+        "pooled_reason": None,
+        **more,
+    }
+
+
+def test_effect_found_gives_the_verdict_over_people_and_claims_no_more() -> None:
+    primary = pd.DataFrame(
         [
-            compared(),
-            compared(contrast="High-Total"),
-            compared(task="valence", mean_delta=-0.1),
-            compared(task="valence", condition="ambiguous", mean_delta=0.0),
+            over_people(condition="ambiguous"),
+            over_people(role="confirmatory"),
+            over_people(contrast="High-Total"),
         ]
     )
-    made = effect_found.table(truth(0.0), comparison)
-    assert made["favours"].tolist() == ["High", "Low", "neither"]
-    assert "no effect, so a difference found is chance" in effect_found.caption(
-        truth(0.0), comparison
+    made = effect_found.table(truth(0.0), primary)
+    assert made["condition"].tolist() == ["baseline", "ambiguous"]
+    assert made["role"].tolist() == ["confirmatory", "exploratory"]
+    assert made["verdict"].str.startswith("inconclusive").all()
+    assert (made["planted_effect"] == 0).all()
+    said = effect_found.caption(truth(0.0), primary)
+    assert "no effect, so a difference found is chance" in said
+    assert "4 people allow no p below 0.125" in said
+    assert "Planted: effect 1;" in effect_found.caption(truth(1.0), primary)
+
+
+def test_the_primary_table_starts_with_what_was_declared_and_shows_its_test() -> None:
+    primary = pd.DataFrame(
+        [
+            over_people(),
+            over_people(task="valence", role="confirmatory", test="gee"),
+            over_people(condition="ambiguous", n_used=2, left_out="sub-01: x\nsub-02: y"),
+        ]
     )
-    assert "neither" in effect_found.caption(truth(1.0), comparison)
+    made = by_participant.table(primary)
+    assert made["role"].tolist() == ["confirmatory", "exploratory", "exploratory"]
+    assert made["condition"].tolist() == ["baseline", "baseline", "ambiguous"]
+    assert made["p"].tolist() == [0.01, 0.04, 0.04] and made["q"].tolist() == [0.02, 0.08, 0.08]
+    assert made.loc[2, "left_out"] == "sub-01: x; sub-02: y"
+    said = by_participant.caption(primary)
+    assert "3 contrasts, 1 of them confirmatory, over 4 test participants" in said
+    assert "as few as 2 of them have frames of both classes" in said
+    assert "less than 0.005 apart" in said and "not a sign that there is no difference" in said
+    assert "as few as" not in by_participant.caption(primary[:2])
+
+
+def test_companions_give_each_reason_once() -> None:
+    why = {"gee_reason": "always right", "random_reason": "no se", "pooled_reason": "no se"}
+    primary = pd.DataFrame([over_people(**why), over_people(task="valence")])
+    assert companions.table(primary)["why"].tolist() == ["always right; no se", ""]
+    assert "4 participants as clusters" in companions.caption(primary)
+
+
+def test_who_has_no_difference_is_named_under_the_list() -> None:
+    deltas = pd.DataFrame({"participant_id": ["sub-01", "sub-02"], "delta": [0.1, None]})
+    assert participant_deltas.caption(deltas).endswith("one class: sub-02.")
+    assert "Without" not in participant_deltas.caption(deltas[:1])
+    assert len(participant_deltas.table(deltas)) == 2

@@ -16,7 +16,7 @@ from eifer.errors import DesignError, InputError
 from eifer.tables.comparison import COMPARISON, DELONG
 from eifer.tables.evaluation import PREDICTIONS
 
-REFERENCE = Path(__file__).parents[1] / "reference"
+REFERENCE = Path(__file__).parents[2] / "reference"
 STEM = "pipeline__4_participants_4_videos_6_frames_5_reps"
 SPEC = ComparisonSpec(alpha=0.05, family=("condition",), few_participants=40)
 GROUPS = ("High", "Low", "Total")
@@ -182,25 +182,16 @@ def test_families_are_what_params_say(plain) -> None:
         ComparisonSpec(alpha=0.05, family=("colour",), few_participants=40)
 
 
-def test_one_repetition_gives_tests_but_nothing_to_combine(plain) -> None:
-    tests, table = as_published(plain[plain["repetition"] == 1], SPEC)
-    assert tests["estimable"].all()
-    assert table[["fisher_p", "fisher_q", "gee_odds_ratio", "gee_q"]].isna().all(axis=None)
-    assert table["fisher_reason"].str.contains("one repetition").all()
-    assert table["gee_reason"].str.contains("one repetition").all()
-    assert table["pooled_delta"].to_numpy() == pytest.approx(tests["delta"].to_numpy())
-    assert not table["warnings"].str.contains("combined as if independent").any()
-    assert short_table(table)[0]["Fisher q"] == "—"
-
-
-def test_one_class_has_no_area_but_its_odds_ratio(plain) -> None:
-    tests, table = as_published(plain.assign(label=1), SPEC)
+def test_a_class_with_one_frame_has_no_area_but_its_odds_ratio(plain) -> None:
+    one = plain["item_id"] == "item-000"
+    tests, table = as_published(plain.assign(label=one.astype(int)), SPEC)
     assert not tests["estimable"].any()
-    assert tests["reason"].unique().tolist() == ["all 60 items are high"]
+    assert tests["reason"].str.contains("a class has a single item").all()
     assert tests[["delta", "p"]].isna().all(axis=None)
-    assert table["fisher_reason"].eq("all 60 items are high").all()
+    assert table["fisher_reason"].str.contains("single item").all()
     assert table["pooled_delta"].isna().all()
     assert table["gee_odds_ratio"].notna().all()
+    assert short_table(table)[0]["Fisher q"] == "—"
 
 
 def test_a_group_that_never_errs_has_a_reason_and_the_other_a_number(plain) -> None:
@@ -290,12 +281,30 @@ def test_chance_and_repetitions_without_weight_are_said() -> None:
             lambda p: p[(p["training_group"] != "Total") | (p["repetition"] < 3)],
             r"same repetitions.*(High|Low) 3",
         ),
+        (lambda p: p.assign(label=1), r"one class.*arousal baseline \(all 60 items are high\)"),
+        (
+            lambda p: p[p["repetition"] == 2],
+            r"fewer than two repetitions.*arousal baseline \(repetition 2\)",
+        ),
+        (
+            lambda p: p.assign(participant_id=p["participant_id"].mask(p.index == 0, "sub-09")),
+            r"two participants.*item-000",
+        ),
     ],
-    ids=["items", "duplicate", "nan", "label", "repetitions"],
+    ids=["items", "duplicate", "nan", "label", "repetitions", "class", "one", "participants"],
 )
 def test_what_cannot_be_compared_is_refused_by_name(plain, harm, said: str) -> None:
     with pytest.raises(InputError, match=r"(?s)" + said):
         as_published(harm(plain), SPEC)
+
+
+def test_everything_wrong_is_said_at_once(plain) -> None:
+    bad = plain[plain["repetition"] == 1].assign(label=0)
+    bad = pd.concat([bad, bad.iloc[[3]]])
+    with pytest.raises(InputError) as refused:
+        as_published(bad, SPEC)
+    for said in ("duplicate row (1)", "one class", "fewer than two repetitions"):
+        assert said in str(refused.value)
 
 
 def test_a_missing_group_is_refused(plain) -> None:

@@ -13,10 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from eifer.errors import DesignError
+from eifer.comparison.comparable import comparable
 from eifer.ranges import Number, Part
 from eifer.statistics import (
-    DeLong,
     Pooled,
     benjamini_hochberg,
     delong,
@@ -24,9 +23,8 @@ from eifer.statistics import (
     gee_odds_ratios,
     pool_fixed,
 )
-from eifer.statistics.estimability import not_estimable
 from eifer.tables.comparison import COMPARISON, CONTRAST, DELONG, OTHERS
-from eifer.tables.evaluation import REFERENCE, TEST, refuse_incomparable
+from eifer.tables.evaluation import TEST
 from eifer.vocabulary import Group
 
 Row = dict[str, Any]
@@ -73,21 +71,15 @@ def as_published(
     tests : DataFrame
         The table ``DELONG``.
     comparison : DataFrame
-        The table ``COMPARISON``. What cannot be estimated is missing, with the reason: a test of
-        one class or with a single frame of one, a group always right or always wrong, and with
-        one repetition Fisher's combination and the GEE.
+        The table ``COMPARISON``. What cannot be estimated is missing, with the reason: a test
+        with a single frame of one class, a group always right or always wrong.
 
     Raises
     ------
-    InputError
-        If models scored different items or repetitions, labels differ, rows are duplicate, or
-        scores are missing: all of it at once.
-    DesignError
-        If a group has no predictions.
+    InputError, DesignError
+        Predictions that are not `comparable`.
     """
-    trained = predictions[predictions["training_group"] != REFERENCE]
-    refuse_incomparable("stats", trained)
-    _refuse_absent(trained)
+    trained = comparable(predictions)
     tests: list[Row] = []
     rows: list[Row] = []
     for (task, condition), part in trained.groupby(TEST, sort=True):
@@ -115,22 +107,6 @@ def as_published(
     return listed, COMPARISON.conform(table)
 
 
-def _refuse_absent(trained: pd.DataFrame) -> None:
-    groups = (Group.HIGH, *OTHERS)
-    if trained.empty:
-        raise DesignError(f"stats: no predictions of {', '.join(groups)}; run evaluate first")
-    absent = [
-        f"{group} in {task} {condition}"
-        for (task, condition), part in trained.groupby(TEST, sort=True)
-        for group in groups
-        if group not in set(part["training_group"])
-    ]
-    if absent:
-        raise DesignError(
-            f"stats: no predictions of {', '.join(absent)}; train and evaluate all three groups"
-        )
-
-
 def _records(table: pd.DataFrame) -> list[Row]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
@@ -143,12 +119,8 @@ def _tests(part: pd.DataFrame, other: str) -> Iterator[Row]:
     """The DeLong test of High and ``other`` in every repetition of one task and condition."""
     scores = part.pivot(index="item_id", columns=["training_group", "repetition"], values="score")
     labels = part.drop_duplicates("item_id").set_index("item_id")["label"].reindex(scores.index)
-    positive, n = int(labels.sum()), len(labels)
     for repetition in sorted(part["repetition"].unique()):
-        if 0 < positive < n:
-            test = delong(labels, scores[Group.HIGH, repetition], scores[other, repetition])
-        else:
-            test = not_estimable(DeLong, f"all {n} items are {'high' if positive else 'low'}")
+        test = delong(labels, scores[Group.HIGH, repetition], scores[other, repetition])
         answer = vars(test)
         yield {
             "repetition": repetition,
@@ -185,8 +157,6 @@ def _combined(tests: pd.DataFrame) -> Row:
     }
     if not tests["estimable"].any():
         row["pooled_reason"] = row["fisher_reason"] = str(tests["reason"].iloc[0])
-    elif len(p) == 1:
-        row["fisher_reason"] = "one repetition: nothing to combine"
     else:
         combined = fisher(p)
         for name in ("statistic", "df", "p", "log_p"):
@@ -198,13 +168,9 @@ def _odds_ratios(part: pd.DataFrame) -> dict[str, Row]:
     """The GEE of one task and condition: what it says of each group that is not High."""
     blank = ("coef", "se", "odds_ratio", "ci_low", "ci_high", "p", "alpha")
     correct = (part["score"] >= part["threshold"]) == (part["label"] == 1)
-    why = None
-    if part["repetition"].nunique() == 1:
-        why = "one repetition: its effect is part of the model"
-    elif correct.groupby(part["item_id"]).nunique().max() == 1:
+    if correct.groupby(part["item_id"]).nunique().max() == 1:
         # The correlation within items is then 1, and the fit would run in circles.
         why = "all models are right, or wrong, about the same frames: nothing tells them apart"
-    if why is not None:
         none: Row = {**{f"gee_{name}": math.nan for name in blank}, "gee_reason": why}
         return {other: none for other in OTHERS}
     columns = ["training_group", "repetition", "item_id"]
@@ -224,12 +190,11 @@ def _odds_ratios(part: pd.DataFrame) -> dict[str, Row]:
 def _warnings(row: Row, tests: pd.DataFrame, spec: ComparisonSpec) -> Iterator[str]:
     """What a reader has to know of one row before believing it."""
     repetitions = row["n_repetitions"]
-    if repetitions > 1:
-        yield (
-            f"The {repetitions} repetitions are combined as if independent, but share one test set "
-            f"of {row['n_items']} frames: q and the pooled interval say how repeatable the models "
-            "are, not whether other people would give the same."
-        )
+    yield (
+        f"The {repetitions} repetitions are combined as if independent, but share one test set "
+        f"of {row['n_items']} frames: q and the pooled interval say how repeatable the models "
+        "are, not whether other people would give the same."
+    )
     if row["n_participants"] < spec.few_participants:
         yield (
             f"The frames show {row['n_participants']} people; DeLong and the GEE take them for "
@@ -276,63 +241,3 @@ def _contradictions(row: Row, tests: pd.DataFrame, spec: ComparisonSpec) -> Iter
     apart = (low > 0 or high < 0) and row["gee_q"] < spec.alpha
     if apart and (delta > 0) != (row["gee_odds_ratio"] < 1):
         yield "The odds ratio and the pooled difference favour different models."
-
-
-# what is shown of it --------------------------------------------------------------------------
-
-NUMBERS = (
-    "mean_delta",
-    "pooled_delta",
-    "pooled_ci_low",
-    "pooled_ci_high",
-    "fisher_p",
-    "fisher_q",
-    "gee_odds_ratio",
-    "gee_p",
-    "gee_q",
-)
-
-
-def numbers(comparison: pd.DataFrame) -> dict[str, float]:
-    """What there is to record, as ``task condition contrast/name``; what is missing is left out."""
-    return {
-        f"{row['task']} {row['condition']} {row['contrast']}/{name}": row[name]
-        for row in _records(comparison)
-        for name in NUMBERS
-        if not math.isnan(row[name])
-    }
-
-
-def short_table(comparison: pd.DataFrame) -> list[dict[str, str]]:
-    """Table 4 in short: a row per task, condition and contrast, everything as text.
-
-    An em dash stands where there is no value; ``warnings`` counts them.
-    """
-    return [
-        {
-            "task": row["task"],
-            "condition": row["condition"],
-            "contrast": row["contrast"],
-            "mean dAUC": _text(row["mean_delta"], "+.4f"),
-            "pooled dAUC [95 % CI]": _interval(row, "pooled", "delta", "+.4f"),
-            "Fisher q": _q(row["fisher_q"]),
-            "OR [95 % CI]": _interval(row, "gee", "odds_ratio", ".3f"),
-            "GEE q": _q(row["gee_q"]),
-            "warnings": str(len(row["warnings"].splitlines()) if pd.notna(row["warnings"]) else 0),
-        }
-        for row in _records(comparison)
-    ]
-
-
-def _text(value: float, form: str) -> str:
-    return "—" if math.isnan(value) else format(value, form)
-
-
-def _interval(row: Row, method: str, answer: str, form: str) -> str:
-    names = (answer, "ci_low", "ci_high")
-    value, low, high = (_text(row[f"{method}_{name}"], form) for name in names)
-    return value if value == "—" else f"{value} [{low}, {high}]"
-
-
-def _q(value: float) -> str:
-    return "< .001" if value < 0.001 else _text(value, ".3f")

@@ -1,0 +1,352 @@
+"""The models against each other at the participant level: the primary analysis.
+
+The sample is the people tested, not their frames: frames of one person are alike, and
+repetitions share one test set. What may confirm anything is declared before the run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from eifer.comparison.comparable import comparable
+from eifer.errors import DesignError, did_you_mean
+from eifer.ranges import Count, Part
+from eifer.statistics import (
+    Pooled,
+    benjamini_hochberg,
+    gee_odds_ratios,
+    jackknife_deltas,
+    participant_deltas,
+    pool_random,
+    sign_flip,
+    t_paired,
+    tost_paired,
+)
+from eifer.tables.comparison import (
+    BY_PARTICIPANT,
+    CONFIRMATORY,
+    CONTRAST,
+    CONTRASTS,
+    DECLARED,
+    EXPLORATORY,
+    METHODS,
+    OTHERS,
+    PARTICIPANT_DELTAS,
+    TESTED,
+)
+from eifer.tables.evaluation import TEST
+from eifer.vocabulary import Dimension, Group
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One contrast of one task in one condition."""
+
+    task: str
+    condition: str
+    contrast: str
+
+    def __post_init__(self) -> None:
+        for name, known in (("task", [d.value for d in Dimension]), ("contrast", CONTRASTS)):
+            value = getattr(self, name)
+            if value not in known:
+                hint = did_you_mean(value, known)
+                raise ValueError(f"no {name} {value!r} (there are {', '.join(known)}){hint}")
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.condition} {self.contrast}"
+
+
+@dataclass(frozen=True)
+class ParticipantSpec:
+    """What was declared before the run, and by what a finding is told.
+
+    Parameters
+    ----------
+    confirmatory
+        The contrasts that may confirm the hypothesis: task, condition and contrast. Everything
+        else is exploratory, whatever it shows.
+    test
+        The one test that speaks for a contrast: t (over participants' differences), sign_flip
+        (of them), or gee (clustered on participants). The other tests are exploratory.
+    alpha
+        The level of q, and of the test of equivalence.
+    family
+        Columns that set families of tests apart in the Benjamini-Hochberg correction, within one
+        test: task, condition, contrast, role.
+    margin
+        The smallest difference in ROC-AUC that would matter: two models are called equivalent
+        where the difference is shown to be smaller, either way.
+    flips
+        Random assignments of signs, where more than 16 participants allow no full list.
+    """
+
+    confirmatory: tuple[Claim, ...]
+    test: Literal["t", "sign_flip", "gee"]
+    alpha: Part
+    family: tuple[str, ...]
+    margin: Part
+    flips: Count
+
+    def __post_init__(self) -> None:
+        known = [*CONTRAST, "role"]
+        for name in self.family:
+            if name not in known:
+                hint = did_you_mean(name, known)
+                raise ValueError(f"no family by {name!r} (there are {', '.join(known)}){hint}")
+        for what, given in (("family", self.family), ("confirmatory", self.confirmatory)):
+            names = list(map(str, given))
+            again = [name for name in names if names.count(name) > 1]
+            if again:
+                raise ValueError(f"{what} names {again[0]} twice")
+
+    def role(self, row: Row) -> str:
+        """Whether a contrast was declared as confirmatory."""
+        asked = {(claim.task, claim.condition, claim.contrast) for claim in self.confirmatory}
+        return CONFIRMATORY if tuple(row[name] for name in CONTRAST) in asked else EXPLORATORY
+
+
+@dataclass(frozen=True)
+class ParticipantComparison:
+    """The tables ``DECLARED``, ``PARTICIPANT_DELTAS`` and ``BY_PARTICIPANT``."""
+
+    declared: pd.DataFrame
+    deltas: pd.DataFrame
+    compared: pd.DataFrame
+
+
+def by_participant(
+    predictions: pd.DataFrame, tests: pd.DataFrame, spec: ParticipantSpec, seed: int
+) -> ParticipantComparison:
+    """Compare High with Low and with Total over the people tested.
+
+    Of each participant the difference of AUC (High less the other) among that person's own
+    frames, averaged over repetitions; over participants the t-test, the exact sign-flip test and
+    the test of equivalence, and beside them the GEE clustered on participants (Mancl-DeRouen,
+    t(K - 1)). Over repetitions, the random-effects mean of the differences and their I2: how much
+    trainings differ. Of all frames together, the difference with participants left out in turn.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The table ``PREDICTIONS``; rows of the affect network are left alone.
+    tests : DataFrame
+        The table ``DELONG`` of the same predictions: each repetition's difference.
+    spec : ParticipantSpec
+    seed : int
+        The study's seed.
+
+    Raises
+    ------
+    InputError, DesignError
+        Predictions that are not `comparable`; a confirmatory contrast that is not among them.
+    """
+    trained = comparable(predictions)
+    _refuse_untested(trained, spec.confirmatory)
+    deltas: list[Row] = []
+    rows: list[Row] = []
+    for (task, condition), part in trained.groupby(TEST, sort=True):
+        scores = part.pivot(
+            index="item_id", columns=["training_group", "repetition"], values="score"
+        )
+        items = part.drop_duplicates("item_id").set_index("item_id").reindex(scores.index)
+        odds = _odds_ratios(part)
+        for other in OTHERS:
+            place = {"task": task, "condition": condition, "contrast": f"{Group.HIGH}-{other}"}
+            pair = (
+                items["participant_id"],
+                items["label"],
+                scores[Group.HIGH].sort_index(axis=1).to_numpy(),
+                scores[other].sort_index(axis=1).to_numpy(),
+            )
+            found = participant_deltas(*pair)
+            mine = tests[(tests[CONTRAST] == list(place.values())).all(axis=1)]
+            deltas += [{**place, **row} for row in _people(found)]
+            rows.append(
+                {
+                    **place,
+                    "role": spec.role(place),
+                    "test": spec.test,
+                    "alpha": spec.alpha,
+                    "margin": spec.margin,
+                    "n_participants": len(found.participants),
+                    "n_used": len(found.usable),
+                    "left_out": "\n".join(f"{who}: {why}" for who, why in found.reasons.items())
+                    or None,
+                    "n_repetitions": part["repetition"].nunique(),
+                    **_tested(found.usable, spec, seed),
+                    **_jackknifed(*pair),
+                    **odds[other],
+                    **_over_repetitions(mine),
+                }
+            )
+    table = pd.DataFrame(rows)
+    table["family"] = [" ".join(names) or "all" for names in table[list(spec.family)].to_numpy()]
+    for method in TESTED:
+        table[f"{method}_q"] = benjamini_hochberg(table[f"{method}_p"], table["family"])
+    table["verdict"] = [_verdict(dict(row)) for _, row in table.iterrows()]
+    return ParticipantComparison(
+        declared=_declared(table),
+        deltas=PARTICIPANT_DELTAS.frame(deltas),
+        compared=BY_PARTICIPANT.conform(table),
+    )
+
+
+def _refuse_untested(trained: pd.DataFrame, confirmatory: Iterable[Claim]) -> None:
+    """A declared contrast may not vanish because its frames were never scored."""
+    there = {
+        f"{task} {condition} {contrast}"
+        for task, condition in trained[TEST].drop_duplicates().itertuples(index=False)
+        for contrast in CONTRASTS
+    }
+    absent = [str(claim) for claim in confirmatory if str(claim) not in there]
+    if absent:
+        hints = [name + did_you_mean(name, sorted(there)) for name in absent]
+        raise DesignError(
+            f"stats: declared confirmatory, but not tested: {', '.join(hints)}; "
+            "test it, or declare what is"
+        )
+
+
+def _people(found: Any) -> Iterator[Row]:
+    for k, who in enumerate(found.participants):
+        yield {
+            "participant_id": who,
+            "n_items": int(found.n_items[k]),
+            "n_positive": int(found.n_positive[k]),
+            "auc_a": found.auc_a[k].mean(),
+            "auc_b": found.auc_b[k].mean(),
+            "delta": found.mean[k],
+            "delta_sd": found.delta[k].std(ddof=1),
+            "reason": found.reasons.get(who),
+        }
+
+
+def _tested(delta: Any, spec: ParticipantSpec, seed: int) -> Row:
+    """What participants' differences show: t, sign-flip, equivalence."""
+    if not len(delta):
+        why = "no participant has frames of both classes"
+        names = ["delta", "se", "ci_low", "ci_high", "t", "df", "t_p", "sign_flip_p", "smallest_p"]
+        names += [f"equivalence_{name}" for name in ("p", "ci_low", "ci_high")]
+        return {**dict.fromkeys(names, math.nan), "t_reason": why, "sign_flip_reason": why}
+    t, flip = t_paired(delta), sign_flip(delta, spec.flips, seed)
+    alike = "no participant's difference is other than 0"
+    same = tost_paired(delta, spec.margin, spec.alpha)
+    return {
+        "delta": float(np.mean(delta)),
+        "se": t.se,
+        "ci_low": t.ci_low,
+        "ci_high": t.ci_high,
+        "t": t.statistic,
+        "df": t.df,
+        "t_p": t.p,
+        "t_reason": t.reason if delta.any() else alike,
+        "sign_flip_p": flip.p,
+        "smallest_p": flip.smallest_p,
+        "sign_flip_reason": flip.reason,
+        "equivalence_p": same.p,
+        "equivalence_ci_low": same.ci_low,
+        "equivalence_ci_high": same.ci_high,
+    }
+
+
+def _jackknifed(*pair: Any) -> Row:
+    """The difference over all frames together, whose uncertainty is that over participants."""
+    found = jackknife_deltas(*pair)
+    row: Row = {"pooled_delta": found.delta, "pooled_reason": found.reason}
+    test = t_paired(found.pseudo) if found.estimable else None
+    for name in ("ci_low", "ci_high", "p"):
+        row[f"pooled_{name}"] = getattr(test, name) if test else math.nan
+    return row | ({"pooled_reason": test.reason} if test else {})
+
+
+def _over_repetitions(tests: pd.DataFrame) -> Row:
+    """The mean of the repetitions' differences, if trainings differ too."""
+    found: Pooled = pool_random(tests["delta"], tests["se"], method="reml", knapp_hartung=True)
+    return {
+        "random_delta": found.estimate,
+        "random_ci_low": found.ci_low,
+        "random_ci_high": found.ci_high,
+        "random_p": found.p,
+        "tau2": found.tau2,
+        "i2_pct": found.i2,
+        "random_reason": found.reason,
+    }
+
+
+def _odds_ratios(part: pd.DataFrame) -> dict[str, Row]:
+    """Odds of a right answer with people as clusters: what is said of each group but High."""
+    names = ("odds_ratio", "ci_low", "ci_high", "df", "p")
+    right = (part["score"] >= part["threshold"]) == (part["label"] == 1)
+    columns = ["training_group", "repetition", "item_id", "participant_id"]
+    found = gee_odds_ratios(
+        part[columns].assign(correct=right.astype(int)),
+        cluster="participant_id",
+        reference=Group.HIGH,
+        small_sample="mancl-derouen",
+    )
+    return {
+        other: {f"gee_{name}": found.table.loc[other, name] for name in names}
+        | {"gee_reason": found.reasons.get(other)}
+        for other in OTHERS
+    }
+
+
+def _declared(table: pd.DataFrame) -> pd.DataFrame:
+    """Every test of every contrast with its role: confirmatory is what was declared, alone."""
+    return DECLARED.frame(
+        [
+            {
+                **{name: row[name] for name in CONTRAST},
+                "block": block,
+                "method": method,
+                "role": row["role"]
+                if (block, method) == ("participants", row["test"])
+                else EXPLORATORY,
+            }
+            for row in table.to_dict("records")
+            for block, methods in METHODS.items()
+            for method in methods
+        ]
+    )
+
+
+# the verdict ----------------------------------------------------------------------------------
+
+
+def _verdict(row: Row) -> str:
+    """What may be said, in words: no more than the number of participants allows.
+
+    A difference needs q below alpha in the declared test, and people enough that a test without
+    a model could have shown it (2 / 2^K below alpha; a t-test of four differences is as good as
+    its normal distribution). That there is none needs the test of equivalence, one-sided.
+    """
+    test, alpha = row["test"], row["alpha"]
+    k = row["n_participants"] if test == "gee" else row["n_used"]
+    same = row["equivalence_q"] < alpha and 0.5 ** row["n_used"] < alpha
+    if row[f"{test}_q"] < alpha and smallest_p(k) < alpha:
+        high = row["gee_odds_ratio"] < 1 if test == "gee" else row["delta"] > 0
+        better = Group.HIGH.value if high else row["contrast"].split("-")[1]
+        less = f", by less than {row['margin']:g}" if same else ""
+        doubt = "" if row["role"] == CONFIRMATORY else " (exploratory: to be confirmed on others)"
+        return f"{better} better{less}{doubt}"
+    if same:
+        return f"equivalent: less than {row['margin']:g} apart"
+    if pd.notna(row[f"{test}_reason"]):
+        return f"not estimable: {row[f'{test}_reason']}"
+    if smallest_p(k) >= alpha:
+        return f"inconclusive: {k} participants allow no p below {smallest_p(k):.3g}"
+    return "inconclusive"
+
+
+def smallest_p(n_participants: int) -> float:
+    """The smallest two-sided p that turning the signs of so many differences allows."""
+    return min(1.0, 2.0 / 2**n_participants)

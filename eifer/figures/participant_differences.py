@@ -1,0 +1,71 @@
+"""Each test participant's difference in ROC-AUC, and what their mean can be."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from eifer.figures.style import ACCENT, GROUP, MUTED, canvas, legend_below
+from eifer.vocabulary import Condition
+
+KEY = ["task", "condition", "contrast"]
+
+
+def draw(by_participant: pd.DataFrame, participant_deltas: pd.DataFrame) -> Figure:
+    """A line a task, condition and contrast: people hollow, their mean filled, margins shaded."""
+    place = {str(name): k for k, name in enumerate(Condition)}
+    rows = by_participant.sort_values(
+        KEY,
+        key=lambda c: c.map(place).fillna(len(place)) if c.name == "condition" else c,
+        ignore_index=True,
+    )
+    where = pd.Series(rows.index, index=pd.MultiIndex.from_frame(rows[KEY]))
+    lines = where.reindex(pd.MultiIndex.from_frame(participant_deltas[KEY])).to_numpy()
+    figure, [[axes]] = canvas(1.3 + 0.3 * len(rows))
+    margin = rows["margin"].iloc[0]
+    axes.axvspan(-margin, margin, color=ACCENT, alpha=0.18, linewidth=0, label="would not matter")
+    axes.plot(
+        participant_deltas["delta"],
+        lines + 0.18,
+        linestyle="",
+        marker="o",
+        markersize=4,
+        color=MUTED,
+        markerfacecolor="white",
+        label="one participant",
+    )
+    axes.errorbar(
+        rows["delta"],
+        rows.index - 0.12,
+        xerr=[rows["delta"] - rows["ci_low"], rows["ci_high"] - rows["delta"]],
+        linestyle="",
+        marker="o",
+        markersize=5,
+        capsize=2.5,
+        color=GROUP["High"],
+        label="mean",
+    )
+    axes.axvline(0, color="black", linewidth=0.8)
+    starred = rows["role"].map({"confirmatory": " *", "exploratory": ""})
+    names = rows["task"] + ", " + rows["condition"] + ": " + rows["contrast"] + starred
+    axes.set_yticks(rows.index, names)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel(
+        "difference in ROC-AUC with 95 % interval over people (right of 0: High better)"
+    )
+    legend_below(figure, axes)
+    return figure
+
+
+def caption(by_participant: pd.DataFrame, participant_deltas: pd.DataFrame) -> str:
+    """What is shown, and of how many."""
+    people = participant_deltas["participant_id"].nunique()
+    blank = int(participant_deltas["delta"].isna().sum())
+    gaps = f" {blank} have none (frames of one class)." * bool(blank)
+    return (
+        f"Mean over repetitions of the difference among each of {people} participants' own frames, "
+        f"in {len(by_participant)} contrasts.{gaps} Shaded: less than "
+        f"{by_participant['margin'].iloc[0]:g} apart, the margin of equivalence. "
+        "* declared confirmatory before the run."
+    )

@@ -1,0 +1,45 @@
+"""The primary analysis: High against Low and Total, with people as the sample."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from eifer.vocabulary import Condition
+
+KEY = ["task", "condition", "contrast"]
+
+
+def table(by_participant: pd.DataFrame) -> pd.DataFrame:
+    """The table, confirmatory contrasts first, with p and q of the declared test."""
+    place = {str(name): k for k, name in enumerate(Condition)}
+    made = by_participant.assign(
+        left_out=by_participant["left_out"].str.replace("\n", "; "),
+        **{
+            name: [row[f"{row['test']}_{name}"] for row in by_participant.to_dict("records")]
+            for name in ("p", "q")
+        },
+    )
+    return made.sort_values(
+        ["role", *KEY],
+        key=lambda c: c.map(place).fillna(len(place)) if c.name == "condition" else c,
+        kind="stable",
+        ignore_index=True,
+    )
+
+
+def caption(by_participant: pd.DataFrame) -> str:
+    """What is shown, of how many, and what so few or many can show."""
+    people = int(by_participant["n_participants"].max())
+    alpha, margin = by_participant["alpha"].iloc[0], by_participant["margin"].iloc[0]
+    confirmatory = int((by_participant["role"] == "confirmatory").sum())
+    gaps = by_participant[by_participant["n_used"] < by_participant["n_participants"]]
+    least = int(by_participant["n_used"].min())
+    left = f" In {len(gaps)} contrasts as few as {least} of them have frames of both classes."
+    return (
+        f"{len(by_participant)} contrasts, {confirmatory} of them confirmatory, over {people} test "
+        f"participants and {by_participant['n_repetitions'].max()} repetitions."
+        f"{left * bool(len(gaps))} ΔAUC: mean of the participants' own differences; above 0 "
+        f"favours High. Better: q < {alpha:g} in the declared test, and enough participants. "
+        f"Equivalent: shown to be less than {margin:g} apart. Inconclusive is neither, and not a "
+        "sign that there is no difference."
+    )

@@ -1,0 +1,31 @@
+"""How often each test claims an effect in drawn predictions whose truth is known."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from eifer.tables.calibration import BLOCKS, DESIGN, NAMES
+
+
+def table(rates: pd.DataFrame) -> pd.DataFrame:
+    """Rates in percent, those without a true difference first; tests in the order of the blocks."""
+    order = {test: place for place, test in enumerate(BLOCKS)}
+    rows = rates.assign(place=rates["test"].map(order), test=rates["test"].map(NAMES))
+    rows = rows.sort_values(
+        ["training", "true_effect", "participants", "frames", *DESIGN, "place"], ignore_index=True
+    )
+    percent = {name: 100 * rows[name] for name in ("rate", "ci_low", "ci_high", "alpha")}
+    luck = (rows["training"] > 0).map({True: "differ by luck", False: "alike"})
+    return rows.assign(**percent, trainings=luck)
+
+
+def caption(rates: pd.DataFrame) -> str:
+    """What is shown, and of how many."""
+    return (
+        f"{rates['n_simulations'].min()} to {rates['n_simulations'].max()} cohorts of each design. "
+        "True ΔAUC 0: the share claimed is an error, to be set against the level. Equivalence "
+        "claims that there is no difference that matters: there its share is its power, and its "
+        "error is the share at a difference as large as the margin. Where trainings differ by "
+        "luck, in everybody alike, no test over participants can tell that from a better training "
+        "set. Intervals are Wilson's, of the simulation alone."
+    )
