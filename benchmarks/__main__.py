@@ -6,7 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-NAMES = sorted(p.stem for p in Path(__file__).parent.glob("*.py") if not p.stem.startswith("_"))
+HOURS = {"null_cohorts"}
+"""Run by name alone."""
+NAMES = sorted(
+    p.stem
+    for p in Path(__file__).parent.glob("*.py")
+    if not p.stem.startswith("_") and p.stem not in HOURS
+)
 
 
 def main() -> None:

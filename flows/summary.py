@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eifer.comparison import findings, short_participants
 from eifer.comparison import short_table as short_contrasts
 from eifer.errors import StudyError
 from eifer.evaluation import short_table as short_scores
 from eifer.tables.attrition import ATTRITION
-from eifer.tables.comparison import COMPARISON
+from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON
 from eifer.tables.evaluation import SUMMARY
 from eifer.tables.partitions import PARTITIONS
 from flows.graph import folders
@@ -55,21 +56,34 @@ def show(study: Path) -> None:
         console.print(_partitions(read_table(data / "split/partitions.parquet", PARTITIONS)))
     if times := _times(study / "runs/provenance"):
         console.print(_where_time_went(times))
-    if (data / "evaluate/summary.parquet").exists():
-        scores = short_scores(read_table(data / "evaluate/summary.parquet", SUMMARY))
-        console.print(_texts("Table 2 in short: test frames, mean (SD) over repetitions", scores))
-    if (data / "stats/comparison.parquet").exists():
-        contrasts = short_contrasts(read_table(data / "stats/comparison.parquet", COMPARISON))
-        console.print(
-            _texts(
-                "Table 4 in short: comparison as published (its warnings are in the report)",
-                contrasts,
-            )
-        )
+    for title, rows in short_tables(data).values():
+        console.print(_texts(title, rows))
     lists = [path for mine in instances.values() for path in _in(mine, "checks.json")]
     checks = [check for path in lists for check in json.loads(path.read_text())]
     passed = sum(check["success"] for check in checks)
     console.print(f"{passed} of {len(checks)} data checks passed; results are in {data}/")
+
+
+def short_tables(data: Path) -> dict[str, tuple[str, list[dict[str, str]]]]:
+    """Title and rows of the short tables that can be made of ``data``, by a name for each."""
+    tables: dict[str, tuple[str, list[dict[str, str]]]] = {}
+    if (data / "evaluate/summary.parquet").exists():
+        scores = short_scores(read_table(data / "evaluate/summary.parquet", SUMMARY))
+        title = "Table 2 in short: test frames, mean (SD) over repetitions"
+        tables["table-2"] = (title, scores)
+    if (data / "stats/by_participant.parquet").exists():
+        primary = read_table(data / "stats/by_participant.parquet", BY_PARTICIPANT)
+        said = findings(primary)
+        title = (
+            f"Primary analysis in short: {said['test_participants']} people as the sample, who "
+            f"allow no p below {said['smallest_p']:.3g}"
+        )
+        tables["primary"] = (title, short_participants(primary))
+    if (data / "stats/comparison.parquet").exists():
+        contrasts = short_contrasts(read_table(data / "stats/comparison.parquet", COMPARISON))
+        title = "Table 4 in short: comparison as published (its warnings are in the report)"
+        tables["table-4"] = (title, contrasts)
+    return tables
 
 
 def _in(folders: list[Path], name: str) -> list[Path]:

@@ -27,10 +27,11 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from eifer.affect.spec import AffectSpec, AffectTraining
+from eifer.calibration import CalibrationSpec
 from eifer.cohort.layout import Exclusion
 from eifer.cohort.simulation.corpus import CorpusSpec
 from eifer.cohort.simulation.people import CohortSpec
-from eifer.comparison import ComparisonSpec
+from eifer.comparison import ComparisonSpec, ParticipantSpec
 from eifer.ei.cutoff import ScanSpec
 from eifer.errors import AssetError, ParamsError, Problem, describe, did_you_mean
 from eifer.faces.crops import CropSpec
@@ -41,6 +42,7 @@ from eifer.partitions import REGISTRY, Design
 from eifer.physiology.hrv import EcgSpec
 from eifer.ranges import Count, Positive, Share, Text, in_words
 from eifer.validation import ValidationSpec
+from eifer.vocabulary import Condition
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Wave = Annotated[str, Field(pattern="^[A-Za-z0-9]+$")]
@@ -188,8 +190,9 @@ class Training(Section):
 
 
 class Stats(Section):
-    """The comparison of the models."""
+    """The comparison of the models: over participants (primary), and as published."""
 
+    participants: ParticipantSpec
     published: ComparisonSpec
 
 
@@ -214,7 +217,20 @@ class Params(Section):
     split: Split
     training: Training
     stats: Stats
+    calibrate: CalibrationSpec
     report: ReportSources
+
+    @model_validator(mode="after")
+    def _declared_is_tested(self) -> Self:
+        known = (Condition.BASELINE.value, *self.select.conditions)
+        for claim in self.stats.participants.confirmatory:
+            if claim.condition not in known:
+                raise ValueError(
+                    f"stats.participants.confirmatory names the condition {claim.condition!r}, "
+                    f"which is not tested (there are {', '.join(known)})"
+                    f"{did_you_mean(claim.condition, known)}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _one_network(self) -> Self:

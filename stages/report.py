@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from eifer import published
+from eifer import paper_consistency, published
 from eifer.tables.affect import ESTIMATES
+from eifer.tables.calibration import CALIBRATION, POWER
 from eifer.tables.cohort import PARTICIPANTS, VIDEOS
-from eifer.tables.comparison import COMPARISON, DELONG
+from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON, DELONG, PARTICIPANT_DELTAS
 from eifer.tables.ei import CUTOFF_SCAN, CUTOFF_TESTS, EI_SCORES
 from eifer.tables.evaluation import METRICS, SUMMARY
 from eifer.tables.faces import COUNTS, FRAMES
@@ -25,17 +26,11 @@ SECOND = [f"data/fine_tune_total/{side}_{BLOCK}" for side in SIDES]
 SECOND += [f"data/train_total/task-{task}_{BLOCK}" for task in Dimension]
 FOLDERS = [
     COHORT,
-    Given("data/intake"),
-    Given("data/stratify"),
-    Given(f"data/extract/{WAVE}"),
+    *(Given(f"data/{name}") for name in ("intake", "stratify", f"extract/{WAVE}")),
     FACES,
-    Given("data/affect"),
-    Given(f"data/estimate/{WAVE}"),
-    Given(f"data/select/{WAVE}"),
-    Given("data/split"),
+    *(Given(f"data/{name}") for name in ("affect", f"estimate/{WAVE}", f"select/{WAVE}", "split")),
     *(Given(folder) for folder in (*FIRST, *SECOND)),
-    Given("data/evaluate"),
-    Given("data/stats"),
+    *(Given(f"data/{name}") for name in ("evaluate", "stats", "calibrate")),
 ]
 SHOWN = [
     Given("data/intake/participants.parquet", PARTICIPANTS),
@@ -60,8 +55,12 @@ SHOWN = [
     *(Given(f"{folder}/curves.parquet", CURVES) for folder in SECOND),
     Given("data/evaluate/metrics.parquet", METRICS),
     Given("data/evaluate/summary.parquet", SUMMARY),
+    Given("data/stats/participant_deltas.parquet", PARTICIPANT_DELTAS),
+    Given("data/stats/by_participant.parquet", BY_PARTICIPANT),
     Given("data/stats/delong.parquet", DELONG),
     Given("data/stats/comparison.parquet", COMPARISON),
+    Given("data/calibrate/calibration.parquet", CALIBRATION),
+    Given("data/calibrate/power.parquet", POWER),
 ]
 FIRST_CURVES = [Given(f"{folder}/curves.parquet", CURVES) for folder in FIRST]
 ONLY = {FRAMES.name: ["video_id", "frame", "status"]}
@@ -87,6 +86,7 @@ def report(run: Run) -> Outcome:
         "attrition": found.attrition,
         "published_scores": published.performance(),
         "published_contrasts": published.contrasts(),
+        "consistency": paper_consistency.checks(),
     }
     page = Assembly(run.path(SPEC), sources, found, run.folder).page(
         run.path(TEMPLATE),

@@ -1,77 +1,104 @@
-"""High against Low and Total, by the published procedure and with its warnings."""
+"""High against Low and Total: over participants (primary), and by the published procedure."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from typing import Any
 
-import pandas as pd
-
-from eifer.comparison import ComparisonSpec, as_published, numbers
-from eifer.tables.comparison import COMPARISON, DELONG
+from eifer.comparison import participants, published, shown
+from eifer.tables.comparison import (
+    BY_PARTICIPANT,
+    COMPARISON,
+    DECLARED,
+    DELONG,
+    PARTICIPANT_DELTAS,
+)
 from eifer.tables.evaluation import PREDICTIONS
 from stages._runtime import tracking
 from stages._runtime.stage import PARAMS, Given, Made, Outcome, Report, Run, stage
 from stages.params import load_params
 
 ANSWERS = Given("data/evaluate/predictions.parquet", PREDICTIONS)
+ROLES = Made("declared.parquet", DECLARED)
+PEOPLE = Made("participant_deltas.parquet", PARTICIPANT_DELTAS)
+PRIMARY = Made("by_participant.parquet", BY_PARTICIPANT)
 TESTS = Made("delong.parquet", DELONG)
 COMPARED = Made("comparison.parquet", COMPARISON)
 
 
-@stage(params=("stats",), given=(ANSWERS,), made=(TESTS, COMPARED))
+@stage(
+    params=("stats", "study.seed"),
+    given=(ANSWERS,),
+    made=(ROLES, PEOPLE, PRIMARY, TESTS, COMPARED),
+)
 def stats(run: Run) -> Outcome:
     """Compare the models on the frames that all of them scored."""
     started = time.time()
-    spec: ComparisonSpec = run.params.stats.published
-    tests, comparison = as_published(run.read(ANSWERS), spec)
+    spec, predictions = run.params.stats, run.read(ANSWERS)
+    tests, comparison = published.as_published(predictions, spec.published)
+    primary = participants.by_participant(
+        predictions, tests, spec.participants, run.params.study.seed
+    )
     # The study's name only labels records: as a param of the stage, a new one would run it anew.
     tracking.stated(
         study=load_params(PARAMS).study.name,
         stage="stats",
         item={},
-        recipe=asdict(spec),
-        numbers=numbers(comparison),
+        recipe={**asdict(spec.published), "participants": shown.recipe(spec.participants)},
+        numbers=shown.numbers(primary.compared, comparison),
         comparison=comparison,
         inputs=[tracking.Input("predictions", run.path(ANSWERS))],
-        outputs={"comparison": tracking.table_sha256(comparison)},
+        outputs={
+            "by_participant": tracking.table_sha256(primary.compared),
+            "comparison": tracking.table_sha256(comparison),
+        },
         started_s=started,
         ended_s=time.time(),
     )
-    return Outcome({TESTS: tests, COMPARED: comparison}, _report(comparison, spec))
-
-
-def _report(comparison: pd.DataFrame, spec: ComparisonSpec) -> Report:
-    below = {name: int((comparison[f"{name}_q"] < spec.alpha).sum()) for name in ("fisher", "gee")}
-    n, repetitions = len(comparison), int(comparison["n_repetitions"].max())
-    said = {
-        "contrasts": n,
-        "repetitions": repetitions,
-        "alpha": spec.alpha,
-        "family": list(spec.family),
-        "fisher_q_below_alpha": below["fisher"],
-        "gee_q_below_alpha": below["gee"],
-        "sign_conflicts": int(comparison["sign_conflict"].sum()),
-        "not_estimable": {
-            name: int(comparison[f"{name}_reason"].notna().sum())
-            for name in ("fisher", "pooled", "gee")
-        },
-        "test_participants": int(comparison["n_participants"].max()),
+    made = {
+        ROLES: primary.declared,
+        PEOPLE: primary.deltas,
+        PRIMARY: primary.compared,
+        TESTS: tests,
+        COMPARED: comparison,
     }
-    within = " and ".join(("method", *spec.family))
-    return Report(
-        f"""In each of {repetitions} repetition{"s" * (repetitions > 1)} the ROC-AUC of High was
+    in_people = shown.findings(primary.compared)
+    in_source = shown.findings_as_published(comparison, spec.published)
+    text = _over_participants(in_people, spec.participants)
+    text += f" {_as_published(in_source, spec.published)}"
+    return Outcome(made, Report(text, {**in_people, "published": in_source}))
+
+
+def _over_participants(found: dict[str, Any], spec: participants.ParticipantSpec) -> str:
+    verdicts = ", ".join(f"{word} {n}" for word, n in found["verdicts"].items())
+    return f"""Primary analysis, with people as the sample: of each of {found["test_participants"]}
+        test participants the difference of the models' ROC-AUC among that person's own frames,
+        averaged over repetitions (who has frames of one class alone has none and is listed; in
+        the worst contrast {found["participants_used"]} have one). Over participants a t-test with
+        K - 1 degrees of freedom, the exact sign-flip test, and two one-sided tests of equivalence
+        with a margin of {spec.margin:g}; beside them a GEE clustered on participants
+        (Mancl-DeRouen, t with K - 1), and a random-effects mean over repetitions (REML,
+        Knapp-Hartung). Declared confirmatory before the run, by the {spec.test} test:
+        {"; ".join(found["confirmatory"]) or "nothing"}; all else is exploratory. q-values are
+        Benjamini and Hochberg's within {" and ".join(("test", *spec.family))}.
+        {found["test_participants"]} participants allow no p below {found["smallest_p"]:.3g} without
+        a model of their differences. Verdicts: {verdicts}; inconclusive does not mean that there is
+        no difference."""
+
+
+def _as_published(found: dict[str, Any], spec: published.ComparisonSpec) -> str:
+    return f"""As published: in each of {found["repetitions"]} repetitions the ROC-AUC of High was
         compared with that of Low and of Total by a paired DeLong test; over repetitions p-values
         were combined by Fisher's method and differences pooled with inverse-variance weights (fixed
         effect). Odds ratios of a right answer come from a GEE with group and repetition, clustered
         on frames, exchangeable, with robust standard errors. q-values are Benjamini and Hochberg's
-        within {within}. Of {n} contrasts {below["fisher"]} have a Fisher q below {spec.alpha:g} and
-        {below["gee"]} a GEE q; {said["sign_conflicts"]} pooled differences contradict the sign of
-        the plain mean. This is the procedure as published: it takes frames of
-        {said["test_participants"]} people and repetitions on one test set for independent, and a
-        small q from it is not evidence that other people would give the same.""",
-        said,
-    )
+        within {" and ".join(("method", *spec.family))}. Of {found["contrasts"]} contrasts
+        {found["fisher_q_below_alpha"]} have a Fisher q below {spec.alpha:g} and
+        {found["gee_q_below_alpha"]} a GEE q; {found["sign_conflicts"]} pooled differences
+        contradict the sign of the plain mean. This is the procedure as published: it takes frames
+        of {found["test_participants"]} people and repetitions on one test set for independent, and
+        a small q from it is not evidence that other people would give the same."""
 
 
 if __name__ == "__main__":

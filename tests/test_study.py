@@ -26,7 +26,17 @@ from eifer.vocabulary import Dimension
 from flows.graph import ROOT
 from flows.workspace import make_workspace, relative
 
+QUICK: dict[str, Any] = {
+    "participants": [4], "videos": 4, "frames": 2, "repetitions": 2,
+    "training": 0.0, "effects": [0.0], "simulations": 2,
+}  # fmt: skip
+CALIBRATED: dict[str, Any] = {
+    "calibrate.tests": [QUICK],
+    "calibrate.people": [QUICK],
+    "calibrate.found": [QUICK | {"effects": [0.05]}],
+}
 TINY: dict[str, Any] = {
+    **CALIBRATED,
     "study.name": "tiny",
     "simulate.planted.participants_per_wave": [4, 4],
     "simulate.planted.video": {
@@ -51,6 +61,7 @@ TINY: dict[str, Any] = {
     "split.design.short_videos": "record",
 }  # fmt: skip
 REAL: dict[str, Any] = {
+    **CALIBRATED,
     "study.name": "clips",
     "corpus.drawn": {
         "identities": 10, "images_per_identity": 10, "size_px": 128, "noise_levels": 3
@@ -61,7 +72,7 @@ REAL: dict[str, Any] = {
     "stratify.cutoff.permutations": 20,
     "select.top": 6,
     "select.frames_per_video": 1,
-    "training.blocks": ["1"],
+    "training.blocks": ["1-2"],
     "training.recipe.first.epochs": 1,
     "training.recipe.first.warmup_epochs": 0,
     "training.recipe.second.epochs": 1,
@@ -395,7 +406,9 @@ class TestRealRecordings:
         study, ran = recorded
         data_half = ["corpus@drawn", "affect", "intake", "extract@1", "estimate@1", "stratify",
                      "select@1", "split"]  # fmt: skip
-        assert sorted(ran) == sorted([*data_half, *trainings("1"), "evaluate", "stats", "report"])
+        assert sorted(ran) == sorted(
+            [*data_half, *trainings("1-2"), "evaluate", "stats", "calibrate", "report"]
+        )
         counts = table(study, "extract/*/counts.parquet")
         assert len(counts) == 32 and (counts["frames_accepted"] > 0).all()
         people = table(study, "split/partitions.parquet")
@@ -413,6 +426,13 @@ class TestRealRecordings:
         assert set(zip(compared["task"], compared["contrast"], strict=True)) == {
             (task, contrast) for task in Dimension for contrast in ("High-Low", "High-Total")
         }
+        primary = table(study, "stats/by_participant.parquet")
+        # Four people cannot show a difference, and none is claimed, nor that there is none.
+        assert (primary["n_participants"] == 4).all() and (primary["n_used"] <= 4).all()
+        assert primary["verdict"].str.match("inconclusive|not estimable").all()
+        declared = primary[primary["role"] == "confirmatory"]
+        assert declared["condition"].tolist() == ["baseline"] * 2
+        assert declared["contrast"].tolist() == ["High-Low"] * 2
 
     def test_the_report_says_what_it_cannot_carry(self, recorded: tuple[Path, list[str]]) -> None:
         page = " ".join((recorded[0] / "data/report/index.html").read_text().split())
@@ -422,8 +442,8 @@ class TestRealRecordings:
             "<strong>The network that estimates arousal and valence was trained on drawn faces."
             "</strong> On these recordings its estimates mean nothing" in page
         )
-        assert "Every model was trained 1 time (repetitions)" in page
-        for section in ("training", "recognition", "comparison", "checks"):
+        assert "Every model was trained 2 times (repetitions)" in page
+        for section in ("training", "recognition", "comparison", "published", "checks"):
             assert f'<section id="{section}"' in page
         assert '<section id="planted"' not in page
 
@@ -433,10 +453,14 @@ class TestRealRecordings:
         queue = recorded[0] / "runs/tracking/queue"
         records = [json.loads(path.read_text()) for path in sorted(queue.glob("*.json"))]
         addresses = [r["tags"]["dvc_stage"] for r in records if r["kind"] == "training"]
-        assert sorted(addresses) == sorted(trainings("1"))
+        # One record a repetition, and both of a block come from one process.
+        assert sorted(addresses) == sorted(2 * trainings("1-2"))
         tested = [r["name"] for r in records if r["kind"] == "evaluation"]
         assert sorted(tested) == sorted(
-            f"{task} {group} r01" for task in Dimension for group in ("High", "Low", "Total")
+            f"{task} {group} r0{repetition}"
+            for task in Dimension
+            for group in ("High", "Low", "Total")
+            for repetition in (1, 2)
         )
         assert not (recorded[0] / "runs/mlflow.db").exists()
 
@@ -473,8 +497,8 @@ class TestRealRecordings:
             assert f"data/evaluate/plots/{name}.json" in page.replace("\\", "/")
 
     def test_more_repetitions_are_new_blocks_and_finished_ones_stay(self, more: Path) -> None:
-        change_params(more, "training", blocks=["1", "2"])
+        change_params(more, "training", blocks=["1-2", "3"])
         # Forced downstream, since in a dry run nothing that a stage reads has changed yet.
         assert sorted(repro(more, "--dry", "--force-downstream")) == sorted(
-            [*trainings("2"), "evaluate", "stats", "report"]
+            [*trainings("3"), "evaluate", "stats", "report"]
         )

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
+from scipy.special import expit, ndtr, ndtri, stdtr, stdtrit
 
 from eifer.errors import DesignError, InputError, Problem, did_you_mean
 from eifer.statistics.inputs import Floats, refuse
@@ -287,7 +287,10 @@ def _fit(
     if not -1 / max(1, largest - 1) < alpha < 1:
         return f"{alpha:.3g} as the correlation within clusters: {largest} answers cannot have it"
     power = POWERS[small_sample] if small_sample is not None else 0.0
-    mean = 1 / (1 + np.exp(-design @ coef))
+    mean = expit(design @ coef)
+    if not ((mean > 0) & (mean < 1)).all():
+        # Without separation no finite fit has such a probability: the iterations ran away.
+        return "the fit did not converge"
     covariance = sandwich(design, correct, mean, codes, alpha=alpha, power=power)
     if covariance is None:
         return alone

@@ -221,8 +221,18 @@ def refuse_incomparable(subject: str, predictions: pd.DataFrame) -> None:
     Raises
     ------
     InputError
-        Duplicate rows, scores that are missing or not in 0..1, and whatever breaks the rules of
-        `PREDICTIONS`; items that a model did not score are named with that model.
+        Where anything is `incomparable`.
+    """
+    problems = incomparable(predictions)
+    if problems:
+        raise InputError(subject, problems)
+
+
+def incomparable(predictions: pd.DataFrame) -> list[Problem]:
+    """What keeps the models of ``predictions`` from being set against each other.
+
+    Duplicate rows, scores that are missing or not in 0..1, and whatever breaks the rules of
+    `PREDICTIONS`; items that a model did not score are named with that model.
     """
     remedies = {rule.name: rule.remedy for rule in PREDICTIONS.rules}
     bad = {
@@ -239,13 +249,11 @@ def refuse_incomparable(subject: str, predictions: pd.DataFrame) -> None:
     for rule in PREDICTIONS.rules:
         if not rule.needs and rule.name != "same_items":
             bad[f"not so: {rule.says}", rule.remedy] = rule.broken(predictions, {})
-    problems = [
+    return [
         Problem(what, " ".join(map(str, values)), remedy)
         for (what, remedy), rows in bad.items()
         for values in rows[list(PREDICTIONS.key)].itertuples(index=False)
     ]
-    if problems:
-        raise InputError(subject, problems)
 
 
 # metrics --------------------------------------------------------------------------------------

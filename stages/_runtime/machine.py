@@ -28,6 +28,12 @@ class Machine(BaseSettings):
         ge=1,
         description="processes that take videos in turn",
     )
+    instances: int = Field(
+        default=0, ge=0, description="stage instances at once; 0: one a core, as far as memory goes"
+    )
+    instance_gib: float = Field(
+        default=1.5, gt=0, description="memory that one of them is reckoned to need, in GiB"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="where networks run; auto takes a GPU that is there"
     )

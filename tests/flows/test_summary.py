@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from eifer.comparison import short_participants
 from eifer.comparison import short_table as short_contrasts
 from eifer.errors import StudyError
 from eifer.evaluation import short_table as short_scores
 from eifer.tables.attrition import ATTRITION
-from eifer.tables.comparison import COMPARISON
+from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON
 from eifer.tables.evaluation import METRICS_OF_ITEMS, SEARCHED, SUMMARY
 from eifer.tables.partitions import CLASS_COLUMNS, PARTITIONS
 from flows.graph import ROOT
@@ -151,19 +152,37 @@ def test_tables_2_and_4_are_the_last_word_and_uncut_where_there_is_no_terminal(
             for contrast in ("High-Low", "High-Total")
         ]
     )
+    place = {"test": "t", "family": "role", "alpha": 0.05, "margin": 0.005}
+    people = BY_PARTICIPANT.frame(
+        [
+            dict.fromkeys(BY_PARTICIPANT.names)
+            | {"task": task, "condition": condition, "contrast": contrast, "role": "exploratory"}
+            | {f"n_{name}": 4 for name in ("participants", "used", "repetitions")}
+            | place
+            | numbers
+            | {"t_q": 0.0001, "sign_flip_p": 0.125}
+            | {"verdict": "inconclusive: 4 participants allow no p below 0.125"}
+            for task, condition in tests
+            for contrast in ("High-Low", "High-Total")
+        ]
+    )
     for name, table, frame in (
         ("evaluate", "summary", scores),
+        ("stats", "by_participant", people),
         ("stats", "comparison", contrasts),
     ):
-        shutil.copytree(study / "data/split", study / "data" / name)
+        shutil.copytree(study / "data/split", study / "data" / name, dirs_exist_ok=True)
         write_table(study / "data" / name / f"{table}.parquet", frame)
     said = lines(study, capsys)
-    second, fourth = (
-        next(place for place, line in enumerate(said) if line.startswith(f"Table {n} in short"))
-        for n in (2, 4)
+    second, primary, fourth = (
+        next(place for place, line in enumerate(said) if line.startswith(f"{name} in short"))
+        for name in ("Table 2", "Primary analysis", "Table 4")
     )
+    assert second < primary < fourth
+    assert said[primary].endswith("4 people as the sample, who allow no p below 0.125")
     for rows, block in (
-        (short_scores(scores), said[second:fourth]),
+        (short_scores(scores), said[second:primary]),
+        (short_participants(people), said[primary:fourth]),
         (short_contrasts(contrasts), said[fourth:]),
     ):
         assert " ".join(rows[0]) in block

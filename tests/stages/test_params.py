@@ -216,6 +216,14 @@ NONSENSE: list[tuple[str, object, str]] = [
     ("training.recipe.augmentation.brightness", [1.2, 0.8], "lower end first"),
     ("stats.published.alpha", 0, "above 0, below 1"),
     ("stats.published.family", ["colour"], "task, condition, contrast"),
+    ("stats.participants.test", "fisher", "t or sign_flip or gee"),
+    ("stats.participants.margin", 0, "above 0, below 1"),
+    ("stats.participants.family", ["rôle"], "did you mean 'role'"),
+    (
+        "stats.participants.confirmatory",
+        [{"task": "arousal", "condition": "baseline", "contrast": "high-low"}],
+        "did you mean 'High-Low'",
+    ),
 ]
 
 
@@ -235,6 +243,20 @@ def test_a_value_out_of_range_is_refused_with_the_range(
     # Of a list its element is named; of what does not fit together, the section that holds it.
     place = said.split("(1): ")[1].split()[0]
     assert place.startswith(where) or where.startswith(place)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [("condition", "ambigous", "ambiguous"), ("conditon", "baseline", "condition")],
+)
+def test_what_is_declared_confirmatory_is_known_and_tested(
+    tmp_path: Path, name: str, value: str, meant: str
+) -> None:
+    claim = {"task": "arousal", "contrast": "High-Low", name: value}
+    said = refused(
+        tmp_path, lambda content: content["stats"]["participants"].update(confirmatory=[claim])
+    )
+    assert "stats.participants.confirmatory" in said and f"did you mean '{meant}'" in said
 
 
 ANY_NUMBER = {

@@ -6,6 +6,7 @@ import contextlib
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,8 +16,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from eifer import evaluation, partitions, selection
-from eifer.comparison import ComparisonSpec, as_published
+from eifer import calibration, evaluation, partitions, selection
+from eifer.comparison import Claim, ComparisonSpec, ParticipantSpec, as_published, by_participant
 from eifer.errors import StudyError
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.evaluation import PREDICTIONS
@@ -171,6 +172,17 @@ def write_study(study: Path) -> None:
     made["delong"], made["comparison"] = as_published(
         predictions, ComparisonSpec(alpha=0.05, family=("condition",), few_participants=12)
     )
+    declared = ParticipantSpec(
+        confirmatory=(Claim("valence", "baseline", "High-Low"),),
+        test="t",
+        alpha=0.05,
+        family=("role",),
+        margin=0.01,
+        flips=99,
+    )
+    primary = by_participant(predictions, made["delong"], declared, seed=1)
+    made["by_participant"], made["participant_deltas"] = primary.compared, primary.deltas
+    made["calibration"], made["power"] = calibrated(declared)
     run = Run(module.report, PARAMS, {}, study / "unused", SimpleNamespace(workers=1))
     for given in (*module.FOLDERS, *module.SHOWN, *module.FIRST_CURVES):
         for path in map(study.joinpath, run.paths(given)):
@@ -208,6 +220,19 @@ def write_study(study: Path) -> None:
         for frame in range(6)
     ]
     write_table(cohort / "latent.parquet", LATENT.frame(felt))
+
+
+def calibrated(declared: ParticipantSpec) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Error rates and power from very few drawn cohorts."""
+    how = calibration.Comparison(ComparisonSpec(0.05, ("condition",), 12), declared, seed=1)
+    null = calibration.Plan((4,), 2, 3, 2, 0.0, (0.0,), 2)
+    lucky, found = replace(null, training=0.3), replace(null, effects=(0.05, 0.1))
+    spread = calibration.Spread(0.5, 0.5, 0.3, 0.45, 0.7, 0.5)
+    spec = calibration.CalibrationSpec(0.9, spread, (null,), (null, lucky), 99, (found,), 0.8)
+    claimed = pd.concat(
+        calibration.claims(chunk, spec, how) for chunk in calibration.chunks(spec, 1)
+    )
+    return calibration.calibration(claimed, how), calibration.power(claimed, how, 0.8)
 
 
 def truth() -> dict[str, Any]:

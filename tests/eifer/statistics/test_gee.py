@@ -343,3 +343,22 @@ def test_a_correlation_that_so_many_answers_cannot_have_is_said() -> None:
     found = gee_odds_ratios(rows, cluster="participant_id", small_sample="mancl-derouen")
     assert not found.estimable and found.reason is not None
     assert "as the correlation within clusters: 40 answers cannot have it" in found.reason
+
+
+def test_a_fit_that_ran_away_is_not_estimable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As statsmodels did in 1 of 100 simulated cohorts: it said that it had converged."""
+    import statsmodels.api as sm
+
+    fit = sm.GEE.fit
+
+    def runaway(model: object, **settings: object) -> object:
+        result = fit(model, **settings)
+        result.params = result.params * 0 + 800
+        return result
+
+    table = answers_table()
+    assert gee_odds_ratios(table, reference="High").estimable
+    monkeypatch.setattr(sm.GEE, "fit", runaway)
+    found = gee_odds_ratios(table, reference="High")
+    assert not found.estimable
+    assert found.reason is not None and "did not converge" in found.reason

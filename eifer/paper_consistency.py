@@ -1,0 +1,243 @@
+"""What the source's own tables say of each other: contradictions, computed from its figures.
+
+Nothing here needs data: a mean of counts can only take certain values (GRIM: Brown & Heathers
+2017, Soc. Psychol. Personal. Sci. 8:363), a pooled difference lies among what it pools, and a
+p-value goes with its interval. The figures are those of `eifer.published`, and for the other
+backbones those of Tables 5 and 6 below.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from eifer import published
+from eifer.statistics.power import power_paired
+from eifer.vocabulary import Dimension, Group
+
+CONTRADICTION, AGREES = "contradiction", "agrees"
+DIGITS = 4
+"""Digits that the source prints of a share or a difference."""
+NEAR = 0.005
+"""Largest relative gap of an odds ratio from accuracies that still counts as the printed one: the
+source's is adjusted for repetition, and accuracies are rounded."""
+
+RECRUITED, DZ, ALPHA, POWER = 46, 0.6, 0.05, 0.8
+"""Section 2.1: who was recruited, for which effect, level and power (G*Power)."""
+
+_AROUSAL, _VALENCE = map(str, Dimension)
+# Section 4.4, Tables 5 and 6, as far as the text gives them: ResNet50 on the baseline frames.
+_BACKBONE_SCORES = {
+    # task: (High, Low, Total), of each (accuracy, ROC-AUC)
+    _AROUSAL: ((0.4715, 0.4686), (0.5094, 0.5199), (0.4910, 0.4868)),
+    _VALENCE: ((0.6936, 0.7635), (0.6721, 0.7402), None),
+}
+_BACKBONE_CONTRASTS = {
+    # pooled difference and its interval (every Fisher's q is < 0.001); odds ratio, its interval
+    (_AROUSAL, Group.LOW): ((-0.0107, -0.0170, -0.0045), (1.1642, 1.1155, 1.2149)),
+    (_AROUSAL, Group.TOTAL): ((0.0067, 0.0018, 0.0116), (1.0815, 1.0452, 1.1190)),
+    (_VALENCE, Group.LOW): ((0.0043, -0.0003, 0.0088), (0.9053, 0.8663, 0.9460)),
+}
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """High against another model, as printed; q is an upper bound, NaN where there is none."""
+
+    where: str
+    accuracy: tuple[float, float]
+    auc: tuple[float, float]
+    pooled: tuple[float, float, float]
+    pooled_q: float
+    odds_ratio: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: what is printed, what follows from other printed figures, and whether they agree.
+
+    ``verdict`` is "contradiction" or "agrees".
+    """
+
+    check: str
+    where: str
+    printed: str
+    computed: str
+    verdict: str
+
+
+def checks() -> pd.DataFrame:
+    """Every check of the source's tables, as `checks_of` returns them."""
+    return checks_of(
+        published.performance(),
+        published.contrasts(),
+        items=published.CONDITION_ITEMS,
+        repetitions=published.REPETITIONS,
+    )
+
+
+def checks_of(performance: pd.DataFrame, contrasts: pd.DataFrame, **counts: int) -> pd.DataFrame:
+    """Every check of tables that say what the source's do.
+
+    Parameters
+    ----------
+    performance, contrasts : DataFrame
+        As `eifer.published.performance` and `eifer.published.contrasts` return them.
+    **counts : int
+        ``items`` of a sampled condition and ``repetitions`` of each training.
+
+    Returns
+    -------
+    DataFrame
+        ``check, where, printed, computed, verdict``, a row a check.
+    """
+    rows = [*_grim(performance, **counts)]
+    known = [*_of_the_model(performance, contrasts), *_of_the_backbone()]
+    for check in (_signs, _interval, _directions, _odds):
+        rows += [finding for contrast in known for finding in check(contrast)]
+    rows += _sample_size()
+    return pd.DataFrame([asdict(row) for row in rows])
+
+
+def possible_means(printed: float, items: int, repetitions: int, digits: int) -> list[int]:
+    """Numbers of right answers whose mean share is printed as ``printed``.
+
+    The mean over repetitions of k / items is total / (items x repetitions); a total fits if its
+    share lies within half a unit of the last digit, ends included: how a tie was rounded is not
+    known. None: the printed figure is impossible. Where there are more answers than units of the
+    last digit every figure is possible, and the check says nothing.
+    """
+    answers, half = items * repetitions, 0.5 * 10**-digits
+    near = round(printed * answers)
+    reach = math.ceil(half * answers) + 1
+    return [
+        total
+        for total in range(max(0, near - reach), min(answers, near + reach) + 1)
+        if abs(total / answers - printed) <= half + 1e-12
+    ]
+
+
+def _verdict(agree: bool) -> str:
+    return AGREES if agree else CONTRADICTION
+
+
+def _grim(performance: pd.DataFrame, items: int, repetitions: int) -> Iterator[Finding]:
+    sampled = performance["condition"].isin(["unambiguous", "ambiguous"])
+    for row in performance[sampled & (performance["metric"] == "accuracy")].to_dict("records"):
+        totals = possible_means(row["mean"], items, repetitions, DIGITS)
+        shown = ", ".join(f"{total}/{items * repetitions}" for total in totals)
+        yield Finding(
+            f"accuracy is a mean of {repetitions} shares of {items}",
+            f"{row['task']}, {row['condition']}, {row['training_group']}",
+            f"{row['mean']:.4f}",
+            shown or "no number of right answers gives it",
+            _verdict(bool(totals)),
+        )
+
+
+def _of_the_model(performance: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Contrast]:
+    key = ["task", "condition", "training_group", "metric"]
+    means = performance.set_index(key)["mean"]
+    for row in contrasts.dropna(subset="pooled_delta").to_dict("records"):
+        task, condition, contrast = row["task"], row["condition"], row["contrast"]
+
+        def pair(metric: str, row: Any = row) -> tuple[float, float]:
+            high, other = row["contrast"].split("-")
+            place = (row["task"], row["condition"])
+            return means[(*place, high, metric)], means[(*place, other, metric)]
+
+        yield Contrast(
+            f"{task}, {condition}, {contrast}",
+            pair("accuracy"),
+            pair("roc_auc"),
+            (row["pooled_delta"], row["pooled_ci_low"], row["pooled_ci_high"]),
+            float(row["fisher_q"].lstrip("< ")) if row["fisher_significant"] else math.nan,
+            (row["gee_odds_ratio"], row["gee_ci_low"], row["gee_ci_high"]),
+        )
+
+
+def _of_the_backbone() -> Iterator[Contrast]:
+    order = list(Group)
+    for (task, other), (pooled, odds) in _BACKBONE_CONTRASTS.items():
+        high, theirs = _BACKBONE_SCORES[task][0], _BACKBONE_SCORES[task][order.index(other)]
+        assert high is not None and theirs is not None
+        yield Contrast(
+            f"{task}, ResNet50, {Group.HIGH}-{other}",
+            (high[0], theirs[0]),
+            (high[1], theirs[1]),
+            pooled,
+            0.001,
+            odds,
+        )
+
+
+def _signs(one: Contrast) -> Iterator[Finding]:
+    """A weighted mean of differences, against the difference of the plain means."""
+    mean = one.auc[0] - one.auc[1]
+    yield Finding(
+        "sign of the pooled ΔAUC is that of the difference of mean AUCs",
+        one.where,
+        f"{one.pooled[0]:+.4f}",
+        f"{mean:+.4f}",
+        _verdict(mean * one.pooled[0] > 0),
+    )
+
+
+def _interval(one: Contrast) -> Iterator[Finding]:
+    if math.isnan(one.pooled_q):
+        return
+    _, low, high = one.pooled
+    holds = low <= 0 <= high
+    yield Finding(
+        "q below .05 goes with a pooled interval without 0",
+        one.where,
+        f"q < {one.pooled_q:g}",
+        f"[{low:+.4f}, {high:+.4f}] {'holds' if holds else 'lacks'} 0",
+        _verdict(not holds),
+    )
+
+
+def _directions(one: Contrast) -> Iterator[Finding]:
+    """Only where both intervals name a better model."""
+    _, low, high = one.pooled
+    ratio, ratio_low, ratio_high = one.odds_ratio
+    if low <= 0 <= high or ratio_low <= 1 <= ratio_high:
+        return
+    ranks, odds = low > 0, ratio < 1
+    other = one.where.rpartition("-")[2]
+    yield Finding(
+        "pooled ΔAUC and odds ratio name the same better model",
+        one.where,
+        f"ΔAUC {one.pooled[0]:+.4f}: {Group.HIGH if ranks else other}",
+        f"OR {ratio:.4f}: {Group.HIGH if odds else other}",
+        _verdict(ranks == odds),
+    )
+
+
+def _odds(one: Contrast) -> Iterator[Finding]:
+    high, other = (accuracy / (1 - accuracy) for accuracy in one.accuracy)
+    ratio = one.odds_ratio[0]
+    yield Finding(
+        f"odds ratio is that of the mean accuracies (within {NEAR:.1%})",
+        one.where,
+        f"{ratio:.4f}",
+        f"{other / high:.4f}",
+        _verdict(abs(other / high / ratio - 1) <= NEAR),
+    )
+
+
+def _sample_size() -> list[Finding]:
+    needed = power_paired(DZ, ALPHA, POWER)
+    return [
+        Finding(
+            f"people needed for dz = {DZ:g} at level {ALPHA:g} and power {POWER:g} (paired t)",
+            "section 2.1",
+            str(RECRUITED),
+            str(needed),
+            _verdict(needed == RECRUITED),
+        )
+    ]
