@@ -28,7 +28,7 @@ dvc --wait-for-lock repro --single-item $$(grep '@valence-' <<<"$$instances"); w
 dvc repro; eifer sync-tracking
 endef
 
-.PHONY: help setup demo demo-real test check docs ui bench lock clean
+.PHONY: help setup run demo demo-real test check docs ui services calibrate null-cohorts bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,12 +52,22 @@ demo: setup ## run the study on the embedded, simulated cohort
 	@rm -rf reports/figures reports/tables && cp -r data/report/index.html data/report/figures data/report/tables reports/
 	@echo "report: file://$(CURDIR)/reports/index.html"
 
+run: setup ## run the study here as Prefect's flow, as much at once as this machine carries: make run ARGS="--dry-run"
+	@eifer run $(ARGS)
+
 demo-real: setup ## run the study on a folder of real recordings: make demo-real COHORT=path
 	@test -n "$(COHORT)" || { echo "demo-real: say where the recordings are: make demo-real COHORT=path"; exit 1; }
 	@eifer workspace runs/demo-real --replace-params --preset presets/real.yaml --cohort $(COHORT)
 	@set -e; cd runs/demo-real; $(STUDY)
 	@cd runs/demo-real && eifer summary
 	@echo "report: file://$(CURDIR)/runs/demo-real/data/report/index.html"
+
+calibrate: setup ## what each statistical test does where the truth is known, by simulation
+	@dvc repro calibrate
+	@python -m flows.calibration
+
+null-cohorts: setup ## how often the whole pipeline claims an effect that is not there (half an hour and more)
+	python -m benchmarks.null_cohorts
 
 test: setup check ## lint, types, import contracts, and every test
 	pytest
@@ -73,6 +83,9 @@ docs: setup ## print docs/outputs.md and docs/settings.md again from the declara
 
 ui: setup ## open MLflow's comparison of the repetitions
 	@eifer ui
+
+services: setup ## start Prefect, MLflow and a worker on this machine, until Ctrl-C
+	@eifer services
 
 bench: setup ## measure speed and memory against bare loops
 	python -m benchmarks

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -171,3 +171,59 @@ def docs() -> None:
 
     (ROOT / "docs/outputs.md").write_text(outputs.describe())
     (ROOT / "docs/settings.md").write_text(settings.describe())
+
+
+@app.command()
+def run(
+    only: Annotated[list[str] | None, typer.Option(help="exactly this stage or instance")] = None,
+    start: Annotated[
+        list[str] | None, typer.Option("--from", help="this and what depends on it")
+    ] = None,
+    end: Annotated[list[str] | None, typer.Option("--to", help="this and what it needs")] = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="after a failure, run what does not depend on it")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would run, and why")] = False,
+    at_once: Annotated[
+        int, typer.Option(help="instances at once; 0: what this machine carries", min=0)
+    ] = 0,
+    timeout_min: Annotated[
+        float, typer.Option(help="minutes after which an instance is killed; 0: never", min=0)
+    ] = 0,
+    where: Annotated[
+        Literal["local", "nodes"], typer.Option(help="here, or on the workers of a pool")
+    ] = "local",
+) -> None:
+    """Run the study: every stage as soon as what it needs is done, several at once."""
+    with _errors_without_traceback("run"):
+        from flows.running import dry, go
+
+        names = {"only": only or [], "start": start or [], "end": end or []}
+        if dry_run:
+            dry(Path(), **names)
+        else:
+            go(
+                Path(),
+                **names,
+                keep_going=keep_going,
+                at_once=at_once,
+                timeout_min=timeout_min,
+                where=where,
+            )
+
+
+@app.command()
+def services(
+    prefect_port: Annotated[
+        int | None, typer.Option(help="on loopback; 4200, or any if that is taken")
+    ] = None,
+    mlflow_port: Annotated[
+        int | None, typer.Option(help="on loopback; 5000, or any if that is taken")
+    ] = None,
+    gpus: Annotated[int, typer.Option(help="GPUs that stages may hold at once", min=1)] = 1,
+) -> None:
+    """Start Prefect, MLflow and a worker on this machine, and keep them until Ctrl-C."""
+    with _errors_without_traceback("services"):
+        from flows.services import run as keep
+
+        keep(Path(), prefect_port=prefect_port, mlflow_port=mlflow_port, gpus=gpus)

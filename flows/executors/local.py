@@ -1,0 +1,262 @@
+"""Here: as many instances at once as cores and memory carry, a dvc process each."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock, Thread, Timer
+from typing import IO
+from urllib.parse import quote
+
+import psutil  # type: ignore[import-untyped]
+
+from flows import lockfile
+from flows.executors import Log, StageFailed
+from flows.executors.supervise import supervised
+from flows.instances import Instance
+from stages._runtime.machine import Machine
+
+LOCKS = Path("runs/flow/locks")
+MARK = "EIFER_INSTANCE"
+"""In the environment of every process of an instance, so that a lost one is found."""
+SAID = 40
+"""Lines of a stage's output that are kept to say why it failed."""
+HELD = re.compile(r"Unable to acquire lock|is being blocked by|RWLock-file")
+LOCK_BROKEN = re.compile(r"dvc\.lock' (validation failed|is invalid)|YAML file structure is corrup")
+EXITED = re.compile(r"exited with (-?\d+)")
+HINTS = re.compile(r"\s*$|(Generating|Updating) lock|To (track|enable)|\t(git|dvc) |Use `dvc ")
+OF_DVC = re.compile(rf"{HINTS.pattern}|> |Running stage|Stage '|ERROR: failed to reproduce")
+"""What DVC says itself, among the lines of a stage; the hints need not be repeated."""
+PATIENCE_S = 10.0
+
+
+class LocalExecutor:
+    """A process of its own, ``dvc repro --single-item``, for each instance of the study.
+
+    Parameters
+    ----------
+    study
+        The folder of dvc.yaml.
+    at_once
+        Instances at once; by default what `slots_here` says.
+    timeout_s
+        Seconds after which an instance is killed; by default it may take as long as it takes.
+    """
+
+    def __init__(
+        self, study: Path, *, at_once: int | None = None, timeout_s: float | None = None
+    ) -> None:
+        self.study = study.resolve()
+        self.machine = Machine()
+        self._slots = at_once or self.machine.instances or slots_here(self.machine)
+        self._timeout_s = timeout_s
+        self._running: set[subprocess.Popen[str]] = set()
+        self._guard = Lock()
+        self._stopped = False
+
+    @property
+    def slots(self) -> int:
+        """How many instances run at once here."""
+        return self._slots
+
+    def run(self, instance: Instance, log: Log, *, beside: int = 1) -> None:
+        """Run one instance, with its share of the cores in ``EIFER_WORKERS``."""
+        share = max(1, self.machine.workers // max(1, min(beside, self._slots)))
+        with self._alone(instance, log) as lock:
+            code, said = self._repro(instance, log, share, lock)
+        if code == 0:
+            lockfile.keep(self.study, instance.address)
+            return
+        if note := lockfile.mend(self.study):
+            log(note)
+        raise self._failure(instance, code, said)
+
+    def collect(self, log: Log) -> None:
+        """Nothing to bring home: DVC wrote everything here."""
+
+    def stop(self) -> None:
+        """Kill all that runs; later calls of `run` are refused."""
+        with self._guard:
+            self._stopped = True
+            running = list(self._running)
+        for process in running:
+            process.terminate()
+
+    def _repro(self, instance: Instance, log: Log, share: int, lock: int) -> tuple[int, deque[str]]:
+        words = ["-m", "dvc", "--wait-for-lock", "repro", "--single-item", instance.address]
+        return self._stream(words, self._environment(instance, share), [lock], log)
+
+    def _stream(
+        self, words: Sequence[str], environment: Mapping[str, str], keep: Sequence[int], log: Log
+    ) -> tuple[int, deque[str]]:
+        """Run Python with ``words``, a line of output to ``log`` at a time; its code, its end."""
+        said: deque[str] = deque(maxlen=SAID)
+        with self._guard:
+            if self._stopped:
+                return STOPPED, said
+            command = [sys.executable, *words]
+            process = supervised(command, cwd=self.study, env=environment, keep=keep)
+            self._running.add(process)
+        # If the supervisor is killed, what it left holds the pipe that is read below.
+        Thread(target=self._clear, args=(process, environment[MARK]), daemon=True).start()
+        timer = Timer(self._timeout_s or 0, self._expire, [process, said])
+        if self._timeout_s:
+            timer.start()
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                said.append(line.rstrip())
+                if not HINTS.match(line):
+                    log(said[-1])
+            return process.wait(), said
+        finally:
+            timer.cancel()
+            process.terminate()
+            process.wait()
+            for pipe in filter(None, (process.stdin, process.stdout)):
+                pipe.close()
+            with self._guard:
+                self._running.discard(process)
+
+    def _clear(self, process: subprocess.Popen[str], mark: str) -> None:
+        if process.wait() < 0:
+            kill_left_over(mark)
+
+    def _expire(self, process: subprocess.Popen[str], said: deque[str]) -> None:
+        said.append(EXPIRED)
+        process.terminate()
+
+    def _environment(self, instance: Instance, share: int) -> dict[str, str]:
+        here = str(Path(sys.executable).parent)
+        return {
+            "EIFER_TRACKING": "queue",  # sent once, by the flow, which spares mlflow's import
+            **os.environ,
+            "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)]),
+            "PYTHONUNBUFFERED": "1",
+            "EIFER_WORKERS": str(share),
+            MARK: self._mark(instance),
+        }
+
+    def _mark(self, instance: Instance) -> str:
+        return f"{self.study}:{instance.address}"
+
+    def _failure(self, instance: Instance, code: int, said: deque[str]) -> StageFailed:
+        text = "\n".join(said)
+        if self._stopped:
+            return StageFailed(instance.address, "the flow was stopped", retry=False)
+        if EXPIRED in said:
+            why = f"took longer than {self._timeout_s:g} s and was killed"
+            return StageFailed(instance.address, why, retry=False)
+        if HELD.search(text):
+            return StageFailed(instance.address, "a lock of DVC was held", retry=True)
+        if LOCK_BROKEN.search(text):
+            return StageFailed(instance.address, "dvc.lock was cut while written", retry=True)
+        for status in (code, *map(int, EXITED.findall(text))):
+            if signal := _signal(status):
+                why = f"killed by signal {signal}"
+                return StageFailed(instance.address, why, retry=True)
+        own = [line for line in said if not OF_DVC.match(line)]
+        return StageFailed(instance.address, "\n".join(own[-5:]) or "dvc failed", retry=False)
+
+    @contextmanager
+    def _alone(self, instance: Instance, log: Log) -> Iterator[int]:
+        """An open, locked file that stands for this instance; its dvc holds it while it lives.
+
+        Two flows cannot run the same instance, and what a dead flow left running is killed.
+        """
+        path = self.study / LOCKS / (quote(instance.address, safe="@") + ".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a+") as file:
+            deadline = time.monotonic() + PATIENCE_S
+            while not _locked(file):
+                owner = _owner(file)
+                if owner is not None and alive(owner):
+                    why = f"another flow (process {owner['pid']}) is running it"
+                    raise StageFailed(instance.address, why, retry=True)
+                if time.monotonic() > deadline - PATIENCE_S / 2:
+                    kill_left_over(self._mark(instance))
+                if time.monotonic() > deadline:
+                    why = "processes of a dead flow hold it and cannot be killed"
+                    raise StageFailed(instance.address, why, retry=True)
+                time.sleep(0.1)
+            # Locked by us: whatever else carries its mark has lost its flow.
+            left = kill_left_over(self._mark(instance))
+            if left:
+                log(f"killed what a dead flow had left running: {', '.join(left)}")
+                lockfile.mend(self.study)
+            file.truncate(0)
+            file.write(json.dumps(myself()))
+            file.flush()
+            yield file.fileno()
+
+
+EXPIRED = "(killed: it took too long)"
+STOPPED = -1
+
+
+def slots_here(machine: Machine) -> int:
+    """As many instances as there are cores, if each finds its memory."""
+    memory = psutil.virtual_memory().available
+    limit = Path("/sys/fs/cgroup/memory.max")
+    if limit.exists() and (text := limit.read_text().strip()).isdigit():
+        memory = min(memory, int(text))
+    return max(1, min(machine.workers, int(memory / (machine.instance_gib * 2**30))))
+
+
+def myself() -> dict[str, float]:
+    """What tells this process from all others, dead ones included."""
+    return {"pid": os.getpid(), "started": psutil.Process().create_time()}
+
+
+def alive(process: Mapping[str, float]) -> bool:
+    """Whether the process that called `myself` still runs."""
+    try:
+        found = psutil.Process(int(process["pid"]))
+        return abs(found.create_time() - process["started"]) < 1 and (
+            found.status() != psutil.STATUS_ZOMBIE
+        )
+    except psutil.Error:
+        return False
+
+
+def kill_left_over(mark: str) -> list[str]:
+    """Kill every process that carries ``mark``; what they were."""
+    killed = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.pid != os.getpid():
+                killed.append(" ".join(process.cmdline()))
+                process.kill()
+        except psutil.Error:
+            continue
+    return killed
+
+
+def _signal(status: int) -> int:
+    """The signal that ended a process, by its exit code or its shell's; 0 if none did."""
+    return -status if status < 0 else status - 128 if 128 < status <= 128 + 64 else 0
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _owner(file: IO[str]) -> dict[str, float] | None:
+    file.seek(0)
+    try:
+        return json.loads(file.read())
+    except ValueError:
+        return None

@@ -1,0 +1,70 @@
+"""The instances of the stages and what each waits for, as DVC resolves them from dvc.yaml."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One stage with one item of its matrix: what DVC runs, and Prefect sees as a task run."""
+
+    address: str
+    """As DVC names it: ``extract@1``."""
+    stage: str
+    """As dvc.yaml names it: ``extract``."""
+    item: Mapping[str, str] = field(hash=False)
+    """Its values of the stage's matrix: ``{"wave": "1"}``; empty where there is none."""
+    cmd: str
+    deps: tuple[str, ...]
+    """Files and folders it reads, relative to the study."""
+    outs: tuple[str, ...]
+    """Files and folders it writes, relative to the study."""
+    needs: tuple[str, ...]
+    """Addresses of the instances whose output it reads."""
+
+
+def instances(study: Path) -> dict[str, Instance]:
+    """Every instance of the study by its address, in the order of ``dvc repro``.
+
+    Read by one short-lived ``dvc.repo.Repo``: threads must not share one.
+    """
+    import networkx  # type: ignore[import-untyped]
+    from dvc.dependency.param import ParamsDependency  # type: ignore[import-untyped]
+    from dvc.repo import Repo  # type: ignore[import-untyped]
+    from dvc.stage import PipelineStage  # type: ignore[import-untyped]
+
+    study = study.resolve()
+
+    def inside(path: str) -> str:
+        return Path(os.path.relpath(path, study)).as_posix()
+
+    def address(stage: PipelineStage) -> str:
+        where = inside(stage.path)
+        return stage.name if where == "dvc.yaml" else f"{where}:{stage.name}"
+
+    found: dict[str, Instance] = {}
+    with Repo(str(study)) as repo:
+        graph = repo.index.graph
+        for stage in networkx.dfs_postorder_nodes(graph):
+            if not isinstance(stage, PipelineStage):
+                continue  # data that was added with `dvc add`: nothing to run
+            name, _, key = stage.name.partition("@")
+            item = stage.dvcfile.resolver.definitions[name].normalized_iterable[key] if key else {}
+            found[address(stage)] = Instance(
+                address=address(stage),
+                stage=name,
+                item={k: str(value) for k, value in item.items()},
+                cmd=stage.cmd if isinstance(stage.cmd, str) else "\n".join(stage.cmd),
+                deps=tuple(
+                    inside(d.fs_path) for d in stage.deps if not isinstance(d, ParamsDependency)
+                ),
+                outs=tuple(inside(out.fs_path) for out in stage.outs),
+                needs=tuple(
+                    address(up) for up in graph.successors(stage) if isinstance(up, PipelineStage)
+                ),
+            )
+    return found

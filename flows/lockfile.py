@@ -1,0 +1,163 @@
+"""dvc.lock, which DVC writes in place: noticed when it was lost or cut, and brought back.
+
+After each instance a copy is kept in runs. What dvc.lock lost comes back from it; DVC compares
+every entry with the files before it believes it, so that an old one does no harm, and what
+neither has it restores from its run-cache without executing anything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+import yaml
+
+LOCK = "dvc.lock"
+COPY = "runs/flow/dvc.lock.last"
+IN_USE = ".dvc/tmp/rwlock"
+"""Which process reads or writes which file, as DVC notes it."""
+BROKEN = "runs/flow/dvc.lock.broken"
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def keep(study: Path, address: str) -> None:
+    """Copy dvc.lock to runs if it is whole: it has ``address`` and all that the copy has.
+
+    A disk that is full does not undo the instance that has just ended: the older copy stays.
+    """
+    copy = study / COPY
+    read = _read(study / LOCK)
+    if read is None:
+        return
+    text, entries = read
+    before = _read(copy)
+    if address in entries and (before is None or set(before[1]) <= set(entries)):
+        with suppress(OSError):
+            _replace(copy, text)
+
+
+def mend(study: Path) -> str | None:
+    """Bring back what dvc.lock lost since `keep`, and DVC's other state; what was wrong.
+
+    Waits until no dvc is writing.
+    """
+    _free_files(study)
+    with _dvc_lock(study, "lock"):
+        lock, now, last = study / LOCK, _read(study / LOCK), _read(study / COPY)
+        if now is None and lock.exists():
+            aside = study / BROKEN
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(lock, aside)
+        lost = set(last[1] if last else {}) - set(now[1] if now else {})
+        if not lost or last is None:
+            return None if now else NO_COPY if (study / "data").is_dir() else None
+        if now is None:
+            _replace(lock, last[0])
+        else:
+            _write(lock, now[0], {**_entries(last[0]), **_entries(now[0])})
+        return f"dvc.lock had lost {len(lost)} entries ({_some(lost)}): brought back from {COPY}"
+
+
+NO_COPY = "dvc.lock is missing or broken: DVC restores from its cache what it can"
+
+
+def _free_files(study: Path) -> None:
+    """Free the files that a dead dvc holds.
+
+    DVC takes a zombie for living: a dvc whose parent was killed too, where init reaps nothing.
+    """
+    with _dvc_lock(study, "rwlock.lock"):
+        notes = study / IN_USE
+        try:
+            held = json.loads(notes.read_text() if notes.exists() else "{}")
+        except ValueError:
+            notes.unlink()  # cut while written
+            return
+        living = {
+            "write": {path: one for path, one in held.get("write", {}).items() if _lives(one)},
+            "read": {
+                path: kept
+                for path, readers in held.get("read", {}).items()
+                if (kept := [one for one in readers if _lives(one)])
+            },
+        }
+        if any(living[how] != held.get(how, {}) for how in living):
+            _replace(notes, json.dumps(living))
+
+
+def _lives(note: dict[str, Any]) -> bool:
+    try:
+        return bool(psutil.Process(note["pid"]).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def addresses(study: Path) -> set[str]:
+    """The instances that dvc.lock knows: those that ran once."""
+    read = _read(study / LOCK)
+    return set(read[1]) if read else set()
+
+
+def order(study: Path, wanted: Sequence[str]) -> None:
+    """Put the entries of dvc.lock into the order in which ``dvc repro`` writes them."""
+    with _dvc_lock(study, "lock"):
+        read = _read(study / LOCK)
+        if read is None:
+            return
+        known = [name for name in wanted if name in read[1]]
+        ordered = known + [name for name in read[1] if name not in set(known)]
+        if ordered != list(read[1]):
+            entries = _entries(read[0])
+            _write(study / LOCK, read[0], {name: entries[name] for name in ordered})
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]] | None:
+    """The text and entries of a lock file; none where there is no whole one."""
+    try:
+        text = path.read_text()
+        entries = yaml.load(text, LOADER)["stages"]  # a safe loader, written in C
+        whole = text.endswith("\n") and all("cmd" in entry for entry in entries.values())
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return None
+    return (text, entries) if whole else None
+
+
+def _entries(text: str) -> dict[str, Any]:
+    """The entries as DVC reads them: its YAML is 1.2, where ``off`` is a word."""
+    from dvc.utils.serialize import parse_yaml  # type: ignore[import-untyped]
+
+    entries: dict[str, Any] = parse_yaml(text, LOCK)["stages"]
+    return entries
+
+
+def _write(lock: Path, text: str, entries: dict[str, Any]) -> None:
+    from dvc.utils.serialize import dumps_yaml, parse_yaml
+
+    _replace(lock, dumps_yaml({**parse_yaml(text, LOCK), "stages": entries}))
+
+
+def _replace(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_text(text)
+    os.replace(partial, path)
+
+
+@contextmanager
+def _dvc_lock(study: Path, name: str) -> Iterator[None]:
+    from dvc.lock import make_lock  # type: ignore[import-untyped]
+
+    folder = study / ".dvc/tmp"
+    folder.mkdir(exist_ok=True)
+    with make_lock(str(folder / name), tmp_dir=str(folder), wait=True):
+        yield
+
+
+def _some(names: set[str]) -> str:
+    shown = sorted(names)[:5]
+    return ", ".join(shown) + (", …" if len(names) > len(shown) else "")

@@ -1,0 +1,298 @@
+"""The study as a Prefect flow: DVC's graph, a task run for each instance, as soon as it can start.
+
+DVC owns the graph and the truth: which instance is up to date, and what its output is. This walks
+it in parallel, tries again what is worth trying again, and shows it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from graphlib import TopologicalSorter
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Literal, cast
+from uuid import UUID
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    update_progress_artifact,
+)
+from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
+from prefect.states import Completed, Crashed, Failed, State
+from prefect.utilities.annotations import quote
+
+from eifer.errors import StudyError
+from flows import lockfile, plan
+from flows.addresses import without_password
+from flows.executors import Executor, StageFailed
+from flows.executors.local import LocalExecutor, alive, myself
+from flows.instances import Instance
+
+FLOWS = Path("runs/flow/runs")
+RETRY_DELAYS_S = [2.0, 10.0, 30.0]
+"""How long a lock, or a machine that is out of memory, is given before each further try."""
+
+
+@flow(name="study", persist_result=False)
+def study(
+    folder: str = ".",
+    only: list[str] | None = None,
+    start: list[str] | None = None,
+    end: list[str] | None = None,
+    keep_going: bool = False,
+    at_once: int = 0,
+    timeout_min: float = 0,
+    where: Literal["local", "nodes"] = "local",
+) -> State[None]:
+    """Bring a study up to date.
+
+    Parameters
+    ----------
+    folder
+        Where its dvc.yaml lies.
+    only, start, end
+        Stages or instances: exactly these, or those from ``start`` downstream, up to ``end``.
+    keep_going
+        After a failure, still run what does not depend on it.
+    at_once
+        Instances at once; 0: what this machine carries (or for nodes, what they take).
+    timeout_min
+        Minutes after which an instance is killed, where it runs here; 0: never.
+    where
+        Here, or on the workers of a pool.
+    """
+    place = Path(folder).resolve()
+    try:
+        with _alone(place):
+            planned = _planned(place, only or [], start or [], end or [])
+            executor = _executor(where, place, at_once, timeout_min)
+            walk = _Walk(planned, executor)
+            try:
+                walk(keep_going)
+            finally:
+                executor.stop()
+                executor.collect(get_run_logger().info)
+                lockfile.order(place, list(planned.found))
+            _send_tracking(place)
+            _show_results(place)
+    except StudyError as error:
+        return Failed(message=str(error))  # said without a traceback
+    return (Failed if walk.failed else Completed)(message=walk.summary())
+
+
+def _executor(where: str, place: Path, at_once: int, timeout_min: float) -> Executor:
+    if where == "nodes":
+        from flows.executors.nodes import NodesExecutor
+
+        return NodesExecutor(place, at_once=at_once) if at_once else NodesExecutor(place)
+    return LocalExecutor(place, at_once=at_once or None, timeout_s=timeout_min * 60 or None)
+
+
+def _planned(place: Path, only: list[str], start: list[str], end: list[str]) -> plan.Plan:
+    logger = get_run_logger()
+    if note := lockfile.mend(place):
+        logger.warning(note)
+    planned = plan.make(place, only=only, start=start, end=end)
+    logger.info("%d of %d instances to run", len(planned.why), len(planned.chosen))
+    return planned
+
+
+class _Walk:
+    """One walk over the graph: what is done, what failed, and the progress bar in Prefect."""
+
+    def __init__(self, planned: plan.Plan, executor: Executor) -> None:
+        self.found = planned.found
+        self.why = planned.why
+        self.needs = {
+            address: [up for up in instance.needs if up in planned.chosen]
+            for address, instance in planned.found.items()
+            if address in planned.chosen
+        }
+        self.executor = executor
+        self.done: list[str] = []
+        self.failed: dict[str, str] = {}
+        self.futures: dict[str, PrefectFuture[Any]] = {}
+
+    def __call__(self, keep_going: bool) -> None:
+        """Start each instance as soon as its upstream is done, the longest way to the end first."""
+        progress = cast(UUID, create_progress_artifact(0.0, key="progress"))
+        far = self._distances()
+        order = TopologicalSorter(self.needs)
+        order.prepare()
+        ready: list[str] = []
+        running: set[str] = set()
+        ended: SimpleQueue[str] = SimpleQueue()
+        shown = time.monotonic()
+        while order.is_active():
+            ready = sorted([*ready, *order.get_ready()], key=lambda address: -far[address])
+            stopping = bool(self.failed) and not keep_going
+            while ready and len(running) < self.executor.slots and not stopping:
+                address = ready.pop(0)
+                running.add(address)
+                self._start(address, len(running) + len(ready), ended)
+            if not running:
+                break
+            address = ended.get()
+            running.remove(address)
+            self.futures[address].wait()
+            state = self.futures[address].state
+            if state.is_completed():
+                self.done.append(address)
+                order.done(address)
+            else:
+                self.failed[address] = str(state.message or state.name)
+            if time.monotonic() > shown + 1 or not running:
+                percent = 100 * len(self.done) / len(self.needs)
+                update_progress_artifact(progress, percent, description=self.summary())
+                shown = time.monotonic()
+
+    def summary(self) -> str:
+        """What is done, what failed and why, and what was not tried."""
+        lines = [f"{len(self.done)} of {len(self.needs)} instances are up to date"]
+        lines += [f"{address}: {why}" for address, why in self.failed.items()]
+        if left := [a for a in self.needs if a not in self.futures and self.failed]:
+            lines.append(f"not tried: {', '.join(left)}")
+        return "\n".join(lines)
+
+    def _start(self, address: str, beside: int, ended: SimpleQueue[str]) -> None:
+        instance = self.found[address]
+        values = [f"{key}={value}" for key, value in instance.item.items()]
+        run: Any = run_instance.with_options(
+            name=instance.stage,
+            task_run_name=address,
+            tags=[address, instance.stage, *values],
+            retries=len(RETRY_DELAYS_S),
+            retry_delay_seconds=RETRY_DELAYS_S,
+        )
+        future: PrefectFuture[Any] = run.submit(
+            quote(instance),
+            quote(self.executor),
+            beside,
+            self.why.get(address),
+            wait_for=[self.futures[up] for up in self.needs[address]],
+        )
+        self.futures[address] = future
+        future.add_done_callback(lambda _: ended.put(address))
+
+    def _distances(self) -> dict[str, int]:
+        """How many instances stand in a row from each to the end, itself among them."""
+        far = dict.fromkeys(self.needs, 1)
+        for address in reversed(list(TopologicalSorter(self.needs).static_order())):
+            for up in self.needs[address]:
+                far[up] = max(far[up], far[address] + 1)
+        return far
+
+
+def _worth_it(_task: object, _run: object, state: State[Any]) -> bool:
+    """Whether the failure of a task run is one that another try may mend."""
+    cause = state.result(raise_on_failure=False)
+    return isinstance(cause, StageFailed) and cause.retry
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=_worth_it)
+def run_instance(
+    instance: Instance, executor: Executor, beside: int, why: str | None
+) -> State[None] | None:
+    """Bring one instance up to date; a failure that is final is returned, without a traceback."""
+    logger = get_run_logger()
+    if why is None:
+        return Completed(name="Unchanged", message="nothing changed")
+    logger.info("runs: %s", why)
+    try:
+        executor.run(instance, logger.info, beside=beside)
+    except StageFailed as failure:
+        if failure.retry:
+            raise
+        return Failed(message=failure.why)
+    return None
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """One flow at a time in a study; those that died here before are marked as crashed."""
+    folder = place / FLOWS
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StudyError(
+                f"another flow is running in {place}: wait for it, or end it"
+            ) from None
+        _bury(folder)
+        record = folder / f"{flow_run.get_id()}.json"
+        record.write_text(json.dumps(myself()))
+        try:
+            yield
+        finally:
+            record.unlink()
+
+
+def _bury(folder: Path) -> None:
+    """Mark as crashed what the server still takes for running although its process is gone."""
+    for record in folder.glob("*.json"):
+        try:
+            process = json.loads(record.read_text())
+        except ValueError:
+            process = None  # it died while it wrote this
+        if process is not None and alive(process):
+            continue
+        with get_client(sync_client=True) as client:
+            try:
+                run = client.read_flow_run(UUID(record.stem))
+                if run.state is not None and not run.state.is_final():
+                    died: State[None] = Crashed(
+                        message="its process is gone (found at the next start)"
+                    )
+                    client.set_flow_run_state(run.id, died, force=True)
+                    get_run_logger().warning("flow run %s had died: marked as crashed", run.name)
+            except ObjectNotFound:
+                pass  # of another server
+        record.unlink()
+
+
+def _send_tracking(place: Path) -> None:
+    """Send to MLflow what the stages queued: once, in a process of its own."""
+    if not any((place / "runs/tracking/queue").glob("*.json")):
+        return
+    sent = subprocess.run(
+        [sys.executable, "-m", "flows", "sync-tracking"],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    get_run_logger().info((sent.stdout + sent.stderr).strip())
+
+
+def _show_results(place: Path) -> None:
+    """The short tables, and where report and repetitions are, as artifacts of the flow run."""
+    if not any((place / "data" / name).is_dir() for name in ("evaluate", "stats")):
+        return
+    from flows.summary import short_tables  # after the walk: it imports much
+
+    for key, (title, rows) in short_tables(place / "data").items():
+        head = "|".join(rows[0])
+        lines = ["|".join(row.values()) for row in rows]
+        table = "\n".join([head, "|".join("---" for _ in rows[0]), *lines])
+        create_markdown_artifact(table, key=key, description=title)
+    report = place / "data/report/index.html"
+    if report.exists():
+        create_link_artifact(report.as_uri(), "the report", key="report")
+    tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if tracking.startswith("http"):
+        create_link_artifact(without_password(tracking), "repetitions in MLflow", key="mlflow")

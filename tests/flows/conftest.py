@@ -1,0 +1,119 @@
+"""A toy study, and one Prefect server for all tests of flows."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+STEP = '''"""Write a digest of what was read, after doing what told/ holds for this stage."""
+import hashlib, os, pathlib, signal, sys, time
+out, *given = map(pathlib.Path, sys.argv[1:])
+told = pathlib.Path("told") / out.relative_to("data").as_posix().replace("/", "_")
+if told.exists():
+    exec(told.read_text())
+files = sorted(file for folder in given for file in folder.rglob("*") if file.is_file())
+digest = hashlib.sha256(str(out).encode() + b"".join(file.read_bytes() for file in files))
+out.mkdir(parents=True, exist_ok=True)
+(out / "made").write_text(digest.hexdigest())
+'''
+GRAPH = """stages:
+  intake:
+    cmd: python step.py data/intake
+    params: [seed]
+    outs: [data/intake]
+  affect:
+    cmd: python step.py data/affect
+    params: [seed]
+    outs: [data/affect]
+  extract:
+    matrix: {wave: "${waves}"}
+    cmd: python step.py data/extract/wave-${item.wave} data/intake
+    params: [least]
+    deps: [data/intake]
+    outs: ["data/extract/wave-${item.wave}"]
+  estimate:
+    matrix: {wave: "${waves}"}
+    cmd: python step.py data/estimate/wave-${item.wave} data/extract/wave-${item.wave} data/affect
+    deps: ["data/extract/wave-${item.wave}", data/affect]
+    outs: ["data/estimate/wave-${item.wave}"]
+  split:
+    cmd: python step.py data/split data/estimate data/intake
+    params: [top]
+    deps: [data/estimate, data/intake]
+    outs: [data/split]
+"""
+PARAMS = 'waves: ["1", "2"]\nseed: 3\nleast: 1\ntop: 2\n'
+
+
+def dvc(study: Path, *words: str) -> str:
+    """The output of a dvc command that must succeed."""
+    here = str(Path(sys.executable).parent)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *words],
+        cwd=study,
+        env=os.environ | {"PATH": f"{here}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(name="dvc")
+def _dvc() -> Callable[..., str]:
+    return dvc
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    """A study of seven instances with a diamond and a matrix, of which none ran yet."""
+    study = tmp_path / "study"
+    (study / "told").mkdir(parents=True)
+    for name, text in (("step.py", STEP), ("dvc.yaml", GRAPH), ("params.yaml", PARAMS)):
+        (study / name).write_text(text)
+    (study / ".gitignore").write_text("/data\n/runs\n/told\n__pycache__\n")
+    subprocess.run(["git", "init", "--quiet", str(study)], check=True)
+    (study / ".dvc").mkdir()
+    (study / ".dvc/config").write_text("[core]\n    analytics = false\n")
+    return study
+
+
+@pytest.fixture(scope="session")
+def _finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    study = fresh.__wrapped__(tmp_path_factory.mktemp("finished"))  # type: ignore[attr-defined]
+    dvc(study, "repro", "--quiet")
+    return study
+
+
+@pytest.fixture
+def finished(_finished: Path, tmp_path: Path) -> Path:
+    """The same after ``dvc repro``, which is serial; a copy that a test may change."""
+    return shutil.copytree(_finished, tmp_path / "finished")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Prefect server that serves all tests, in Prefect's settings and ours."""
+    from flows.server import serve
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PREFECT_API_URL", raising=False)
+        patch.setenv("PREFECT_LOGGING_LEVEL", "WARNING")
+        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
+        stop = serve(tmp_path_factory.mktemp("served"))
+        url = os.environ["PREFECT_API_URL"]
+        # Where another test imported prefect before, the environment is read no more.
+        from prefect.settings import PREFECT_API_URL, temporary_settings
+
+        with temporary_settings({PREFECT_API_URL: url}):
+            yield url
+        patch.setenv("PREFECT_API_URL", url)
+        stop()
+    os.environ.pop("PREFECT_API_URL", None)

@@ -1,0 +1,190 @@
+"""One instance as a process here: its share, its failures, and nothing of it outlives the flow."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from flows.executors import StageFailed
+from flows.executors.local import MARK, LocalExecutor, alive, myself, slots_here
+from flows.executors.supervise import supervised
+from flows.instances import Instance
+from stages._runtime.machine import Machine
+
+AFFECT = Instance("affect", "affect", {}, "", (), (), ())
+FLOW = """
+from pathlib import Path
+from flows.executors.local import LocalExecutor
+from flows.instances import Instance
+LocalExecutor(Path()).run(Instance("affect", "affect", {}, "", (), (), ()), print)
+"""
+"""A flow of one instance, in a process that can be killed."""
+LINGER = "pathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(60)\nopen('ended', 'w')"
+"""Says who it is, and ends by itself only much later."""
+
+
+def tell(study: Path, stage: str, code: str) -> None:
+    (study / "told" / stage).write_text(code)
+
+
+def wait_for(path: Path, seconds: float = 60) -> str:
+    deadline = time.monotonic() + seconds
+    while not (path.exists() and path.read_text()):
+        assert time.monotonic() < deadline, f"{path} did not come"
+        time.sleep(0.02)
+    return path.read_text()
+
+
+def gone(pid: int, seconds: float = 15) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def failure(study: Path, executor: LocalExecutor | None = None) -> tuple[StageFailed, list[str]]:
+    said: list[str] = []
+    with pytest.raises(StageFailed) as raised:
+        (executor or LocalExecutor(study)).run(AFFECT, said.append)
+    return raised.value, said
+
+
+def test_an_instance_runs_with_its_share_of_the_cores(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EIFER_WORKERS", "8")
+    monkeypatch.delenv("EIFER_TRACKING")
+    tell(fresh, "affect", "print(os.environ['EIFER_WORKERS'], os.environ['EIFER_TRACKING'])")
+    said: list[str] = []
+    LocalExecutor(fresh, at_once=4).run(AFFECT, said.append, beside=3)
+    assert "2 queue" in said
+    assert said[0] == "Running stage 'affect':"
+    # DVC's hints on git, the same after every stage, are left out.
+    assert len(said) == 3
+
+
+def test_memory_limits_how_many_run_at_once() -> None:
+    lots = psutil.virtual_memory().available / 2**30
+    assert slots_here(Machine(workers=3, instance_gib=0.001)) == 3
+    assert slots_here(Machine(workers=64, instance_gib=2 * lots)) == 1
+
+
+def test_a_failed_check_is_final_and_says_why(fresh: Path) -> None:
+    tell(fresh, "affect", "sys.exit('affect: 3 of 7 faces are upside down')")
+    why, _ = failure(fresh)
+    assert not why.retry
+    assert why.why == "affect: 3 of 7 faces are upside down"
+
+
+def test_a_killed_stage_may_be_tried_again(fresh: Path) -> None:
+    tell(fresh, "affect", "os.kill(os.getpid(), signal.SIGKILL)")
+    why, _ = failure(fresh)
+    assert why.retry
+    assert why.why == "killed by signal 9"
+
+
+@pytest.mark.parametrize("who", ["dvc", "supervisor", "supervisor and flow"])
+def test_nothing_lives_on_when_its_parents_are_killed(fresh: Path, who: str) -> None:
+    """`kill -9` of dvc alone leaves its child running; here nothing may be left."""
+    parent = "psutil.Process().parents()"
+    dvc_ = f"next(p for p in {parent} if 'repro' in p.cmdline())"
+    victim = {
+        "dvc": f"[{dvc_}]",
+        "supervisor": f"[{dvc_}.parent()]",
+        "supervisor and flow": f"[{dvc_}.parent(), {dvc_}.parent().parent()]",
+    }[who]
+    said_who, *lingering = LINGER.splitlines()
+    kill = f"import psutil\nfor victim in {victim}:\n    victim.kill()"
+    tell(fresh, "affect", "\n".join([said_who, kill, *lingering]))
+    if who == "supervisor and flow":
+        flow = subprocess.run([sys.executable, "-c", FLOW], cwd=fresh, check=False)
+        assert flow.returncode == -signal.SIGKILL
+    else:
+        why, _ = failure(fresh)
+        assert why.retry
+        assert why.why == "killed by signal 9"
+    pid = int((fresh / "pid").read_text())
+    if who != "supervisor and flow":
+        assert gone(pid, 2)
+    tell(fresh, "affect", "")
+    said: list[str] = []
+    LocalExecutor(fresh).run(AFFECT, said.append)  # finds what may be left, and runs alone
+    assert gone(pid, 2)
+    assert not (fresh / "ended").exists()
+    assert (fresh / "data/affect/made").exists()
+
+
+def test_the_command_dies_with_the_flow(tmp_path: Path) -> None:
+    """A grandchild in a session of its own, whose parent has ended, is found as well."""
+    inner = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    outer = f"""
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", {inner!r}], start_new_session=True)
+time.sleep(60)
+"""
+    process = supervised([sys.executable, "-c", outer], cwd=tmp_path, env=os.environ)
+    pid = int(wait_for(tmp_path / "pid"))
+    assert process.stdin is not None
+    process.stdin.close()  # as the kernel does when the flow dies
+    assert process.wait(15) == 128 + signal.SIGINT or process.returncode == 1
+    assert gone(pid, 2)
+
+
+def test_too_long_is_killed_and_final(fresh: Path) -> None:
+    tell(fresh, "affect", LINGER)
+    why, _ = failure(fresh, LocalExecutor(fresh, timeout_s=6))
+    assert not why.retry
+    assert "longer than 6 s" in why.why
+    assert gone(int((fresh / "pid").read_text()), 2)
+
+
+def test_two_flows_cannot_run_the_same_instance(fresh: Path) -> None:
+    tell(fresh, "affect", LINGER)
+    flow = subprocess.Popen([sys.executable, "-c", FLOW], cwd=fresh, stdout=subprocess.DEVNULL)
+    pid = int(wait_for(fresh / "pid"))
+    why, said = failure(fresh)
+    assert why.retry
+    assert f"another flow (process {flow.pid}) is running it" in why.why
+    assert not said
+    # Killed with -9, it takes everything with it, and the instance is free again.
+    flow.kill()
+    flow.wait()
+    assert gone(pid)
+    tell(fresh, "affect", "")
+    LocalExecutor(fresh).run(AFFECT, said.append)
+    assert (fresh / "data/affect/made").exists()
+
+
+def test_what_a_dead_flow_left_is_killed_before_its_instance_runs(fresh: Path) -> None:
+    mark = f"{fresh.resolve()}:affect"
+    left = subprocess.Popen(["sleep", "60"], env=os.environ | {MARK: mark})
+    said: list[str] = []
+    LocalExecutor(fresh).run(AFFECT, said.append)
+    assert said[0] == "killed what a dead flow had left running: sleep 60"
+    assert left.wait(5) == -signal.SIGKILL
+
+
+def test_stopped_means_stopped(fresh: Path) -> None:
+    executor = LocalExecutor(fresh)
+    executor.stop()
+    executor.stop()
+    why, _ = failure(fresh, executor)
+    assert not why.retry
+
+
+def test_a_process_is_told_from_a_later_one_of_its_number() -> None:
+    assert alive(myself())
+    assert not alive(myself() | {"started": myself()["started"] - 60})
+    assert not alive({"pid": 2**22 + 1, "started": 0})

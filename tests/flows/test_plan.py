@@ -1,0 +1,96 @@
+"""What a run is about, and why it would run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from eifer.errors import StudyError
+from flows.instances import Instance, instances
+from flows.plan import choose, reasons
+
+
+def graph(**needs: str) -> dict[str, Instance]:
+    found = {}
+    for name, upstream in needs.items():
+        address, stage = name.replace("_", "@"), name.partition("_")[0]
+        ups = tuple(one.replace("_", "@") for one in upstream.split())
+        found[address] = Instance(address, stage, {}, "", (), (f"data/{name}",), ups)
+    return found
+
+
+TOY = graph(
+    intake="", affect="", extract_1="intake", extract_2="intake",
+    estimate_1="extract_1 affect", estimate_2="extract_2 affect", split="estimate_1 estimate_2",
+)  # fmt: skip
+
+
+def test_the_graph_is_the_one_of_dvc(fresh: Path) -> None:
+    found = instances(fresh)
+    assert list(found) == [
+        *("intake", "affect", "extract@1", "extract@2", "estimate@1", "estimate@2", "split"),
+    ]
+    assert {name: set(one.needs) for name, one in found.items()} == {
+        name: set(one.needs) | ({"intake"} if name == "split" else set())
+        for name, one in TOY.items()
+    }
+    assert found["estimate@2"] == Instance(
+        address="estimate@2",
+        stage="estimate",
+        item={"wave": "2"},
+        cmd="python step.py data/estimate/wave-2 data/extract/wave-2 data/affect",
+        deps=("data/extract/wave-2", "data/affect"),
+        outs=("data/estimate/wave-2",),
+        needs=("extract@2", "affect"),
+    )
+    assert found["estimate@2"].item == {"wave": "2"}
+
+
+def test_only_from_and_to() -> None:
+    assert choose(TOY) == set(TOY)
+    assert choose(TOY, only=["extract", "split"]) == {"extract@1", "extract@2", "split"}
+    assert choose(TOY, start=["extract@1"]) == {"extract@1", "estimate@1", "split"}
+    assert choose(TOY, end=["estimate@2"]) == {"estimate@2", "extract@2", "intake", "affect"}
+    assert choose(TOY, start=["extract"], end=["estimate@1"]) == {"extract@1", "estimate@1"}
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ({"only": ["extrct"]}, r"no stage extrct \(did you mean extract\?\).*affect, estimate"),
+        ({"end": ["estimate@3"]}, r"estimate@3 \(did you mean estimate@[12]\?\)"),
+        ({"start": ["zzz"]}, "no stage zzz; it has"),
+        ({"only": ["split"], "end": ["split"]}, "leave --from and --to out"),
+        ({"start": ["split"], "end": ["intake"]}, "nothing lies between split and intake"),
+    ],
+)
+def test_a_wrong_choice_is_refused_with_a_hint(names: dict[str, list[str]], told: str) -> None:
+    with pytest.raises(StudyError, match=told):
+        choose(TOY, **names)
+
+
+def test_each_instance_has_its_own_reason() -> None:
+    status = {
+        "extract@1": [
+            {"changed deps": {"params.yaml": {"extract.least": "modified"}}},
+            "changed command",
+        ],
+        "affect": [{"changed outs": {"data/affect": "deleted"}}],
+        "estimate@1": [{"changed deps": {"data/affect": "deleted"}}],
+        "estimate@2": [{"changed deps": {"data/affect": "deleted", "a.py": "modified"}}],
+        "split": [{"changed deps": {"data/estimate_1": "deleted"}}],
+    }
+    recorded = set(TOY) - {"split"}
+    assert reasons(status, recorded, TOY, set(TOY)) == {
+        "affect": "output data/affect deleted",
+        "extract@1": "changed command; modified extract.least in params.yaml",
+        "estimate@1": "after extract@1, affect",
+        "estimate@2": "modified a.py",
+        "split": "never run",
+    }
+    # What is not chosen neither runs nor makes others run.
+    assert reasons(status, recorded, TOY, {"estimate@2", "split"}) == {
+        "estimate@2": "deleted data/affect, modified a.py",
+        "split": "never run",
+    }

@@ -1,0 +1,198 @@
+"""The flow: the same as ``dvc repro``, in parallel, and what it does when something fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.graph import ROOT
+from tests.flows.test_local import LINGER, gone, tell, wait_for
+
+pytestmark = [
+    pytest.mark.xdist_group("prefect"),
+    pytest.mark.usefixtures("server"),
+]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """The final state of a flow run in this process, with short waits before another try."""
+    from flows import study as flow
+
+    monkeypatch.setattr(flow, "RETRY_DELAYS_S", [0.1])
+
+    def one(study: Path, **parameters: object) -> Any:
+        return flow.study(folder=str(study), **parameters, return_state=True)
+
+    return one
+
+
+def change(study: Path, old: str, new: str) -> None:
+    params = study / "params.yaml"
+    assert old in params.read_text()
+    params.write_text(params.read_text().replace(old, new))
+
+
+def made(study: Path) -> set[str]:
+    return {path.parent.relative_to(study / "data").as_posix() for path in study.rglob("made")}
+
+
+def task_runs(state: Any) -> dict[str, Any]:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+    from prefect.client.schemas.sorting import TaskRunSort
+
+    wanted = FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id]))
+    with get_client(sync_client=True) as client:
+        deadline = time.monotonic() + 20
+        while True:  # the server writes them down a moment later
+            found = client.read_task_runs(
+                flow_run_filter=wanted, limit=100, sort=TaskRunSort.NAME_ASC
+            )
+            if all(one.state and one.state.is_final() for one in found):
+                return {one.name: one for one in found}
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def test_parallel_equals_serial(
+    fresh: Path, finished: Path, run: Callable[..., Any], dvc: Callable[..., str]
+) -> None:
+    # Both estimates wait for each other: they must run at the same time.
+    for mine, other in ((1, 2), (2, 1)):
+        tell(
+            fresh,
+            f"estimate_wave-{mine}",
+            f"pathlib.Path('here-{mine}').touch()\n"
+            f"while not pathlib.Path('here-{other}').exists(): time.sleep(.05)",
+        )
+    state = run(fresh, at_once=4)
+    assert state.is_completed(), state.message
+    assert (fresh / "dvc.lock").read_bytes() == (finished / "dvc.lock").read_bytes()
+    assert dvc(fresh, "status", "--json").strip() == "{}"
+    runs = task_runs(state)
+    assert set(runs) == {
+        *("intake", "affect", "extract@1", "extract@2", "estimate@1", "estimate@2", "split"),
+    }
+    assert {"extract@2", "extract", "wave=2"} <= set(runs["extract@2"].tags)
+    assert {up.id for up in runs["estimate@2"].task_inputs["wait_for"]} == {
+        runs["extract@2"].id,
+        runs["affect"].id,
+    }
+    # A second walk starts no process at all.
+    again = task_runs(run(fresh))
+    assert {one.state.name for one in again.values()} == {"Unchanged"}
+
+
+def test_a_failed_check_stops_all_or_only_what_needs_it(
+    finished: Path, run: Callable[..., Any]
+) -> None:
+    change(finished, "least: 1", "least: 2")
+    tell(finished, "extract_wave-1", "sys.exit('extract: no face in 3 videos')")
+    state = run(finished, at_once=1)
+    assert state.is_failed()
+    assert "extract@1: extract: no face in 3 videos" in state.message
+    assert "not tried: extract@2, estimate@1, estimate@2, split" in state.message
+    assert task_runs(state)["extract@1"].run_count == 1
+    assert "extract/wave-2" in made(finished)
+
+    state = run(finished, at_once=1, keep_going=True)
+    assert state.is_failed()
+    assert "4 of 7 instances are up to date" in state.message
+    assert "not tried: estimate@1, split" in state.message
+
+
+def test_a_killed_stage_is_tried_again(finished: Path, run: Callable[..., Any]) -> None:
+    change(finished, "top: 2", "top: 3")
+    once = "if not pathlib.Path('tried').exists():\n    pathlib.Path('tried').touch()\n"
+    tell(finished, "split", f"{once}    os.kill(os.getpid(), signal.SIGKILL)")
+    state = run(finished, only=["split"])
+    assert state.is_completed(), state.message
+    assert task_runs(state)["split"].run_count == 2
+
+    change(finished, "top: 3", "top: 4")
+    tell(finished, "split", "os.kill(os.getpid(), signal.SIGKILL)")
+    state = run(finished, only=["split"])
+    assert state.is_failed()
+    assert "split: killed by signal 9" in state.message
+
+
+def eifer(study: Path, *words: str, **more: Any) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(Path(sys.executable).with_name("eifer")), *words],
+        cwd=study,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **more,
+    )
+
+
+def test_a_killed_flow_leaves_nothing_and_the_next_one_finishes(
+    finished: Path, run: Callable[..., Any]
+) -> None:
+    from prefect.client.orchestration import get_client
+
+    change(finished, "top: 2", "top: 3")
+    tell(finished, "split", LINGER)
+    flow = eifer(finished, "run", "--only", "split")
+    pid = int(wait_for(finished / "pid"))
+    (record,) = (finished / "runs/flow/runs").glob("*.json")
+    second = run(finished)
+    assert second.is_failed()
+    assert "another flow is running" in second.message
+    flow.kill()
+    flow.communicate()
+    assert gone(pid)
+
+    (finished / "dvc.lock").write_text("schema: '2.0'\nstages:\n  in")  # as a kill may leave it
+    tell(finished, "split", "")
+    with get_client(sync_client=True) as client:
+        assert client.read_flow_run(record.stem).state.is_running()
+        state = run(finished)
+        assert state.is_completed(), state.message
+        assert client.read_flow_run(record.stem).state.is_crashed()
+    assert not list((finished / "runs/flow/runs").glob("*.json"))
+    assert len(json.loads(subprocess.run(
+        [sys.executable, "-m", "dvc", "status", "--json"], cwd=finished,
+        capture_output=True, text=True, check=True,
+    ).stdout)) == 0  # fmt: skip
+
+
+def test_a_cancelled_flow_takes_its_stages_along(finished: Path) -> None:
+    change(finished, "top: 2", "top: 3")
+    tell(finished, "split", LINGER)
+    flow = eifer(finished, "run", "--only", "split")
+    pid = int(wait_for(finished / "pid"))
+    flow.terminate()
+    told, _ = flow.communicate(timeout=60)
+    assert flow.returncode, told
+    assert gone(pid, 1)
+
+
+def test_a_dry_run_says_what_would_run_and_why(finished: Path) -> None:
+    change(finished, "least: 1", "least: 2")
+    told, _ = eifer(finished, "run", "--dry-run", "--to", "extract").communicate()
+    assert told == (
+        "extract@1  modified least in params.yaml\n"
+        "extract@2  modified least in params.yaml\n"
+        "2 of 3 instances would run\n"
+    )
+    wrong = eifer(finished, "run", "--only", "extrat")
+    assert "did you mean extract?" in wrong.communicate()[0]
+    assert wrong.returncode == 1
+    assert not (finished / "runs").exists()
+
+
+def test_make_run_is_eifer_run() -> None:
+    plan = subprocess.run(
+        ["make", "--dry-run", "run"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "eifer run" in plan.stdout
