@@ -22,9 +22,9 @@ COHORT ?= $(wildcard ../shared/real_cohort)
 # that waits for the other's locks. Records for MLflow are queued and sent once, which spares its import.
 define STUDY
 set -e; export EIFER_TRACKING=queue; dvc repro split; \
-instances=$$(dvc stage list --name-only); trap 'kill $$first 2>/dev/null' EXIT; \
+instances=$$(dvc stage list --name-only); trap 'kill $$first 2>/dev/null || true' EXIT; \
 dvc --wait-for-lock repro --single-item $$(grep '@arousal-' <<<"$$instances") & first=$$!; \
-dvc --wait-for-lock repro --single-item $$(grep '@valence-' <<<"$$instances"); wait $$first; \
+dvc --wait-for-lock repro --single-item $$(grep '@valence-' <<<"$$instances"); wait $$first; trap - EXIT; \
 dvc repro; eifer sync-tracking
 endef
 

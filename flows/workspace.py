@@ -20,7 +20,7 @@ from flows.graph import ROOT
 from stages.params import check_params, read_params
 
 CODE = (
-    *(".dvc", ".dvcignore", ".gitignore", "dvc.yaml"),
+    *(".dvc", ".dvcignore", ".gitignore", "dvc.yaml", "prefect.yaml"),
     *("eifer", "stages", "flows", "presets", "reports"),
 )
 """What a study needs of this folder. Its params come from a preset."""

@@ -1,0 +1,87 @@
+"""What DVC costs by the number of stage instances: ``python -m benchmarks.scale``.
+
+Studies of empty instances in one dvc.yaml: all of them executed once, then nothing to do, then one
+of them executed again. Two numbers of instances give each line of ``docs/scale.md``, a third
+checks it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from stages._runtime.privacy import no_telemetry
+
+SIZES = (25, 100, 300)
+GRAPH = """stages:
+  first:
+    cmd: mkdir -p data && touch data/first
+    outs: [data/first]
+  each:
+    matrix: {{n: [{items}]}}
+    cmd: touch data/${{item.n}}
+    deps: [data/first]
+    outs: ["data/${{item.n}}"]
+"""
+
+
+def main() -> None:
+    """Measure each number of instances, then say the line through the first and the last."""
+    asked = argparse.ArgumentParser()
+    asked.add_argument("sizes", type=int, nargs="*", default=SIZES)
+    no_telemetry()
+    print("instances  all executed     a stage   nothing to do    one executed  dvc.lock")
+    rows = []
+    for size in asked.parse_args().sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            study = _study(Path(folder), size)
+            every_s = _timed(study, "repro")
+            nothing_s = min(_timed(study, "repro"), _timed(study, "repro"))
+            one_s = min(
+                _timed(study, "repro", "--force", "--single-item", f"each@{n}") for n in (1, 2)
+            )
+            kib = (study / "dvc.lock").stat().st_size / 1024
+        rows.append((size, every_s, nothing_s, one_s, kib))
+        print(
+            f"{size:9}  {every_s:10.1f} s  {every_s / size:8.3f} s  {nothing_s:12.2f} s  "
+            f"{one_s:12.2f} s  {kib:5.0f} KiB",
+            flush=True,
+        )
+    (few, *_, less_s, one_s, _), (many, *_, more_s, other_s, _) = rows[0], rows[-1]
+    slope, other = (more_s - less_s) / (many - few), (other_s - one_s) / (many - few)
+    print(f"nothing to do: {less_s - slope * few:.2f} s + {1000 * slope:.1f} ms x instances")
+    print(f"one executed:  {one_s - other * few:.2f} s + {1000 * other:.1f} ms x instances")
+    print("(processor time of dvc and its children, which a busy machine leaves nearly alone)")
+
+
+def _study(folder: Path, size: int) -> Path:
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    (folder / ".dvc").mkdir()
+    (folder / ".gitignore").write_text("/data\n")
+    items = ", ".join(map(str, range(1, size)))
+    (folder / "dvc.yaml").write_text(GRAPH.format(items=items))
+    return folder
+
+
+def _timed(study: Path, *words: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *words],
+        cwd=study, env=os.environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"not measured: dvc {' '.join(words)} failed\n{done.stderr}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return min(cpu_s, time.perf_counter() - started) if cpu_s else 0.0
+
+
+if __name__ == "__main__":
+    main()

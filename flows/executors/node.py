@@ -1,0 +1,197 @@
+"""What a node does: the flow ``stage`` brings one instance up to date in a clone of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import itertools
+import json
+import os
+import re
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, Any
+
+from platformdirs import user_cache_path
+from prefect import flow, get_run_logger
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate
+from prefect.concurrency.sync import concurrency
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed, State
+from pydantic import BaseModel, Field
+
+from eifer.errors import StudyError
+from flows import snapshot
+from flows.executors import Log, StageFailed
+from flows.executors.local import LocalExecutor
+from flows.instances import Instance
+
+GPU = "gpu"
+"""Prefect's concurrency limit, for GPUs that several workers share."""
+CLONES = "EIFER_CLONES"
+"""Variable that says where a node keeps its clones; by default in the user's cache folder."""
+INTERRUPTED = "Interrupted"
+"""The name of a failed run that another try may mend."""
+PROVENANCE = "eifer-provenance"
+"""The type of the artifact by which a record of an execution comes home."""
+EXECUTED = "executed: "
+RUNNING = re.compile(r"Running stage '(.+)':$")
+RECORDS = Path("runs/provenance")
+QUEUE = Path("runs/tracking/queue")
+
+
+class Origin(BaseModel):
+    """Where a node gets code and data, and where its results go. Never holds a secret."""
+
+    repository: str = Field(
+        description="git repository that has the snapshot; a path or an address"
+    )
+    snapshot: str = Field(description="commit of the study's working tree")
+    remote: dict[str, Any] | None = Field(
+        default=None, description="DVC remote (url, endpointurl ...) that carries results"
+    )
+    cache: str | None = Field(
+        default=None, description="DVC cache folder that all nodes share, if there is no remote"
+    )
+    tracking: str | None = Field(
+        default=None, description="MLflow server, for a node that has no MLFLOW_TRACKING_URI"
+    )
+
+
+@flow(name="stage", flow_run_name="{address}")
+def stage(address: str, origin: Origin, gpu: bool = False) -> State:
+    """Bring one instance of a stage up to date on this node, and send its results.
+
+    Parameters
+    ----------
+    address
+        As DVC names the instance: ``extract@1``.
+    origin
+        Where code and data come from and results go.
+    gpu
+        Wait for one of the GPUs of the concurrency limit ``gpu``.
+    """
+    log = get_run_logger().info
+    limit = concurrency(GPU, occupy=1, strict=True) if gpu else nullcontext()
+    with limit, _own_clone(origin) as (folder, lock):
+        clone = Clone(folder, origin, lock)
+        before = set(folder.glob(f"{RECORDS}/*.json"))
+        try:
+            clone.bring_up_to_date()
+            clone.run(_instance(address), log)
+            clone.send_tracking(log)
+        except StageFailed as failed:
+            return Failed(name=INTERRUPTED if failed.retry else "Failed", message=failed.why)
+        except StudyError as error:  # of git, which another try may reach
+            return Failed(name=INTERRUPTED, message=str(error))
+        finally:
+            clone.stop()
+            _send_home(set(folder.glob(f"{RECORDS}/*.json")) - before)
+    return Completed(message=EXECUTED + json.dumps(clone.executed))
+
+
+class Clone(LocalExecutor):
+    """One clone of the study on a node: ``dvc repro`` with what others made, restored.
+
+    ``--single-item`` would fail here: what the instance reads is not in the clone yet.
+    """
+
+    def __init__(self, folder: Path, origin: Origin, lock: IO[str]) -> None:
+        super().__init__(folder, at_once=1)
+        self.origin = origin
+        self.executed: list[str] = []
+        self._lock = lock
+        self._sending = False
+
+    def bring_up_to_date(self) -> None:
+        """Check out the snapshot and say to DVC where the others' results are."""
+        snapshot.check_out(self.study, self.origin.snapshot, self.origin.repository)
+        options = ["[core]"]
+        if self.origin.remote is not None:
+            options += ["    remote = nodes", "['remote \"nodes\"']"]
+            options += [f"    {name} = {value}" for name, value in self.origin.remote.items()]
+        elif self.origin.cache is not None:
+            options += ["[cache]", f"    dir = {self.origin.cache}"]
+        (self.study / ".dvc/config.local").write_text("\n".join(options) + "\n")
+
+    def send_tracking(self, log: Log) -> None:
+        """Send to MLflow what the stage has queued, if this node knows a server."""
+        if not any((self.study / QUEUE).glob("*.json")):
+            return
+        environment = self._environment(_instance("tracking"), 1)
+        if "MLFLOW_TRACKING_URI" not in environment:
+            log(f"no MLFLOW_TRACKING_URI here: records for MLflow wait in {self.study / QUEUE}")
+            return
+        self._stream(["-m", "flows", "sync-tracking"], environment, [], log)
+
+    def _repro(self, instance: Instance, log: Log, share: int, lock: int) -> tuple[int, deque[str]]:
+        environment, locks = self._environment(instance, share), [lock, self._lock.fileno()]
+        dvc = ["-m", "dvc", "--wait-for-lock"]
+        pull = ["--pull"] if self.origin.remote else []
+
+        def count(line: str) -> None:
+            if running := RUNNING.match(line):
+                self.executed.append(running[1])
+            log(line)
+
+        code, said = self._stream(
+            [*dvc, "repro", *pull, instance.address], environment, locks, count
+        )
+        if code == 0 and self.origin.remote:
+            self._sending = True
+            code, said = self._stream(
+                # With what it needs: some of that may have been executed here too.
+                [*dvc, "push", "--run-cache", "--with-deps", instance.address],
+                environment,
+                locks,
+                log,
+            )
+        return code, said
+
+    def _environment(self, instance: Instance, share: int) -> dict[str, str]:
+        environment = super()._environment(instance, share)
+        if self.origin.tracking:
+            environment.setdefault("MLFLOW_TRACKING_URI", self.origin.tracking)
+        return environment
+
+    def _failure(self, instance: Instance, code: int, said: deque[str]) -> StageFailed:
+        if self._sending and not self._stopped:
+            why = "its results did not reach the DVC remote: " + "\n".join(list(said)[-5:])
+            return StageFailed(instance.address, why, retry=True)
+        return super()._failure(instance, code, said)
+
+
+@contextmanager
+def _own_clone(origin: Origin) -> Iterator[tuple[Path, IO[str]]]:
+    """The first clone of this repository on this node that no other run is using, and its lock."""
+    root = Path(os.environ.get(CLONES) or user_cache_path("eifer") / "clones")
+    root.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256(origin.repository.encode()).hexdigest()[:12]
+    for number in itertools.count(1):
+        with (root / f"{name}-{number}.lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield root / f"{name}-{number}", lock
+            return
+
+
+def _instance(address: str) -> Instance:
+    return Instance(address, address.partition("@")[0], {}, "", (), (), ())
+
+
+def _send_home(records: set[Path]) -> None:
+    with get_client(sync_client=True) as client:
+        for path in sorted(records):
+            client.create_artifact(
+                ArtifactCreate(
+                    type=PROVENANCE,
+                    description=path.name,
+                    data=json.loads(path.read_text()),
+                    flow_run_id=flow_run.id,
+                )
+            )

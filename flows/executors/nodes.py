@@ -1,0 +1,317 @@
+"""Other machines: every instance is a run of the deployment ``stage`` on a node (node.py).
+
+This is the coordinator. It pins the working tree as a snapshot, hands instances to the workers of
+a pool, and at the end restores in its own folder what they made: it alone writes dvc.lock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterType,
+    FlowRunFilter,
+    FlowRunFilterName,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Cancelling
+
+from eifer.errors import StudyError
+from flows import snapshot
+from flows.addresses import refuse_password, without_password
+from flows.executors import Log, StageFailed
+from flows.executors.local import HINTS
+from flows.executors.node import EXECUTED, INTERRUPTED, PROVENANCE, RECORDS, RUNNING, Origin
+from flows.executors.supervise import supervised
+from flows.graph import declared
+from flows.heartbeats import watch
+from flows.instances import Instance
+from stages._runtime.artifacts import write_json
+
+DEPLOYMENT = "stage/node"
+REPOSITORY = "EIFER_REPOSITORY"
+UNFINISHED = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING]
+OPEN_OPTIONS = {"url", "endpointurl", "region", "profile", "use_ssl", "ssl_verify", "port", "user"}
+"""What a node is told of the DVC remote; keys and passwords it has in its own environment."""
+POLL_S = 1.0
+UNREACHABLE_S = 300.0
+"""A server that restarts is waited for this long."""
+LATE_S = 60.0
+
+
+class NodesExecutor:
+    """Runs instances on the workers of a Prefect work pool, each in a clone of its own.
+
+    Parameters
+    ----------
+    study
+        The folder of dvc.yaml: the top of a git repository.
+    at_once
+        Instances that are handed out at a time; the pool's workers take them as they can.
+    deployment
+        The deployment of the flow ``stage``, as Prefect names it.
+    repository
+        A git repository that this machine can push to and nodes can fetch from; by default what
+        ``EIFER_REPOSITORY`` names, else ``study`` itself, for nodes that see this folder.
+
+    Raises
+    ------
+    StudyError
+        If nodes could not get code or data, there is no such deployment, or a secret would leave.
+    """
+
+    def __init__(
+        self,
+        study: Path,
+        *,
+        at_once: int = 32,
+        deployment: str = DEPLOYMENT,
+        repository: str | None = None,
+    ) -> None:
+        self.study = study.resolve()
+        self.executed: dict[str, int] = {}
+        """How often each instance was executed, anywhere, since this executor was made."""
+        self._slots = at_once
+        self._deployment = deployment
+        self._done: list[str] = []
+        self._runs: set[UUID] = set()
+        self._guard = threading.Lock()
+        self._stopped = False
+        remote, cache = _store(self.study)
+        repository = repository or os.environ.get(REPOSITORY) or str(self.study)
+        refuse_password("the git repository", repository)
+        _check_deployment(deployment)
+        tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
+        self.origin = Origin(
+            repository=repository,
+            snapshot=snapshot.take(self.study),
+            remote=remote,
+            cache=cache,
+            tracking=without_password(tracking) if tracking.startswith("http") else None,
+        )
+        self._on_gpu = {
+            name
+            for name, block in declared(self.study).items()
+            if block.get("meta", {}).get("gpu", False)
+        }
+        if remote:
+            # What was made here before is upstream of what nodes will make.
+            self._dvc("push", "--run-cache", log=lambda _: None)
+        snapshot.publish(self.study, self.origin.snapshot, self.origin.repository)
+
+    @property
+    def slots(self) -> int:
+        """How many instances are handed out at once."""
+        return self._slots
+
+    def run(self, instance: Instance, log: Log, *, beside: int = 1) -> None:
+        """Have one instance brought up to date by a node, and wait for it."""
+        with get_client(sync_client=True) as client:
+            run = self._unfinished(client, instance) or self._submit(instance)
+            with self._guard:
+                self._runs.add(run.id)
+                stopped = self._stopped
+            if stopped:
+                _cancel(client, run.id)
+            log(f"flow run {run.name!r} {run.id} in pool {run.work_pool_name!r}")
+            state = self._wait(client, run, instance, log)
+            self._keep_records(client, run.id)
+        if not state.is_completed():
+            lost = state.is_crashed() or state.name == INTERRUPTED
+            raise StageFailed(
+                instance.address, state.message or str(state.name), retry=lost and not self._stopped
+            )
+        executed = json.loads((state.message or "").removeprefix(EXECUTED) or "[]")
+        self._count(executed)
+        if others := [name for name in executed if name != instance.address]:
+            log(f"WARNING: the node also executed {', '.join(others)}: their results had not come")
+        self._done.append(instance.address)
+
+    def collect(self, log: Log) -> None:
+        """Restore here what nodes made, which writes dvc.lock; nothing may have to be executed.
+
+        Raises
+        ------
+        StudyError
+            If DVC failed, or if it executed something instead of restoring it.
+        """
+        snapshot.withdraw(self.study, self.origin.snapshot, self.origin.repository)
+        if not self._done:
+            return
+        executed = []
+
+        def count(line: str) -> None:
+            if running := RUNNING.match(line):
+                executed.append(running[1])
+            log(line)
+
+        pull = ["--pull"] if self.origin.remote else []
+        code, said = self._dvc("repro", *pull, *self._done, log=count)
+        self._count(executed)
+        if code != 0:
+            raise StudyError("collecting what nodes made failed:\n" + "\n".join(said[-5:]))
+        if executed:
+            raise StudyError(
+                f"{len(executed)} of {len(self._done)} instances were executed here although nodes "
+                f"had made them ({', '.join(executed[:5])}). All is up to date, but their results "
+                "did not come: do nodes and this machine share the DVC remote (or cache)? Outputs "
+                "with `persist`, or of a stage without deps, are never restored"
+            )
+        log(f"collected {len(self._done)} instances: 0 executed here")
+
+    def stop(self) -> None:
+        """Cancel what nodes still run for this study."""
+        with self._guard:
+            self._stopped = True
+            runs, self._runs = self._runs, set()
+        if runs:
+            with get_client(sync_client=True) as client:
+                for run in runs:
+                    with suppress(httpx.HTTPError):
+                        _cancel(client, run)
+
+    def _submit(self, instance: Instance) -> FlowRun:
+        found = run_deployment(
+            self._deployment,
+            parameters={
+                "address": instance.address,
+                "origin": self.origin.model_dump(),
+                "gpu": instance.stage in self._on_gpu,
+            },
+            flow_run_name=instance.address,
+            tags=[self._tag],
+            timeout=0,
+        )
+        return cast(FlowRun, found)  # nothing to await: this is no coroutine
+
+    @property
+    def _tag(self) -> str:
+        return f"snapshot {self.origin.snapshot[:12]}"
+
+    def _unfinished(self, client: SyncPrefectClient, instance: Instance) -> FlowRun | None:
+        """A run of a coordinator that died: the node goes on, and need not start again."""
+        found = client.read_flow_runs(
+            flow_run_filter=FlowRunFilter(
+                name=FlowRunFilterName(any_=[instance.address]),
+                tags=FlowRunFilterTags(all_=[self._tag]),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED)),
+            ),
+            limit=1,
+            offset=0,
+        )
+        return found[0] if found else None
+
+    def _wait(
+        self, client: SyncPrefectClient, run: FlowRun, instance: Instance, log: Log
+    ) -> State[Any]:
+        seen: str | None = None
+        started = time.monotonic()
+        answered, told = started, False
+        while True:
+            try:
+                state = client.read_flow_run(run.id).state
+                answered = time.monotonic()
+            except httpx.HTTPError as error:
+                if time.monotonic() - answered > UNREACHABLE_S:
+                    raise StageFailed(
+                        instance.address, f"no answer from Prefect: {error}", retry=True
+                    ) from None
+                state = None
+            if state is not None and state.name != seen:
+                seen = state.name
+                log(f"on the node: {seen}")
+            if state is not None and state.is_final():
+                with self._guard:
+                    self._runs.discard(run.id)
+                return state
+            if seen in ("Scheduled", "Late") and not told and time.monotonic() - started > LATE_S:
+                told = True
+                log(
+                    "WARNING: no worker has taken it. Start one where it shall run: "
+                    f"prefect worker start --pool {run.work_pool_name} --type process --limit 1"
+                )
+            time.sleep(POLL_S)
+
+    def _keep_records(self, client: SyncPrefectClient, run: UUID) -> None:
+        artifacts = client.read_artifacts(
+            artifact_filter=ArtifactFilter(
+                flow_run_id=ArtifactFilterFlowRunId(any_=[run]),
+                type=ArtifactFilterType(any_=[PROVENANCE]),
+            ),
+            limit=200,
+            offset=0,
+        )
+        for artifact in artifacts:
+            path = self.study / RECORDS / Path(artifact.description or f"{artifact.id}.json").name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, artifact.data)
+
+    def _count(self, executed: Sequence[str]) -> None:
+        with self._guard:
+            for name in executed:
+                self.executed[name] = self.executed.get(name, 0) + 1
+
+    def _dvc(self, *words: str, log: Log) -> tuple[int, list[str]]:
+        command = [sys.executable, "-m", "dvc", "--wait-for-lock", *words]
+        said: list[str] = []
+        here = str(Path(sys.executable).parent)
+        path = os.pathsep.join([here, os.environ.get("PATH", os.defpath)])
+        with supervised(command, cwd=self.study, env=os.environ | {"PATH": path}) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                said.append(line.rstrip())
+                if not HINTS.match(line):
+                    log(said[-1])
+            return process.wait(), said
+
+
+def _store(study: Path) -> tuple[dict[str, Any] | None, str | None]:
+    """How results travel, by the study's DVC configuration: a remote, or else a shared cache."""
+    from dvc.repo import Repo  # type: ignore[import-untyped]
+
+    with Repo(str(study)) as repo:
+        name = repo.config["core"].get("remote")
+        remote = dict(repo.config["remote"][name]) if name else None
+        cache = repo.config["cache"].get("dir")
+    if remote is None and cache is None:
+        raise StudyError(
+            f"{study}: nodes need a DVC remote (dvc remote add --default NAME URL), or a cache "
+            "folder that all of them see (dvc cache dir --local FOLDER)"
+        )
+    if remote is None:
+        return None, str((study / ".dvc" / cache).resolve())
+    refuse_password(f"the DVC remote {name!r}", remote["url"])
+    return {key: value for key, value in remote.items() if key in OPEN_OPTIONS}, None
+
+
+def _check_deployment(name: str) -> None:
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_deployment_by_name(name)
+        except ObjectNotFound:
+            raise StudyError(
+                f"Prefect has no deployment {name!r}: run `prefect --no-prompt deploy --all`"
+            ) from None
+        watch(client)
+
+
+def _cancel(client: SyncPrefectClient, run: UUID) -> None:
+    client.set_flow_run_state(run, Cancelling(message="the study was stopped"))

@@ -1,0 +1,122 @@
+"""prefect.yaml and the template for Kubernetes, against Prefect's own words."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from flows.graph import ROOT
+
+TEMPLATE = ROOT / "flows/kubernetes/gpu-pool.json"
+PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    return json.loads(TEMPLATE.read_text())
+
+
+def deployments() -> dict[str, dict[str, Any]]:
+    listed = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    return {entry["name"]: entry for entry in listed}
+
+
+@pytest.mark.parametrize("name", deployments())
+def test_a_deployment_names_a_flow_its_parameters_and_heartbeats(name: str) -> None:
+    deployment = deployments()[name]
+    module, _, function = deployment["entrypoint"].rpartition(".")
+    flow = getattr(import_module(module), function)
+
+    assert set(deployment.get("parameters", {})) <= set(inspect.signature(flow.fn).parameters)
+    environment = deployment["work_pool"]["job_variables"]["env"]
+    assert environment == {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+
+
+def test_only_the_study_of_this_machine_runs_by_the_clock() -> None:
+    from flows.services import POOLS
+
+    found = deployments()
+
+    assert [name for name in found if "schedules" in found[name]] == ["study"]
+    assert {found[name]["work_pool"]["name"] for name in found} == set(POOLS)
+
+
+def test_the_pool_for_kubernetes_takes_what_its_template_declares(template: dict[str, Any]) -> None:
+    from prefect.client.schemas.actions import WorkPoolCreate
+
+    WorkPoolCreate(name="gpu", type="kubernetes", base_job_template=template)
+    variables = template["variables"]
+    jsonschema.Draft7Validator.check_schema(variables)
+    used = set(PLACEHOLDER.findall(json.dumps(template["job_configuration"])))
+    assert used == set(variables["properties"])
+    jsonschema.validate({"image": "x", "gpus": 2}, variables)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"image": "x", "gpus": "some"}, variables)
+    # What Prefect's own worker for Kubernetes reads.
+    known = collected("prefect-kubernetes", "kubernetes")["job_configuration"]
+    assert set(template["job_configuration"]) == set(known)
+
+
+def test_a_pod_asks_for_its_gpus_and_has_secrets_from_the_cluster(template: dict[str, Any]) -> None:
+    from prefect.utilities.templating import apply_values
+
+    declared = template["variables"]["properties"]
+    values = {name: one["default"] for name, one in declared.items() if "default" in one}
+    made = apply_values(template["job_configuration"], {**values, "image": "lab/eifer:1"})
+
+    pod = made["job_manifest"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert container["envFrom"] == [{"secretRef": {"name": "eifer", "optional": True}}]
+    mounted = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounted == {volume["name"] for volume in pod["volumes"]}
+    assert container["image"] == "lab/eifer:1"
+
+
+@pytest.mark.xdist_group("prefect")
+def test_a_server_takes_them_all(server: str, tmp_path: Path) -> None:
+    from prefect.client.orchestration import get_client
+
+    from flows import heartbeats
+    from flows.services import prepare
+
+    prepare(tmp_path, gpus=1)
+
+    with get_client(sync_client=True) as client:
+        heartbeats.watch(client)  # once more changes nothing
+        study = client.read_deployment_by_name("study/study")
+        node = client.read_deployment_by_name("stage/node")
+        gpu = client.read_global_concurrency_limit_by_name("gpu")
+        watches = client.read_automations_by_name(heartbeats.NAME)
+    types = {
+        name: shown.get("type")
+        for name, shown in study.parameter_openapi_schema["properties"].items()
+    }
+    assert types["keep_going"] == "boolean"
+    assert types["at_once"] == "integer"
+    assert study.parameter_openapi_schema["properties"]["where"]["enum"] == ["local", "nodes"]
+    assert study.pull_steps == [
+        {"prefect.deployments.steps.set_working_directory": {"directory": str(tmp_path)}}
+    ]
+    assert [schedule.schedule.cron for schedule in study.schedules] == ["0 2 * * *"]
+    assert node.parameter_openapi_schema["required"] == ["address", "origin"]
+    assert node.pull_steps == []
+    assert len(watches) == 1
+    assert watches[0].enabled
+    assert gpu.limit == 1
+
+
+def collected(package: str, kind: str) -> dict[str, Any]:
+    import prefect
+
+    views = Path(prefect.__file__).parent / "server/api/collections_data/views"
+    workers = json.loads((views / "aggregate-worker-metadata.json").read_text())
+    return workers[package][kind]["default_base_job_configuration"]

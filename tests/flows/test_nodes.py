@@ -1,0 +1,437 @@
+"""Stages on nodes: two workers with clones of their own, and what travels between them."""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from eifer.errors import StudyError
+from flows import lockfile, snapshot
+from flows.executors import StageFailed
+from flows.executors.supervise import supervised
+from flows.instances import Instance, instances
+
+pytestmark = pytest.mark.xdist_group("prefect")
+
+WORK = '''"""Note that this ran, then write what was read."""
+import json, os, pathlib, sys, time
+out, *given = sys.argv[1:]
+started = time.time()
+time.sleep(0.3)
+pathlib.Path("data").mkdir(exist_ok=True)
+pathlib.Path(out).write_text(out + "".join(pathlib.Path(one).read_text() for one in given))
+records = pathlib.Path("runs/provenance")
+records.mkdir(parents=True, exist_ok=True)
+(records / (pathlib.Path(out).name + ".json")).write_text(json.dumps({"stage": out}))
+with open(os.environ["EXECUTIONS"], "a") as told:
+    told.write(json.dumps([out, started, time.time()]) + "\\n")
+'''
+GRAPH = """stages:
+  make:
+    matrix: {n: [1, 2]}
+    cmd: python work.py data/make-${item.n} new.txt
+    deps: [work.py, new.txt]
+    outs: ["data/make-${item.n}"]
+    meta: {gpu: true}
+  join:
+    cmd: python work.py data/join data/make-1 data/make-2
+    deps: [work.py, data/make-1, data/make-2]
+    outs: [data/join]
+  wrong:
+    cmd: python -c "raise SystemExit('3 of 4 rows are wrong')"
+    deps: [work.py]
+    outs: [data/wrong]
+"""
+SECRET = "planted-0f6e2c-secret"
+PLANTED = ("AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD")
+
+
+def git(folder: Path, *words: str) -> str:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b.example")
+    done = subprocess.run(
+        ["git", *identity, *words], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Four instances; of the files they read one was changed, and one git does not know."""
+    folder = tmp_path / "study"
+    (folder / ".dvc").mkdir(parents=True)
+    (folder / ".dvc/config").write_text("[core]\n    analytics = false\n")
+    (folder / ".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n")
+    (folder / ".gitignore").write_text("/data\n/runs\n__pycache__\n")
+    (folder / "dvc.yaml").write_text(GRAPH)
+    (folder / "work.py").write_text("committed, but not what is to run")
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "-m", "x")
+    (folder / "work.py").write_text(WORK)
+    (folder / "new.txt").write_text("new")
+    return folder
+
+
+@pytest.fixture
+def executions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, list]]:
+    """What ran, anywhere, and when: told by the stages themselves."""
+    path = tmp_path / "executions"
+    monkeypatch.setenv("EXECUTIONS", str(path))
+
+    def told() -> dict[str, list]:
+        found: dict[str, list] = {}
+        for line in path.read_text().splitlines() if path.exists() else []:
+            name, *times = json.loads(line)
+            found.setdefault(name, []).append(times)
+        return found
+
+    return told
+
+
+def use_remote(study: Path, url: str) -> None:
+    text = f"[core]\n    remote = store\n['remote \"store\"']\n    url = {url}\n"
+    (study / ".dvc/config.local").write_text(text)
+
+
+def serial(study: Path, dvc: Callable[..., str], target: str) -> str:
+    """The dvc.lock of ``dvc repro`` in a copy with a cache of its own."""
+    copy = shutil.copytree(study, study.with_name("serial"))
+    (copy / ".dvc/config.local").unlink(missing_ok=True)
+    dvc(copy, "repro", "--quiet", target)
+    return (copy / "dvc.lock").read_text()
+
+
+class TestSnapshot:
+    def test_the_working_tree_travels_and_the_branch_stays(self, study: Path) -> None:
+        use_remote(study, "/elsewhere")
+        (study / "data").mkdir()
+        (study / "data/large").write_text("ignored")
+        before = git(study, "status", "--porcelain"), git(study, "rev-parse", "HEAD")
+
+        commit = snapshot.take(study)
+
+        assert snapshot.take(study) == commit
+        assert (git(study, "status", "--porcelain"), git(study, "rev-parse", "HEAD")) == before
+        names = git(study, "ls-tree", "-r", "--name-only", commit).split()
+        assert names == [
+            *(".dvc/.gitignore", ".dvc/config", ".gitignore", "dvc.yaml", "new.txt", "work.py")
+        ]
+        assert git(study, "show", f"{commit}:work.py") == WORK.strip()
+
+    def test_local_settings_of_dvc_stay_at_home_even_if_git_would_take_them(
+        self, study: Path
+    ) -> None:
+        (study / ".dvc/.gitignore").unlink()
+        use_remote(study, "/elsewhere")
+
+        names = git(study, "ls-tree", "-r", "--name-only", snapshot.take(study)).split()
+
+        assert "dvc.yaml" in names
+        assert ".dvc/config.local" not in names
+
+    def test_a_clean_tree_is_its_own(self, study: Path) -> None:
+        git(study, "add", "--all")
+        git(study, "commit", "--quiet", "-m", "y")
+
+        assert snapshot.take(study) == git(study, "rev-parse", "HEAD")
+
+    @pytest.mark.parametrize("through", ["itself", "another"])
+    def test_a_clone_follows(self, study: Path, tmp_path: Path, through: str) -> None:
+        repository = str(study)
+        if through == "another":
+            repository = str(tmp_path / "hub.git")
+            git(tmp_path, "init", "--quiet", "--bare", repository)
+        clone = tmp_path / "clone"
+        first = snapshot.take(study)
+        snapshot.publish(study, first, repository)
+        snapshot.check_out(clone, first, repository)
+        (clone / "data").mkdir()
+        (clone / "data/made").write_text("expensive")
+        (clone / "dvc.lock").write_text("what ran here")
+
+        snapshot.check_out(clone, first, repository)
+
+        assert (clone / "dvc.lock").read_text() == "what ran here"
+        (study / "new.txt").unlink()
+        second = snapshot.take(study)
+        snapshot.publish(study, second, repository)
+        snapshot.check_out(clone, second, repository)
+        assert {path.name for path in clone.iterdir()} == {
+            *(".git", ".dvc", ".gitignore", "dvc.yaml", "work.py", "data")
+        }
+        left = git(Path(repository), "for-each-ref", "--format=%(refname:short)")
+        if through == "itself":  # the first is taken for one of a flow that died
+            assert left.split()[0] == f"eifer/snapshots/{second}"
+            assert first not in left
+        for commit in (first, second):
+            snapshot.withdraw(study, commit, repository)
+        assert "eifer" not in git(Path(repository), "for-each-ref")
+
+
+class TestTransport:
+    """What a node does, without Prefect."""
+
+    def test_results_travel_through_s3(
+        self,
+        study: Path,
+        tmp_path: Path,
+        executions: Callable[[], dict[str, list]],
+        dvc: Callable[..., str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        moto = pytest.importorskip("moto.server", reason="needs moto[server]")
+        pytest.importorskip("dvc_s3", reason="needs dvc-s3")
+        import boto3
+
+        server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        server.start()
+        host, port = server.get_host_and_port()
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        try:
+            boto3.client("s3").create_bucket(Bucket="study")
+            use_remote(study, "s3://study/store")
+
+            executed = bring(study, tmp_path / "node", "join")
+            dvc(study, "repro", "--pull", "join")
+        finally:
+            server.stop()
+
+        assert executed == ["make@1", "make@2", "join"]
+        assert {name: len(times) for name, times in executions().items()} == {
+            **{"data/make-1": 1, "data/make-2": 1, "data/join": 1}
+        }
+        assert (study / "data/join").read_text() == "data/joindata/make-1newdata/make-2new"
+
+    def test_a_shared_cache_needs_no_remote(
+        self, study: Path, tmp_path: Path, executions: Callable[[], dict[str, list]]
+    ) -> None:
+        (study / ".dvc/config.local").write_text(f"[cache]\n    dir = {tmp_path / 'cache'}\n")
+
+        assert bring(study, tmp_path / "a", "make@1") == ["make@1"]
+        assert bring(study, tmp_path / "b", "make@1") == []
+        assert list(executions()) == ["data/make-1"]
+
+    def test_results_that_do_not_arrive_may_be_sent_again(
+        self, study: Path, tmp_path: Path, executions: Callable[[], dict[str, list]]
+    ) -> None:
+        (tmp_path / "file").write_text("not a folder")
+        use_remote(study, str(tmp_path / "file/store"))
+
+        with pytest.raises(StageFailed, match="did not reach the DVC remote") as failed:
+            bring(study, tmp_path / "a", "make@1")
+        assert failed.value.retry
+
+    def test_records_for_mlflow_are_sent_or_said_to_wait(
+        self, study: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from flows.executors.node import QUEUE, Clone, Origin
+
+        monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        (study / QUEUE).mkdir(parents=True)
+        (study / QUEUE / "one.json").write_text("{}")
+        said: list[str] = []
+        origin = Origin(repository=str(study), snapshot="")
+        with (study / "lock").open("a+") as lock:
+            Clone(study, origin, lock).send_tracking(said.append)
+            nowhere = origin.model_copy(update={"tracking": "http://127.0.0.1:9"})
+            Clone(study, nowhere, lock).send_tracking(said.append)
+
+        assert said[0].startswith("no MLFLOW_TRACKING_URI here")
+        assert said[1] == "MLflow: 0 records sent, 1 waiting"
+
+
+def bring(study: Path, clone: Path, address: str) -> list[str]:
+    """Bring an instance up to date in a clone; what was executed for it."""
+    from flows.executors.node import Clone, Origin
+    from flows.executors.nodes import _store
+
+    remote, cache = _store(study)
+    commit = snapshot.take(study)
+    snapshot.publish(study, commit, str(study))
+    clone.mkdir(exist_ok=True)
+    with (clone.parent / f"{clone.name}.lock").open("a+") as lock:
+        origin = Origin(repository=str(study), snapshot=commit, remote=remote, cache=cache)
+        node = Clone(clone, origin, lock)
+        node.bring_up_to_date()
+        node.run(Instance(address, address.partition("@")[0], {}, "", (), (), ()), print)
+    return node.executed
+
+
+@pytest.fixture
+def two_workers(
+    server: str,
+    tmp_path: Path,
+    executions: Callable[[], dict[str, list]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[list[Path]]:
+    """The folders of two workers of pool gpu, with one GPU between them and secrets around them."""
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    from flows.services import prepare
+
+    for name in PLANTED:
+        monkeypatch.setenv(name, SECRET)
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_deployment_by_name("stage/node")
+        except ObjectNotFound:
+            prepare(tmp_path, gpus=1)
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "gpu"]
+    folders = [tmp_path / "node-1", tmp_path / "node-2"]
+    workers = []
+    for folder in folders:
+        folder.mkdir()
+        with (folder / "log").open("w") as log:
+            environment = {
+                **os.environ,
+                **{"PREFECT_API_URL": server, "EIFER_CLONES": str(folder / "clones")},
+                **{"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_LOGGING_LEVEL": "INFO"},
+            }
+            name = ["--type", "process", "--limit", "1", "--name", folder.name]
+            workers.append(supervised([*command, *name], cwd=folder, env=environment, to=log))
+    yield folders
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.wait()
+
+
+def test_two_nodes_make_the_lock_of_a_serial_run(
+    study: Path,
+    two_workers: list[Path],
+    executions: Callable[[], dict[str, list]],
+    dvc: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    from prefect.concurrency.sync import concurrency
+
+    from flows.executors.nodes import NodesExecutor
+
+    use_remote(study, str(tmp_path / "store"))
+    alone = serial(study, dvc, "join")
+    (tmp_path / "executions").unlink()
+    found = instances(study)
+    executor = NodesExecutor(study)
+    said: dict[str, list[str]] = {address: [] for address in found}
+
+    with ThreadPoolExecutor() as threads:
+
+        def start(address: str) -> Future[None]:
+            run = contextvars.copy_context().run  # Prefect's settings are of the thread
+            return threads.submit(run, executor.run, found[address], said[address].append)
+
+        with concurrency("gpu", occupy=1, strict=True):
+            made = [start("make@1"), start("make@2")]
+            until(lambda: all("on the node: Running" in said[f"make@{n}"] for n in (1, 2)))
+            time.sleep(2)
+            # Both nodes wait for the GPU, and have not even begun.
+            assert [list(node.glob("clones/*")) for node in two_workers] == [[], []]
+        for one in made:
+            one.result()
+        start("join").result()
+    executor.stop()
+    executor.collect(said["join"].append)
+    lockfile.order(study, list(found))
+
+    assert (study / "dvc.lock").read_text() == alone
+    assert (study / "data/join").read_text() == "data/joindata/make-1newdata/make-2new"
+    ran = executions()
+    assert {name: len(times) for name, times in ran.items()} == {
+        **{"data/make-1": 1, "data/make-2": 1, "data/join": 1}
+    }
+    assert executor.executed == {"make@1": 1, "make@2": 1, "join": 1}
+    assert said["join"][-1] == "collected 3 instances: 0 executed here"
+    (first, second) = sorted(ran[name][0] for name in ("data/make-1", "data/make-2"))
+    assert first[1] <= second[0]  # one GPU: not both at once
+    for node in two_workers:
+        assert list(node.glob("clones/*/.dvc/config.local"))
+    assert {path.name for path in (study / "runs/provenance").glob("*")} == {
+        *("make-1.json", "make-2.json", "join.json")
+    }
+    seen = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert two_workers[0] / "log" in seen
+    assert [path for path in seen if SECRET.encode() in path.read_bytes()] == []
+
+
+def test_a_stage_that_fails_on_its_node_says_why(
+    study: Path, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.executors import node
+
+    monkeypatch.setenv("EIFER_CLONES", str(tmp_path / "clones"))
+    commit = snapshot.take(study)
+    snapshot.publish(study, commit, str(study))
+    origin = node.Origin(repository=str(study), snapshot=commit, cache=str(tmp_path / "cache"))
+
+    state = node.stage("wrong", origin, return_state=True)
+
+    assert state.is_failed()
+    assert state.name == "Failed"  # not node.INTERRUPTED: trying again is no use
+    assert state.message == "3 of 4 rows are wrong"
+
+
+def test_what_did_not_come_is_made_again_and_said(
+    study: Path,
+    server: str,
+    tmp_path: Path,
+    executions: Callable[[], dict[str, list]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from flows.executors import nodes
+
+    monkeypatch.setattr(nodes, "_check_deployment", lambda _: None)
+    use_remote(study, str(tmp_path / "store"))
+    executor = nodes.NodesExecutor(study)
+    executor._done.append("make@1")  # as a node says that keeps its results to itself
+
+    with pytest.raises(StudyError, match=r"1 of 1 instances were executed here .*\(make@1\)"):
+        executor.collect(lambda _: None)
+    assert list(executions()) == ["data/make-1"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("", "nodes need a DVC remote .* or a cache folder"),
+        ("[core]\n remote = a\n['remote \"a\"']\n url = https://me:word@x.example/d", "password"),
+    ],
+)
+def test_nodes_that_could_not_work_are_refused(study: Path, settings: str, told: str) -> None:
+    from flows.executors.nodes import NodesExecutor
+
+    (study / ".dvc/config.local").write_text(settings)
+
+    with pytest.raises(StudyError, match=told):
+        NodesExecutor(study)
+
+
+def test_of_the_remote_only_what_is_no_secret_is_told(study: Path) -> None:
+    from flows.executors.nodes import _store
+
+    use_remote(study, "s3://bucket/store")
+    with (study / ".dvc/config.local").open("a") as more:
+        more.write(f"    region = eu-1\n    secret_access_key = {SECRET}\n")
+
+    remote, _ = _store(study)
+    assert remote == {"url": "s3://bucket/store", "region": "eu-1", "use_ssl": True}
+
+
+def until(done: Callable[[], bool], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
