@@ -8,12 +8,8 @@ from eifer.summaries import by_participant as primary
 
 
 def table(by_participant: pd.DataFrame) -> pd.DataFrame:
-    """The table, confirmatory contrasts first, with the reasons for gaps in one column."""
-    made = primary.table(by_participant)
-    reasons = made[["gee_reason", "random_reason", "pooled_reason"]]
-    return made.assign(
-        why=["; ".join(dict.fromkeys(row.dropna())) for _, row in reasons.iterrows()]
-    )
+    """The table, confirmatory contrasts first."""
+    return primary.table(by_participant)
 
 
 def caption(by_participant: pd.DataFrame) -> str:
@@ -27,5 +23,6 @@ def caption(by_participant: pd.DataFrame) -> str:
         f"of {repetitions} trainings (REML, Knapp-Hartung), about other trainings and not other "
         "people; I² is what of their spread is not sampling error. All frames together: one ROC "
         "curve over everybody, its interval from leaving participants out in turn; it keeps those "
-        "with frames of one class, and also ranks one person's frames against another's."
+        "with frames of one class, and also ranks one person's frames against another's. Where a "
+        "dash stands, the file says why."
     )
