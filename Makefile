@@ -28,7 +28,7 @@ dvc --wait-for-lock repro --single-item $$(grep '@valence-' <<<"$$instances"); w
 dvc repro; eifer sync-tracking
 endef
 
-.PHONY: help setup run demo demo-real test check docs ui services calibrate null-cohorts bench lock clean
+.PHONY: help setup run demo demo-real test check docs ui services calibrate null-cohorts bench chaos lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,8 +90,11 @@ services: setup ## start Prefect, MLflow and a worker on this machine, until Ctr
 bench: setup ## measure speed and memory against bare loops
 	python -m benchmarks
 
+chaos: setup ## kill, fill and spoil a small study at random, and see that the next run mends it: make chaos ARGS="--only 7"
+	python -m benchmarks.chaos $(ARGS)
+
 lock: setup ## resolve requirements.lock again from pyproject.toml
-	uv pip compile pyproject.toml --extra dev --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --extra dev --python-version 3.11.0 --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 
 clean: ## remove what runs made (not the DVC cache, not the environment)
 	rm -rf data runs
