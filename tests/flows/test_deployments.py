@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,7 @@ def test_a_pod_asks_for_its_gpus_and_has_secrets_from_the_cluster(template: dict
 @pytest.mark.xdist_group("prefect")
 def test_a_server_takes_them_all(server: str, tmp_path: Path) -> None:
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 
     from flows import heartbeats
     from flows.services import prepare
@@ -96,6 +98,13 @@ def test_a_server_takes_them_all(server: str, tmp_path: Path) -> None:
         node = client.read_deployment_by_name("stage/node")
         gpu = client.read_global_concurrency_limit_by_name("gpu")
         watches = client.read_automations_by_name(heartbeats.NAME)
+        # Its scheduler works: with SQLAlchemy 2.1 it wrote no run, and no caller was told.
+        mine = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[study.id]))
+        deadline = time.monotonic() + 90
+        while not (planned := client.read_flow_runs(flow_run_filter=mine)):
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+    assert all(run.auto_scheduled and run.state.is_scheduled() for run in planned)
     types = {
         name: shown.get("type")
         for name, shown in study.parameter_openapi_schema["properties"].items()
