@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-HOURS = {"null_cohorts"}
-"""Run by name alone."""
+BY_NAME = {"chaos", "null_cohorts", "scale"}
+"""Long ones, run by name alone."""
 NAMES = sorted(
     p.stem
     for p in Path(__file__).parent.glob("*.py")
-    if not p.stem.startswith("_") and p.stem not in HOURS
+    if not p.stem.startswith("_") and p.stem not in BY_NAME
 )
 
 

@@ -86,7 +86,7 @@ GRAPH = """stages:
     cmd: python step.py affect data/affect
     outs: [data/affect]
   estimate:
-    matrix: {wave: [1, 2, 3]}
+    matrix: {wave: [1, 2]}
     cmd: python step.py estimate@${item.wave} data/estimate/${item.wave} data/intake data/affect
     deps: [data/intake, data/affect]
     outs: ["data/estimate/${item.wave}"]
@@ -112,7 +112,7 @@ FILES = {
     ".dvc/config": "[core]\n    analytics = false\n",
 }
 TRAINED = ("High", "Low")
-INSTANCES = 9
+INSTANCES = 8
 EIFER = str(Path(sys.executable).with_name("eifer"))
 MARK = "EIFER_CHAOS"
 """In the environment of every process of a round, so that none is overlooked."""
@@ -128,6 +128,7 @@ class Round:
     study: Path
     environment: dict[str, str]
     random: random.Random
+    servers: Servers
     hit: str = ""
     at_s: float | None = None
     notes: list[str] = field(default_factory=list)
@@ -184,11 +185,25 @@ def _kill_supervisor(it: Round) -> bool:
 
 
 def _kill_sender(it: Round) -> bool:
-    kill = _kill("flows", "sync-tracking")
+    return _sending(it) and _kill("flows", "sync-tracking")(it)
+
+
+def _kill_mlflow(it: Round) -> bool:
+    if not _sending(it):
+        return False
+    for one in psutil.Process(it.servers.mlflow.pid).children(recursive=True):
+        with suppress(psutil.Error):
+            one.kill()
+    it.servers.mlflow.wait()
+    return True
+
+
+def _sending(it: Round) -> bool:
+    """Whether records are being sent; it imports before it sends, so that comes a little later."""
     if not any("sync-tracking" in line for line in it.processes().values()):
         return False
-    time.sleep(it.random.uniform(0, 3))  # it imports before it sends
-    return kill(it)
+    time.sleep(it.random.uniform(0, 4))
+    return True
 
 
 def _kill_all(it: Round) -> bool:
@@ -243,16 +258,12 @@ def _lose_lock(it: Round) -> bool:
 
 def _spoil_cache(it: Round) -> bool:
     """A file of the cache has other bytes, and the output it belongs to is gone."""
-    made = [path for path in (it.study / "data").glob("*/**/part-3") if "partial" not in str(path)]
-    cached = {path.stat().st_size: path for path in (it.study / ".dvc/cache/files").rglob("*")}
-    whole = [path for path in made if path.stat().st_size in cached]
+    cached = {path: _cached(it, path) for path in sorted((it.study / "data").glob("*/**/part-3"))}
+    whole = [path for path, file in cached.items() if file.exists()]
     if not whole or not _kill_all(it):
         return False
-    victim = it.random.choice(sorted(whole))
-    oid = hashlib.md5(victim.read_bytes()).hexdigest()
-    file = it.study / ".dvc/cache/files/md5" / oid[:2] / oid[2:]
-    if not file.exists():
-        return False
+    victim = it.random.choice(whole)
+    file = cached[victim]
     mode = file.stat().st_mode
     file.chmod(0o644)
     with file.open("r+b") as opened:
@@ -262,6 +273,11 @@ def _spoil_cache(it: Round) -> bool:
         file.chmod(mode)
     shutil.rmtree(victim.parent)
     return True
+
+
+def _cached(it: Round, output: Path) -> Path:
+    digest = hashlib.md5(output.read_bytes()).hexdigest()
+    return it.study / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
 
 
 def _spoil_output(it: Round) -> bool:
@@ -283,6 +299,15 @@ def _signal(pid: int, which: signal.Signals = signal.SIGKILL) -> bool:
 
 
 HARMS: dict[str, Harm] = {
+    "MLflow server": _kill_mlflow,
+    "sender to MLflow": _kill_sender,
+    "disk full": _fill_disk,
+    "cache file spoilt": _spoil_cache,
+    "file size limit": _limit_files,
+    "dvc.lock cut": _cut_lock,
+    "output spoilt": _spoil_output,
+    "dvc.lock lost": _lose_lock,
+    "Prefect server": _kill("prefect", "server"),
     "stage": _kill("python", ".py", "data/"),
     "training stage": _kill("train.py"),
     "dvc": _kill("dvc", "repro"),
@@ -291,15 +316,6 @@ HARMS: dict[str, Harm] = {
     "flow, Ctrl-C": _kill(EIFER, "run", which=signal.SIGINT),
     "flow, SIGTERM": _kill(EIFER, "run", which=signal.SIGTERM),
     "all at once": _kill_all,
-    "Prefect server": _kill("prefect", "server"),
-    "MLflow server": lambda it: False,  # see Servers.kill_mlflow
-    "sender to MLflow": _kill_sender,
-    "disk full": _fill_disk,
-    "file size limit": _limit_files,
-    "dvc.lock cut": _cut_lock,
-    "dvc.lock lost": _lose_lock,
-    "cache file spoilt": _spoil_cache,
-    "output spoilt": _spoil_output,
 }
 MAY_LEAVE = ("supervisor", "all at once", "dvc.lock", "cache", "output")
 """Harms that kill a supervisor: what it left lives until the next run, which must kill it."""
@@ -313,21 +329,19 @@ class Servers:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.prefect = f"http://127.0.0.1:{_free_port()}"
-        self.mlflow = f"http://127.0.0.1:{_free_port()}"
-        self.started = [
-            self._start("prefect", self.prefect + "/api/health", ["server", "start"], {}),
-            self._mlflow(),
-        ]
+        self.prefect_url, self.mlflow_url = (f"http://127.0.0.1:{_free_port()}" for _ in range(2))
+        words = ["server", "start"]
+        self.prefect = self._start("prefect", self.prefect_url + "/api/health", words, {})
+        self.mlflow = self._start_mlflow()
 
-    def _mlflow(self) -> subprocess.Popen[str]:
+    def _start_mlflow(self) -> subprocess.Popen[str]:
         settings = {
             "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{self.home}/mlflow.db",
             "MLFLOW_DEFAULT_ARTIFACT_ROOT": (self.home / "mlartifacts").as_uri(),
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
         words = ["server", "--workers", "1", "--no-serve-artifacts"]
-        return self._start("mlflow", self.mlflow + "/health", words, settings)
+        return self._start("mlflow", self.mlflow_url + "/health", words, settings)
 
     def _start(
         self, tool: str, health: str, words: list[str], settings: dict[str, str]
@@ -347,27 +361,15 @@ class Servers:
             time.sleep(0.2)
         return server
 
-    def kill_mlflow(self, it: Round) -> bool:
-        """Kill it when the records are being sent."""
-        if not any("sync-tracking" in line for line in it.processes().values()):
-            return False
-        time.sleep(it.random.uniform(0, 4))
-        for one in psutil.Process(self.started[1].pid).children(recursive=True):
-            with suppress(psutil.Error):
-                one.kill()
-        self.started[1].wait()
-        return True
-
     def mend(self) -> None:
         """Start MLflow again where it was killed."""
-        if self.started[1].poll() is not None:
-            self.started[1] = self._mlflow()
+        if self.mlflow.poll() is not None:
+            self.mlflow = self._start_mlflow()
 
     def stop(self) -> None:
         """End both."""
-        for one in self.started:
+        for one in (self.prefect, self.mlflow):
             one.terminate()
-        for one in self.started:
             one.wait()
 
 
@@ -375,31 +377,24 @@ def play(number: int, seed: int, harm: str, servers: Servers, home: Path) -> Rou
     """One round; its study stays where something was wrong."""
     chance = random.Random(f"{seed}:{number}:{harm}")
     study = home / f"round-{number}"
-    environment = _environment(f"round {number}", servers)
+    environment = _environment(f"{home.name} round {number}", servers)
     if harm == "Prefect server":
         del environment["PREFECT_API_URL"]  # each run has a server of its own, as without services
-    it = Round(number, study, environment, chance, hit=harm)
+    it = Round(number, study, environment, chance, servers, hit=harm)
     # Counted in instances that have begun, which a slow machine does not shift.
     begun = {"training stage": INSTANCES - 3}.get(harm, chance.randrange(INSTANCES))
     delay_s = chance.uniform(0, 2 if begun else 10)
     with _place(study, harm):
         _make(study)
-        _disturbed(
-            it, HARMS[harm] if harm != "MLflow server" else servers.kill_mlflow, begun, delay_s
-        )
-        (study / "filler").unlink(missing_ok=True)
-        servers.mend()
-        _left(it)
-        before = it.executed()
-        started = time.monotonic()
-        code, told = _finished(_run(it))
-        it.notes.append(
-            f"again: {it.executed() - before} executed, {time.monotonic() - started:.0f} s"
-        )
-        if code:
-            it.wrong.append("the second run failed: " + " / ".join(told.strip().splitlines()[-3:]))
-        (study / "runs/again.log").write_text(told)
-        _check(it, home / "undisturbed", servers)
+        try:
+            _disturbed(it, HARMS[harm], begun, delay_s)
+            (study / "filler").unlink(missing_ok=True)
+            servers.mend()
+            _left(it)
+            _again(it)
+            _check(it, home / "undisturbed")
+        finally:
+            _kill_all(it)  # where this is interrupted
         if it.wrong and os.path.ismount(study):
             shutil.copytree(study, home / f"round-{number}-kept", symlinks=True)
     if not it.wrong:
@@ -424,10 +419,20 @@ def _disturbed(it: Round, harm: Harm, begun: int, delay_s: float) -> None:
     with suppress(OSError):
         (it.study / "runs/first.log").write_text(told)
     if it.at_s is None:
-        it.notes.append("missed")
+        it.notes.append("missed (it had ended)")
     it.notes.append(
         f"exit {code} after {time.monotonic() - started:.0f} s, {it.executed()} executed"
     )
+
+
+def _again(it: Round) -> None:
+    before, started = it.executed(), time.monotonic()
+    code, told = _finished(_run(it))
+    took_s = time.monotonic() - started
+    it.notes.append(f"again: {it.executed() - before} executed, {took_s:.0f} s")
+    if code:
+        it.wrong.append("the second run failed: " + told.strip().rpartition("\n")[2])
+    (it.study / "runs/again.log").write_text(told)
 
 
 def _left(it: Round) -> None:
@@ -439,7 +444,7 @@ def _left(it: Round) -> None:
         it.wrong.append(f"left after the first run: {list(found.values())[:3]}")
 
 
-def _check(it: Round, undisturbed: Path, servers: Servers) -> None:
+def _check(it: Round, undisturbed: Path) -> None:
     deadline = time.monotonic() + 10
     while (found := it.processes()) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -460,14 +465,14 @@ def _check(it: Round, undisturbed: Path, servers: Servers) -> None:
     )  # fmt: skip
     if asked.stdout.strip() != "{}":
         it.wrong.append(f"dvc status: {asked.stdout.strip() or asked.stderr.strip()[-200:]}")
-    it.wrong += _wrong_in_mlflow(it, servers.mlflow)
-    it.wrong += _wrong_in_prefect(servers.prefect)
+    it.wrong += _wrong_in_mlflow(it)
+    it.wrong += _wrong_in_prefect(it.servers.prefect_url)
 
 
-def _wrong_in_mlflow(it: Round, address: str) -> list[str]:
+def _wrong_in_mlflow(it: Round) -> list[str]:
     from mlflow import MlflowClient
 
-    client = MlflowClient(address)
+    client = MlflowClient(it.servers.mlflow_url)
     experiment = client.get_experiment_by_name(it.name)
     if experiment is None:
         return ["MLflow has no run of it"]
@@ -537,8 +542,8 @@ def _environment(name: str, servers: Servers) -> dict[str, str]:
     return {
         **{key: value for key, value in os.environ.items() if not key.startswith("EIFER_")},
         "PATH": os.pathsep.join([str(Path(EIFER).parent), os.environ["PATH"]]),
-        "PREFECT_API_URL": servers.prefect + "/api",
-        "MLFLOW_TRACKING_URI": servers.mlflow,
+        "PREFECT_API_URL": servers.prefect_url + "/api",
+        "MLFLOW_TRACKING_URI": servers.mlflow_url,
         MARK: name,
     }
 
@@ -636,27 +641,30 @@ def _play_all(rounds: int, seed: int, only: list[int] | None, servers: Servers, 
     )
     if done.returncode:
         raise SystemExit("dvc repro failed on an undisturbed study")
-    usual = Round(0, home / "usual", _environment("usual", servers), random.Random(0))
+    usual = Round(0, home / "usual", _environment("usual", servers), random.Random(0), servers)
     _make(usual.study)
     started = time.monotonic()
     code, told = _finished(_run(usual))
     usual_s = time.monotonic() - started
     if code:
         raise SystemExit(f"eifer run failed on an undisturbed study:\n{told}")
-    _check(usual, plain, servers)
+    _check(usual, plain)
     if usual.wrong:
         raise SystemExit(f"the flow differs from dvc repro: {usual.wrong}")
     print(f"undisturbed: {usual_s:.0f} s, {usual.executed()} instances", flush=True)
     print("round  hit                 at s  first run; second run; verdict", flush=True)
-    failed = 0
-    for number in only or range(1, rounds + 1):
+    failed = missed = 0
+    numbers = only or range(1, rounds + 1)
+    for number in numbers:
         it = play(number, seed, kinds[(number - 1) % len(kinds)], servers, home)
         at = "   -" if it.at_s is None else f"{it.at_s:4.0f}"
-        verdict = "equal" if not it.wrong else "NOT EQUAL: " + "; ".join(it.wrong)
+        verdict = (
+            "equal" if not it.wrong else "NOT EQUAL: " + "; ".join(why[:300] for why in it.wrong)
+        )
         print(f"{number:5}  {it.hit:18}  {at}  {'; '.join(it.notes)}; {verdict}", flush=True)
         failed += bool(it.wrong)
-    hit = "all of them hit" if not only else ""
-    print(f"{rounds if not only else len(only)} rounds, {failed} failed {hit}".strip())
+        missed += it.at_s is None
+    print(f"{len(numbers)} rounds, {missed} of them missed what they aimed at, {failed} failed")
     return failed
 
 

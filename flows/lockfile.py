@@ -103,6 +103,12 @@ def addresses(study: Path) -> set[str]:
     return set(read[1]) if read else set()
 
 
+def outs(study: Path, address: str) -> list[dict[str, Any]]:
+    """What dvc.lock says that an instance wrote: path and hash of each."""
+    read = _read(study / LOCK)
+    return list(read[1].get(address, {}).get("outs", [])) if read else []
+
+
 def order(study: Path, wanted: Sequence[str]) -> None:
     """Put the entries of dvc.lock into the order in which ``dvc repro`` writes them."""
     with _dvc_lock(study, "lock"):

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+import httpx
+
 from eifer.errors import StudyError
 from flows.instances import instances
 from flows.plan import choose, make
@@ -46,17 +48,20 @@ def go(
     serve(study)
     from flows import study as walking
 
-    state = walking.study(
-        folder=str(study.resolve()),
-        only=only,
-        start=start,
-        end=end,
-        keep_going=keep_going,
-        at_once=at_once,
-        timeout_min=timeout_min,
-        where=where,
-        return_state=True,
-    )
+    try:
+        state = walking.study(
+            folder=str(study.resolve()),
+            only=only,
+            start=start,
+            end=end,
+            keep_going=keep_going,
+            at_once=at_once,
+            timeout_min=timeout_min,
+            where=where,
+            return_state=True,
+        )
+    except httpx.TransportError:
+        raise StudyError(walking.GONE) from None
     if not state.is_completed():
         raise StudyError(state.message or state.name)
     print(state.message)

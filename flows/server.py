@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from eifer.errors import StudyError
+from flows import services
 from flows.executors.supervise import supervised
 from stages._runtime.privacy import no_telemetry
 
@@ -23,6 +24,7 @@ PATIENCE_S = 120.0
 def serve(study: Path) -> Callable[[], None]:
     """Let Prefect in this process talk to ``PREFECT_API_URL``, or to a server of its own.
 
+    Where ``eifer services`` run in this study, theirs are used, as if they had been exported.
     Returns what stops that server, which also happens when this process ends.
 
     To be called before prefect is imported, which reads the environment once; and which, when this
@@ -35,6 +37,8 @@ def serve(study: Path) -> Callable[[], None]:
         If no server answers.
     """
     no_telemetry()
+    for name, value in services.addresses(study.resolve()).items():
+        os.environ.setdefault(name, value)
     # Never the profile or the database of the user's home.
     home = (study / "runs/prefect").resolve()
     home.mkdir(parents=True, exist_ok=True)
@@ -42,6 +46,8 @@ def serve(study: Path) -> Callable[[], None]:
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
     if "PREFECT_API_URL" in os.environ:
         return lambda: None
+    # Ours does not come back once it is gone: give up after 6 s, not after a minute for each call.
+    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
     port = _free_port()
     said = home / "server.log"
     with said.open("w") as log:

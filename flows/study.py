@@ -13,13 +13,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
 from queue import SimpleQueue
+from threading import Event
 from typing import Any, Literal, cast
 from uuid import UUID
 
+import httpx
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import (
     create_link_artifact,
@@ -28,10 +30,19 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    TaskRunFilter,
+    TaskRunFilterState,
+    TaskRunFilterStateType,
+)
+from prefect.client.schemas.objects import TERMINAL_STATES, StateType
+from prefect.client.schemas.sorting import TaskRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.futures import PrefectFuture
-from prefect.runtime import flow_run
+from prefect.runtime import flow_run, task_run
 from prefect.states import Completed, Crashed, Failed, State
 from prefect.utilities.annotations import quote
 
@@ -43,6 +54,7 @@ from flows.executors.local import LocalExecutor, alive, myself
 from flows.instances import Instance
 
 FLOWS = Path("runs/flow/runs")
+GONE = "Prefect's server does not answer any more: all was ended; run again, and it goes on"
 RETRY_DELAYS_S = [2.0, 10.0, 30.0]
 """How long a lock, or a machine that is out of memory, is given before each further try."""
 
@@ -84,6 +96,7 @@ def study(
             try:
                 walk(keep_going)
             finally:
+                walk.halt.set()
                 executor.stop()
                 executor.collect(get_run_logger().info)
                 lockfile.order(place, list(planned.found))
@@ -91,6 +104,8 @@ def study(
             _show_results(place)
     except StudyError as error:
         return Failed(message=str(error))  # said without a traceback
+    except httpx.TransportError:
+        return Failed(message=GONE)
     return (Failed if walk.failed else Completed)(message=walk.summary())
 
 
@@ -126,6 +141,7 @@ class _Walk:
         self.done: list[str] = []
         self.failed: dict[str, str] = {}
         self.futures: dict[str, PrefectFuture[Any]] = {}
+        self.halt = Event()
 
     def __call__(self, keep_going: bool) -> None:
         """Start each instance as soon as its upstream is done, the longest way to the end first."""
@@ -176,13 +192,13 @@ class _Walk:
             task_run_name=address,
             tags=[address, instance.stage, *values],
             retries=len(RETRY_DELAYS_S),
-            retry_delay_seconds=RETRY_DELAYS_S,
         )
         future: PrefectFuture[Any] = run.submit(
             quote(instance),
             quote(self.executor),
             beside,
             self.why.get(address),
+            quote(self.halt),
             wait_for=[self.futures[up] for up in self.needs[address]],
         )
         self.futures[address] = future
@@ -205,12 +221,14 @@ def _worth_it(_task: object, _run: object, state: State[Any]) -> bool:
 
 @task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=_worth_it)
 def run_instance(
-    instance: Instance, executor: Executor, beside: int, why: str | None
+    instance: Instance, executor: Executor, beside: int, why: str | None, halt: Event
 ) -> State[None] | None:
     """Bring one instance up to date; a failure that is final is returned, without a traceback."""
     logger = get_run_logger()
     if why is None:
         return Completed(name="Unchanged", message="nothing changed")
+    if tries := task_run.run_count - 1:
+        halt.wait(RETRY_DELAYS_S[tries - 1])  # not Prefect's own delay, which nothing interrupts
     logger.info("runs: %s", why)
     try:
         executor.run(instance, logger.info, beside=beside)
@@ -238,12 +256,17 @@ def _alone(place: Path) -> Iterator[None]:
         record.write_text(json.dumps(myself()))
         try:
             yield
-        finally:
+        except httpx.TransportError:
+            raise  # the server could not be told how it ended: for the next start
+        except BaseException:
             record.unlink()
+            raise
+        record.unlink()
 
 
 def _bury(folder: Path) -> None:
     """Mark as crashed what the server still takes for running although its process is gone."""
+    died: State[None] = Crashed(message="its process is gone (found at the next start)")
     for record in folder.glob("*.json"):
         try:
             process = json.loads(record.read_text())
@@ -251,18 +274,28 @@ def _bury(folder: Path) -> None:
             process = None  # it died while it wrote this
         if process is not None and alive(process):
             continue
-        with get_client(sync_client=True) as client:
-            try:
-                run = client.read_flow_run(UUID(record.stem))
-                if run.state is not None and not run.state.is_final():
-                    died: State[None] = Crashed(
-                        message="its process is gone (found at the next start)"
-                    )
-                    client.set_flow_run_state(run.id, died, force=True)
-                    get_run_logger().warning("flow run %s had died: marked as crashed", run.name)
-            except ObjectNotFound:
-                pass  # of another server
+        with get_client(sync_client=True) as client, suppress(ObjectNotFound):  # of another server
+            run = client.read_flow_run(UUID(record.stem))
+            if run.state is not None and not run.state.is_final():
+                client.set_flow_run_state(run.id, died, force=True)
+                get_run_logger().warning("flow run %s had died: marked as crashed", run.name)
+            for one in _unfinished_tasks(client, run.id):
+                client.set_task_run_state(one, died, force=True)
         record.unlink()
+
+
+def _unfinished_tasks(client: SyncPrefectClient, run: UUID) -> list[UUID]:
+    kinds = TaskRunFilterStateType(any_=[one for one in StateType if one not in TERMINAL_STATES])
+    found: list[UUID] = []
+    while page := client.read_task_runs(
+        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])),
+        task_run_filter=TaskRunFilter(state=TaskRunFilterState(type=kinds)),
+        sort=TaskRunSort.ID_DESC,
+        limit=200,  # the most that a server gives
+        offset=len(found),
+    ):
+        found += [one.id for one in page]
+    return found
 
 
 def _send_tracking(place: Path) -> None:

@@ -20,6 +20,7 @@ from urllib.parse import quote
 import psutil  # type: ignore[import-untyped]
 
 from flows import lockfile
+from flows.cache import drop_spoilt
 from flows.executors import Log, StageFailed
 from flows.executors.supervise import supervised
 from flows.instances import Instance
@@ -32,6 +33,7 @@ SAID = 40
 """Lines of a stage's output that are kept to say why it failed."""
 HELD = re.compile(r"Unable to acquire lock|is being blocked by|RWLock-file")
 LOCK_BROKEN = re.compile(r"dvc\.lock' (validation failed|is invalid)|YAML file structure is corrup")
+RESTORED = re.compile(r"^Stage '.*' is cached - skipping run")
 EXITED = re.compile(r"exited with (-?\d+)")
 HINTS = re.compile(r"\s*$|(Generating|Updating) lock|To (track|enable)|\t(git|dvc) |Use `dvc ")
 OF_DVC = re.compile(rf"{HINTS.pattern}|> |Running stage|Stage '|ERROR: failed to reproduce")
@@ -73,6 +75,10 @@ class LocalExecutor:
         share = max(1, self.machine.workers // max(1, min(beside, self._slots)))
         with self._alone(instance, log) as lock:
             code, said = self._repro(instance, log, share, lock)
+            restored = code == 0 and any(RESTORED.search(line) for line in said)
+            if restored and (spoilt := drop_spoilt(self.study, instance.address)):
+                log(f"spoilt in DVC's cache, made again: {', '.join(spoilt[:5])}")
+                code, said = self._repro(instance, log, share, lock)
         if code == 0:
             lockfile.keep(self.study, instance.address)
             return

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,6 +142,23 @@ time.sleep(60)
     process.stdin.close()  # as the kernel does when the flow dies
     assert process.wait(15) == 128 + signal.SIGINT or process.returncode == 1
     assert gone(pid, 2)
+
+
+@pytest.mark.parametrize("mode", [0o444, 0o644])
+def test_what_is_spoilt_in_the_cache_is_made_again(finished: Path, mode: int) -> None:
+    """DVC itself believes what is read-only, and would bring it back."""
+    made = finished / "data/affect/made"
+    right = made.read_bytes()
+    digest = hashlib.md5(right).hexdigest()
+    cached = finished / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
+    cached.chmod(0o644)
+    cached.write_bytes(b"x" * len(right))
+    cached.chmod(mode)
+    shutil.rmtree(made.parent)
+    said: list[str] = []
+    LocalExecutor(finished).run(AFFECT, said.append)
+    assert made.read_bytes() == right
+    assert ("spoilt in DVC's cache, made again: data/affect/made" in said) == (mode == 0o444)
 
 
 def test_too_long_is_killed_and_final(fresh: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -155,10 +158,13 @@ def test_a_killed_flow_leaves_nothing_and_the_next_one_finishes(
     (finished / "dvc.lock").write_text("schema: '2.0'\nstages:\n  in")  # as a kill may leave it
     tell(finished, "split", "")
     with get_client(sync_client=True) as client:
-        assert client.read_flow_run(record.stem).state.is_running()
+        died = client.read_flow_run(record.stem).state
+        assert died.is_running()
+        died.state_details.flow_run_id = record.stem
         state = run(finished)
         assert state.is_completed(), state.message
         assert client.read_flow_run(record.stem).state.is_crashed()
+        assert task_runs(died)["split"].state.is_crashed()
     assert not list((finished / "runs/flow/runs").glob("*.json"))
     assert len(json.loads(subprocess.run(
         [sys.executable, "-m", "dvc", "status", "--json"], cwd=finished,
@@ -175,6 +181,36 @@ def test_a_cancelled_flow_takes_its_stages_along(finished: Path) -> None:
     told, _ = flow.communicate(timeout=60)
     assert flow.returncode, told
     assert gone(pid, 1)
+
+
+def test_a_wait_before_another_try_ends_with_the_flow(
+    finished: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import study as flow
+
+    monkeypatch.setattr(flow, "RETRY_DELAYS_S", [60.0])
+    change(finished, "top: 2", "top: 3")
+    tell(finished, "split", "os.kill(os.getpid(), signal.SIGKILL)")
+    waiting = threading.Event()
+    wait = threading.Event.wait
+
+    def told(event: threading.Event, timeout: float | None = None) -> bool:
+        if timeout == 60:
+            waiting.set()
+        return wait(event, timeout)
+
+    monkeypatch.setattr(threading.Event, "wait", told)
+
+    def interrupt() -> None:
+        wait(waiting, 60)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run(finished, only=["split"])
+    assert waiting.is_set()
+    assert time.monotonic() - started < 45
 
 
 def test_a_dry_run_says_what_would_run_and_why(finished: Path) -> None:

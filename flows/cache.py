@@ -1,0 +1,49 @@
+"""DVC believes its cache wherever a file is read-only; here it is looked at when it is restored.
+
+A disk that fails, or somebody who edits the cache, would otherwise come back as a result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from flows import lockfile
+
+
+def drop_spoilt(study: Path, address: str) -> list[str]:
+    """Remove outputs of an instance whose bytes in the cache are not what their name says; which.
+
+    They are gone from the study and from the cache: DVC makes them again.
+    """
+    from dvc.repo import Repo  # type: ignore[import-untyped]
+
+    with Repo(str(study)) as repo:
+        cache = repo.cache.local
+    spoilt = []
+    for file, digest in _digests(study, cache, lockfile.outs(study, address)):
+        cached = Path(cache.oid_to_path(digest))
+        if cached.exists() and not _is(cached, digest):
+            cached.unlink()
+            file.unlink(missing_ok=True)
+            spoilt.append(file.relative_to(study).as_posix())
+    return spoilt
+
+
+def _digests(study: Path, cache: Any, outs: list[dict[str, Any]]) -> Iterator[tuple[Path, str]]:
+    """(file in the study, its MD5)."""
+    for out in outs:
+        path, digest = study / out["path"], out.get("md5", "")
+        if digest.endswith(".dir"):
+            listed = json.loads(Path(cache.oid_to_path(digest)).read_text())
+            yield from ((path / one["relpath"], one["md5"]) for one in listed)
+        elif digest:
+            yield path, digest
+
+
+def _is(file: Path, digest: str) -> bool:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "md5").hexdigest() == digest
