@@ -40,7 +40,9 @@ def test_faults_of_the_file_and_of_variables_are_named_together(
         Machine()
     said = str(caught.value)
     assert "3 problems" in said
-    assert all(name in said for name in ("worker", "batch", "workers", "known: workers, instances, "))
+    assert all(
+        name in said for name in ("worker", "batch", "workers", "known: workers, instances, ")
+    )
 
 
 def test_a_named_device_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
