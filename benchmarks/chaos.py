@@ -78,6 +78,33 @@ tracking.trained(
 shutil.rmtree(final, ignore_errors=True)
 partial.rename(final)
 '''
+DEPLOYED = '''"""Bring the study up to date by its deployment: deploy, start a worker, run, wait."""
+import os, pathlib, subprocess, sys, threading, time
+os.environ["PREFECT_HOME"] = os.path.abspath("runs/prefect")
+os.makedirs("runs/prefect", exist_ok=True)
+from flows import services
+from prefect.deployments import run_deployment
+study, worker = pathlib.Path.cwd(), services._worker()
+services.prepare(study, gpus=1)
+(study / services.HOME).mkdir(parents=True, exist_ok=True)
+if "alone" in sys.argv:
+    with services._log(study, worker).open("a") as log:
+        environment = os.environ | worker.environment
+        worker.process = subprocess.Popen(worker.command, env=environment, stdout=log, stderr=log)
+else:
+    services._spawn(study, worker)
+    threading.Thread(target=lambda: os._exit(worker.process.wait() or 1), daemon=True).start()
+while True:
+    run = run_deployment("study/study", parameters={"at_once": 3}, timeout=None, poll_interval=1)
+    print(run.state.name, run.state.message, flush=True)
+    if not run.state.is_cancelled():  # for the one that died counts as running for a while
+        break
+    time.sleep(5)
+if "alone" in sys.argv:
+    worker.process.terminate()
+    worker.process.wait()
+os._exit(not run.state.is_completed())
+'''
 GRAPH = """stages:
   intake:
     cmd: python step.py intake data/intake
@@ -107,6 +134,7 @@ GRAPH = """stages:
 FILES = {
     "step.py": STEP,
     "train.py": TRAIN,
+    "deployed.py": DEPLOYED,
     "dvc.yaml": GRAPH,
     ".gitignore": "/data\n/runs\n__pycache__\n",
     ".dvc/config": "[core]\n    analytics = false\n",
@@ -116,7 +144,7 @@ INSTANCES = 8
 EIFER = str(Path(sys.executable).with_name("eifer"))
 MARK = "EIFER_CHAOS"
 """In the environment of every process of a round, so that none is overlooked."""
-PATIENCE_S = 240.0
+PATIENCE_S = 480.0
 DISK = "24m"
 
 
@@ -196,6 +224,12 @@ def _kill_mlflow(it: Round) -> bool:
             one.kill()
     it.servers.mlflow.wait()
     return True
+
+
+def _kill_worker(it: Round) -> bool:
+    """While the flow runs that it started."""
+    running = any((it.study / "runs/flow/runs").glob("*.json"))
+    return running and _kill("prefect worker start")(it)
 
 
 def _sending(it: Round) -> bool:
@@ -316,6 +350,7 @@ HARMS: dict[str, Harm] = {
     "flow, Ctrl-C": _kill(EIFER, "run", which=signal.SIGINT),
     "flow, SIGTERM": _kill(EIFER, "run", which=signal.SIGTERM),
     "all at once": _kill_all,
+    "worker": _kill_worker,
 }
 MAY_LEAVE = ("supervisor", "all at once", "dvc.lock", "cache", "output")
 """Harms that kill a supervisor: what it left lives until the next run, which must kill it."""
@@ -499,6 +534,7 @@ def _wrong_in_prefect(address: str) -> list[str]:
         deadline = time.monotonic() + 10
         while True:  # task runs are written down a moment later
             found = httpx.post(f"{address}/api/{kind}/filter", json=running, timeout=30).json()
+            found = [one for one in found if not one.get("auto_scheduled")]  # the coming nights
             if not found or time.monotonic() > deadline:
                 break
             time.sleep(0.5)
@@ -551,8 +587,12 @@ def _environment(name: str, servers: Servers) -> dict[str, str]:
 def _run(it: Round) -> subprocess.Popen[str]:
     # A file, for a pipe would wait for whatever is left running.
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115
+    command = [EIFER, "run", "--at-once", "3"]
+    if it.hit == "worker":  # by turns one as `eifer services` keeps it, and one by itself
+        kept = it.number // len(HARMS) % 2
+        command = [sys.executable, "deployed.py", "kept" if kept else "alone"]
     run = subprocess.Popen(
-        [EIFER, "run", "--at-once", "3"],
+        command,
         cwd=it.study, env=it.environment, stdout=log, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,
     )  # fmt: skip

@@ -188,14 +188,15 @@ def test_a_wait_before_another_try_ends_with_the_flow(
 ) -> None:
     from flows import study as flow
 
-    monkeypatch.setattr(flow, "RETRY_DELAYS_S", [60.0])
+    delay_s = 61.5  # nobody else waits for just so long
+    monkeypatch.setattr(flow, "RETRY_DELAYS_S", [delay_s])
     change(finished, "top: 2", "top: 3")
     tell(finished, "split", "os.kill(os.getpid(), signal.SIGKILL)")
     waiting = threading.Event()
     wait = threading.Event.wait
 
     def told(event: threading.Event, timeout: float | None = None) -> bool:
-        if timeout == 60:
+        if timeout == delay_s:
             waiting.set()
         return wait(event, timeout)
 
