@@ -18,16 +18,6 @@ export UV_NO_PROGRESS := 1
 export UV_SYSTEM_CERTS := true
 
 COHORT ?= $(wildcard ../shared/real_cohort)
-# The two tasks train side by side (a small network keeps one core busy, not two), each by a dvc of its own
-# that waits for the other's locks. Records for MLflow are queued and sent once, which spares its import.
-define STUDY
-set -e; export EIFER_TRACKING=queue; dvc repro split; \
-instances=$$(dvc stage list --name-only); trap 'kill $$first 2>/dev/null || true' EXIT; \
-dvc --wait-for-lock repro --single-item $$(grep '@arousal-' <<<"$$instances") & first=$$!; \
-dvc --wait-for-lock repro --single-item $$(grep '@valence-' <<<"$$instances"); wait $$first; trap - EXIT; \
-dvc repro; eifer sync-tracking
-endef
-
 .PHONY: help setup run demo demo-real test check docs ui services calibrate null-cohorts bench chaos lock clean
 
 help: ## list the targets
@@ -47,7 +37,7 @@ setup: .venv/installed ## virtual environment, pinned packages, eifer itself, mo
 	@touch $@
 
 demo: setup ## run the study on the embedded, simulated cohort
-	@$(STUDY)
+	@eifer run
 	@eifer summary
 	@rm -rf reports/figures reports/tables && cp -r data/report/index.html data/report/figures data/report/tables reports/
 	@echo "report: file://$(CURDIR)/reports/index.html"
@@ -58,8 +48,7 @@ run: setup ## run the study here as Prefect's flow, as much at once as this mach
 demo-real: setup ## run the study on a folder of real recordings: make demo-real COHORT=path
 	@test -n "$(COHORT)" || { echo "demo-real: say where the recordings are: make demo-real COHORT=path"; exit 1; }
 	@eifer workspace runs/demo-real --replace-params --preset presets/real.yaml --cohort $(COHORT)
-	@set -e; cd runs/demo-real; $(STUDY)
-	@cd runs/demo-real && eifer summary
+	@cd runs/demo-real && eifer run && eifer summary
 	@echo "report: file://$(CURDIR)/runs/demo-real/data/report/index.html"
 
 calibrate: setup ## what each statistical test does where the truth is known, by simulation

@@ -144,7 +144,7 @@ INSTANCES = 8
 EIFER = str(Path(sys.executable).with_name("eifer"))
 MARK = "EIFER_CHAOS"
 """In the environment of every process of a round, so that none is overlooked."""
-PATIENCE_S = 480.0
+PATIENCE_S = 900.0
 DISK = "24m"
 
 
