@@ -74,7 +74,13 @@ class LocalExecutor:
         """Run one instance, with its share of the cores in ``EIFER_WORKERS``."""
         share = max(1, self.machine.workers // max(1, min(beside, self._slots)))
         with self._alone(instance, log) as lock:
-            code, said = self._repro(instance, log, share, lock)
+            for wait_s in (1.0, 3.0, 0.0):
+                code, said = self._repro(instance, log, share, lock)
+                if code == 0 or self._stopped or not HELD.search("\n".join(said)):
+                    break
+                # Perhaps by a dvc that was dying, of which nothing is left a moment later.
+                time.sleep(wait_s)
+                lockfile.mend(self.study)
             restored = code == 0 and any(RESTORED.search(line) for line in said)
             if restored and (spoilt := drop_spoilt(self.study, instance.address)):
                 log(f"spoilt in DVC's cache, made again: {', '.join(spoilt[:5])}")
