@@ -46,7 +46,7 @@ def mend(study: Path) -> str | None:
 
     Waits until no dvc is writing.
     """
-    _free_files(study)
+    free_files(study)
     with _dvc_lock(study, "lock"):
         lock, now, last = study / LOCK, _read(study / LOCK), _read(study / COPY)
         if now is None and lock.exists():
@@ -66,7 +66,7 @@ def mend(study: Path) -> str | None:
 NO_COPY = "dvc.lock is missing or broken: DVC restores from its cache what it can"
 
 
-def _free_files(study: Path) -> None:
+def free_files(study: Path) -> None:
     """Free the files that a dead dvc holds.
 
     DVC takes a zombie for living: a dvc whose parent was killed too, where init reaps nothing.
@@ -92,7 +92,7 @@ def _free_files(study: Path) -> None:
 
 def _lives(note: dict[str, Any]) -> bool:
     try:
-        return bool(psutil.Process(note["pid"]).status() != psutil.STATUS_ZOMBIE)
+        return bool(psutil.Process(note["pid"]).cmdline())  # none while it dies, or as a zombie
     except psutil.Error:
         return False
 

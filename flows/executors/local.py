@@ -31,7 +31,8 @@ MARK = "EIFER_INSTANCE"
 """In the environment of every process of an instance, so that a lost one is found."""
 SAID = 40
 """Lines of a stage's output that are kept to say why it failed."""
-HELD = re.compile(r"Unable to acquire lock|is being blocked by|RWLock-file")
+# Not DVC's warning that it freed a killed process's file, also in an "RWLock-file".
+HELD = re.compile(r"Unable to acquire lock|is being blocked by|Unable to read RWLock-file")
 LOCK_BROKEN = re.compile(r"dvc\.lock' (validation failed|is invalid)|YAML file structure is corrup")
 RESTORED = re.compile(r"^Stage '.*' is cached - skipping run")
 EXITED = re.compile(r"exited with (-?\d+)")
@@ -74,13 +75,7 @@ class LocalExecutor:
         """Run one instance, with its share of the cores in ``EIFER_WORKERS``."""
         share = max(1, self.machine.workers // max(1, min(beside, self._slots)))
         with self._alone(instance, log) as lock:
-            for wait_s in (1.0, 3.0, 0.0):
-                code, said = self._repro(instance, log, share, lock)
-                if code == 0 or self._stopped or not HELD.search("\n".join(said)):
-                    break
-                # Perhaps by a dvc that was dying, of which nothing is left a moment later.
-                time.sleep(wait_s)
-                lockfile.mend(self.study)
+            code, said = self._repro(instance, log, share, lock)
             restored = code == 0 and any(RESTORED.search(line) for line in said)
             if restored and (spoilt := drop_spoilt(self.study, instance.address)):
                 log(f"spoilt in DVC's cache, made again: {', '.join(spoilt[:5])}")
@@ -205,6 +200,8 @@ class LocalExecutor:
             if left:
                 log(f"killed what a dead flow had left running: {', '.join(left)}")
                 lockfile.mend(self.study)
+            # A killed dvc closes this file in dying: now it is known to hold nothing any more.
+            lockfile.free_files(self.study)
             file.truncate(0)
             file.write(json.dumps(myself()))
             file.flush()

@@ -14,9 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows import lockfile
 from flows.executors import StageFailed
-from flows.executors.local import MARK, LocalExecutor, alive, myself, slots_here
+from flows.executors.local import HELD, MARK, LocalExecutor, alive, myself, slots_here
 from flows.executors.supervise import supervised
 from flows.instances import Instance
 from stages._runtime.machine import Machine
@@ -123,7 +122,6 @@ def test_nothing_lives_on_when_its_parents_are_killed(fresh: Path, who: str) -> 
         assert gone(pid, 2)
     tell(fresh, "affect", "")
     said: list[str] = []
-    lockfile.mend(fresh)  # as a flow does at its start: a dvc may have been dying a moment ago
     LocalExecutor(fresh).run(AFFECT, said.append)  # finds what may be left, and runs alone
     assert gone(pid, 2)
     assert not (fresh / "ended").exists()
@@ -209,3 +207,13 @@ def test_a_process_is_told_from_a_later_one_of_its_number() -> None:
     assert alive(myself())
     assert not alive(myself() | {"started": myself()["started"] - 60})
     assert not alive({"pid": 2**22 + 1, "started": 0})
+
+
+def test_a_file_that_dvc_freed_is_no_lock() -> None:
+    """Else a failed check after a kill would be tried again, and called a lock."""
+    freed = (
+        "Process 'dvc repro' with (Pid 7), in RWLock-file 'data/a' had been killed. Auto removed"
+    )
+    assert HELD.search(f"WARNING: {freed} it from the lock file.") is None
+    assert HELD.search("ERROR: 'data/a' is busy, it is being blocked by:")
+    assert HELD.search("Unable to read RWLock-file '.dvc/tmp/rwlock'. JSON structure is corrupted")
