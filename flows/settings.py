@@ -12,7 +12,8 @@ import yaml
 from eifer.ranges import in_words
 from flows.graph import ROOT
 from stages._runtime.machine import Machine
-from stages.params import Params, fields_of
+from stages._runtime.params_file import fields_of
+from stages.params import Params
 
 NUMPY_HEADING = "Parameters\n----------\n"
 ENTRY = re.compile(r"^(\w+)\n((?:    .+\n?)+)", re.MULTILINE)

@@ -17,7 +17,8 @@ import yaml
 
 from eifer.errors import ParamsError, StudyError
 from flows.graph import ROOT
-from stages.params import check_params, read_params
+from stages._runtime.params_file import read_params
+from stages.params import check_params
 
 CODE = (
     *(".dvc", ".dvcignore", ".gitignore", "dvc.yaml", "prefect.yaml"),

@@ -8,13 +8,9 @@ Sections that are a dataclass of `eifer` are described there.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import fields as dataclass_fields
-from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
+from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -24,7 +20,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.fields import FieldInfo
 
 from eifer.affect.spec import AffectSpec, AffectTraining
 from eifer.calibration import CalibrationSpec
@@ -33,16 +28,17 @@ from eifer.cohort.simulation.corpus import CorpusSpec
 from eifer.cohort.simulation.people import CohortSpec
 from eifer.comparison import ComparisonSpec, ParticipantSpec
 from eifer.ei.cutoff import ScanSpec
-from eifer.errors import AssetError, ParamsError, Problem, describe, did_you_mean
+from eifer.errors import AssetError, ParamsError, describe, did_you_mean
 from eifer.faces.crops import CropSpec
 from eifer.faces.extraction import ExtractSpec
 from eifer.models.backbones import backbone_card
 from eifer.models.spec import Heads, Recipe, block_repetitions
 from eifer.partitions import REGISTRY, Design
 from eifer.physiology.hrv import EcgSpec
-from eifer.ranges import Count, Positive, Share, Text, in_words
+from eifer.ranges import Count, Positive, Share, Text
 from eifer.validation import ValidationSpec
 from eifer.vocabulary import Condition
+from stages._runtime.params_file import problems, read_params
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Wave = Annotated[str, Field(pattern="^[A-Za-z0-9]+$")]
@@ -259,22 +255,6 @@ def load_params(path: Path) -> Params:
     return check_params(read_params(path), str(path))
 
 
-def read_params(path: Path) -> Any:
-    """Read a params file as it stands.
-
-    Raises
-    ------
-    ParamsError
-        If it is missing, not YAML, or says something twice.
-    """
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Once)
-    except FileNotFoundError:
-        raise ParamsError(f"{path} is missing; copy one of presets/ to it") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path} is not YAML: {error}") from None
-
-
 def check_params(content: Any, subject: str) -> Params:
     """Validate what a params file says; ``subject`` names it in the error.
 
@@ -288,72 +268,4 @@ def check_params(content: Any, subject: str) -> Params:
         # but the text "2" is not the number 2. A date is text: JSON has none.
         return Params.model_validate_json(json.dumps(content, default=str))
     except ValidationError as error:
-        raise ParamsError(describe(subject, list(_problems(error)))) from None
-
-
-class _Once(yaml.SafeLoader):
-    """YAML where a key stands once: PyYAML itself takes the last one and says nothing."""
-
-    def compose_mapping_node(self, anchor: Any) -> Any:
-        node = super().compose_mapping_node(anchor)
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
-            if name in lines:
-                raise yaml.YAMLError(
-                    f"line {line}: {name!r} again, after line {lines[name]}; keep one of them"
-                )
-            lines[name] = line
-        return node
-
-
-def _problems(error: ValidationError) -> Iterable[Problem]:
-    for detail in error.errors(include_url=False):
-        where = ".".join(map(str, detail["loc"])) or "sections that do not fit each other"
-        if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            known = _known(detail["loc"][:-1])
-            hint = did_you_mean(str(detail["loc"][-1]), known)
-            yield Problem("unknown parameter", where + hint, f"known here: {', '.join(known)}")
-        elif detail["type"] in ("missing", "missing_argument"):
-            yield Problem("parameter missing", where, "say it; presets/ has an example")
-        else:
-            value = "" if isinstance(detail["input"], Mapping) else f" = {detail['input']!r}"
-            allowed = "" if detail["type"] == "value_error" else in_words(_form(detail["loc"]))
-            value += f" (allowed: {allowed})" if allowed else ""
-            what = detail["msg"].removeprefix("Value error, ")
-            yield Problem(f"parameter does not fit: {what}", where + value, "correct it")
-
-
-def _known(location: tuple[Any, ...]) -> list[str]:
-    """The names that may stand at a place in params.yaml."""
-    return list(fields_of(_form(location))[1])
-
-
-def _form(location: tuple[Any, ...]) -> Any:
-    """The type of what stands at a place in params.yaml."""
-    form: Any = Params
-    for part in location:
-        _, fields = fields_of(form)
-        form = fields[str(part)][0] if str(part) in fields else form
-    return form
-
-
-def fields_of(form: Any) -> tuple[Any, dict[str, tuple[Any, str]]]:
-    """The section or dataclass behind a type, and its fields with their types and meanings.
-
-    Looks into optional and repeated ones; there are no fields where it is neither.
-    """
-    for one in (form, *get_args(form)):
-        if isinstance(one, type) and issubclass(one, BaseModel):
-            named = one.model_fields.items()
-            return one, {name: (_annotated(f), f.description or "") for name, f in named}
-        if isinstance(one, type) and is_dataclass(one):
-            hints = get_type_hints(one, include_extras=True)
-            return one, {f.name: (hints[f.name], "") for f in dataclass_fields(one)}
-    return form, {}
-
-
-def _annotated(field: FieldInfo) -> Any:
-    """The type of a section's field as it was written, with its range."""
-    given = (field.annotation, *field.metadata)
-    return Annotated[given] if field.metadata else field.annotation
+        raise ParamsError(describe(subject, list(problems(error, Params)))) from None

@@ -18,9 +18,20 @@ from flows import outputs, settings
 from flows.graph import ROOT, declared, stage_of
 from stages._runtime.privacy import TELEMETRY_OFF
 
-RUNNING = {"stages", "stages._runtime", "eifer", "eifer.errors", "stages.params"} | {
-    f"stages._runtime.{name}"
-    for name in ("contracts", "machine", "pool", "privacy", "provenance", "stage", "tracking")
+RUNNING = {
+    "eifer",
+    "eifer.errors",
+    "stages",
+    "stages.params",
+    "stages._runtime",
+    "stages._runtime.contracts",
+    "stages._runtime.machine",
+    "stages._runtime.params_file",
+    "stages._runtime.pool",
+    "stages._runtime.privacy",
+    "stages._runtime.provenance",
+    "stages._runtime.stage",
+    "stages._runtime.tracking",
 }
 """How a stage is run, not what it computes: kept out of deps, or a new progress bar
 would retrain every network (docs/decisions/0001)."""

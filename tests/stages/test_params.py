@@ -14,7 +14,8 @@ import yaml
 from eifer.errors import ParamsError
 from eifer.ranges import Positive, Share, in_words
 from flows.graph import ROOT
-from stages.params import Params, fields_of, load_params, read_params
+from stages._runtime.params_file import fields_of, read_params
+from stages.params import Params, load_params
 
 Change = Callable[[dict[str, Any]], None]
 
