@@ -1,0 +1,1 @@
+"""Harm at random moments, and whether the next run mends it."""
