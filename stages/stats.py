@@ -47,6 +47,8 @@ def stats(run: Run) -> Outcome:
         item={},
         recipe={**asdict(spec.published), "participants": shown.recipe(spec.participants)},
         numbers=shown.numbers(primary.compared, comparison),
+        by_participant=primary.compared,
+        participant_deltas=primary.deltas,
         comparison=comparison,
         inputs=[tracking.Input("predictions", run.path(ANSWERS))],
         outputs={

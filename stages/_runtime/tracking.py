@@ -223,6 +223,8 @@ def stated(
     item: Mapping[str, str],
     recipe: Mapping[str, object],
     numbers: Mapping[str, object],
+    by_participant: pd.DataFrame,
+    participant_deltas: pd.DataFrame,
     comparison: pd.DataFrame,
     started_s: float,
     ended_s: float,
@@ -231,7 +233,8 @@ def stated(
 ) -> None:
     """Record a stage that compares and trains nothing: numbers on the stage's own run.
 
-    ``comparison`` is the table ``COMPARISON``, drawn beside the published differences.
+    The tables are ``BY_PARTICIPANT`` and ``PARTICIPANT_DELTAS``, drawn as the primary analysis, and
+    ``COMPARISON``, drawn beside the published differences.
     """
 
     def record() -> Record:
@@ -244,7 +247,8 @@ def stated(
         made["params"] = _flat({**item, **recipe})
         made["metrics"] = _metrics(numbers)
         made["inputs"] = _inputs(inputs)
-        made["files"] = _figure("contrasts", comparison, published.contrasts())
+        people = _figure("participant_differences", by_participant, participant_deltas)
+        made["files"] = people | _figure("contrasts", comparison, published.contrasts())
         said = made["metrics"], made["params"], made["inputs"], outputs
         made["id"] = _digest(made["run_key"], *said)
         return made

@@ -139,11 +139,17 @@ def answers() -> pd.DataFrame:
     return PREDICTIONS.frame(rows)
 
 
-def comparison() -> pd.DataFrame:
-    """What the figure of contrasts reads of the table COMPARISON."""
+def comparisons() -> dict[str, pd.DataFrame]:
+    """What the figures of the comparison read of their tables."""
     where = {"task": ["arousal"], "condition": ["ambiguous"], "contrast": ["High-Total"]}
     pooled = {"pooled_delta": 0.02, "pooled_ci_low": -0.01, "pooled_ci_high": 0.05}
-    return pd.DataFrame(where).assign(**pooled, n_repetitions=2)
+    mean = {"delta": 0.02, "ci_low": -0.01, "ci_high": 0.05, "margin": 0.005}
+    row = pd.DataFrame(where)
+    return {
+        "by_participant": row.assign(**mean, role="exploratory"),
+        "participant_deltas": row.assign(participant_id="01", delta=0.02),
+        "comparison": row.assign(**pooled, n_repetitions=2),
+    }
 
 
 def compare(**changes: Any) -> None:
@@ -153,7 +159,7 @@ def compare(**changes: Any) -> None:
         "item": {},
         "recipe": {"alpha": 0.05},
         "numbers": {"arousal ambiguous High-Total/delta": 0.02},
-        "comparison": comparison(),
+        **comparisons(),
         "started_s": 1.0,
         "ended_s": 2.0,
     }
@@ -303,7 +309,7 @@ def test_every_run_has_its_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     compare()
     (run,) = runs()
     drawn = figures(run) | figures(_stage("stats"))
-    names = ("contrasts", "learning_curves", "roc_curves")
+    names = ("contrasts", "learning_curves", "participant_differences", "roc_curves")
     assert sorted(drawn) == [f"figures/{name}.svg" for name in names]
     assert all("<path" in text for text in drawn.values())
     assert len(figures(run)) == 2
