@@ -12,7 +12,7 @@ direction x separation / 2 + participant + video + repetition + frame + noise, w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Annotated, Any, Literal
@@ -40,7 +40,7 @@ from eifer.tables.calibration import (
 from eifer.vocabulary import Dimension, Group
 
 Floats = npt.NDArray[np.float64]
-Row = dict[str, Any]
+Row = dict[Hashable, Any]
 
 MODELS = (Group.HIGH, Group.LOW, Group.TOTAL)
 ITEMS = 2000
@@ -325,7 +325,7 @@ def every_claim(chunk: Chunk, spec: CalibrationSpec, how: Comparison) -> list[Ro
     return [
         {"number": int(row["condition"]), "test": test, "rejected": rejected, "missing": missing}
         for rows, said in ((published, _said_as_published), (people, _said_of_people))
-        for row in _records(rows[rows["contrast"] == CONTRAST])
+        for row in rows[rows["contrast"] == CONTRAST].to_dict("records")
         for test, rejected, missing in said(row, how)
     ]
 
@@ -373,10 +373,6 @@ def claims_of_people(chunk: Chunk, spec: CalibrationSpec, how: Comparison) -> li
     return rows
 
 
-def _records(table: pd.DataFrame) -> list[Row]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-
-
 def _numbers(chunk: Chunk) -> range:
     return range(chunk.first, chunk.last)
 
@@ -394,7 +390,7 @@ def calibration(claimed: pd.DataFrame, how: Comparison) -> pd.DataFrame:
     block = table["test"].map(BLOCKS)
     alphas = {PUBLISHED: how.published.alpha, PARTICIPANT: how.participants.alpha}
     table = table.assign(block=block, alpha=block.map(alphas))
-    table["reason"] = [_reason(row) for row in _records(table)]
+    table["reason"] = [_reason(row) for row in table.to_dict("records")]
     return CALIBRATION.conform(table.drop(columns="missing"))
 
 

@@ -7,7 +7,7 @@ where the procedure's assumptions fail or its numbers contradict each other.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,16 +102,13 @@ def as_published(
         table[f"{method}_q"] = benjamini_hochberg(table[f"{method}_p"], table["family"])
     listed = DELONG.frame(tests)
     table["warnings"] = [
-        "\n".join(_warnings(row, _of(listed, row), spec)) or None for row in _records(table)
+        "\n".join(_warnings(row, _of(listed, row), spec)) or None
+        for row in table.to_dict("records")
     ]
     return listed, COMPARISON.conform(table)
 
 
-def _records(table: pd.DataFrame) -> list[Row]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
-
-
-def _of(tests: pd.DataFrame, row: Row) -> pd.DataFrame:
+def _of(tests: pd.DataFrame, row: Mapping[Any, Any]) -> pd.DataFrame:
     return tests[(tests[CONTRAST] == [row[name] for name in CONTRAST]).all(axis=1)]
 
 
@@ -187,7 +184,7 @@ def _odds_ratios(part: pd.DataFrame) -> dict[str, Row]:
 # warnings -------------------------------------------------------------------------------------
 
 
-def _warnings(row: Row, tests: pd.DataFrame, spec: ComparisonSpec) -> Iterator[str]:
+def _warnings(row: Mapping[Any, Any], tests: pd.DataFrame, spec: ComparisonSpec) -> Iterator[str]:
     """What a reader has to know of one row before believing it."""
     repetitions = row["n_repetitions"]
     yield (
@@ -211,7 +208,9 @@ def _warnings(row: Row, tests: pd.DataFrame, spec: ComparisonSpec) -> Iterator[s
             )
 
 
-def _contradictions(row: Row, tests: pd.DataFrame, spec: ComparisonSpec) -> Iterator[str]:
+def _contradictions(
+    row: Mapping[Any, Any], tests: pd.DataFrame, spec: ComparisonSpec
+) -> Iterator[str]:
     """Where the numbers of a row do not agree with each other."""
     delta, low, high = row["pooled_delta"], row["pooled_ci_low"], row["pooled_ci_high"]
     if row["sign_conflict"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Hashable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +14,7 @@ from eifer.comparison.participants import ParticipantSpec, smallest_p
 from eifer.comparison.published import ComparisonSpec
 from eifer.tables.comparison import CONFIRMATORY
 
-Row = dict[str, Any]
+Row = dict[Hashable, Any]
 
 PRIMARY = (
     "delta",
@@ -59,7 +60,7 @@ def numbers(primary: pd.DataFrame, comparison: pd.DataFrame) -> dict[str, float]
             (primary, "participants/", PRIMARY),
             (comparison, "", PUBLISHED),
         )
-        for row in _records(table)
+        for row in table.to_dict("records")
         for name in names
         if not math.isnan(row[name])
     }
@@ -79,7 +80,7 @@ def findings(primary: pd.DataFrame) -> dict[str, Any]:
         "margin": float(primary["margin"].iloc[0]),
         "confirmatory": [
             f"{row['task']} {row['condition']} {row['contrast']}"
-            for row in _records(primary[primary["role"] == CONFIRMATORY])
+            for row in primary[primary["role"] == CONFIRMATORY].to_dict("records")
         ],
         "verdicts": {str(word): int(n) for word, n in words.value_counts().sort_index().items()},
     }
@@ -122,7 +123,7 @@ def short_participants(primary: pd.DataFrame) -> list[dict[str, str]]:
             "sign-flip p": _q(row["sign_flip_p"]),
             "verdict": _word(row["verdict"]),
         }
-        for row in _records(primary)
+        for row in primary.to_dict("records")
     ]
 
 
@@ -143,7 +144,7 @@ def short_table(comparison: pd.DataFrame) -> list[dict[str, str]]:
             "GEE q": _q(row["gee_q"]),
             "warnings": str(len(row["warnings"].splitlines()) if pd.notna(row["warnings"]) else 0),
         }
-        for row in _records(comparison)
+        for row in comparison.to_dict("records")
     ]
 
 
@@ -163,7 +164,3 @@ def _interval(row: Row, method: str, answer: str, form: str) -> str:
 
 def _q(value: float) -> str:
     return "< .001" if value < 0.001 else _text(value, ".3f")
-
-
-def _records(table: pd.DataFrame) -> list[Row]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
