@@ -63,6 +63,18 @@ def _kill_worker(it: Round) -> bool:
     return running and _kill("prefect worker start")(it)
 
 
+def _kill_node(it: Round) -> bool:
+    """A node that executes an instance: its worker, and all that it runs."""
+    found = it.processes()
+    for pid in [pid for pid, line in found.items() if "prefect worker start" in line]:
+        with suppress(psutil.NoSuchProcess):
+            worker = psutil.Process(pid)
+            tree = [worker, *worker.children(recursive=True)]
+            if any(" repro " in found.get(one.pid, "") for one in tree):
+                return any([_signal(one.pid) for one in tree])
+    return False
+
+
 def _sending(it: Round) -> bool:
     """Whether records are being sent; it imports before it sends, so that comes a little later."""
     if not any("sync-tracking" in line for line in it.processes().values()):
@@ -173,6 +185,7 @@ HARMS: dict[str, Harm] = {
     "flow, SIGTERM": _kill(EIFER, "run", which=signal.SIGTERM),
     "all at once": Round.kill_all,
     "worker": _kill_worker,
+    "node": _kill_node,
 }
 MAY_LEAVE = ("supervisor", "all at once", "dvc.lock", "cache", "output")
 """Harms that kill a supervisor: what it left lives until the next run, which must kill it."""

@@ -128,6 +128,8 @@ def run(it: Round) -> subprocess.Popen[str]:
     if it.hit == "worker":  # by turns one as `eifer services` keeps it, and one by itself
         kept = it.turn % 2
         command = [sys.executable, "deployed.py", "kept" if kept else "alone"]
+    if it.hit == "node":
+        command = [sys.executable, "nodes.py"]
     started = subprocess.Popen(
         command,
         cwd=it.study, env=it.environment, stdout=log, stderr=subprocess.STDOUT, text=True,

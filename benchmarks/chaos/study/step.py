@@ -2,11 +2,12 @@
 
 import fcntl
 import hashlib
+import os
 import sys
 import time
 from pathlib import Path
 
-RUNS = Path("runs/toy")
+RUNS = Path(os.environ.get("EIFER_CHAOS_RUNS", "runs/toy"))
 
 
 def write(name: str, out: Path, given: list[str]) -> None:
