@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Any, Literal, cast
 from uuid import UUID
@@ -43,7 +43,7 @@ from prefect.client.schemas.sorting import TaskRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run, task_run
-from prefect.states import Completed, Crashed, Failed, State
+from prefect.states import Cancelled, Completed, Crashed, Failed, State
 from prefect.utilities.annotations import quote
 
 from eifer.errors import StudyError
@@ -55,6 +55,8 @@ from flows.instances import Instance
 
 FLOWS = Path("runs/flow/runs")
 GONE = "Prefect's server does not answer any more: all was ended; run again, and it goes on"
+LOOK_S = 2.0
+"""How often, while nothing ends, Prefect is asked whether the run was cancelled there."""
 RETRY_DELAYS_S = [2.0, 10.0, 30.0]
 """How long a lock, or a machine that is out of memory, is given before each further try."""
 
@@ -106,7 +108,8 @@ def study(
         return Failed(message=str(error))  # said without a traceback
     except httpx.TransportError:
         return Failed(message=GONE)
-    return (Failed if walk.failed else Completed)(message=walk.summary())
+    end = Cancelled if walk.cancelled else Failed if walk.failed else Completed
+    return end(message=walk.summary())
 
 
 def _executor(where: str, place: Path, at_once: int, timeout_min: float) -> Executor:
@@ -142,6 +145,7 @@ class _Walk:
         self.failed: dict[str, str] = {}
         self.futures: dict[str, PrefectFuture[Any]] = {}
         self.halt = Event()
+        self.cancelled = False
 
     def __call__(self, keep_going: bool) -> None:
         """Start each instance as soon as its upstream is done, the longest way to the end first."""
@@ -153,7 +157,7 @@ class _Walk:
         running: set[str] = set()
         ended: SimpleQueue[str] = SimpleQueue()
         shown = time.monotonic()
-        while order.is_active():
+        while order.is_active() and not self._called_off():
             ready = sorted([*ready, *order.get_ready()], key=lambda address: -far[address])
             stopping = bool(self.failed) and not keep_going
             while ready and len(running) < self.executor.slots and not stopping:
@@ -162,7 +166,10 @@ class _Walk:
                 self._start(address, len(running) + len(ready), ended)
             if not running:
                 break
-            address = ended.get()
+            try:
+                address = ended.get(timeout=LOOK_S)
+            except Empty:
+                continue
             running.remove(address)
             self.futures[address].wait()
             state = self.futures[address].state
@@ -180,9 +187,19 @@ class _Walk:
         """What is done, what failed and why, and what was not tried."""
         lines = [f"{len(self.done)} of {len(self.needs)} instances are up to date"]
         lines += [f"{address}: {why}" for address, why in self.failed.items()]
+        if self.cancelled:
+            lines.append("cancelled in Prefect: what ran was ended; run again, and it goes on")
         if left := [a for a in self.needs if a not in self.futures and self.failed]:
             lines.append(f"not tried: {', '.join(left)}")
         return "\n".join(lines)
+
+    def _called_off(self) -> bool:
+        """Whether somebody cancelled this run in Prefect, which no worker may be there to obey."""
+        # A server that does not answer for a while ends no training.
+        with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+            state = client.read_flow_run(UUID(flow_run.get_id())).state
+            self.cancelled = state is not None and (state.is_cancelling() or state.is_cancelled())
+        return self.cancelled
 
     def _start(self, address: str, beside: int, ended: SimpleQueue[str]) -> None:
         instance = self.found[address]

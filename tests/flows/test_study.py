@@ -183,6 +183,31 @@ def test_a_cancelled_flow_takes_its_stages_along(finished: Path) -> None:
     assert gone(pid, 1)
 
 
+def test_a_run_cancelled_in_prefect_takes_its_stages_along(
+    finished: Path, run: Callable[..., Any]
+) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.objects import State, StateType
+
+    change(finished, "top: 2", "top: 3")
+    tell(finished, "split", LINGER)
+    pids = []
+
+    def cancel() -> None:
+        pids.append(int(wait_for(finished / "pid")))
+        (record,) = (finished / "runs/flow/runs").glob("*.json")
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(record.stem, State(type=StateType.CANCELLING))
+
+    threading.Thread(target=cancel).start()
+    state = run(finished)
+    assert state.is_cancelled(), state
+    assert "cancelled in Prefect" in state.message
+    assert gone(*pids, 1)
+    tell(finished, "split", "")
+    assert run(finished).is_completed()
+
+
 def test_a_wait_before_another_try_ends_with_the_flow(
     finished: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
