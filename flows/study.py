@@ -40,6 +40,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 from prefect.client.schemas.sorting import TaskRunSort
+from prefect.concurrency.services import ConcurrencySlotAcquisitionWithLeaseService
 from prefect.exceptions import ObjectNotFound
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run, task_run
@@ -51,7 +52,7 @@ from flows import lockfile, plan
 from flows.addresses import without_password
 from flows.executors import Executor, StageFailed
 from flows.executors.local import LocalExecutor, alive, myself
-from flows.instances import Instance
+from flows.instances import Instance, refuse_elsewhere
 
 FLOWS = Path("runs/flow/runs")
 GONE = "Prefect's server does not answer any more: all was ended; run again, and it goes on"
@@ -91,6 +92,7 @@ def study(
     """
     place = Path(folder).resolve()
     try:
+        refuse_elsewhere(place)
         with _alone(place):
             planned = _planned(place, only or [], start or [], end or [])
             executor = _executor(where, place, at_once, timeout_min)
@@ -108,8 +110,8 @@ def study(
         return Failed(message=str(error))  # said without a traceback
     except httpx.TransportError:
         return Failed(message=GONE)
-    end = Cancelled if walk.cancelled else Failed if walk.failed else Completed
-    return end(message=walk.summary())
+    ending = Cancelled if walk.cancelled else Failed if walk.failed else Completed
+    return ending(message=walk.summary())
 
 
 def _executor(where: str, place: Path, at_once: int, timeout_min: float) -> Executor:
@@ -125,7 +127,10 @@ def _planned(place: Path, only: list[str], start: list[str], end: list[str]) -> 
     if note := lockfile.mend(place):
         logger.warning(note)
     planned = plan.make(place, only=only, start=start, end=end)
-    logger.info("%d of %d instances to run", len(planned.why), len(planned.chosen))
+    if planned.data:
+        logger.info("recorded in %s: %s", ", ".join(planned.data), ", ".join(planned.data.values()))
+        plan.record_data(place, planned.data)
+    logger.info(planned.count())
     return planned
 
 
@@ -172,6 +177,7 @@ class _Walk:
                 continue
             running.remove(address)
             self.futures[address].wait()
+            _let_go(self._tags(address))
             state = self.futures[address].state
             if state.is_completed():
                 self.done.append(address)
@@ -203,11 +209,10 @@ class _Walk:
 
     def _start(self, address: str, beside: int, ended: SimpleQueue[str]) -> None:
         instance = self.found[address]
-        values = [f"{key}={value}" for key, value in instance.item.items()]
         run: Any = run_instance.with_options(
             name=instance.stage,
             task_run_name=address,
-            tags=[address, instance.stage, *values],
+            tags=self._tags(address),
             retries=len(RETRY_DELAYS_S),
         )
         future: PrefectFuture[Any] = run.submit(
@@ -221,6 +226,10 @@ class _Walk:
         self.futures[address] = future
         future.add_done_callback(lambda _: ended.put(address))
 
+    def _tags(self, address: str) -> set[str]:
+        instance = self.found[address]
+        return {address, instance.stage, *(f"{k}={value}" for k, value in instance.item.items())}
+
     def _distances(self) -> dict[str, int]:
         """How many instances stand in a row from each to the end, itself among them."""
         far = dict.fromkeys(self.needs, 1)
@@ -228,6 +237,15 @@ class _Walk:
             for up in self.needs[address]:
                 far[up] = max(far[up], far[address] + 1)
         return far
+
+
+def _let_go(tags: set[str]) -> None:
+    """End what Prefect keeps for each set of tags, to ask for limits on them, until the flow ends.
+
+    That is a thread and a connection: a thousand instances would reach the limit of open files.
+    """
+    names = frozenset(f"tag:{tag}" for tag in tags)
+    ConcurrencySlotAcquisitionWithLeaseService.instance(names).drain()
 
 
 def _worth_it(_task: object, _run: object, state: State[Any]) -> bool:
@@ -246,7 +264,7 @@ def run_instance(
         return Completed(name="Unchanged", message="nothing changed")
     if tries := task_run.run_count - 1:
         halt.wait(RETRY_DELAYS_S[tries - 1])  # not Prefect's own delay, which nothing interrupts
-    logger.info("runs: %s", why)
+    logger.info(why)
     try:
         executor.run(instance, logger.info, beside=beside)
     except StageFailed as failure:

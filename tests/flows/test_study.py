@@ -89,6 +89,7 @@ def test_parallel_equals_serial(
         runs["extract@2"].id,
         runs["affect"].id,
     }
+    assert not [one for one in threading.enumerate() if "ConcurrencySlot" in one.name]
     # A second walk starts no process at all.
     again = task_runs(run(fresh))
     assert {one.state.name for one in again.values()} == {"Unchanged"}
@@ -250,10 +251,35 @@ def test_a_dry_run_says_what_would_run_and_why(finished: Path) -> None:
         "extract@2  modified least in params.yaml\n"
         "2 of 3 instances would run\n"
     )
-    wrong = eifer(finished, "run", "--only", "extrat")
-    assert "did you mean extract?" in wrong.communicate()[0]
-    assert wrong.returncode == 1
-    assert not (finished / "runs").exists()
+    told, _ = eifer(finished, "run", "--dry-run").communicate()
+    assert told.endswith(
+        "split       after estimate@1, estimate@2\n"
+        "2 of 7 instances would run, 3 more if what they read comes out different\n"
+    )
+    for folder, words, said in (
+        (finished, ["--only", "extrat"], "did you mean 'extract'?"),
+        (finished / "data", [], "is no study"),
+    ):
+        wrong = eifer(folder, "run", *words)
+        assert said in wrong.communicate()[0]
+        assert wrong.returncode == 1
+        assert not (folder / "runs").exists()
+
+
+def test_data_that_changed_since_dvc_add_is_recorded_as_by_dvc_repro(
+    finished: Path, run: Callable[..., Any], dvc: Callable[..., str]
+) -> None:
+    graph, raw = finished / "dvc.yaml", finished / "raw"
+    step = "python step.py data/affect"
+    graph.write_text(graph.read_text().replace(f"{step}\n", f"{step} raw\n    deps: [raw]\n"))
+    raw.write_text("before")
+    dvc(finished, "add", "raw", "--quiet")
+    raw.unlink()
+    raw.write_text("after")
+    told, _ = eifer(finished, "run", "--dry-run", "--to", "affect").communicate()
+    assert "modified raw: recorded in raw.dvc first\naffect  changed command; modified raw\n" in told
+    assert run(finished).is_completed()
+    assert dvc(finished, "status", "--json").strip() == "{}"
 
 
 def test_make_run_is_eifer_run() -> None:
