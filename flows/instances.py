@@ -19,7 +19,7 @@ class Instance:
     stage: str
     """As dvc.yaml names it: ``extract``."""
     item: Mapping[str, str] = field(hash=False)
-    """Its values of the stage's matrix: ``{"wave": "1"}``; empty where there is none."""
+    """Its values of the stage's matrix or foreach: ``{"wave": "1"}``; empty where there is none."""
     cmd: str
     deps: tuple[str, ...]
     """Files and folders it reads, relative to the study."""
@@ -84,6 +84,8 @@ def _read(study: Path) -> dict[str, Instance]:
                 continue  # data that was added with `dvc add`: nothing to run
             name, _, key = stage.name.partition("@")
             item = stage.dvcfile.resolver.definitions[name].normalized_iterable[key] if key else {}
+            if not isinstance(item, Mapping):  # of a foreach over plain values
+                item = {"item": item}
             found[address(stage)] = Instance(
                 address=address(stage),
                 stage=name,

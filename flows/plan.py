@@ -30,12 +30,18 @@ class Plan:
     """Why each of them that would run would run."""
     data: Mapping[str, str]
     """What they read of what came by ``dvc add`` and changed since, by its ``.dvc`` file."""
+    left_out: Collection[str]
+    """What stands before them and would run, but was not chosen."""
 
     def count(self) -> str:
-        """How many would run, and how many only if what they read comes out different."""
+        """How many would run, how many only if what they read is new, and what is left out."""
         later = sum(why.startswith(AFTER) for why in self.why.values())
         more = f", {later} more if what they read comes out different" if later else ""
-        return f"{len(self.why) - later} of {len(self.chosen)} instances would run{more}"
+        left = f"; left out, although changed: {examples(list(self.left_out))}"
+        return (
+            f"{len(self.why) - later} of {len(self.chosen)} instances would run{more}"
+            f"{left if self.left_out else ''}"
+        )
 
 
 def make(
@@ -52,8 +58,15 @@ def make(
         found = instances(study)
         chosen = choose(found, only=only, start=start, end=end)
         changes = status()
-    why = reasons(changes, lockfile.addresses(study), found, chosen)
-    return Plan(found, chosen, why, _data(changes, found, why))
+    recorded = lockfile.addresses(study)
+    why = reasons(changes, recorded, found, chosen)
+    before = _reach({name: one.needs for name, one in found.items()}, list(chosen)) - chosen
+    left_out = [
+        name
+        for name, reason in reasons(changes, recorded, found, before).items()
+        if not reason.startswith(AFTER)
+    ]
+    return Plan(found, chosen, why, _data(changes, found, why), left_out)
 
 
 def choose(

@@ -52,8 +52,13 @@ def go(
     refuse_elsewhere(study)
     if not lockfile.broken(study):  # which the flow mends, and DVC would stumble over
         choose(instances(study), only=only, start=start, end=end)
-    signal.signal(signal.SIGTERM, _end)
-    serve(study)
+    for which in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(which) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(which, _end)
+    try:
+        serve(study)
+    except OSError as error:  # read-only, or full
+        raise StudyError(str(error)) from None
     from flows import study as walking
 
     try:
@@ -70,10 +75,13 @@ def go(
         )
     except httpx.TransportError:
         raise StudyError(walking.GONE) from None
+    except (KeyboardInterrupt, SystemExit):
+        print("eifer run: ended, with all that ran; run again, and it goes on", file=sys.stderr)
+        raise
     if not state.is_completed():
         raise StudyError(state.message or state.name)
     print(state.message)
 
 
-def _end(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(143)
+def _end(which: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + which)

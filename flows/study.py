@@ -105,7 +105,7 @@ def study(
                 executor.collect(get_run_logger().info)
                 lockfile.order(place, list(planned.found))
             _send_tracking(place)
-            _show_results(place)
+            _show_results(place, {planned.found[address].stage for address in walk.done})
     except StudyError as error:
         return Failed(message=str(error))  # said without a traceback
     except httpx.TransportError:
@@ -347,19 +347,22 @@ def _send_tracking(place: Path) -> None:
     get_run_logger().info((sent.stdout + sent.stderr).strip())
 
 
-def _show_results(place: Path) -> None:
-    """The short tables, and where report and repetitions are, as artifacts of the flow run."""
-    if not any((place / "data" / name).is_dir() for name in ("evaluate", "stats")):
+def _show_results(place: Path, stages: set[str]) -> None:
+    """The short tables, and where report and repetitions are, as artifacts of the flow run.
+
+    Of ``stages`` that it brought up to date: what others left may be of other params.
+    """
+    if not stages & {"evaluate", "stats", "report"}:
         return
     from flows.summary import short_tables  # after the walk: it imports much
 
-    for key, (title, rows) in short_tables(place / "data").items():
+    for key, (title, rows) in short_tables(place / "data", stages).items():
         head = "|".join(rows[0])
         lines = ["|".join(row.values()) for row in rows]
         table = "\n".join([head, "|".join("---" for _ in rows[0]), *lines])
         create_markdown_artifact(table, key=key, description=title)
     report = place / "data/report/index.html"
-    if report.exists():
+    if "report" in stages and report.exists():
         create_link_artifact(report.as_uri(), "the report", key="report")
     tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
     if tracking.startswith("http"):

@@ -251,6 +251,10 @@ def test_a_dry_run_says_what_would_run_and_why(finished: Path) -> None:
         "extract@2  modified least in params.yaml\n"
         "2 of 3 instances would run\n"
     )
+    told, _ = eifer(finished, "run", "--dry-run", "--only", "split").communicate()
+    assert told == (
+        "0 of 1 instances would run; left out, although changed: extract@1, extract@2\n"
+    )
     told, _ = eifer(finished, "run", "--dry-run").communicate()
     assert told.endswith(
         "split       after estimate@1, estimate@2\n"
@@ -277,7 +281,7 @@ def test_data_that_changed_since_dvc_add_is_recorded_as_by_dvc_repro(
     raw.unlink()
     raw.write_text("after")
     told, _ = eifer(finished, "run", "--dry-run", "--to", "affect").communicate()
-    assert "modified raw: recorded in raw.dvc first\naffect  changed command; modified raw\n" in told
+    assert "modified raw: recorded in raw.dvc first\naffect  changed command; modified raw" in told
     assert run(finished).is_completed()
     assert dvc(finished, "status", "--json").strip() == "{}"
 
