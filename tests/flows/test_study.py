@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from eifer.tables.evaluation import METRICS_OF_ITEMS, SEARCHED, SUMMARY
 from flows.graph import ROOT
+from stages._runtime.artifacts import write_table
 from tests.flows.test_local import LINGER, gone, tell, wait_for
 
 pytestmark = [
@@ -284,6 +286,58 @@ def test_data_that_changed_since_dvc_add_is_recorded_as_by_dvc_repro(
     assert "modified raw: recorded in raw.dvc first\naffect  changed command; modified raw" in told
     assert run(finished).is_completed()
     assert dvc(finished, "status", "--json").strip() == "{}"
+
+
+SHOWN = """stages:
+  intake:
+    cmd: python step.py data/intake
+    outs: [data/intake]
+  evaluate:
+    cmd: mkdir -p data/evaluate && cp summary.parquet data/evaluate
+    deps: [summary.parquet]
+    outs: [data/evaluate]
+  report:
+    cmd: mkdir -p data/report && echo "<html>" > data/report/index.html
+    deps: [data/evaluate]
+    outs: [data/report]
+"""
+
+
+def test_progress_tables_and_report_are_artifacts_of_the_run_that_made_them(
+    fresh: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (fresh / "dvc.yaml").write_text(SHOWN)
+    write_table(
+        fresh / "summary.parquet",
+        SUMMARY.frame(
+            [
+                dict.fromkeys(SUMMARY.names)
+                | {"task": "arousal", "condition": "baseline", "training_group": model}
+                | {"metric": metric, "threshold_kind": SEARCHED, "mean": 0.8123, "sd": 0.0456}
+                | {"n_repetitions": 5, "n_used": 5}
+                for model in ("High", "Low", "Total", "Affect")
+                for metric in METRICS_OF_ITEMS
+            ]
+        ),
+    )
+
+    def shown(state: Any) -> dict[str, Any]:
+        mine = ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id])
+        with get_client(sync_client=True) as client:
+            found = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=mine))
+        return {one.key: one.data for one in found}
+
+    told = shown(run(fresh))
+    assert set(told) == {"progress", "table-2", "report"}
+    assert told["progress"] == 100
+    assert "0.8123 (0.0456)" in told["table-2"]
+    assert (fresh / "data/report/index.html").as_uri() in told["report"]
+    # What lies there from before may be of other params: it is not shown as this run's.
+    assert set(shown(run(fresh, only=["intake"]))) == {"progress"}
 
 
 def test_make_run_is_eifer_run() -> None:
