@@ -47,6 +47,16 @@ def test_the_graph_is_the_one_of_dvc(fresh: Path) -> None:
     assert found["estimate@2"].item == {"wave": "2"}
 
 
+def test_a_foreach_over_plain_values_has_instances(fresh: Path) -> None:
+    (fresh / "dvc.yaml").write_text(
+        "stages:\n  told:\n    foreach: {a b: 1, ü: 2}\n    do:\n      cmd: echo ${item}\n"
+    )
+    assert {one.address: one.item for one in instances(fresh).values()} == {
+        "told@a b": {"item": "1"},
+        "told@ü": {"item": "2"},
+    }
+
+
 def test_only_from_and_to() -> None:
     assert choose(TOY) == set(TOY)
     assert choose(TOY, only=["extract", "split"]) == {"extract@1", "extract@2", "split"}
