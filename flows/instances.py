@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from eifer.errors import StudyError
+
 
 @dataclass(frozen=True)
 class Instance:
@@ -17,7 +19,7 @@ class Instance:
     stage: str
     """As dvc.yaml names it: ``extract``."""
     item: Mapping[str, str] = field(hash=False)
-    """Its values of the stage's matrix: ``{"wave": "1"}``; empty where there is none."""
+    """Its values of the stage's matrix or foreach: ``{"wave": "1"}``; empty where there is none."""
     cmd: str
     deps: tuple[str, ...]
     """Files and folders it reads, relative to the study."""
@@ -31,13 +33,41 @@ def instances(study: Path) -> dict[str, Instance]:
     """Every instance of the study by its address, in the order of ``dvc repro``.
 
     Read by one short-lived ``dvc.repo.Repo``: threads must not share one.
+
+    Raises
+    ------
+    StudyError
+        If there is no study, or DVC cannot read it.
     """
+    from dvc.exceptions import DvcException  # type: ignore[import-untyped]
+
+    refuse_elsewhere(study)
+    try:
+        return _read(study.resolve())
+    except DvcException as error:
+        raise StudyError(f"{error}; `dvc status` says more") from None
+
+
+def refuse_elsewhere(study: Path) -> None:
+    """Refuse a folder that is not the top of a DVC repository, before anything is made in it.
+
+    Raises
+    ------
+    StudyError
+        If it has no ``.dvc``.
+    """
+    if not (study / ".dvc").is_dir():
+        raise StudyError(
+            f"{study.resolve()} is no study: it has no .dvc. Go to the top folder of one, "
+            "or make one with `eifer workspace`"
+        )
+
+
+def _read(study: Path) -> dict[str, Instance]:
     import networkx  # type: ignore[import-untyped]
     from dvc.dependency.param import ParamsDependency  # type: ignore[import-untyped]
     from dvc.repo import Repo  # type: ignore[import-untyped]
     from dvc.stage import PipelineStage  # type: ignore[import-untyped]
-
-    study = study.resolve()
 
     def inside(path: str) -> str:
         return Path(os.path.relpath(path, study)).as_posix()
@@ -54,6 +84,8 @@ def instances(study: Path) -> dict[str, Instance]:
                 continue  # data that was added with `dvc add`: nothing to run
             name, _, key = stage.name.partition("@")
             item = stage.dvcfile.resolver.definitions[name].normalized_iterable[key] if key else {}
+            if not isinstance(item, Mapping):  # of a foreach over plain values
+                item = {"item": item}
             found[address(stage)] = Instance(
                 address=address(stage),
                 stage=name,

@@ -17,6 +17,8 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import yaml
 
+from eifer.errors import examples
+
 LOCK = "dvc.lock"
 COPY = "runs/flow/dvc.lock.last"
 IN_USE = ".dvc/tmp/rwlock"
@@ -41,6 +43,16 @@ def keep(study: Path, address: str) -> None:
             _replace(copy, text)
 
 
+def broken(study: Path) -> bool:
+    """Whether there is a dvc.lock that DVC cannot read."""
+    return (study / LOCK).exists() and _read(study / LOCK) is None
+
+
+def lost(study: Path) -> list[str]:
+    """What the copy has and dvc.lock has not, in alphabetical order."""
+    return _lost(_read(study / LOCK), _read(study / COPY))
+
+
 def mend(study: Path) -> str | None:
     """Bring back what dvc.lock lost since `keep`, and DVC's other state; what was wrong.
 
@@ -53,14 +65,14 @@ def mend(study: Path) -> str | None:
             aside = study / BROKEN
             aside.parent.mkdir(parents=True, exist_ok=True)
             os.replace(lock, aside)
-        lost = set(last[1] if last else {}) - set(now[1] if now else {})
-        if not lost or last is None:
+        gone = _lost(now, last)
+        if not gone or last is None:
             return None if now else NO_COPY if (study / "data").is_dir() else None
         if now is None:
             _replace(lock, last[0])
         else:
             _write(lock, now[0], {**_entries(last[0]), **_entries(now[0])})
-        return f"dvc.lock had lost {len(lost)} entries ({_some(lost)}): brought back from {COPY}"
+        return f"dvc.lock had lost {len(gone)} entries ({examples(gone)}): brought back from {COPY}"
 
 
 NO_COPY = "dvc.lock is missing or broken: DVC restores from its cache what it can"
@@ -116,21 +128,36 @@ def order(study: Path, wanted: Sequence[str]) -> None:
         if read is None:
             return
         known = [name for name in wanted if name in read[1]]
-        ordered = known + [name for name in read[1] if name not in set(known)]
+        # What the graph no longer has stays where it is, as DVC leaves it.
+        sorted_, ours = iter(known), set(known)
+        ordered = [next(sorted_) if name in ours else name for name in read[1]]
         if ordered != list(read[1]):
             entries = _entries(read[0])
             _write(study / LOCK, read[0], {name: entries[name] for name in ordered})
 
 
-def _read(path: Path) -> tuple[str, dict[str, Any]] | None:
+Read = tuple[str, dict[str, Any]]
+
+
+def _lost(now: Read | None, last: Read | None) -> list[str]:
+    return sorted(set(last[1] if last else {}) - set(now[1] if now else {}))
+
+
+def _read(path: Path) -> Read | None:
     """The text and entries of a lock file; none where there is no whole one."""
     try:
         text = path.read_text()
         entries = yaml.load(text, LOADER)["stages"]  # a safe loader, written in C
-        whole = text.endswith("\n") and all("cmd" in entry for entry in entries.values())
+        whole = text.endswith("\n") and all(map(_whole, entries.values()))
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return None
     return (text, entries) if whole else None
+
+
+def _whole(entry: dict[str, Any]) -> bool:
+    """Whether DVC can read an entry: cut behind ``deps:`` or ``params.yaml:``, it holds a null."""
+    params = entry.get("params", {})
+    return "cmd" in entry and None not in entry.values() and None not in params.values()
 
 
 def _entries(text: str) -> dict[str, Any]:
@@ -162,8 +189,3 @@ def _dvc_lock(study: Path, name: str) -> Iterator[None]:
     folder.mkdir(exist_ok=True)
     with make_lock(str(folder / name), tmp_dir=str(folder), wait=True):
         yield
-
-
-def _some(names: set[str]) -> str:
-    shown = sorted(names)[:5]
-    return ", ".join(shown) + (", …" if len(names) > len(shown) else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import subprocess
 import sys
@@ -12,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eifer.errors import StudyError
+from eifer.errors import StudyError, did_you_mean, examples
 from flows import lockfile
 from flows.instances import Instance, instances
 
-SHOWN = 3
-"""Reasons of one kind that are named; the others are counted."""
+AFTER = "after "
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,20 @@ class Plan:
     """Addresses of those that are to be up to date afterwards."""
     why: Mapping[str, str]
     """Why each of them that would run would run."""
+    data: Mapping[str, str]
+    """What they read of what came by ``dvc add`` and changed since, by its ``.dvc`` file."""
+    left_out: Collection[str]
+    """What stands before them and would run, but was not chosen."""
+
+    def count(self) -> str:
+        """How many would run, how many only if what they read is new, and what is left out."""
+        later = sum(why.startswith(AFTER) for why in self.why.values())
+        more = f", {later} more if what they read comes out different" if later else ""
+        left = f"; left out, although changed: {examples(list(self.left_out))}"
+        return (
+            f"{len(self.why) - later} of {len(self.chosen)} instances would run{more}"
+            f"{left if self.left_out else ''}"
+        )
 
 
 def make(
@@ -45,8 +57,16 @@ def make(
     with asking(study) as status:
         found = instances(study)
         chosen = choose(found, only=only, start=start, end=end)
-        why = reasons(status(), lockfile.addresses(study), found, chosen)
-    return Plan(found, chosen, why)
+        changes = status()
+    recorded = lockfile.addresses(study)
+    why = reasons(changes, recorded, found, chosen)
+    before = _reach({name: one.needs for name, one in found.items()}, list(chosen)) - chosen
+    left_out = [
+        name
+        for name, reason in reasons(changes, recorded, found, before).items()
+        if not reason.startswith(AFTER)
+    ]
+    return Plan(found, chosen, why, _data(changes, found, why), left_out)
 
 
 def choose(
@@ -102,10 +122,11 @@ def reasons(
         upstream = [name for name in instance.needs if name in why]
         if address in status:
             made = {out for name in upstream for out in found[name].outs}
-            never = address not in recorded and ":" not in address
-            why[address] = "never run" if never else _in_words(status[address], made)
+            unknown = address not in recorded and ":" not in address
+            words = _unrecorded if unknown else _in_words
+            why[address] = words(status[address], made)
         if upstream and not why.get(address):
-            why[address] = f"after {_some(upstream)}"
+            why[address] = AFTER + examples(upstream)
     return why
 
 
@@ -130,17 +151,54 @@ def asking(study: Path) -> Iterator[Callable[[], dict[str, list[Any]]]]:
         yield answer
 
 
+def record_data(study: Path, files: Collection[str]) -> None:
+    """Have DVC take what came by ``dvc add`` as it is now, which ``dvc repro`` does by itself.
+
+    Raises
+    ------
+    StudyError
+        If DVC cannot, as where it was deleted.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *files],
+        cwd=study,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise StudyError(f"dvc cannot record {examples(list(files))}:\n{done.stderr.strip()}")
+
+
+def _data(
+    changes: Mapping[str, Sequence[Any]], found: Mapping[str, Instance], running: Collection[str]
+) -> dict[str, str]:
+    read = {dep for address in running for dep in found[address].deps}
+    data: dict[str, str] = {}
+    for file in set(changes) - set(found):
+        outs = _outs(changes[file])
+        if any(_meet(path, dep) for path in outs for dep in read):
+            data[file] = examples([f"{how} {path}" for path, how in outs.items()])
+    return dict(sorted(data.items()))
+
+
+def _outs(changes: Sequence[Any]) -> dict[str, str]:
+    """How each output changed, by its path."""
+    kinds = [change for change in changes if isinstance(change, dict)]
+    return {path: how for kind in kinds for path, how in kind.get("changed outs", {}).items()}
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether two paths are the same, or one lies in the other."""
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
 def _named(found: Mapping[str, Instance], names: Sequence[str]) -> list[str]:
     stages = {instance.stage for instance in found.values()}
     known = sorted(stages | set(found))
-    wrong = [name for name in names if name not in known]
-    if wrong:
-        hints = {name: difflib.get_close_matches(name, known, n=1) for name in wrong}
-        told = [f"{name}" + (f" (did you mean {hit[0]}?)" if hit else "")
-                for name, hit in hints.items()]  # fmt: skip
-        raise StudyError(
-            f"dvc.yaml has no stage {', '.join(told)}; it has {', '.join(sorted(stages))}"
-        )
+    if wrong := [name for name in names if name not in known]:
+        told = [f"dvc.yaml has no stage {name}{did_you_mean(name, known)}" for name in wrong]
+        raise StudyError("\n".join([*told, f"it has {', '.join(sorted(stages))}"]))
     return [a for a, instance in found.items() if a in names or instance.stage in names]
 
 
@@ -152,6 +210,11 @@ def _reach(edges: Mapping[str, Sequence[str]], sources: Sequence[str]) -> set[st
             reached.add(name)
             waiting.extend(edges[name])
     return reached
+
+
+def _unrecorded(changes: Sequence[Any], _: object) -> str:
+    there = [path for path, how in _outs(changes).items() if how != "deleted"]
+    return f"not in dvc.lock, although {examples(there)} is there" if there else "never run"
 
 
 def _in_words(changes: Sequence[Any], made_upstream: Collection[str]) -> str:
@@ -168,7 +231,7 @@ def _in_words(changes: Sequence[Any], made_upstream: Collection[str]) -> str:
                 if not any(path == out or out.startswith(path + "/") for out in made_upstream)
             ]
             if words:
-                parts.append(_some(words))
+                parts.append(examples(words))
     return "; ".join(reversed(parts))
 
 
@@ -179,8 +242,3 @@ def _flat(what: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield from ((f"{name} in {path}", how) for name, how in verb.items())
         else:
             yield path, verb
-
-
-def _some(words: Sequence[str]) -> str:
-    more = len(words) - SHOWN
-    return ", ".join(words[:SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -9,19 +9,26 @@ from types import FrameType
 
 import httpx
 
-from eifer.errors import StudyError
-from flows.instances import instances
+from eifer.errors import StudyError, examples
+from flows import lockfile
+from flows.instances import instances, refuse_elsewhere
 from flows.plan import choose, make
 from flows.server import serve
 
 
 def dry(study: Path, *, only: list[str], start: list[str], end: list[str]) -> None:
     """Print which instances would run, in the order of ``dvc repro``, and why."""
+    if lockfile.broken(study):
+        raise StudyError("dvc.lock was cut while written: a run mends it first, DVC cannot read it")
+    if lost := lockfile.lost(study):
+        print(f"dvc.lock lost {examples(lost)}, which a run brings back first: it may do less")
     planned = make(study, only=only, start=start, end=end)
+    for file, change in planned.data.items():
+        print(f"{change}: recorded in {file} first")
     width = max(map(len, planned.why), default=0)
     for address, reason in planned.why.items():
         print(f"{address:{width}}  {reason}")
-    print(f"{len(planned.why)} of {len(planned.chosen)} instances would run")
+    print(planned.count())
 
 
 def go(
@@ -40,12 +47,18 @@ def go(
     Raises
     ------
     StudyError
-        If a name is unknown, no server answers, or an instance failed.
+        If there is no study, a name is unknown, no server answers, or an instance failed.
     """
-    if only or start or end:
+    refuse_elsewhere(study)
+    if not lockfile.broken(study):  # which the flow mends, and DVC would stumble over
         choose(instances(study), only=only, start=start, end=end)
-    signal.signal(signal.SIGTERM, _end)
-    serve(study)
+    for which in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(which) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(which, _end)
+    try:
+        serve(study)
+    except OSError as error:  # read-only, or full
+        raise StudyError(str(error)) from None
     from flows import study as walking
 
     try:
@@ -62,10 +75,13 @@ def go(
         )
     except httpx.TransportError:
         raise StudyError(walking.GONE) from None
+    except (KeyboardInterrupt, SystemExit):
+        print("eifer run: ended, with all that ran; run again, and it goes on", file=sys.stderr)
+        raise
     if not state.is_completed():
         raise StudyError(state.message or state.name)
     print(state.message)
 
 
-def _end(_signal: int, _frame: FrameType | None) -> None:
-    sys.exit(143)
+def _end(which: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + which)

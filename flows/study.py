@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Any, Literal, cast
 from uuid import UUID
@@ -40,10 +40,11 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import TERMINAL_STATES, StateType
 from prefect.client.schemas.sorting import TaskRunSort
+from prefect.concurrency.services import ConcurrencySlotAcquisitionWithLeaseService
 from prefect.exceptions import ObjectNotFound
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run, task_run
-from prefect.states import Completed, Crashed, Failed, State
+from prefect.states import Cancelled, Completed, Crashed, Failed, State
 from prefect.utilities.annotations import quote
 
 from eifer.errors import StudyError
@@ -51,10 +52,12 @@ from flows import lockfile, plan
 from flows.addresses import without_password
 from flows.executors import Executor, StageFailed
 from flows.executors.local import LocalExecutor, alive, myself
-from flows.instances import Instance
+from flows.instances import Instance, refuse_elsewhere
 
 FLOWS = Path("runs/flow/runs")
 GONE = "Prefect's server does not answer any more: all was ended; run again, and it goes on"
+LOOK_S = 2.0
+"""How often, while nothing ends, Prefect is asked whether the run was cancelled there."""
 RETRY_DELAYS_S = [2.0, 10.0, 30.0]
 """How long a lock, or a machine that is out of memory, is given before each further try."""
 
@@ -89,6 +92,7 @@ def study(
     """
     place = Path(folder).resolve()
     try:
+        refuse_elsewhere(place)
         with _alone(place):
             planned = _planned(place, only or [], start or [], end or [])
             executor = _executor(where, place, at_once, timeout_min)
@@ -101,12 +105,13 @@ def study(
                 executor.collect(get_run_logger().info)
                 lockfile.order(place, list(planned.found))
             _send_tracking(place)
-            _show_results(place)
+            _show_results(place, {planned.found[address].stage for address in walk.done})
     except StudyError as error:
         return Failed(message=str(error))  # said without a traceback
     except httpx.TransportError:
         return Failed(message=GONE)
-    return (Failed if walk.failed else Completed)(message=walk.summary())
+    ending = Cancelled if walk.cancelled else Failed if walk.failed else Completed
+    return ending(message=walk.summary())
 
 
 def _executor(where: str, place: Path, at_once: int, timeout_min: float) -> Executor:
@@ -122,7 +127,10 @@ def _planned(place: Path, only: list[str], start: list[str], end: list[str]) -> 
     if note := lockfile.mend(place):
         logger.warning(note)
     planned = plan.make(place, only=only, start=start, end=end)
-    logger.info("%d of %d instances to run", len(planned.why), len(planned.chosen))
+    if planned.data:
+        logger.info("recorded in %s: %s", ", ".join(planned.data), ", ".join(planned.data.values()))
+        plan.record_data(place, planned.data)
+    logger.info(planned.count())
     return planned
 
 
@@ -142,6 +150,7 @@ class _Walk:
         self.failed: dict[str, str] = {}
         self.futures: dict[str, PrefectFuture[Any]] = {}
         self.halt = Event()
+        self.cancelled = False
 
     def __call__(self, keep_going: bool) -> None:
         """Start each instance as soon as its upstream is done, the longest way to the end first."""
@@ -153,7 +162,7 @@ class _Walk:
         running: set[str] = set()
         ended: SimpleQueue[str] = SimpleQueue()
         shown = time.monotonic()
-        while order.is_active():
+        while order.is_active() and not self._called_off():
             ready = sorted([*ready, *order.get_ready()], key=lambda address: -far[address])
             stopping = bool(self.failed) and not keep_going
             while ready and len(running) < self.executor.slots and not stopping:
@@ -162,9 +171,13 @@ class _Walk:
                 self._start(address, len(running) + len(ready), ended)
             if not running:
                 break
-            address = ended.get()
+            try:
+                address = ended.get(timeout=LOOK_S)
+            except Empty:
+                continue
             running.remove(address)
             self.futures[address].wait()
+            _let_go(self._tags(address))
             state = self.futures[address].state
             if state.is_completed():
                 self.done.append(address)
@@ -180,17 +193,26 @@ class _Walk:
         """What is done, what failed and why, and what was not tried."""
         lines = [f"{len(self.done)} of {len(self.needs)} instances are up to date"]
         lines += [f"{address}: {why}" for address, why in self.failed.items()]
+        if self.cancelled:
+            lines.append("cancelled in Prefect: what ran was ended; run again, and it goes on")
         if left := [a for a in self.needs if a not in self.futures and self.failed]:
             lines.append(f"not tried: {', '.join(left)}")
         return "\n".join(lines)
 
+    def _called_off(self) -> bool:
+        """Whether somebody cancelled this run in Prefect, which no worker may be there to obey."""
+        # A server that does not answer for a while ends no training.
+        with suppress(httpx.HTTPError), get_client(sync_client=True) as client:
+            state = client.read_flow_run(UUID(flow_run.get_id())).state
+            self.cancelled = state is not None and (state.is_cancelling() or state.is_cancelled())
+        return self.cancelled
+
     def _start(self, address: str, beside: int, ended: SimpleQueue[str]) -> None:
         instance = self.found[address]
-        values = [f"{key}={value}" for key, value in instance.item.items()]
         run: Any = run_instance.with_options(
             name=instance.stage,
             task_run_name=address,
-            tags=[address, instance.stage, *values],
+            tags=self._tags(address),
             retries=len(RETRY_DELAYS_S),
         )
         future: PrefectFuture[Any] = run.submit(
@@ -204,6 +226,10 @@ class _Walk:
         self.futures[address] = future
         future.add_done_callback(lambda _: ended.put(address))
 
+    def _tags(self, address: str) -> set[str]:
+        instance = self.found[address]
+        return {address, instance.stage, *(f"{k}={value}" for k, value in instance.item.items())}
+
     def _distances(self) -> dict[str, int]:
         """How many instances stand in a row from each to the end, itself among them."""
         far = dict.fromkeys(self.needs, 1)
@@ -211,6 +237,15 @@ class _Walk:
             for up in self.needs[address]:
                 far[up] = max(far[up], far[address] + 1)
         return far
+
+
+def _let_go(tags: set[str]) -> None:
+    """End what Prefect keeps for each set of tags, to ask for limits on them, until the flow ends.
+
+    That is a thread and a connection: a thousand instances would reach the limit of open files.
+    """
+    names = frozenset(f"tag:{tag}" for tag in tags)
+    ConcurrencySlotAcquisitionWithLeaseService.instance(names).drain()
 
 
 def _worth_it(_task: object, _run: object, state: State[Any]) -> bool:
@@ -229,7 +264,7 @@ def run_instance(
         return Completed(name="Unchanged", message="nothing changed")
     if tries := task_run.run_count - 1:
         halt.wait(RETRY_DELAYS_S[tries - 1])  # not Prefect's own delay, which nothing interrupts
-    logger.info("runs: %s", why)
+    logger.info(why)
     try:
         executor.run(instance, logger.info, beside=beside)
     except StageFailed as failure:
@@ -312,19 +347,22 @@ def _send_tracking(place: Path) -> None:
     get_run_logger().info((sent.stdout + sent.stderr).strip())
 
 
-def _show_results(place: Path) -> None:
-    """The short tables, and where report and repetitions are, as artifacts of the flow run."""
-    if not any((place / "data" / name).is_dir() for name in ("evaluate", "stats")):
+def _show_results(place: Path, stages: set[str]) -> None:
+    """The short tables, and where report and repetitions are, as artifacts of the flow run.
+
+    Of ``stages`` that it brought up to date: what others left may be of other params.
+    """
+    if not stages & {"evaluate", "stats", "report"}:
         return
     from flows.summary import short_tables  # after the walk: it imports much
 
-    for key, (title, rows) in short_tables(place / "data").items():
+    for key, (title, rows) in short_tables(place / "data", stages).items():
         head = "|".join(rows[0])
         lines = ["|".join(row.values()) for row in rows]
         table = "\n".join([head, "|".join("---" for _ in rows[0]), *lines])
         create_markdown_artifact(table, key=key, description=title)
     report = place / "data/report/index.html"
-    if report.exists():
+    if "report" in stages and report.exists():
         create_link_artifact(report.as_uri(), "the report", key="report")
     tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
     if tracking.startswith("http"):

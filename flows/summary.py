@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,16 @@ def show(study: Path) -> None:
     console.print(f"{passed} of {len(checks)} data checks passed; results are in {data}/")
 
 
-def short_tables(data: Path) -> dict[str, tuple[str, list[dict[str, str]]]]:
-    """Title and rows of the short tables that can be made of ``data``, by a name for each."""
+def short_tables(
+    data: Path, stages: Collection[str] = ("evaluate", "stats")
+) -> dict[str, tuple[str, list[dict[str, str]]]]:
+    """Title and rows of the short tables that ``stages`` made in ``data``, by a name for each."""
     tables: dict[str, tuple[str, list[dict[str, str]]]] = {}
-    if (data / "evaluate/summary.parquet").exists():
+    if "evaluate" in stages and (data / "evaluate/summary.parquet").exists():
         scores = short_scores(read_table(data / "evaluate/summary.parquet", SUMMARY))
         title = "Table 2 in short: test frames, mean (SD) over repetitions"
         tables["table-2"] = (title, scores)
-    if (data / "stats/by_participant.parquet").exists():
+    if "stats" in stages and (data / "stats/by_participant.parquet").exists():
         primary = read_table(data / "stats/by_participant.parquet", BY_PARTICIPANT)
         said = findings(primary)
         title = (
@@ -79,7 +82,7 @@ def short_tables(data: Path) -> dict[str, tuple[str, list[dict[str, str]]]]:
             f"allow no p below {said['smallest_p']:.3g}"
         )
         tables["primary"] = (title, short_participants(primary))
-    if (data / "stats/comparison.parquet").exists():
+    if "stats" in stages and (data / "stats/comparison.parquet").exists():
         contrasts = short_contrasts(read_table(data / "stats/comparison.parquet", COMPARISON))
         title = "Table 4 in short: comparison as published (its warnings are in the report)"
         tables["table-4"] = (title, contrasts)

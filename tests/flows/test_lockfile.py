@@ -33,13 +33,15 @@ def test_a_whole_one_is_left_alone(kept: Path) -> None:
     assert (kept / "dvc.lock").read_bytes() == before
 
 
-@pytest.mark.parametrize("how", ["lost", "empty", "broken", "shorter"])
+@pytest.mark.parametrize("how", ["lost", "empty", "broken", "dangling", "shorter"])
 def test_what_was_lost_comes_back(kept: Path, how: str) -> None:
     lock = kept / "dvc.lock"
     before = lock.read_bytes()
     wrong = {
         "empty": b"",
         "broken": cut(before, b"estimate@1:") + b"esti",
+        # Valid YAML, but not what DVC takes for a lock.
+        "dangling": cut(before, b"      params.yaml:"),
         # Valid, and shorter: nothing in the file says so.
         "shorter": cut(before, b"  estimate@1:"),
     }
@@ -49,6 +51,16 @@ def test_what_was_lost_comes_back(kept: Path, how: str) -> None:
     lost = 3 if how == "shorter" else 7
     assert f"had lost {lost} entries" in (lockfile.mend(kept) or "")
     assert lock.read_bytes() == before
+
+
+def test_what_the_graph_has_no_more_stays_where_it_is(kept: Path) -> None:
+    before = (kept / "dvc.lock").read_bytes()
+    lockfile.order(kept, ["intake", "affect", "extract@1", "estimate@1", "split"])
+    assert (kept / "dvc.lock").read_bytes() == before
+    lockfile.order(kept, ["affect", "split", "intake"])
+    assert list(lockfile._entries((kept / "dvc.lock").read_text())) == [
+        *("affect", "split", "extract@1", "extract@2", "estimate@1", "estimate@2", "intake"),
+    ]
 
 
 def test_newer_entries_win_over_the_copy(kept: Path, dvc: Callable[..., str]) -> None:

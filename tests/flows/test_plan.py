@@ -47,6 +47,16 @@ def test_the_graph_is_the_one_of_dvc(fresh: Path) -> None:
     assert found["estimate@2"].item == {"wave": "2"}
 
 
+def test_a_foreach_over_plain_values_has_instances(fresh: Path) -> None:
+    (fresh / "dvc.yaml").write_text(
+        "stages:\n  told:\n    foreach: {a b: 1, ü: 2}\n    do:\n      cmd: echo ${item}\n"
+    )
+    assert {one.address: one.item for one in instances(fresh).values()} == {
+        "told@a b": {"item": "1"},
+        "told@ü": {"item": "2"},
+    }
+
+
 def test_only_from_and_to() -> None:
     assert choose(TOY) == set(TOY)
     assert choose(TOY, only=["extract", "split"]) == {"extract@1", "extract@2", "split"}
@@ -58,9 +68,12 @@ def test_only_from_and_to() -> None:
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        ({"only": ["extrct"]}, r"no stage extrct \(did you mean extract\?\).*affect, estimate"),
-        ({"end": ["estimate@3"]}, r"estimate@3 \(did you mean estimate@[12]\?\)"),
-        ({"start": ["zzz"]}, "no stage zzz; it has"),
+        (
+            {"only": ["extrct"]},
+            "no stage extrct; did you mean 'extract'\\?\nit has affect, estimate",
+        ),
+        ({"end": ["estimate@3"]}, "estimate@3; did you mean 'estimate@[12]'\\?"),
+        ({"start": ["zzz"]}, "no stage zzz\nit has"),
         ({"only": ["split"], "end": ["split"]}, "leave --from and --to out"),
         ({"start": ["split"], "end": ["intake"]}, "nothing lies between split and intake"),
     ],
@@ -80,11 +93,14 @@ def test_each_instance_has_its_own_reason() -> None:
         "estimate@1": [{"changed deps": {"data/affect": "deleted"}}],
         "estimate@2": [{"changed deps": {"data/affect": "deleted", "a.py": "modified"}}],
         "split": [{"changed deps": {"data/estimate_1": "deleted"}}],
+        "intake": [{"changed outs": {"data/intake": "modified"}}],
     }
-    recorded = set(TOY) - {"split"}
+    recorded = set(TOY) - {"split", "intake"}
     assert reasons(status, recorded, TOY, set(TOY)) == {
+        "intake": "not in dvc.lock, although data/intake is there",
         "affect": "output data/affect deleted",
         "extract@1": "changed command; modified extract.least in params.yaml",
+        "extract@2": "after intake",
         "estimate@1": "after extract@1, affect",
         "estimate@2": "modified a.py",
         "split": "never run",

@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from eifer.tables.evaluation import METRICS_OF_ITEMS, SEARCHED, SUMMARY
 from flows.graph import ROOT
+from stages._runtime.artifacts import write_table
 from tests.flows.test_local import LINGER, gone, tell, wait_for
 
 pytestmark = [
@@ -89,6 +91,7 @@ def test_parallel_equals_serial(
         runs["extract@2"].id,
         runs["affect"].id,
     }
+    assert not [one for one in threading.enumerate() if "ConcurrencySlot" in one.name]
     # A second walk starts no process at all.
     again = task_runs(run(fresh))
     assert {one.state.name for one in again.values()} == {"Unchanged"}
@@ -179,8 +182,34 @@ def test_a_cancelled_flow_takes_its_stages_along(finished: Path) -> None:
     pid = int(wait_for(finished / "pid"))
     flow.terminate()
     told, _ = flow.communicate(timeout=60)
-    assert flow.returncode, told
+    assert flow.returncode == 128 + signal.SIGTERM, told
+    assert "run again, and it goes on" in told
     assert gone(pid, 1)
+
+
+def test_a_run_cancelled_in_prefect_takes_its_stages_along(
+    finished: Path, run: Callable[..., Any]
+) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.objects import State, StateType
+
+    change(finished, "top: 2", "top: 3")
+    tell(finished, "split", LINGER)
+    pids = []
+
+    def cancel() -> None:
+        pids.append(int(wait_for(finished / "pid")))
+        (record,) = (finished / "runs/flow/runs").glob("*.json")
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(record.stem, State(type=StateType.CANCELLING))
+
+    threading.Thread(target=cancel).start()
+    state = run(finished)
+    assert state.is_cancelled(), state
+    assert "cancelled in Prefect" in state.message
+    assert gone(*pids, 1)
+    tell(finished, "split", "")
+    assert run(finished).is_completed()
 
 
 def test_a_wait_before_another_try_ends_with_the_flow(
@@ -225,10 +254,91 @@ def test_a_dry_run_says_what_would_run_and_why(finished: Path) -> None:
         "extract@2  modified least in params.yaml\n"
         "2 of 3 instances would run\n"
     )
-    wrong = eifer(finished, "run", "--only", "extrat")
-    assert "did you mean extract?" in wrong.communicate()[0]
-    assert wrong.returncode == 1
-    assert not (finished / "runs").exists()
+    told, _ = eifer(finished, "run", "--dry-run", "--only", "split").communicate()
+    assert told == (
+        "0 of 1 instances would run; left out, although changed: extract@1, extract@2\n"
+    )
+    told, _ = eifer(finished, "run", "--dry-run").communicate()
+    assert told.endswith(
+        "split       after estimate@1, estimate@2\n"
+        "2 of 7 instances would run, 3 more if what they read comes out different\n"
+    )
+    for folder, words, said in (
+        (finished, ["--only", "extrat"], "did you mean 'extract'?"),
+        (finished / "data", [], "is no study"),
+    ):
+        wrong = eifer(folder, "run", *words)
+        assert said in wrong.communicate()[0]
+        assert wrong.returncode == 1
+        assert not (folder / "runs").exists()
+
+
+def test_data_that_changed_since_dvc_add_is_recorded_as_by_dvc_repro(
+    finished: Path, run: Callable[..., Any], dvc: Callable[..., str]
+) -> None:
+    graph, raw = finished / "dvc.yaml", finished / "raw"
+    step = "python step.py data/affect"
+    graph.write_text(graph.read_text().replace(f"{step}\n", f"{step} raw\n    deps: [raw]\n"))
+    raw.write_text("before")
+    dvc(finished, "add", "raw", "--quiet")
+    raw.unlink()
+    raw.write_text("after")
+    told, _ = eifer(finished, "run", "--dry-run", "--to", "affect").communicate()
+    assert "modified raw: recorded in raw.dvc first\naffect  changed command; modified raw" in told
+    assert run(finished).is_completed()
+    assert dvc(finished, "status", "--json").strip() == "{}"
+
+
+SHOWN = """stages:
+  intake:
+    cmd: python step.py data/intake
+    outs: [data/intake]
+  evaluate:
+    cmd: mkdir -p data/evaluate && cp summary.parquet data/evaluate
+    deps: [summary.parquet]
+    outs: [data/evaluate]
+  report:
+    cmd: mkdir -p data/report && echo "<html>" > data/report/index.html
+    deps: [data/evaluate]
+    outs: [data/report]
+"""
+
+
+def test_progress_tables_and_report_are_artifacts_of_the_run_that_made_them(
+    fresh: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (fresh / "dvc.yaml").write_text(SHOWN)
+    write_table(
+        fresh / "summary.parquet",
+        SUMMARY.frame(
+            [
+                dict.fromkeys(SUMMARY.names)
+                | {"task": "arousal", "condition": "baseline", "training_group": model}
+                | {"metric": metric, "threshold_kind": SEARCHED, "mean": 0.8123, "sd": 0.0456}
+                | {"n_repetitions": 5, "n_used": 5}
+                for model in ("High", "Low", "Total", "Affect")
+                for metric in METRICS_OF_ITEMS
+            ]
+        ),
+    )
+
+    def shown(state: Any) -> dict[str, Any]:
+        mine = ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id])
+        with get_client(sync_client=True) as client:
+            found = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=mine))
+        return {one.key: one.data for one in found}
+
+    told = shown(run(fresh))
+    assert set(told) == {"progress", "table-2", "report"}
+    assert told["progress"] == 100
+    assert "0.8123 (0.0456)" in told["table-2"]
+    assert (fresh / "data/report/index.html").as_uri() in told["report"]
+    # What lies there from before may be of other params: it is not shown as this run's.
+    assert set(shown(run(fresh, only=["intake"]))) == {"progress"}
 
 
 def test_make_run_is_eifer_run() -> None:
