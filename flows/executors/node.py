@@ -10,7 +10,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +31,8 @@ from flows.instances import Instance
 
 GPU = "gpu"
 """Prefect's concurrency limit, for GPUs that several workers share."""
+LEASE_S = 90
+"""A GPU held by a node that died is free again after so long: as long as its death goes unseen."""
 CLONES = "EIFER_CLONES"
 """Variable that says where a node keeps its clones; by default in the user's cache folder."""
 INTERRUPTED = "Interrupted"
@@ -75,8 +77,7 @@ def stage(address: str, origin: Origin, gpu: bool = False) -> State:
         Wait for one of the GPUs of the concurrency limit ``gpu``.
     """
     log = get_run_logger().info
-    limit = concurrency(GPU, occupy=1, strict=True) if gpu else nullcontext()
-    with limit, _own_clone(origin) as (folder, lock):
+    with _one_gpu() if gpu else nullcontext(), _own_clone(origin) as (folder, lock):
         clone = Clone(folder, origin, lock)
         before = set(folder.glob(f"{RECORDS}/*.json"))
         try:
@@ -91,6 +92,17 @@ def stage(address: str, origin: Origin, gpu: bool = False) -> State:
             clone.stop()
             _send_home(set(folder.glob(f"{RECORDS}/*.json")) - before)
     return Completed(message=EXECUTED + json.dumps(clone.executed))
+
+
+def _one_gpu() -> AbstractContextManager[None]:
+    """One of the GPUs of the limit, when one is free.
+
+    A server that was away too long to have it renewed ends no training: it goes on, and until it
+    has ended the limit may be exceeded by it.
+    """
+    return concurrency(
+        GPU, occupy=1, strict=True, lease_duration=LEASE_S, raise_on_lease_renewal_failure=False
+    )
 
 
 class Clone(LocalExecutor):
