@@ -354,7 +354,7 @@ def _by(run: FlowRun) -> str:
 
 def _not_started(run: FlowRun) -> bool:
     """Whether a process worker has taken it and not started it; a pod may rightly take long."""
-    taken = run.labels.get("prefect.worker.type") == "process"
+    taken = run.labels.get("prefect.worker.type", "process") == "process"
     return taken and run.start_time is None and not (run.state and run.state.is_scheduled())
 
 

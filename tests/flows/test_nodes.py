@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from eifer.errors import StudyError
@@ -28,6 +29,10 @@ import json, os, pathlib, sys, time
 out, *given = sys.argv[1:]
 started = time.time()
 time.sleep(0.3)
+told = pathlib.Path(os.environ["EXECUTIONS"] + ".linger")
+if told.exists():
+    told.rename(told.with_suffix(".here")).write_text(os.environ["EIFER_CLONES"])
+    time.sleep(90)  # until it is killed
 pathlib.Path("data").mkdir(exist_ok=True)
 pathlib.Path(out).write_text(out + "".join(pathlib.Path(one).read_text() for one in given))
 records = pathlib.Path("runs/provenance")
@@ -367,6 +372,55 @@ def test_two_nodes_make_the_lock_of_a_serial_run(
     assert [path for path in seen if SECRET.encode() in path.read_bytes()] == []
 
 
+def test_what_a_killed_node_ran_is_run_by_another(
+    study: Path,
+    two_workers: list[Path],
+    executions: Callable[[], dict[str, list]],
+    dvc: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The whole of it; but for the server's 90 s of waiting for a heartbeat."""
+    from prefect.client.orchestration import get_client
+    from prefect.states import Crashed
+
+    from flows import study as flow
+
+    monkeypatch.setattr(flow, "RETRY_DELAYS_S", [0.1])
+    graph = study / "dvc.yaml"  # whose GPU would be free again only after 90 s
+    graph.write_text(graph.read_text().replace("meta: {gpu: true}", ""))
+    use_remote(study, str(tmp_path / "store"))
+    alone = serial(study, dvc, "make@1")
+    (tmp_path / "executions").unlink()
+    (tmp_path / "executions.linger").touch()
+    here = tmp_path / "executions.here"
+
+    def kill() -> None:
+        until(lambda: here.exists() and here.read_text() != "")
+        node = [p for p in psutil.process_iter() if of_node(p, here.read_text())]
+        assert any("work.py" in process.cmdline() for process in node)
+        for process in node:
+            process.suspend()
+        for process in node:
+            process.kill()
+        with get_client(sync_client=True) as client:
+            running = [one for one in client.read_flow_runs() if one.state.is_running()]
+            (run,) = [one for one in running if one.name == "make@1"]
+            client.set_flow_run_state(run.id, Crashed(message="no heartbeat for 90 s"))
+
+    with ThreadPoolExecutor() as threads:
+        killed = threads.submit(contextvars.copy_context().run, kill)
+        state = flow.study(str(study), only=["make@1"], where="nodes", return_state=True)
+        killed.result()
+
+    assert state.is_completed(), state.message  # nothing was executed here
+    assert (study / "dvc.lock").read_text() == alone
+    assert list(executions()) == ["data/make-1"]
+    for node in two_workers:
+        lost = str(node / "clones") == here.read_text()
+        assert [path.name for path in node.glob("clones/*/dvc.lock")] == ["dvc.lock"] * (not lost)
+
+
 def test_a_stage_that_fails_on_its_node_says_why(
     study: Path, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -428,6 +482,13 @@ def test_of_the_remote_only_what_is_no_secret_is_told(study: Path) -> None:
 
     remote, _ = _store(study)
     assert remote == {"url": "s3://bucket/store", "region": "eu-1", "use_ssl": True}
+
+
+def of_node(process: psutil.Process, clones: str) -> bool:
+    try:
+        return process.environ().get("EIFER_CLONES") == clones
+    except psutil.Error:
+        return False
 
 
 def until(done: Callable[[], bool], seconds: float = 90) -> None:
