@@ -49,7 +49,7 @@ from stages._runtime.artifacts import write_json
 
 DEPLOYMENT = "stage/node"
 REPOSITORY = "EIFER_REPOSITORY"
-UNFINISHED = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING]
+USABLE = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.COMPLETED]
 OPEN_OPTIONS = {"url", "endpointurl", "region", "profile", "use_ssl", "ssl_verify", "port", "user"}
 """What a node is told of the DVC remote; keys and passwords it has in its own environment."""
 POLL_S = 1.0
@@ -98,7 +98,7 @@ class NodesExecutor:
         """How often each instance was executed, anywhere, since this executor was made."""
         self._slots = at_once
         self._deployment = deployment
-        self._done: list[str] = []
+        self._done: dict[str, UUID] = {}
         self._runs: set[UUID] = set()
         self._warned = float("-inf")
         self._guard = threading.Lock()
@@ -138,7 +138,7 @@ class NodesExecutor:
     def run(self, instance: Instance, log: Log, *, beside: int = 1) -> None:
         """Have one instance brought up to date by a node, and wait for it."""
         with get_client(sync_client=True) as client:
-            run = self._unfinished(client, instance) or self._submit(instance)
+            run = self._found(client, instance) or self._submit(instance)
             with self._guard:
                 self._runs.add(run.id)
                 stopped = self._stopped
@@ -160,7 +160,7 @@ class NodesExecutor:
         self._count(executed)
         if others := [name for name in executed if name != instance.address]:
             log(f"WARNING: the node also executed {', '.join(others)}: their results had not come")
-        self._done.append(instance.address)
+        self._done[instance.address] = run.id
 
     def collect(self, log: Log) -> None:
         """Restore here what nodes made, which writes dvc.lock; nothing may have to be executed.
@@ -192,6 +192,9 @@ class NodesExecutor:
                 "did not come: do nodes and this machine share the DVC remote (or cache)? Outputs "
                 "with `persist`, or of a stage without deps, are never restored"
             )
+        with get_client(sync_client=True) as client:
+            for run in self._done.values():
+                client.update_flow_run(run, tags=[])  # nobody need find it any more
         log(f"collected {len(self._done)} instances: 0 executed here")
 
     def stop(self) -> None:
@@ -224,13 +227,13 @@ class NodesExecutor:
         """Of runs that any coordinator may take over: same code, and results in the same place."""
         return "origin " + hashlib.sha256(self.origin.model_dump_json().encode()).hexdigest()[:12]
 
-    def _unfinished(self, client: SyncPrefectClient, instance: Instance) -> FlowRun | None:
-        """A run of a coordinator that died: the node goes on, and need not start again."""
+    def _found(self, client: SyncPrefectClient, instance: Instance) -> FlowRun | None:
+        """A run of a coordinator that died: the node went on, or has its results in the remote."""
         found = client.read_flow_runs(
             flow_run_filter=FlowRunFilter(
                 name=FlowRunFilterName(any_=[instance.address]),
                 tags=FlowRunFilterTags(all_=[self._tag]),
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED)),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=USABLE)),
             ),
             limit=1,
             offset=0,
@@ -331,7 +334,8 @@ def _store(study: Path) -> tuple[dict[str, Any] | None, str | None]:
         )
     if remote is None:
         return None, str((study / ".dvc" / cache).resolve())
-    refuse_password(f"the DVC remote {name!r}", remote["url"])
+    for address in ("url", "endpointurl"):
+        refuse_password(f"the DVC remote {name!r}", remote.get(address, ""))
     return {key: value for key, value in remote.items() if key in OPEN_OPTIONS}, None
 
 
