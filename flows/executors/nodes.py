@@ -137,16 +137,11 @@ class NodesExecutor:
 
     def run(self, instance: Instance, log: Log, *, beside: int = 1) -> None:
         """Have one instance brought up to date by a node, and wait for it."""
-        with get_client(sync_client=True) as client:
-            run = self._found(client, instance) or self._submit(instance)
-            with self._guard:
-                self._runs.add(run.id)
-                stopped = self._stopped
-            if stopped:
-                _cancel(client, run.id)
-            log(f"flow run {run.name!r} {run.id} in pool {run.work_pool_name!r}")
-            run = self._wait(client, run, instance, log)
-            self._keep_records(client, run.id)
+        try:
+            run = self._run(instance, log)
+        except httpx.HTTPError as error:  # after a minute of the client's own tries
+            why = f"Prefect's server did not answer as it should: {error}"
+            raise StageFailed(instance.address, why, retry=not self._stopped) from None
         state = cast(State[Any], run.state)
         if not state.is_completed():
             why = state.message or str(state.name)
@@ -203,10 +198,24 @@ class NodesExecutor:
             self._stopped = True
             runs, self._runs = self._runs, set()
         if runs:
-            with get_client(sync_client=True) as client:
+            # Without a server each would be tried for a minute: the next start finds them.
+            with suppress(httpx.TransportError), get_client(sync_client=True) as client:
                 for run in runs:
-                    with suppress(httpx.HTTPError):
+                    with suppress(httpx.HTTPStatusError, ObjectNotFound):
                         _cancel(client, run)
+
+    def _run(self, instance: Instance, log: Log) -> FlowRun:
+        with get_client(sync_client=True) as client:
+            run = self._found(client, instance) or self._submit(instance)
+            with self._guard:
+                self._runs.add(run.id)
+                stopped = self._stopped
+            if stopped:
+                _cancel(client, run.id)
+            log(f"flow run {run.name!r} {run.id} in pool {run.work_pool_name!r}")
+            run = self._wait(client, run, log)
+            self._keep_records(client, run.id)
+            return run
 
     def _submit(self, instance: Instance) -> FlowRun:
         found = run_deployment(
@@ -240,9 +249,7 @@ class NodesExecutor:
         )
         return found[0] if found else None
 
-    def _wait(
-        self, client: SyncPrefectClient, run: FlowRun, instance: Instance, log: Log
-    ) -> FlowRun:
+    def _wait(self, client: SyncPrefectClient, run: FlowRun, log: Log) -> FlowRun:
         """The run when it has ended, or its worker did not start it; what happens goes to log."""
         seen: str | None = None
         answered = since = time.monotonic()
@@ -264,11 +271,9 @@ class NodesExecutor:
                     client.set_flow_run_state(run.id, died)
                 if answered - since > LATE_S and run.state and run.state.is_scheduled():
                     self._warn(client, str(run.work_pool_name), log)
-            except httpx.HTTPError as error:
+            except httpx.HTTPError:
                 if time.monotonic() - answered > UNREACHABLE_S:
-                    raise StageFailed(
-                        instance.address, f"no answer from Prefect: {error}", retry=True
-                    ) from None
+                    raise
             time.sleep(POLL_S)
 
     def _warn(self, client: SyncPrefectClient, name: str, log: Log) -> None:
