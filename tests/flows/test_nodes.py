@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from uuid import uuid4
+from types import SimpleNamespace
+from uuid import UUID, uuid4
 
 import psutil
 import pytest
@@ -57,6 +58,10 @@ GRAPH = """stages:
     cmd: python -c "raise SystemExit('3 of 4 rows are wrong')"
     deps: [work.py]
     outs: [data/wrong]
+  full:
+    cmd: python -c "import os; raise OSError(28, os.strerror(28))"
+    deps: [work.py]
+    outs: [data/full]
 """
 SECRET = "planted-0f6e2c-secret"
 PLANTED = ("AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD")
@@ -276,6 +281,19 @@ def bring(study: Path, clone: Path, address: str) -> list[str]:
     return node.executed
 
 
+def prepare_once(folder: Path) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    from flows.services import prepare
+
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_deployment_by_name("stage/node")
+        except ObjectNotFound:
+            prepare(folder, gpus=1)
+
+
 @pytest.fixture
 def two_workers(
     server: str,
@@ -284,18 +302,9 @@ def two_workers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[list[Path]]:
     """The folders of two workers of pool gpu, with one GPU between them and secrets around them."""
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound
-
-    from flows.services import prepare
-
     for name in PLANTED:
         monkeypatch.setenv(name, SECRET)
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_deployment_by_name("stage/node")
-        except ObjectNotFound:
-            prepare(tmp_path, gpus=1)
+    prepare_once(tmp_path)
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "gpu"]
     folders = [tmp_path / "node-1", tmp_path / "node-2"]
     workers = []
@@ -428,21 +437,82 @@ def test_what_a_killed_node_ran_is_run_by_another(
         assert [path.name for path in node.glob("clones/*/dvc.lock")] == ["dvc.lock"] * (not lost)
 
 
+@pytest.mark.parametrize(
+    ("address", "lost", "name", "why", "rests"),
+    [
+        ("wrong", "", "Failed", "3 of 4 rows are wrong", 0),  # trying again is no use
+        ("full", "", "Interrupted", "No space left on device: ", 1),
+        ("wrong", "nowhere", "Interrupted", "git fetch in ", 1),
+    ],
+)
 def test_a_stage_that_fails_on_its_node_says_why(
-    study: Path, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: Path,
+    server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    lost: str,
+    name: str,
+    why: str,
+    rests: int,
 ) -> None:
+    """Where it is the fault of the node, that gives others the time to take the next try."""
     from flows.executors import node
 
+    rested: list[float] = []
+    monkeypatch.setattr(node, "time", SimpleNamespace(sleep=rested.append))
     monkeypatch.setenv("EIFER_CLONES", str(tmp_path / "clones"))
     commit = snapshot.take(study)
     snapshot.publish(study, commit, str(study))
-    origin = node.Origin(repository=str(study), snapshot=commit, cache=str(tmp_path / "cache"))
+    repository = str(tmp_path / lost) if lost else str(study)
+    origin = node.Origin(repository=repository, snapshot=commit, cache=str(tmp_path / "cache"))
 
-    state = node.stage("wrong", origin, return_state=True)
+    state = node.stage(address, origin, return_state=True)
 
     assert state.is_failed()
-    assert state.name == "Failed"  # not node.INTERRUPTED: trying again is no use
-    assert state.message == "3 of 4 rows are wrong"
+    assert state.name == name
+    assert str(state.message).startswith(why)
+    assert rested == [node.REST_S] * rests
+
+
+def test_who_does_not_take_it_or_start_it_is_named(
+    study: Path, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool without workers, and a worker that is killed before there is a heartbeat to miss."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolUpdate
+    from prefect.states import Cancelled, Pending
+
+    from flows.executors import nodes
+
+    prepare_once(tmp_path)
+    for patience in ("LATE_S", "START_S"):
+        monkeypatch.setattr(nodes, patience, 0.0)
+    (study / ".dvc/config.local").write_text(f"[cache]\n    dir = {tmp_path / 'cache'}\n")
+    executor = nodes.NodesExecutor(study)
+    said: list[str] = []
+
+    def take() -> None:
+        until(lambda: len(said) > 0)
+        run = UUID(said[0].split()[3])
+        with get_client(sync_client=True) as client:
+            try:
+                until(lambda: "WARNING: pool 'gpu' is paused: prefect work-pool resume gpu" in said)
+                client.set_flow_run_state(run, Pending(name="Submitting"), force=True)
+                until(lambda: bool(client.read_flow_run(run).state.is_final()))
+            except AssertionError:  # what would be waited for for ever
+                client.set_flow_run_state(run, Cancelled(), force=True)
+                raise
+
+    with get_client(sync_client=True) as client, ThreadPoolExecutor() as threads:
+        client.update_work_pool("gpu", WorkPoolUpdate(is_paused=True))
+        try:
+            taken = threads.submit(contextvars.copy_context().run, take)
+            with pytest.raises(StageFailed, match="its node was lost: not started"):
+                executor.run(instances(study)["make@1"], said.append)
+            taken.result()
+        finally:
+            client.update_work_pool("gpu", WorkPoolUpdate(is_paused=False))
 
 
 def test_what_did_not_come_is_made_again_and_said(
