@@ -187,10 +187,10 @@ class NodesExecutor:
                 "did not come: do nodes and this machine share the DVC remote (or cache)? Outputs "
                 "with `persist`, or of a stage without deps, are never restored"
             )
-        with get_client(sync_client=True) as client:
+        log(f"collected {len(self._done)} instances: 0 executed here")
+        with suppress(httpx.HTTPError, ObjectNotFound), get_client(sync_client=True) as client:
             for run in self._done.values():
                 client.update_flow_run(run, tags=[])  # nobody need find it any more
-        log(f"collected {len(self._done)} instances: 0 executed here")
 
     def stop(self) -> None:
         """Cancel what nodes still run for this study."""
