@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import itertools
 import json
 import os
 import re
+import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +33,9 @@ from flows.instances import Instance
 
 GPU = "gpu"
 """Prefect's concurrency limit, for GPUs that several workers share."""
+LEASE_S = 90
+"""A GPU held by a node that died is free again after so long: as long as its death goes unseen."""
+REST_S = 60.0
 CLONES = "EIFER_CLONES"
 """Variable that says where a node keeps its clones; by default in the user's cache folder."""
 INTERRUPTED = "Interrupted"
@@ -41,6 +46,7 @@ EXECUTED = "executed: "
 RUNNING = re.compile(r"Running stage '(.+)':$")
 RECORDS = Path("runs/provenance")
 QUEUE = Path("runs/tracking/queue")
+FULL = os.strerror(errno.ENOSPC)
 
 
 class Origin(BaseModel):
@@ -75,8 +81,7 @@ def stage(address: str, origin: Origin, gpu: bool = False) -> State:
         Wait for one of the GPUs of the concurrency limit ``gpu``.
     """
     log = get_run_logger().info
-    limit = concurrency(GPU, occupy=1, strict=True) if gpu else nullcontext()
-    with limit, _own_clone(origin) as (folder, lock):
+    with _one_gpu() if gpu else nullcontext(), _own_clone(origin) as (folder, lock):
         clone = Clone(folder, origin, lock)
         before = set(folder.glob(f"{RECORDS}/*.json"))
         try:
@@ -85,12 +90,34 @@ def stage(address: str, origin: Origin, gpu: bool = False) -> State:
             clone.send_tracking(log)
         except StageFailed as failed:
             return Failed(name=INTERRUPTED if failed.retry else "Failed", message=failed.why)
-        except StudyError as error:  # of git, which another try may reach
+        except (StudyError, OSError) as error:  # git does not answer, or the disk is full
             return Failed(name=INTERRUPTED, message=str(error))
         finally:
             clone.stop()
             _send_home(set(folder.glob(f"{RECORDS}/*.json")) - before)
     return Completed(message=EXECUTED + json.dumps(clone.executed))
+
+
+def _one_gpu() -> AbstractContextManager[None]:
+    """One of the GPUs of the limit, when one is free.
+
+    A server that was away too long to have it renewed ends no training: it goes on, and until it
+    has ended the limit may be exceeded by it.
+    """
+    return concurrency(
+        GPU, occupy=1, strict=True, lease_duration=LEASE_S, raise_on_lease_renewal_failure=False
+    )
+
+
+@stage.on_failure
+def _rest(flow: object, flow_run: object, state: State[Any]) -> None:
+    """Keep the worker busy for a while after a fault that may be this node's own.
+
+    How it ended is known already: the next try goes to another node, if there is one. A node that
+    fails fast would otherwise be the first to be free, and draw every instance to itself.
+    """
+    if state.name == INTERRUPTED:
+        time.sleep(REST_S)
 
 
 class Clone(LocalExecutor):
@@ -161,6 +188,8 @@ class Clone(LocalExecutor):
         if self._sending and not self._stopped:
             why = "its results did not reach the DVC remote: " + "\n".join(list(said)[-5:])
             return StageFailed(instance.address, why, retry=True)
+        if not self._stopped and FULL in "\n".join(said):  # another node may have room
+            return StageFailed(instance.address, f"{FULL}: {self.study}", retry=True)
         return super()._failure(instance, code, said)
 
 

@@ -6,6 +6,7 @@ a pool, and at the end restores in its own folder what they made: it alone write
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -29,10 +30,10 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
     FlowRunFilterTags,
 )
-from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType, WorkPoolStatus
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
-from prefect.states import Cancelling
+from prefect.states import Cancelling, Crashed
 
 from eifer.errors import StudyError
 from flows import snapshot
@@ -48,13 +49,19 @@ from stages._runtime.artifacts import write_json
 
 DEPLOYMENT = "stage/node"
 REPOSITORY = "EIFER_REPOSITORY"
-UNFINISHED = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING]
+USABLE = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.COMPLETED]
 OPEN_OPTIONS = {"url", "endpointurl", "region", "profile", "use_ssl", "ssl_verify", "port", "user"}
 """What a node is told of the DVC remote; keys and passwords it has in its own environment."""
 POLL_S = 1.0
 UNREACHABLE_S = 300.0
 """A server that restarts is waited for this long."""
 LATE_S = 60.0
+"""An instance that waits so long may have no worker to wait for."""
+START_S = 120.0
+"""A process worker that took an instance has started it after 3 to 10 s, or was killed.
+
+Heartbeats begin with the run, so that no automation notices.
+"""
 
 
 class NodesExecutor:
@@ -91,8 +98,9 @@ class NodesExecutor:
         """How often each instance was executed, anywhere, since this executor was made."""
         self._slots = at_once
         self._deployment = deployment
-        self._done: list[str] = []
+        self._done: dict[str, UUID] = {}
         self._runs: set[UUID] = set()
+        self._warned = float("-inf")
         self._guard = threading.Lock()
         self._stopped = False
         remote, cache = _store(self.study)
@@ -114,7 +122,12 @@ class NodesExecutor:
         }
         if remote:
             # What was made here before is upstream of what nodes will make.
-            self._dvc("push", "--run-cache", log=lambda _: None)
+            code, said = self._dvc("push", "--run-cache", log=lambda _: None)
+            if code != 0:
+                raise StudyError(
+                    f"the DVC remote {remote['url']} takes nothing from here:\n"
+                    + "\n".join(said[-5:])
+                )
         snapshot.publish(self.study, self.origin.snapshot, self.origin.repository)
 
     @property
@@ -124,26 +137,25 @@ class NodesExecutor:
 
     def run(self, instance: Instance, log: Log, *, beside: int = 1) -> None:
         """Have one instance brought up to date by a node, and wait for it."""
-        with get_client(sync_client=True) as client:
-            run = self._unfinished(client, instance) or self._submit(instance)
-            with self._guard:
-                self._runs.add(run.id)
-                stopped = self._stopped
-            if stopped:
-                _cancel(client, run.id)
-            log(f"flow run {run.name!r} {run.id} in pool {run.work_pool_name!r}")
-            state = self._wait(client, run, instance, log)
-            self._keep_records(client, run.id)
+        try:
+            run = self._run(instance, log)
+        except httpx.HTTPError as error:  # after a minute of the client's own tries
+            why = f"Prefect's server did not answer as it should: {error}"
+            raise StageFailed(instance.address, why, retry=not self._stopped) from None
+        state = cast(State[Any], run.state)
         if not state.is_completed():
+            why = state.message or str(state.name)
+            if state.is_crashed():
+                why = f"its node was lost{_by(run)}: {why}"
+            elif state.name == INTERRUPTED:
+                why = f"its node could not do it{_by(run)}: {why}"
             lost = state.is_crashed() or state.name == INTERRUPTED
-            raise StageFailed(
-                instance.address, state.message or str(state.name), retry=lost and not self._stopped
-            )
+            raise StageFailed(instance.address, why, retry=lost and not self._stopped)
         executed = json.loads((state.message or "").removeprefix(EXECUTED) or "[]")
         self._count(executed)
         if others := [name for name in executed if name != instance.address]:
             log(f"WARNING: the node also executed {', '.join(others)}: their results had not come")
-        self._done.append(instance.address)
+        self._done[instance.address] = run.id
 
     def collect(self, log: Log) -> None:
         """Restore here what nodes made, which writes dvc.lock; nothing may have to be executed.
@@ -176,6 +188,9 @@ class NodesExecutor:
                 "with `persist`, or of a stage without deps, are never restored"
             )
         log(f"collected {len(self._done)} instances: 0 executed here")
+        with suppress(httpx.HTTPError, ObjectNotFound), get_client(sync_client=True) as client:
+            for run in self._done.values():
+                client.update_flow_run(run, tags=[])  # nobody need find it any more
 
     def stop(self) -> None:
         """Cancel what nodes still run for this study."""
@@ -183,10 +198,24 @@ class NodesExecutor:
             self._stopped = True
             runs, self._runs = self._runs, set()
         if runs:
-            with get_client(sync_client=True) as client:
+            # Without a server each would be tried for a minute: the next start finds them.
+            with suppress(httpx.TransportError), get_client(sync_client=True) as client:
                 for run in runs:
-                    with suppress(httpx.HTTPError):
+                    with suppress(httpx.HTTPStatusError, ObjectNotFound):
                         _cancel(client, run)
+
+    def _run(self, instance: Instance, log: Log) -> FlowRun:
+        with get_client(sync_client=True) as client:
+            run = self._found(client, instance) or self._submit(instance)
+            with self._guard:
+                self._runs.add(run.id)
+                stopped = self._stopped
+            if stopped:
+                _cancel(client, run.id)
+            log(f"flow run {run.name!r} {run.id} in pool {run.work_pool_name!r}")
+            run = self._wait(client, run, log)
+            self._keep_records(client, run.id)
+            return run
 
     def _submit(self, instance: Instance) -> FlowRun:
         found = run_deployment(
@@ -204,51 +233,63 @@ class NodesExecutor:
 
     @property
     def _tag(self) -> str:
-        return f"snapshot {self.origin.snapshot[:12]}"
+        """Of runs that any coordinator may take over: same code, and results in the same place."""
+        return "origin " + hashlib.sha256(self.origin.model_dump_json().encode()).hexdigest()[:12]
 
-    def _unfinished(self, client: SyncPrefectClient, instance: Instance) -> FlowRun | None:
-        """A run of a coordinator that died: the node goes on, and need not start again."""
+    def _found(self, client: SyncPrefectClient, instance: Instance) -> FlowRun | None:
+        """A run of a coordinator that died: the node went on, or has its results in the remote."""
         found = client.read_flow_runs(
             flow_run_filter=FlowRunFilter(
                 name=FlowRunFilterName(any_=[instance.address]),
                 tags=FlowRunFilterTags(all_=[self._tag]),
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED)),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=USABLE)),
             ),
             limit=1,
             offset=0,
         )
         return found[0] if found else None
 
-    def _wait(
-        self, client: SyncPrefectClient, run: FlowRun, instance: Instance, log: Log
-    ) -> State[Any]:
+    def _wait(self, client: SyncPrefectClient, run: FlowRun, log: Log) -> FlowRun:
+        """The run when it has ended, or its worker did not start it; what happens goes to log."""
         seen: str | None = None
-        started = time.monotonic()
-        answered, told = started, False
+        answered = since = time.monotonic()
         while True:
             try:
-                state = client.read_flow_run(run.id).state
+                run = client.read_flow_run(run.id)
                 answered = time.monotonic()
-            except httpx.HTTPError as error:
+                if run.state is not None and run.state.name != seen:
+                    seen, since = run.state.name, answered
+                    log(f"on the node: {seen}{_by(run)}")
+                if run.state is not None and run.state.is_final():
+                    with self._guard:
+                        self._runs.discard(run.id)
+                    return run
+                if answered - since > START_S and _not_started(run):
+                    died: State[None] = Crashed(
+                        message=f"not started {START_S:g} s after it was taken"
+                    )
+                    client.set_flow_run_state(run.id, died)
+                if answered - since > LATE_S and run.state and run.state.is_scheduled():
+                    self._warn(client, str(run.work_pool_name), log)
+            except httpx.HTTPError:
                 if time.monotonic() - answered > UNREACHABLE_S:
-                    raise StageFailed(
-                        instance.address, f"no answer from Prefect: {error}", retry=True
-                    ) from None
-                state = None
-            if state is not None and state.name != seen:
-                seen = state.name
-                log(f"on the node: {seen}")
-            if state is not None and state.is_final():
-                with self._guard:
-                    self._runs.discard(run.id)
-                return state
-            if seen in ("Scheduled", "Late") and not told and time.monotonic() - started > LATE_S:
-                told = True
-                log(
-                    "WARNING: no worker has taken it. Start one where it shall run: "
-                    f"prefect worker start --pool {run.work_pool_name} --type process --limit 1"
-                )
+                    raise
             time.sleep(POLL_S)
+
+    def _warn(self, client: SyncPrefectClient, name: str, log: Log) -> None:
+        """Say, once a minute, that nobody will take what waits; busy workers need no words."""
+        with self._guard:
+            if time.monotonic() - self._warned < LATE_S:
+                return
+            self._warned = time.monotonic()
+        pool = client.read_work_pool(name)
+        if pool.status == WorkPoolStatus.PAUSED:
+            log(f"WARNING: pool {name!r} is paused: prefect work-pool resume {name}")
+        elif pool.status == WorkPoolStatus.NOT_READY:
+            log(
+                f"WARNING: pool {name!r} has no worker. Start one where it shall run: "
+                f"prefect worker start --pool {name} --type {pool.type} --limit 1"
+            )
 
     def _keep_records(self, client: SyncPrefectClient, run: UUID) -> None:
         artifacts = client.read_artifacts(
@@ -298,7 +339,8 @@ def _store(study: Path) -> tuple[dict[str, Any] | None, str | None]:
         )
     if remote is None:
         return None, str((study / ".dvc" / cache).resolve())
-    refuse_password(f"the DVC remote {name!r}", remote["url"])
+    for address in ("url", "endpointurl"):
+        refuse_password(f"the DVC remote {name!r}", remote.get(address, ""))
     return {key: value for key, value in remote.items() if key in OPEN_OPTIONS}, None
 
 
@@ -311,6 +353,18 @@ def _check_deployment(name: str) -> None:
                 f"Prefect has no deployment {name!r}: run `prefect --no-prompt deploy --all`"
             ) from None
         watch(client)
+
+
+def _by(run: FlowRun) -> str:
+    """Who took it, once a worker has: `` (worker gpu-1)``."""
+    name = run.labels.get("prefect.worker.name")
+    return f" (worker {name})" if name else ""
+
+
+def _not_started(run: FlowRun) -> bool:
+    """Whether a process worker has taken it and not started it; a pod may rightly take long."""
+    taken = run.labels.get("prefect.worker.type", "process") == "process"
+    return taken and run.start_time is None and not (run.state and run.state.is_scheduled())
 
 
 def _cancel(client: SyncPrefectClient, run: UUID) -> None:

@@ -12,7 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
+from uuid import UUID, uuid4
 
+import psutil
 import pytest
 
 from eifer.errors import StudyError
@@ -28,6 +31,10 @@ import json, os, pathlib, sys, time
 out, *given = sys.argv[1:]
 started = time.time()
 time.sleep(0.3)
+told = pathlib.Path(os.environ["EXECUTIONS"] + ".linger")
+if told.exists():
+    told.rename(told.with_suffix(".here")).write_text(os.environ["EIFER_CLONES"])
+    time.sleep(90)  # until it is killed
 pathlib.Path("data").mkdir(exist_ok=True)
 pathlib.Path(out).write_text(out + "".join(pathlib.Path(one).read_text() for one in given))
 records = pathlib.Path("runs/provenance")
@@ -51,6 +58,10 @@ GRAPH = """stages:
     cmd: python -c "raise SystemExit('3 of 4 rows are wrong')"
     deps: [work.py]
     outs: [data/wrong]
+  full:
+    cmd: python -c "import os; raise OSError(28, os.strerror(28))"
+    deps: [work.py]
+    outs: [data/full]
 """
 SECRET = "planted-0f6e2c-secret"
 PLANTED = ("AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD")
@@ -270,6 +281,19 @@ def bring(study: Path, clone: Path, address: str) -> list[str]:
     return node.executed
 
 
+def prepare_once(folder: Path) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    from flows.services import prepare
+
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_deployment_by_name("stage/node")
+        except ObjectNotFound:
+            prepare(folder, gpus=1)
+
+
 @pytest.fixture
 def two_workers(
     server: str,
@@ -278,18 +302,9 @@ def two_workers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[list[Path]]:
     """The folders of two workers of pool gpu, with one GPU between them and secrets around them."""
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound
-
-    from flows.services import prepare
-
     for name in PLANTED:
         monkeypatch.setenv(name, SECRET)
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_deployment_by_name("stage/node")
-        except ObjectNotFound:
-            prepare(tmp_path, gpus=1)
+    prepare_once(tmp_path)
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "gpu"]
     folders = [tmp_path / "node-1", tmp_path / "node-2"]
     workers = []
@@ -336,13 +351,20 @@ def test_two_nodes_make_the_lock_of_a_serial_run(
 
         with concurrency("gpu", occupy=1, strict=True):
             made = [start("make@1"), start("make@2")]
-            until(lambda: all("on the node: Running" in said[f"make@{n}"] for n in (1, 2)))
+            until(lambda: all("Running" in "".join(said[f"make@{n}"]) for n in (1, 2)))
             time.sleep(2)
             # Both nodes wait for the GPU, and have not even begun.
             assert [list(node.glob("clones/*")) for node in two_workers] == [[], []]
         for one in made:
             one.result()
         start("join").result()
+    assert executor.executed == {"make@1": 1, "make@2": 1, "join": 1}
+    # Its process may die before it collects: the next one finds what the nodes have done.
+    records = study / "runs/provenance"
+    shutil.rmtree(records)
+    executor = NodesExecutor(study)
+    for address in ("make@1", "make@2", "join"):
+        executor.run(found[address], said[address].append)
     executor.stop()
     executor.collect(said["join"].append)
     lockfile.order(study, list(found))
@@ -353,13 +375,12 @@ def test_two_nodes_make_the_lock_of_a_serial_run(
     assert {name: len(times) for name, times in ran.items()} == {
         **{"data/make-1": 1, "data/make-2": 1, "data/join": 1}
     }
-    assert executor.executed == {"make@1": 1, "make@2": 1, "join": 1}
     assert said["join"][-1] == "collected 3 instances: 0 executed here"
     (first, second) = sorted(ran[name][0] for name in ("data/make-1", "data/make-2"))
     assert first[1] <= second[0]  # one GPU: not both at once
     for node in two_workers:
         assert list(node.glob("clones/*/.dvc/config.local"))
-    assert {path.name for path in (study / "runs/provenance").glob("*")} == {
+    assert {path.name for path in records.glob("*")} == {
         *("make-1.json", "make-2.json", "join.json")
     }
     seen = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -367,21 +388,131 @@ def test_two_nodes_make_the_lock_of_a_serial_run(
     assert [path for path in seen if SECRET.encode() in path.read_bytes()] == []
 
 
-def test_a_stage_that_fails_on_its_node_says_why(
-    study: Path, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_a_killed_node_ran_is_run_by_another(
+    study: Path,
+    two_workers: list[Path],
+    executions: Callable[[], dict[str, list]],
+    dvc: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """The whole of it; but for the server's 90 s of waiting for a heartbeat."""
+    from prefect.client.orchestration import get_client
+    from prefect.states import Crashed
+
+    from flows import study as flow
+
+    monkeypatch.setattr(flow, "RETRY_DELAYS_S", [0.1])
+    graph = study / "dvc.yaml"  # whose GPU would be free again only after 90 s
+    graph.write_text(graph.read_text().replace("meta: {gpu: true}", ""))
+    use_remote(study, str(tmp_path / "store"))
+    alone = serial(study, dvc, "make@1")
+    (tmp_path / "executions").unlink()
+    (tmp_path / "executions.linger").touch()
+    here = tmp_path / "executions.here"
+
+    def kill() -> None:
+        until(lambda: here.exists() and here.read_text() != "")
+        node = [p for p in psutil.process_iter() if of_node(p, here.read_text())]
+        assert any("work.py" in process.cmdline() for process in node)
+        for process in node:
+            process.suspend()
+        for process in node:
+            process.kill()
+        with get_client(sync_client=True) as client:
+            running = [one for one in client.read_flow_runs() if one.state.is_running()]
+            (run,) = [one for one in running if one.name == "make@1"]
+            client.set_flow_run_state(run.id, Crashed(message="no heartbeat for 90 s"))
+
+    with ThreadPoolExecutor() as threads:
+        killed = threads.submit(contextvars.copy_context().run, kill)
+        state = flow.study(str(study), only=["make@1"], where="nodes", return_state=True)
+        killed.result()
+
+    assert state.is_completed(), state.message  # nothing was executed here
+    assert (study / "dvc.lock").read_text() == alone
+    assert list(executions()) == ["data/make-1"]
+    for node in two_workers:
+        lost = str(node / "clones") == here.read_text()
+        assert [path.name for path in node.glob("clones/*/dvc.lock")] == ["dvc.lock"] * (not lost)
+
+
+@pytest.mark.parametrize(
+    ("address", "lost", "name", "why", "rests"),
+    [
+        ("wrong", "", "Failed", "3 of 4 rows are wrong", 0),  # trying again is no use
+        ("full", "", "Interrupted", "No space left on device: ", 1),
+        ("wrong", "nowhere", "Interrupted", "git fetch in ", 1),
+    ],
+)
+def test_a_stage_that_fails_on_its_node_says_why(
+    study: Path,
+    server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    lost: str,
+    name: str,
+    why: str,
+    rests: int,
+) -> None:
+    """Where it is the fault of the node, that gives others the time to take the next try."""
     from flows.executors import node
 
+    rested: list[float] = []
+    monkeypatch.setattr(node, "time", SimpleNamespace(sleep=rested.append))
     monkeypatch.setenv("EIFER_CLONES", str(tmp_path / "clones"))
     commit = snapshot.take(study)
     snapshot.publish(study, commit, str(study))
-    origin = node.Origin(repository=str(study), snapshot=commit, cache=str(tmp_path / "cache"))
+    repository = str(tmp_path / lost) if lost else str(study)
+    origin = node.Origin(repository=repository, snapshot=commit, cache=str(tmp_path / "cache"))
 
-    state = node.stage("wrong", origin, return_state=True)
+    state = node.stage(address, origin, return_state=True)
 
     assert state.is_failed()
-    assert state.name == "Failed"  # not node.INTERRUPTED: trying again is no use
-    assert state.message == "3 of 4 rows are wrong"
+    assert state.name == name
+    assert str(state.message).startswith(why)
+    assert rested == [node.REST_S] * rests
+
+
+def test_who_does_not_take_it_or_start_it_is_named(
+    study: Path, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool without workers, and a worker that is killed before there is a heartbeat to miss."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolUpdate
+    from prefect.states import Cancelled, Pending
+
+    from flows.executors import nodes
+
+    prepare_once(tmp_path)
+    for patience in ("LATE_S", "START_S"):
+        monkeypatch.setattr(nodes, patience, 0.0)
+    (study / ".dvc/config.local").write_text(f"[cache]\n    dir = {tmp_path / 'cache'}\n")
+    executor = nodes.NodesExecutor(study)
+    said: list[str] = []
+
+    def take() -> None:
+        until(lambda: len(said) > 0)
+        run = UUID(said[0].split()[3])
+        with get_client(sync_client=True) as client:
+            try:
+                until(lambda: "WARNING: pool 'gpu' is paused: prefect work-pool resume gpu" in said)
+                client.set_flow_run_state(run, Pending(name="Submitting"), force=True)
+                until(lambda: bool(client.read_flow_run(run).state.is_final()))
+            except AssertionError:  # what would be waited for for ever
+                client.set_flow_run_state(run, Cancelled(), force=True)
+                raise
+
+    with get_client(sync_client=True) as client, ThreadPoolExecutor() as threads:
+        client.update_work_pool("gpu", WorkPoolUpdate(is_paused=True))
+        try:
+            taken = threads.submit(contextvars.copy_context().run, take)
+            with pytest.raises(StageFailed, match="its node was lost: not started"):
+                executor.run(instances(study)["make@1"], said.append)
+            taken.result()
+        finally:
+            client.update_work_pool("gpu", WorkPoolUpdate(is_paused=False))
 
 
 def test_what_did_not_come_is_made_again_and_said(
@@ -396,7 +527,7 @@ def test_what_did_not_come_is_made_again_and_said(
     monkeypatch.setattr(nodes, "_check_deployment", lambda _: None)
     use_remote(study, str(tmp_path / "store"))
     executor = nodes.NodesExecutor(study)
-    executor._done.append("make@1")  # as a node says that keeps its results to itself
+    executor._done["make@1"] = uuid4()  # as a node says that keeps its results to itself
 
     with pytest.raises(StudyError, match=r"1 of 1 instances were executed here .*\(make@1\)"):
         executor.collect(lambda _: None)
@@ -428,6 +559,13 @@ def test_of_the_remote_only_what_is_no_secret_is_told(study: Path) -> None:
 
     remote, _ = _store(study)
     assert remote == {"url": "s3://bucket/store", "region": "eu-1", "use_ssl": True}
+
+
+def of_node(process: psutil.Process, clones: str) -> bool:
+    try:
+        return process.environ().get("EIFER_CLONES") == clones
+    except psutil.Error:
+        return False
 
 
 def until(done: Callable[[], bool], seconds: float = 90) -> None:
