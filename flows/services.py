@@ -165,7 +165,7 @@ def _worker() -> Service:
 
 
 def prepare(study: Path, gpus: int) -> None:
-    """Pools, the GPU limit, the watch over heartbeats and the deployments; what is there stays."""
+    """Pools, the GPU limit, the deployments and the watch over their runs; pools and limit stay."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
     from prefect.exceptions import ObjectNotFound
@@ -189,8 +189,8 @@ def prepare(study: Path, gpus: int) -> None:
             client.create_global_concurrency_limit(
                 GlobalConcurrencyLimitCreate(name=GPU, limit=gpus)
             )
+        deploy(study)
         watch(client)
-    deploy(study)
 
 
 def deploy(study: Path) -> None:
