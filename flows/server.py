@@ -15,6 +15,7 @@ from pathlib import Path
 
 from eifer.errors import StudyError
 from flows import services
+from flows.addresses import try_prefect
 from flows.executors.supervise import supervised
 from stages._runtime.privacy import no_telemetry
 
@@ -34,7 +35,7 @@ def serve(study: Path) -> Callable[[], None]:
     Raises
     ------
     StudyError
-        If no server answers.
+        If no server answers, or it refuses.
     """
     no_telemetry()
     for name, value in services.addresses(study.resolve()).items():
@@ -45,6 +46,7 @@ def serve(study: Path) -> Callable[[], None]:
     os.environ.setdefault("PREFECT_HOME", str(home))
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
     if "PREFECT_API_URL" in os.environ:
+        try_prefect()
         return lambda: None
     # Ours does not come back once it is gone: give up after 6 s, not after a minute for each call.
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 import psutil  # type: ignore[import-untyped]
 
 from eifer.errors import StudyError
-from flows.addresses import without_password
+from flows.addresses import try_prefect, without_password
 from flows.executors.local import MARK, kill_left_over
 from flows.executors.supervise import supervised
 from flows.graph import ROOT
@@ -65,7 +65,8 @@ def run(study: Path, *, prefect_port: int | None, mlflow_port: int | None, gpus:
     Raises
     ------
     StudyError
-        If they run already, a port is taken, or one of them does not start or does not last.
+        If they run already, a port is taken, one of them does not start or does not last, or a
+        server that runs elsewhere does not answer or refuses.
     """
     study = study.resolve()
     no_telemetry()
@@ -76,6 +77,7 @@ def run(study: Path, *, prefect_port: int | None, mlflow_port: int | None, gpus:
             servers = _servers(study, prefect_port, mlflow_port)
             services += servers
             _start(study, servers)
+            try_prefect()
             prepare(study, gpus)
             worker = _worker()
             services.append(worker)
@@ -130,6 +132,11 @@ def _servers(study: Path, prefect_port: int | None, mlflow_port: int | None) -> 
         if "MLFLOW_FLASK_SERVER_SECRET_KEY" in os.environ:
             command += ["--app-name", "basic-auth"]
             _write_accounts(study)
+            if "MLFLOW_AUTH_ADMIN_PASSWORD" in os.environ:  # the worker's runs send records too
+                os.environ.setdefault("MLFLOW_TRACKING_USERNAME", "admin")
+                os.environ.setdefault(
+                    "MLFLOW_TRACKING_PASSWORD", os.environ["MLFLOW_AUTH_ADMIN_PASSWORD"]
+                )
         settings = {
             "MLFLOW_BACKEND_STORE_URI": database,
             "MLFLOW_DEFAULT_ARTIFACT_ROOT": (study / ARTIFACTS).as_uri(),
@@ -143,10 +150,12 @@ def _write_accounts(study: Path) -> None:
     """Where MLflow keeps its accounts; the first one's password comes from the environment."""
     if "MLFLOW_AUTH_CONFIG_PATH" in os.environ:
         return
+    accounts = study / "runs/mlflow_auth.db"
+    accounts.touch(mode=0o600)  # hashes of passwords
     path = study / HOME / "mlflow_auth.ini"
     path.write_text(
         "[mlflow]\ndefault_permission = READ\nadmin_username = admin\n"
-        f"database_uri = sqlite:///{study / 'runs/mlflow_auth.db'}\n"
+        f"database_uri = sqlite:///{accounts}\n".replace("%", "%%")
     )
     os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(path)
 
