@@ -45,7 +45,7 @@ def try_prefect() -> None:
     where = without_password(os.environ["PREFECT_API_URL"])
     if where != os.environ["PREFECT_API_URL"]:
         raise StudyError(
-            f"PREFECT_API_URL ({where}) holds a password, which Prefect would print with it and not "
+            f"PREFECT_API_URL ({where}) holds a password, which Prefect would print and not "
             "send with its events: put it in PREFECT_API_AUTH_STRING instead"
         )
     try:

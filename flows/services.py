@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import psutil  # type: ignore[import-untyped]
 
 from eifer.errors import StudyError
@@ -86,6 +88,8 @@ def run(study: Path, *, prefect_port: int | None, mlflow_port: int | None, gpus:
             _keep(study, services)
         except KeyboardInterrupt:
             print()
+        except (OSError, httpx.HTTPError) as error:
+            raise StudyError(f"services failed: {error}; their logs: {study / HOME}") from None
         finally:
             (study / HOME / ADDRESSES).unlink(missing_ok=True)
             _stop(study, services)
@@ -302,7 +306,10 @@ def _log(study: Path, service: Service) -> Path:
 
 
 def _last_words(study: Path, service: Service) -> str:
-    return "\n".join(_log(study, service).read_text(errors="replace").splitlines()[-10:])
+    words = _log(study, service).read_text(errors="replace").splitlines()[-10:]
+    if shutil.disk_usage(study).free < 2**20:  # their last words are cut then
+        words.append("the disk is full")
+    return "\n".join(words)
 
 
 def _listens(service: Service) -> bool:
@@ -334,18 +341,22 @@ def _port(wanted: int | None, usual: int, option: str) -> int:
             try:
                 trial.bind((LOOPBACK, port))
                 return int(trial.getsockname()[1])
-            except OSError:
+            except (OSError, OverflowError):
                 if wanted:
                     raise StudyError(
-                        f"port {wanted} is taken; give another with {option}"
+                        f"port {wanted} is taken, or not ours to take; give another with {option}"
                     ) from None
     raise StudyError("this machine has no free port")
 
 
 @contextmanager
 def _alone(study: Path) -> Iterator[None]:
-    (study / HOME).mkdir(parents=True, exist_ok=True)
-    with (study / HOME / "lock").open("a") as file:
+    try:
+        (study / HOME).mkdir(parents=True, exist_ok=True)
+        lock = (study / HOME / "lock").open("a")
+    except OSError as error:
+        raise StudyError(f"services write their logs and databases here: {error}") from None
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -14,6 +14,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -155,12 +156,23 @@ def test_who_answers_on_its_port_may_be_another(
     other = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
     threading.Thread(target=other.serve_forever, daemon=True).start()
     late = f"http://127.0.0.1:{other.server_port}"
+    monkeypatch.setattr(services.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
 
-    with pytest.raises(services.StudyError, match=r"late did not start:[\s\S]*port is taken"):
+    with pytest.raises(services.StudyError, match=r"late did not start:[\s\S]*taken\n.*is full"):
         services._start(
             tmp_path, [Service("late", [sys.executable, "-c", "exit('port is taken')"], late, {})]
         )
     other.shutdown()
+
+
+def test_a_folder_that_takes_no_files(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+
+    with (
+        pytest.raises(services.StudyError, match=f"here: .*{tmp_path}/runs"),
+        services._alone(tmp_path),
+    ):
+        pass
 
 
 def test_a_port_that_is_taken() -> None:
@@ -174,3 +186,5 @@ def test_a_port_that_is_taken() -> None:
         assert services._port(None, taken, "--prefect-port") != taken
         with pytest.raises(services.StudyError, match=f"port {taken} is taken.*--prefect-port"):
             services._port(taken, 4200, "--prefect-port")
+    with pytest.raises(services.StudyError, match="--mlflow-port"):
+        services._port(70000, 5000, "--mlflow-port")
