@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
@@ -33,6 +34,9 @@ from flows.executors.supervise import supervised
 from flows.graph import ROOT
 from stages._runtime.artifacts import write_json
 from stages._runtime.privacy import no_telemetry
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 LOOPBACK = "127.0.0.1"
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
@@ -202,8 +206,34 @@ def prepare(study: Path, gpus: int) -> None:
             client.create_global_concurrency_limit(
                 GlobalConcurrencyLimitCreate(name=GPU, limit=gpus)
             )
-        deploy(study)
+        with _schedules_kept(client):
+            deploy(study)
         watch(client)
+
+
+@contextmanager
+def _schedules_kept(client: SyncPrefectClient) -> Iterator[None]:
+    """What the deployments are replaced in: a schedule switched off stays off, one added stays."""
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.exceptions import ObjectNotFound
+
+    from flows.heartbeats import DEPLOYMENTS
+
+    before = {}
+    for name in DEPLOYMENTS:
+        with suppress(ObjectNotFound):
+            before[name] = client.read_deployment_by_name(name).schedules
+    yield
+    kept = {"schedule", "active", "max_scheduled_runs", "parameters", "slug"}
+    for name, schedules in before.items():
+        now = client.read_deployment_by_name(name)
+        ours = {one.slug: one.id for one in now.schedules}
+        for one in schedules:
+            if one.slug not in ours:
+                added = DeploymentScheduleCreate(**{key: getattr(one, key) for key in kept})
+                client.create_deployment_schedules(now.id, [added])
+            elif not one.active:
+                client.update_deployment_schedule(now.id, ours[one.slug], active=False)
 
 
 def deploy(study: Path) -> None:

@@ -116,6 +116,7 @@ def test_a_server_takes_them_all(prepared: Path) -> None:
     }
     assert types["keep_going"] == "boolean"
     assert types["at_once"] == "integer"
+    assert study.parameter_openapi_schema["properties"]["at_once"]["minimum"] == 0
     assert study.parameter_openapi_schema["properties"]["where"]["enum"] == ["local", "nodes"]
     assert study.pull_steps == [
         {"prefect.deployments.steps.set_working_directory": {"directory": str(prepared)}}
@@ -124,6 +125,26 @@ def test_a_server_takes_them_all(prepared: Path) -> None:
     assert node.parameter_openapi_schema["required"] == ["address", "origin"]
     assert node.pull_steps == []
     assert gpu.limit == 1
+
+
+@pytest.mark.xdist_group("prefect")
+def test_what_was_changed_about_schedules_stays(prepared: Path) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.schedules import CronSchedule
+
+    from flows.services import prepare
+
+    def told() -> list[tuple[str, bool]]:
+        schedules = client.read_deployment_by_name("study/study").schedules
+        return sorted((one.schedule.cron, one.active) for one in schedules)
+
+    with get_client(sync_client=True) as client:
+        study = client.read_deployment_by_name("study/study")
+        client.update_deployment_schedule(study.id, study.schedules[0].id, active=False)
+        own = CronSchedule(cron="0 12 * * 1")
+        client.create_deployment_schedules(study.id, [(own, True)])
+        prepare(prepared, gpus=1)
+        assert told() == [("0 12 * * 1", True), ("0 2 * * *", False)]
 
 
 @pytest.mark.xdist_group("prefect")
