@@ -24,6 +24,8 @@ from flows import services
 from flows.services import Service, addresses
 
 pytestmark = pytest.mark.xdist_group("prefect")
+SECRET = "planted-52ce-secret"
+NAMES = ("PREFECT_API_KEY", "MLFLOW_TRACKING_PASSWORD", "AWS_SECRET_ACCESS_KEY")
 
 
 def command(study: Path, *options: str) -> subprocess.Popen[str]:
@@ -32,7 +34,7 @@ def command(study: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "flows", "services", *options],
         cwd=study,
-        env=environment | {"HOME": str(study / "home")},
+        env=environment | {"HOME": str(study / "home")} | dict.fromkeys(NAMES, SECRET),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -102,6 +104,19 @@ def test_they_listen_on_loopback_alone_and_keep_to_runs(
     told = addresses(study)
     assert told["PREFECT_HOME"] == str(study / "runs/prefect")
     assert all(f"export {name}={value}" in said for name, value in told.items())
+
+
+def test_no_secret_on_a_command_line_or_in_a_file(running: tuple[Path, Any, str]) -> None:
+    study, process, said = running
+
+    family = psutil.Process(process.pid).children(recursive=True)
+    lines = [one.cmdline() for one in family if one.environ()[NAMES[0]] == SECRET]
+    files = [path for path in study.rglob("*") if path.is_file()]
+
+    assert len(lines) >= 6  # three and their supervisors: they had it
+    assert len(files) >= 6
+    assert SECRET not in said + str(lines)
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
 
 
 def test_no_second_set_in_one_study(running: tuple[Path, Any, str]) -> None:
