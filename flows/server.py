@@ -35,14 +35,17 @@ def serve(study: Path) -> Callable[[], None]:
     Raises
     ------
     StudyError
-        If no server answers, or it refuses.
+        If no server answers, it refuses, or the folder takes no files.
     """
     no_telemetry()
     for name, value in services.addresses(study.resolve()).items():
         os.environ.setdefault(name, value)
     # Never the profile or the database of the user's home.
     home = (study / "runs/prefect").resolve()
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"Prefect keeps its settings and database here: {error}") from None
     os.environ.setdefault("PREFECT_HOME", str(home))
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
     if "PREFECT_API_URL" in os.environ:

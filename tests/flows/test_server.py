@@ -43,6 +43,14 @@ def test_what_is_exported_counts_more(
     assert environment["PREFECT_API_URL"] == "https://prefect.example/api"
 
 
+@pytest.mark.usefixtures("environment")
+def test_a_folder_that_takes_no_files(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+
+    with pytest.raises(StudyError, match=f"here: .*{tmp_path}/runs"):
+        server.serve(tmp_path)
+
+
 def test_a_password_in_the_address_is_refused_and_not_repeated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import http.server
 import os
 import re
@@ -178,6 +179,27 @@ def test_who_answers_on_its_port_may_be_another(
             tmp_path, [Service("late", [sys.executable, "-c", "exit('port is taken')"], late, {})]
         )
     other.shutdown()
+
+
+def test_accounts_of_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))}
+    secrets = {"MLFLOW_FLASK_SERVER_SECRET_KEY": SECRET, "MLFLOW_AUTH_ADMIN_PASSWORD": SECRET}
+    monkeypatch.setattr(os, "environ", mine | secrets)
+    study = tmp_path / "100 % ours"
+    (study / services.HOME).mkdir(parents=True)
+
+    _, mlflow = services._servers(study, None, None)
+
+    assert mlflow.command[-2:] == ["--app-name", "basic-auth"]
+    assert SECRET not in str(mlflow.command)
+    written = configparser.ConfigParser()
+    written.read(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
+    accounts = study / "runs/mlflow_auth.db"
+    assert written["mlflow"]["database_uri"] == f"sqlite:///{accounts}"
+    assert accounts.stat().st_mode & 0o077 == 0
+    # What its worker runs sends records too.
+    assert os.environ["MLFLOW_TRACKING_USERNAME"] == "admin"
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == SECRET
 
 
 def test_a_folder_that_takes_no_files(tmp_path: Path) -> None:
