@@ -1,8 +1,11 @@
-"""Addresses of servers, which may be shown and stored: never with a password in them."""
+"""Addresses of servers: tried, and shown and stored without a password that they may hold."""
 
 from __future__ import annotations
 
+import os
 from urllib.parse import urlsplit
+
+import httpx
 
 from eifer.errors import StudyError
 
@@ -27,3 +30,34 @@ def refuse_password(what: str, address: str) -> None:
             f"the address of {what} holds a password or token: nodes need it in their own "
             "environment (git: a credential helper or an SSH key; DVC: the variables of its cloud)"
         )
+
+
+def try_prefect() -> None:
+    """Ask the Prefect server of ``PREFECT_API_URL`` for something that is not open to all.
+
+    Raises
+    ------
+    StudyError
+        If the address holds a password, nothing answers there, or it wants another password or key.
+    """
+    from prefect.client.orchestration import get_client
+
+    where = without_password(os.environ["PREFECT_API_URL"])
+    if where != os.environ["PREFECT_API_URL"]:
+        raise StudyError(
+            f"PREFECT_API_URL ({where}) holds a password, which Prefect would print and not "
+            "send with its events: put it in PREFECT_API_AUTH_STRING instead"
+        )
+    try:
+        with get_client(sync_client=True) as client:
+            client.read_flows(limit=1)
+    except httpx.HTTPStatusError as error:
+        code = error.response.status_code
+        if code not in (401, 403):
+            raise StudyError(f"Prefect at {where} answers with an error ({code})") from None
+        raise StudyError(
+            f"Prefect at {where} refuses ({code}): its password belongs in "
+            "PREFECT_API_AUTH_STRING, a key of Prefect Cloud in PREFECT_API_KEY"
+        ) from None
+    except (httpx.TransportError, RuntimeError):  # the client's own word for the first request
+        raise StudyError(f"no Prefect server answers at {where} (PREFECT_API_URL)") from None

@@ -1,48 +1,127 @@
-"""Runs that died without a word: the server sees that their heartbeat stopped."""
+"""Runs that died without a word: the server notices that nothing comes from them any more.
+
+Two automations on the server, for the deployments of prefect.yaml alone: other flows there may
+send heartbeats more rarely (Prefect's default is 180 s), or none.
+"""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.events.schemas.automations import Automation, AutomationCore
 
-NAME = "a study whose heartbeat stopped has crashed"
+DEPLOYMENTS = ("study/study", "study/study-gpu", "stage/node")
+"""Those of prefect.yaml, which sets their heartbeats."""
+SILENT = "a study whose heartbeat stopped has crashed"
 SILENCE_S = 90
 """Three heartbeats, at the thirty seconds that prefect.yaml sets (Prefect's least)."""
+UNSTARTED = "a study that did not start has crashed"
+START_S = 300
+"""From a worker's taking a run to its first line: some 10 s, more on a machine that is busy."""
 
 
 def watch(client: SyncPrefectClient) -> None:
-    """Have the server mark runs as crashed that have been silent for `SILENCE_S`; done once."""
+    """Have the server mark silent runs of our deployments as crashed.
+
+    What a former version made is brought up to date; one that was switched off stays off.
+    """
+    deployments = _deployments(client)
+    if not deployments:
+        return
+    for wanted in (_silent(deployments), _unstarted(deployments)):
+        found = client.read_automations_by_name(wanted.name)
+        if not found:
+            client.create_automation(wanted)
+        for one in found:
+            if _told(one) != _told(wanted):
+                client.update_automation(one.id, wanted.model_copy(update={"enabled": one.enabled}))
+
+
+def _silent(deployments: list[str]) -> AutomationCore:
+    """After the first sign of a run that started, there is one every `SILENCE_S` until it ends."""
+    return _automation(
+        SILENT,
+        f"No heartbeat of it for {SILENCE_S} s; they come every 30 s. Without this, a run that was "
+        "killed together with its worker stays Running for ever.",
+        after={"prefect.flow-run.Running", "prefect.flow-run.heartbeat"},
+        expect={"prefect.flow-run.heartbeat"},
+        within_s=SILENCE_S,
+        related=[{"prefect.resource.id": deployments}],
+        message=f"no heartbeat for {SILENCE_S} s",
+    )
+
+
+def _unstarted(deployments: list[str]) -> AutomationCore:
+    """A process starts soon, or its worker says why not, unless both died.
+
+    A pod may wait long for its machine; Kubernetes' own worker watches over that.
+    """
+    process = {"prefect.resource.role": "work-pool", "prefect.work-pool.type": "process"}
+    return _automation(
+        UNSTARTED,
+        f"A worker took it {START_S} s ago, and it does not run. Without this, a run that was "
+        "killed together with its worker while it started stays Pending for ever.",
+        after={"prefect.flow-run.Pending"},
+        expect={"prefect.flow-run.Running"},
+        within_s=START_S,
+        related=[{"prefect.resource.id": deployments}, process],
+        message=f"did not start within {START_S} s",
+    )
+
+
+def _automation(
+    name: str,
+    description: str,
+    *,
+    after: set[str],
+    expect: set[str],
+    within_s: int,
+    related: list[dict[str, Any]],
+    message: str,
+) -> AutomationCore:
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState
     from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
     from prefect.events.schemas.events import ResourceSpecification
 
-    if client.read_automations_by_name(NAME):
-        return
-    ends = ("Completed", "Failed", "Cancelled", "Crashed")
-    client.create_automation(
-        AutomationCore(
-            name=NAME,
-            description="Without this, a run that was killed stays Running for ever.",
-            trigger=EventTrigger(
-                posture=Posture.Proactive,
-                after={"prefect.flow-run.heartbeat"},
-                expect={"prefect.flow-run.heartbeat", *(f"prefect.flow-run.{end}" for end in ends)},
-                match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
-                for_each={"prefect.resource.id"},
-                threshold=1,
-                within=timedelta(seconds=SILENCE_S),
-            ),
-            actions=[
-                ChangeFlowRunState(
-                    name="Crashed",
-                    state=StateType.CRASHED,
-                    message=f"no heartbeat for {SILENCE_S} s",
-                    force=False,
-                )
-            ],
-        )
+    from flows.executors.node import INTERRUPTED
+
+    ends = ("Completed", "Failed", "Cancelled", "Crashed", INTERRUPTED)
+    return AutomationCore(
+        name=name,
+        description=description,
+        trigger=EventTrigger(
+            posture=Posture.Proactive,
+            after=after,
+            expect=expect.union(f"prefect.flow-run.{end}" for end in ends),
+            match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+            match_related=[ResourceSpecification(one) for one in related],
+            for_each={"prefect.resource.id"},
+            threshold=1,
+            within=timedelta(seconds=within_s),
+        ),
+        actions=[
+            # Not forced: a run that has ended keeps its end.
+            ChangeFlowRunState(
+                name="Crashed", state=StateType.CRASHED, message=message, force=False
+            )
+        ],
     )
+
+
+def _deployments(client: SyncPrefectClient) -> list[str]:
+    from prefect.exceptions import ObjectNotFound
+
+    found = []
+    for name in DEPLOYMENTS:
+        with suppress(ObjectNotFound):
+            found.append(f"prefect.deployment.{client.read_deployment_by_name(name).id}")
+    return found
+
+
+def _told(automation: AutomationCore | Automation) -> tuple[Any, ...]:
+    return automation.description, automation.trigger.model_dump(), automation.actions

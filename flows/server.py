@@ -15,6 +15,7 @@ from pathlib import Path
 
 from eifer.errors import StudyError
 from flows import services
+from flows.addresses import try_prefect
 from flows.executors.supervise import supervised
 from stages._runtime.privacy import no_telemetry
 
@@ -34,17 +35,21 @@ def serve(study: Path) -> Callable[[], None]:
     Raises
     ------
     StudyError
-        If no server answers.
+        If no server answers, it refuses, or the folder takes no files.
     """
     no_telemetry()
     for name, value in services.addresses(study.resolve()).items():
         os.environ.setdefault(name, value)
     # Never the profile or the database of the user's home.
     home = (study / "runs/prefect").resolve()
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudyError(f"Prefect keeps its settings and database here: {error}") from None
     os.environ.setdefault("PREFECT_HOME", str(home))
     os.environ["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] = "false"
     if "PREFECT_API_URL" in os.environ:
+        try_prefect()
         return lambda: None
     # Ours does not come back once it is gone: give up after 6 s, not after a minute for each call.
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")

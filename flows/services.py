@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -20,17 +21,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import httpx
 import psutil  # type: ignore[import-untyped]
 
 from eifer.errors import StudyError
-from flows.addresses import without_password
+from flows.addresses import try_prefect, without_password
 from flows.executors.local import MARK, kill_left_over
 from flows.executors.supervise import supervised
 from flows.graph import ROOT
 from stages._runtime.artifacts import write_json
 from stages._runtime.privacy import no_telemetry
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 LOOPBACK = "127.0.0.1"
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
@@ -65,7 +71,8 @@ def run(study: Path, *, prefect_port: int | None, mlflow_port: int | None, gpus:
     Raises
     ------
     StudyError
-        If they run already, a port is taken, or one of them does not start or does not last.
+        If they run already, a port is taken, one of them does not start or does not last, or a
+        server that runs elsewhere does not answer or refuses.
     """
     study = study.resolve()
     no_telemetry()
@@ -76,6 +83,7 @@ def run(study: Path, *, prefect_port: int | None, mlflow_port: int | None, gpus:
             servers = _servers(study, prefect_port, mlflow_port)
             services += servers
             _start(study, servers)
+            try_prefect()
             prepare(study, gpus)
             worker = _worker()
             services.append(worker)
@@ -84,6 +92,8 @@ def run(study: Path, *, prefect_port: int | None, mlflow_port: int | None, gpus:
             _keep(study, services)
         except KeyboardInterrupt:
             print()
+        except (OSError, httpx.HTTPError) as error:
+            raise StudyError(f"services failed: {error}; their logs: {study / HOME}") from None
         finally:
             (study / HOME / ADDRESSES).unlink(missing_ok=True)
             _stop(study, services)
@@ -130,6 +140,11 @@ def _servers(study: Path, prefect_port: int | None, mlflow_port: int | None) -> 
         if "MLFLOW_FLASK_SERVER_SECRET_KEY" in os.environ:
             command += ["--app-name", "basic-auth"]
             _write_accounts(study)
+            if "MLFLOW_AUTH_ADMIN_PASSWORD" in os.environ:  # the worker's runs send records too
+                os.environ.setdefault("MLFLOW_TRACKING_USERNAME", "admin")
+                os.environ.setdefault(
+                    "MLFLOW_TRACKING_PASSWORD", os.environ["MLFLOW_AUTH_ADMIN_PASSWORD"]
+                )
         settings = {
             "MLFLOW_BACKEND_STORE_URI": database,
             "MLFLOW_DEFAULT_ARTIFACT_ROOT": (study / ARTIFACTS).as_uri(),
@@ -143,10 +158,12 @@ def _write_accounts(study: Path) -> None:
     """Where MLflow keeps its accounts; the first one's password comes from the environment."""
     if "MLFLOW_AUTH_CONFIG_PATH" in os.environ:
         return
+    accounts = study / "runs/mlflow_auth.db"
+    accounts.touch(mode=0o600)  # hashes of passwords
     path = study / HOME / "mlflow_auth.ini"
     path.write_text(
         "[mlflow]\ndefault_permission = READ\nadmin_username = admin\n"
-        f"database_uri = sqlite:///{study / 'runs/mlflow_auth.db'}\n"
+        f"database_uri = sqlite:///{accounts}\n".replace("%", "%%")
     )
     os.environ["MLFLOW_AUTH_CONFIG_PATH"] = str(path)
 
@@ -165,7 +182,7 @@ def _worker() -> Service:
 
 
 def prepare(study: Path, gpus: int) -> None:
-    """Pools, the GPU limit, the watch over heartbeats and the deployments; what is there stays."""
+    """Pools, the GPU limit, the deployments and the watch over their runs; pools and limit stay."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
     from prefect.exceptions import ObjectNotFound
@@ -189,8 +206,34 @@ def prepare(study: Path, gpus: int) -> None:
             client.create_global_concurrency_limit(
                 GlobalConcurrencyLimitCreate(name=GPU, limit=gpus)
             )
+        with _schedules_kept(client):
+            deploy(study)
         watch(client)
-    deploy(study)
+
+
+@contextmanager
+def _schedules_kept(client: SyncPrefectClient) -> Iterator[None]:
+    """What the deployments are replaced in: a schedule switched off stays off, one added stays."""
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.exceptions import ObjectNotFound
+
+    from flows.heartbeats import DEPLOYMENTS
+
+    before = {}
+    for name in DEPLOYMENTS:
+        with suppress(ObjectNotFound):
+            before[name] = client.read_deployment_by_name(name).schedules
+    yield
+    kept = {"schedule", "active", "max_scheduled_runs", "parameters", "slug"}
+    for name, schedules in before.items():
+        now = client.read_deployment_by_name(name)
+        ours = {one.slug: one.id for one in now.schedules}
+        for one in schedules:
+            if one.slug not in ours:
+                added = DeploymentScheduleCreate(**{key: getattr(one, key) for key in kept})
+                client.create_deployment_schedules(now.id, [added])
+            elif not one.active:
+                client.update_deployment_schedule(now.id, ours[one.slug], active=False)
 
 
 def deploy(study: Path) -> None:
@@ -293,7 +336,10 @@ def _log(study: Path, service: Service) -> Path:
 
 
 def _last_words(study: Path, service: Service) -> str:
-    return "\n".join(_log(study, service).read_text(errors="replace").splitlines()[-10:])
+    words = _log(study, service).read_text(errors="replace").splitlines()[-10:]
+    if shutil.disk_usage(study).free < 2**20:  # their last words are cut then
+        words.append("the disk is full")
+    return "\n".join(words)
 
 
 def _listens(service: Service) -> bool:
@@ -325,18 +371,22 @@ def _port(wanted: int | None, usual: int, option: str) -> int:
             try:
                 trial.bind((LOOPBACK, port))
                 return int(trial.getsockname()[1])
-            except OSError:
+            except (OSError, OverflowError):
                 if wanted:
                     raise StudyError(
-                        f"port {wanted} is taken; give another with {option}"
+                        f"port {wanted} is taken, or not ours to take; give another with {option}"
                     ) from None
     raise StudyError("this machine has no free port")
 
 
 @contextmanager
 def _alone(study: Path) -> Iterator[None]:
-    (study / HOME).mkdir(parents=True, exist_ok=True)
-    with (study / HOME / "lock").open("a") as file:
+    try:
+        (study / HOME).mkdir(parents=True, exist_ok=True)
+        lock = (study / HOME / "lock").open("a")
+    except OSError as error:
+        raise StudyError(f"services write their logs and databases here: {error}") from None
+    with lock as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

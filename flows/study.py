@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 import httpx
@@ -46,6 +47,7 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Completed, Crashed, Failed, State
 from prefect.utilities.annotations import quote
+from pydantic import Field
 
 from eifer.errors import StudyError
 from flows import lockfile, plan
@@ -69,8 +71,8 @@ def study(
     start: list[str] | None = None,
     end: list[str] | None = None,
     keep_going: bool = False,
-    at_once: int = 0,
-    timeout_min: float = 0,
+    at_once: Annotated[int, Field(ge=0)] = 0,
+    timeout_min: Annotated[float, Field(ge=0)] = 0,
     where: Literal["local", "nodes"] = "local",
 ) -> State[None]:
     """Bring a study up to date.
@@ -363,7 +365,10 @@ def _show_results(place: Path, stages: set[str]) -> None:
         create_markdown_artifact(table, key=key, description=title)
     report = place / "data/report/index.html"
     if "report" in stages and report.exists():
-        create_link_artifact(report.as_uri(), "the report", key="report")
+        # A browser follows no link to a file from a server's page: it has to be copied.
+        told = f"The report, on {platform.node()}: copy the link's address into a new tab there"
+        create_link_artifact(report.as_uri(), str(report), key="report", description=told)
     tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
     if tracking.startswith("http"):
-        create_link_artifact(without_password(tracking), "repetitions in MLflow", key="mlflow")
+        told = "Every repetition in MLflow: High, Low and Total side by side"
+        create_link_artifact(without_password(tracking), key="mlflow", description=told)

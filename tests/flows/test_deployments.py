@@ -6,9 +6,11 @@ import inspect
 import json
 import re
 import time
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import jsonschema
 import pytest
@@ -82,22 +84,25 @@ def test_a_pod_asks_for_its_gpus_and_has_secrets_from_the_cluster(template: dict
     assert container["image"] == "lab/eifer:1"
 
 
+@pytest.fixture(scope="module")
+def prepared(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the study whose deployments the server has."""
+    from flows.services import prepare
+
+    study = tmp_path_factory.mktemp("prepared")
+    prepare(study, gpus=1)
+    return study
+
+
 @pytest.mark.xdist_group("prefect")
-def test_a_server_takes_them_all(server: str, tmp_path: Path) -> None:
+def test_a_server_takes_them_all(prepared: Path) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 
-    from flows import heartbeats
-    from flows.services import prepare
-
-    prepare(tmp_path, gpus=1)
-
     with get_client(sync_client=True) as client:
-        heartbeats.watch(client)  # once more changes nothing
         study = client.read_deployment_by_name("study/study")
         node = client.read_deployment_by_name("stage/node")
         gpu = client.read_global_concurrency_limit_by_name("gpu")
-        watches = client.read_automations_by_name(heartbeats.NAME)
         # Its scheduler works: with SQLAlchemy 2.1 it wrote no run, and no caller was told.
         mine = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[study.id]))
         deadline = time.monotonic() + 90
@@ -111,16 +116,117 @@ def test_a_server_takes_them_all(server: str, tmp_path: Path) -> None:
     }
     assert types["keep_going"] == "boolean"
     assert types["at_once"] == "integer"
+    assert study.parameter_openapi_schema["properties"]["at_once"]["minimum"] == 0
     assert study.parameter_openapi_schema["properties"]["where"]["enum"] == ["local", "nodes"]
     assert study.pull_steps == [
-        {"prefect.deployments.steps.set_working_directory": {"directory": str(tmp_path)}}
+        {"prefect.deployments.steps.set_working_directory": {"directory": str(prepared)}}
     ]
     assert [schedule.schedule.cron for schedule in study.schedules] == ["0 2 * * *"]
     assert node.parameter_openapi_schema["required"] == ["address", "origin"]
     assert node.pull_steps == []
-    assert len(watches) == 1
-    assert watches[0].enabled
     assert gpu.limit == 1
+
+
+@pytest.mark.xdist_group("prefect")
+def test_what_was_changed_about_schedules_stays(prepared: Path) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.schedules import CronSchedule
+
+    from flows.services import prepare
+
+    def told() -> list[tuple[str, bool]]:
+        schedules = client.read_deployment_by_name("study/study").schedules
+        return sorted((one.schedule.cron, one.active) for one in schedules)
+
+    with get_client(sync_client=True) as client:
+        study = client.read_deployment_by_name("study/study")
+        client.update_deployment_schedule(study.id, study.schedules[0].id, active=False)
+        own = CronSchedule(cron="0 12 * * 1")
+        client.create_deployment_schedules(study.id, [(own, True)])
+        prepare(prepared, gpus=1)
+        assert told() == [("0 12 * * 1", True), ("0 2 * * *", False)]
+
+
+@pytest.mark.xdist_group("prefect")
+@pytest.mark.usefixtures("prepared")
+def test_runs_of_these_deployments_are_watched_and_no_others() -> None:
+    from prefect.client.orchestration import get_client
+
+    from flows import heartbeats
+
+    with get_client(sync_client=True) as client:
+        ours = [client.read_deployment_by_name(name).id for name in heartbeats.DEPLOYMENTS]
+        heartbeats.watch(client)
+        first = watches(client)
+        # As a former version left it: too wide; and its user had switched it off.
+        former = heartbeats._silent([])
+        former.trigger.match_related = []
+        client.update_automation(first[0].id, former.model_copy(update={"enabled": False}))
+        heartbeats.watch(client)
+        mended = watches(client)
+        before = marks(client, mended)
+        heartbeats.watch(client)  # once more changes nothing: buckets of runs hang on these marks
+        assert marks(client, watches(client)) == before
+    assert [one.id for one in mended] == [one.id for one in first]
+    assert [one.enabled for one in mended] == [False, True]
+    silent, unstarted = (as_on_the_server(one) for one in mended)
+    assert silent.starts_after("prefect.flow-run.Running")  # it may die before its first heartbeat
+    for deployment in ours:
+        assert silent.covers(event("heartbeat", deployment))
+        assert silent.covers(event("Completed", deployment))
+        assert unstarted.covers(event("Pending", deployment, "process"))
+        assert not unstarted.covers(event("Pending", deployment, "kubernetes"))
+    # Of another flow on this server, or of `eifer run`: a heartbeat in 180 s.
+    assert not silent.covers(event("heartbeat", "another"))
+    assert not silent.covers(event("heartbeat", None))
+
+
+def test_all_deployments_are_watched() -> None:
+    from flows.heartbeats import DEPLOYMENTS
+
+    assert {name.rpartition("/")[2] for name in DEPLOYMENTS} == set(deployments())
+
+
+def watches(client: Any) -> list[Any]:
+    from flows import heartbeats
+
+    names = (heartbeats.SILENT, heartbeats.UNSTARTED)
+    found = [one for name in names for one in client.read_automations_by_name(name)]
+    assert [one.name for one in found] == list(names)
+    return found
+
+
+def marks(client: Any, automations: list[Any]) -> list[str]:
+    """By which the server knows each trigger; another after every change."""
+    at = "/automations/{id}"
+    told = [client.request("GET", at, path_params={"id": one.id}) for one in automations]
+    return [reply.json()["trigger"]["id"] for reply in told]
+
+
+def as_on_the_server(automation: Any) -> Any:
+    from prefect.server.events.schemas.automations import EventTrigger
+
+    return EventTrigger.model_validate(automation.trigger.model_dump())
+
+
+def event(kind: str, deployment: object, pool: str | None = None) -> Any:
+    """What the server is told of a flow run of this deployment, or of none."""
+    from prefect.server.events.schemas.events import ReceivedEvent
+
+    related = []
+    if deployment:
+        name = f"prefect.deployment.{deployment}"
+        related += [{"prefect.resource.id": name, "prefect.resource.role": "deployment"}]
+    if pool:
+        place = {"prefect.resource.id": "prefect.work-pool.1", "prefect.work-pool.type": pool}
+        related += [place | {"prefect.resource.role": "work-pool"}]
+    return ReceivedEvent(
+        occurred=datetime.now(UTC),
+        event=f"prefect.flow-run.{kind}",
+        resource={"prefect.resource.id": "prefect.flow-run.1"},
+        related=related,
+        id=uuid4(),
+    )
 
 
 def collected(package: str, kind: str) -> dict[str, Any]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
+from eifer.errors import StudyError
 from flows import server, services
+from flows.addresses import try_prefect
 
 RUNNING = {"PREFECT_API_URL": "http://127.0.0.1:1/api", "MLFLOW_TRACKING_URI": "http://127.0.0.1:2"}
 
@@ -18,6 +22,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     mine = {name: value for name, value in os.environ.items() if name not in RUNNING}
     monkeypatch.setattr(os, "environ", mine)
     monkeypatch.setattr(server, "supervised", lambda *_, **__: pytest.fail("started a server"))
+    monkeypatch.setattr(server, "try_prefect", lambda: None)
     return mine
 
 
@@ -36,3 +41,56 @@ def test_what_is_exported_counts_more(
     environment["PREFECT_API_URL"] = "https://prefect.example/api"
     server.serve(tmp_path)()
     assert environment["PREFECT_API_URL"] == "https://prefect.example/api"
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_folder_that_takes_no_files(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+
+    with pytest.raises(StudyError, match=f"here: .*{tmp_path}/runs"):
+        server.serve(tmp_path)
+
+
+def test_a_password_in_the_address_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://me:word@127.0.0.1:1/api")
+
+    with pytest.raises(StudyError, match=r"http://127\.0\.0\.1:1/api.*AUTH_STRING") as refused:
+        try_prefect()
+    assert "me:" not in str(refused.value)
+
+
+def test_who_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
+
+    silent = "http://127.0.0.1:1/api"
+    monkeypatch.setenv("PREFECT_API_URL", silent)
+
+    with (
+        temporary_settings({PREFECT_API_URL: silent, PREFECT_CLIENT_MAX_RETRIES: 0}),
+        pytest.raises(StudyError, match=r"no Prefect server .* http://127\.0\.0\.1:1/api "),
+    ):
+        try_prefect()
+
+
+def test_who_refuses_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(401)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Refusing) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{other.server_port}/api"
+        monkeypatch.setenv("PREFECT_API_URL", url)
+        with (
+            temporary_settings({PREFECT_API_URL: url}),
+            pytest.raises(StudyError, match=r"refuses \(401\).*PREFECT_API_AUTH_STRING"),
+        ):
+            try_prefect()
+        other.shutdown()

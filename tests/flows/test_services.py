@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import http.server
 import os
 import re
@@ -14,6 +15,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -23,6 +25,8 @@ from flows import services
 from flows.services import Service, addresses
 
 pytestmark = pytest.mark.xdist_group("prefect")
+SECRET = "planted-52ce-secret"
+NAMES = ("PREFECT_API_KEY", "MLFLOW_TRACKING_PASSWORD", "AWS_SECRET_ACCESS_KEY")
 
 
 def command(study: Path, *options: str) -> subprocess.Popen[str]:
@@ -31,7 +35,7 @@ def command(study: Path, *options: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "flows", "services", *options],
         cwd=study,
-        env=environment | {"HOME": str(study / "home")},
+        env=environment | {"HOME": str(study / "home")} | dict.fromkeys(NAMES, SECRET),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -103,6 +107,19 @@ def test_they_listen_on_loopback_alone_and_keep_to_runs(
     assert all(f"export {name}={value}" in said for name, value in told.items())
 
 
+def test_no_secret_on_a_command_line_or_in_a_file(running: tuple[Path, Any, str]) -> None:
+    study, process, said = running
+
+    family = psutil.Process(process.pid).children(recursive=True)
+    lines = [one.cmdline() for one in family if one.environ()[NAMES[0]] == SECRET]
+    files = [path for path in study.rglob("*") if path.is_file()]
+
+    assert len(lines) >= 6  # three and their supervisors: they had it
+    assert len(files) >= 6
+    assert SECRET not in said + str(lines)
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
+
+
 def test_no_second_set_in_one_study(running: tuple[Path, Any, str]) -> None:
     study, _, _ = running
 
@@ -155,12 +172,44 @@ def test_who_answers_on_its_port_may_be_another(
     other = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
     threading.Thread(target=other.serve_forever, daemon=True).start()
     late = f"http://127.0.0.1:{other.server_port}"
+    monkeypatch.setattr(services.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
 
-    with pytest.raises(services.StudyError, match=r"late did not start:[\s\S]*port is taken"):
+    with pytest.raises(services.StudyError, match=r"late did not start:[\s\S]*taken\n.*is full"):
         services._start(
             tmp_path, [Service("late", [sys.executable, "-c", "exit('port is taken')"], late, {})]
         )
     other.shutdown()
+
+
+def test_accounts_of_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))}
+    secrets = {"MLFLOW_FLASK_SERVER_SECRET_KEY": SECRET, "MLFLOW_AUTH_ADMIN_PASSWORD": SECRET}
+    monkeypatch.setattr(os, "environ", mine | secrets)
+    study = tmp_path / "100 % ours"
+    (study / services.HOME).mkdir(parents=True)
+
+    _, mlflow = services._servers(study, None, None)
+
+    assert mlflow.command[-2:] == ["--app-name", "basic-auth"]
+    assert SECRET not in str(mlflow.command)
+    written = configparser.ConfigParser()
+    written.read(os.environ["MLFLOW_AUTH_CONFIG_PATH"])
+    accounts = study / "runs/mlflow_auth.db"
+    assert written["mlflow"]["database_uri"] == f"sqlite:///{accounts}"
+    assert accounts.stat().st_mode & 0o077 == 0
+    # What its worker runs sends records too.
+    assert os.environ["MLFLOW_TRACKING_USERNAME"] == "admin"
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == SECRET
+
+
+def test_a_folder_that_takes_no_files(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+
+    with (
+        pytest.raises(services.StudyError, match=f"here: .*{tmp_path}/runs"),
+        services._alone(tmp_path),
+    ):
+        pass
 
 
 def test_a_port_that_is_taken() -> None:
@@ -174,3 +223,5 @@ def test_a_port_that_is_taken() -> None:
         assert services._port(None, taken, "--prefect-port") != taken
         with pytest.raises(services.StudyError, match=f"port {taken} is taken.*--prefect-port"):
             services._port(taken, 4200, "--prefect-port")
+    with pytest.raises(services.StudyError, match="--mlflow-port"):
+        services._port(70000, 5000, "--mlflow-port")
