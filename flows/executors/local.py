@@ -39,6 +39,8 @@ EXITED = re.compile(r"exited with (-?\d+)")
 HINTS = re.compile(r"\s*$|(Generating|Updating) lock|To (track|enable)|\t(git|dvc) |Use `dvc ")
 OF_DVC = re.compile(rf"{HINTS.pattern}|> |Running stage|Stage '|ERROR: failed to reproduce")
 """What DVC says itself, among the lines of a stage; the hints need not be repeated."""
+REFUSED = re.compile(r"ERROR: failed to reproduce '.*?': (?!failed to run:)(.+)")
+"""What DVC found wrong itself: a dependency or param that is missing, an output that never came."""
 PATIENCE_S = 10.0
 
 
@@ -172,7 +174,9 @@ class LocalExecutor:
                 why = f"killed by signal {signal}"
                 return StageFailed(instance.address, why, retry=True)
         own = [line for line in said if not OF_DVC.match(line)]
-        return StageFailed(instance.address, "\n".join(own[-5:]) or "dvc failed", retry=False)
+        refused = [found[1] for line in said if (found := REFUSED.match(line))]
+        why = "\n".join(own[-5:] + refused) or "dvc failed"
+        return StageFailed(instance.address, why, retry=False)
 
     @contextmanager
     def _alone(self, instance: Instance, log: Log) -> Iterator[int]:

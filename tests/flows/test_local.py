@@ -90,6 +90,13 @@ def test_a_failed_check_is_final_and_says_why(fresh: Path) -> None:
     assert why.why == "affect: 3 of 7 faces are upside down"
 
 
+def test_what_dvc_refuses_is_said_in_its_words(fresh: Path) -> None:
+    tell(fresh, "affect", "sys.exit(0)")
+    why, _ = failure(fresh)
+    assert not why.retry
+    assert why.why == "output 'data/affect' does not exist"
+
+
 def test_a_killed_stage_may_be_tried_again(fresh: Path) -> None:
     tell(fresh, "affect", "os.kill(os.getpid(), signal.SIGKILL)")
     why, _ = failure(fresh)
