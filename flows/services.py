@@ -124,8 +124,14 @@ def _servers(study: Path, prefect_port: int | None, mlflow_port: int | None) -> 
                 "prefect",
                 _python("prefect", "server", "start", "--host", LOOPBACK, "--port", str(port)),
                 f"http://{LOOPBACK}:{port}/api/health",
-                # Runs of long ago are forgotten: the database grows by 20 kB a task run.
-                {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "true"},
+                {
+                    # Runs of long ago are forgotten: the database grows by 20 kB a task run.
+                    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "true",
+                    # In memory, a server that was killed would leave GPUs taken for ever.
+                    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+                        "prefect.server.concurrency.lease_storage.filesystem"
+                    ),
+                },
             )
         )
     if not os.environ.get("MLFLOW_TRACKING_URI", "").startswith("http"):

@@ -270,7 +270,7 @@ def run_instance(
     try:
         executor.run(instance, logger.info, beside=beside)
     except StageFailed as failure:
-        if failure.retry:
+        if failure.retry and tries < len(RETRY_DELAYS_S):
             raise
         return Failed(message=failure.why)
     return None

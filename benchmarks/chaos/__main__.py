@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.chaos.checks import check, left
-from benchmarks.chaos.harms import HARMS, Harm
+from benchmarks.chaos.harms import GOES_ON, HARMS, Harm
 from benchmarks.chaos.rounds import (
     INSTANCES,
     Round,
@@ -82,6 +82,8 @@ def _disturbed(it: Round, harm: Harm, begun: int, delay_s: float) -> None:
         (it.study / "runs/first.log").write_text(told)
     if it.at_s is None:
         it.notes.append("missed (it had ended)")
+    if code and it.hit in GOES_ON:
+        it.wrong.append("the first run failed: " + told.strip().rpartition("\n")[2])
     it.notes.append(
         f"exit {code} after {time.monotonic() - started:.0f} s, {it.executed()} executed"
     )

@@ -189,3 +189,5 @@ HARMS: dict[str, Harm] = {
 }
 MAY_LEAVE = ("supervisor", "all at once", "dvc.lock", "cache", "output")
 """Harms that kill a supervisor: what it left lives until the next run, which must kill it."""
+GOES_ON = ("MLflow server", "sender to MLflow", "stage", "training stage", "dvc", "node")
+"""Harms that the first run mends by itself."""

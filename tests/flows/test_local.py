@@ -115,7 +115,10 @@ def test_nothing_lives_on_when_its_parents_are_killed(fresh: Path, who: str) -> 
         "supervisor and flow": f"[{dvc_}.parent(), {dvc_}.parent().parent()]",
     }[who]
     said_who, *lingering = LINGER.splitlines()
-    kill = f"import psutil\nfor victim in {victim}:\n    victim.kill()"
+    # Stopped first: else the second might notice the first one's death, and end in words.
+    kill = f"import psutil\nvictims = {victim}\n" + "".join(
+        f"for victim in victims:\n    victim.{harm}()\n" for harm in ("suspend", "kill")
+    )
     tell(fresh, "affect", "\n".join([said_who, kill, *lingering]))
     if who == "supervisor and flow":
         flow = subprocess.run([sys.executable, "-c", FLOW], cwd=fresh, check=False)
