@@ -66,8 +66,10 @@ def serve(study: Path) -> Callable[[], None]:
             to=log,
         )
     stop = atexit.register(partial(_stop, server))
-    _wait(server, f"http://127.0.0.1:{port}/api/health", said)
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    import flows.study  # noqa: F401  with prefect: seconds, in which the server starts
+
+    _wait(server, f"http://127.0.0.1:{port}/api/health", said)
     return stop
 
 

@@ -54,6 +54,7 @@ from flows import lockfile, plan
 from flows.addresses import without_password
 from flows.executors import Executor, StageFailed
 from flows.executors.local import LocalExecutor, alive, myself
+from flows.executors.supervise import supervised
 from flows.instances import Instance, refuse_elsewhere
 
 FLOWS = Path("runs/flow/runs")
@@ -98,7 +99,7 @@ def study(
         with _alone(place):
             planned = _planned(place, only or [], start or [], end or [])
             executor = _executor(where, place, at_once, timeout_min)
-            walk = _Walk(planned, executor)
+            walk = _Walk(planned, executor, place)
             try:
                 walk(keep_going)
             finally:
@@ -106,7 +107,7 @@ def study(
                 executor.stop()
                 executor.collect(get_run_logger().info)
                 lockfile.order(place, list(planned.found))
-            _send_tracking(place)
+            _send_tracking(place, walk.sender)
             _show_results(place, {planned.found[address].stage for address in walk.done})
     except StudyError as error:
         return Failed(message=str(error))  # said without a traceback
@@ -139,7 +140,7 @@ def _planned(place: Path, only: list[str], start: list[str], end: list[str]) -> 
 class _Walk:
     """One walk over the graph: what is done, what failed, and the progress bar in Prefect."""
 
-    def __init__(self, planned: plan.Plan, executor: Executor) -> None:
+    def __init__(self, planned: plan.Plan, executor: Executor, place: Path) -> None:
         self.found = planned.found
         self.why = planned.why
         self.needs = {
@@ -148,6 +149,8 @@ class _Walk:
             if address in planned.chosen
         }
         self.executor = executor
+        self.place = place
+        self.sender: subprocess.Popen[str] | None = None
         self.done: list[str] = []
         self.failed: dict[str, str] = {}
         self.futures: dict[str, PrefectFuture[Any]] = {}
@@ -171,6 +174,9 @@ class _Walk:
                 address = ready.pop(0)
                 running.add(address)
                 self._start(address, len(running) + len(ready), ended)
+                if len(self.futures) == len(self.needs):
+                    # The report takes as long as sending, and records nothing itself.
+                    self.sender = _sender(self.place)
             if not running:
                 break
             try:
@@ -335,18 +341,20 @@ def _unfinished_tasks(client: SyncPrefectClient, run: UUID) -> list[UUID]:
     return found
 
 
-def _send_tracking(place: Path) -> None:
-    """Send to MLflow what the stages queued: once, in a process of its own."""
+def _sender(place: Path) -> subprocess.Popen[str] | None:
+    """A process that sends to MLflow what the stages queued, if there is anything."""
     if not any((place / "runs/tracking/queue").glob("*.json")):
-        return
-    sent = subprocess.run(
-        [sys.executable, "-m", "flows", "sync-tracking"],
-        cwd=place,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    get_run_logger().info((sent.stdout + sent.stderr).strip())
+        return None
+    return supervised([sys.executable, "-m", "flows", "sync-tracking"], cwd=place, env=os.environ)
+
+
+def _send_tracking(place: Path, early: subprocess.Popen[str] | None) -> None:
+    """See to it that all is sent: by the sender that was started early, and what came since."""
+    for sender in (early, None):
+        if sender := sender or _sender(place):
+            assert sender.stdout is not None
+            get_run_logger().info(sender.stdout.read().strip())
+            sender.wait()
 
 
 def _show_results(place: Path, stages: set[str]) -> None:

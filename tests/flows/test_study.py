@@ -98,6 +98,22 @@ def test_parallel_equals_serial(
     assert {one.state.name for one in again.values()} == {"Unchanged"}
 
 
+def test_records_are_sent_while_the_last_instance_runs(
+    fresh: Path, run: Callable[..., Any]
+) -> None:
+    queue = fresh / "runs/tracking/queue"
+    queue.mkdir(parents=True)
+    (queue / "damaged.json").write_text("{}")
+    sending = "pathlib.Path('runs/tracking/lock').exists()"
+    tell(
+        fresh,
+        "split",
+        f"for _ in range(600):\n    {sending} or time.sleep(.1)\nassert {sending}",
+    )
+    state = run(fresh, at_once=4)
+    assert state.is_completed(), state.message
+
+
 def test_a_failed_check_stops_all_or_only_what_needs_it(
     finished: Path, run: Callable[..., Any]
 ) -> None:
