@@ -79,7 +79,7 @@ def _sending(it: Round) -> bool:
     """Whether records are being sent; it imports before it sends, so that comes a little later."""
     if not any("sync-tracking" in line for line in it.processes().values()):
         return False
-    time.sleep(it.random.uniform(0, 4))
+    time.sleep(it.random.uniform(0, 2.5))
     return True
 
 
