@@ -39,7 +39,7 @@ class Plan:
         more = f", {later} more if what they read comes out different" if later else ""
         left = f"; left out, although changed: {examples(list(self.left_out))}"
         return (
-            f"{len(self.why) - later} of {len(self.chosen)} instances would run{more}"
+            f"{len(self.why) - later} of {len(self.chosen)} instances to run{more}"
             f"{left if self.left_out else ''}"
         )
 

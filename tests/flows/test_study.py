@@ -70,6 +70,7 @@ def task_runs(state: Any) -> dict[str, Any]:
 def test_parallel_equals_serial(
     fresh: Path, finished: Path, run: Callable[..., Any], dvc: Callable[..., str]
 ) -> None:
+    before = set(threading.enumerate())
     # Both estimates wait for each other: they must run at the same time.
     for mine, other in ((1, 2), (2, 1)):
         tell(
@@ -91,8 +92,10 @@ def test_parallel_equals_serial(
         runs["extract@2"].id,
         runs["affect"].id,
     }
-    for one in threading.enumerate():  # a drained one may still be leaving
-        assert "ConcurrencySlot" not in one.name or one.join(5) or not one.is_alive()
+    left = {one for one in threading.enumerate() if "ConcurrencySlot" in one.name} - before
+    for one in left:
+        one.join(5)  # a drained one may still be leaving
+        assert not one.is_alive()
     # A second walk starts no process at all.
     again = task_runs(run(fresh))
     assert {one.state.name for one in again.values()} == {"Unchanged"}
@@ -269,16 +272,14 @@ def test_a_dry_run_says_what_would_run_and_why(finished: Path) -> None:
     assert told == (
         "extract@1  modified least in params.yaml\n"
         "extract@2  modified least in params.yaml\n"
-        "2 of 3 instances would run\n"
+        "2 of 3 instances to run\n"
     )
     told, _ = eifer(finished, "run", "--dry-run", "--only", "split").communicate()
-    assert told == (
-        "0 of 1 instances would run; left out, although changed: extract@1, extract@2\n"
-    )
+    assert told == ("0 of 1 instances to run; left out, although changed: extract@1, extract@2\n")
     told, _ = eifer(finished, "run", "--dry-run").communicate()
     assert told.endswith(
         "split       after estimate@1, estimate@2\n"
-        "2 of 7 instances would run, 3 more if what they read comes out different\n"
+        "2 of 7 instances to run, 3 more if what they read comes out different\n"
     )
     for folder, words, said in (
         (finished, ["--only", "extrat"], "did you mean 'extract'?"),
