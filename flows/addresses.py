@@ -1,13 +1,33 @@
-"""Addresses of servers: tried, and shown and stored without a password that they may hold."""
+"""Addresses of servers: found, tried, and shown without a password that they may hold."""
 
 from __future__ import annotations
 
 import os
+import socket
+import urllib.request
 from urllib.parse import urlsplit
 
 import httpx
 
 from eifer.errors import StudyError
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port of this machine that is free now; another process may still be faster."""
+    with socket.socket() as one:
+        one.bind((LOOPBACK, 0))
+        return int(one.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    """Whether a server says there that it is well, within 5 s."""
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def without_password(address: str) -> str:

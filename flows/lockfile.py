@@ -129,8 +129,8 @@ def order(study: Path, wanted: Sequence[str]) -> None:
             return
         known = [name for name in wanted if name in read[1]]
         # What the graph no longer has stays where it is, as DVC leaves it.
-        sorted_, ours = iter(known), set(known)
-        ordered = [next(sorted_) if name in ours else name for name in read[1]]
+        following, ours = iter(known), set(known)
+        ordered = [next(following) if name in ours else name for name in read[1]]
         if ordered != list(read[1]):
             entries = _entries(read[0])
             _write(study / LOCK, read[0], {name: entries[name] for name in ordered})

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import atexit
 import os
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from eifer.errors import StudyError
 from flows import services
-from flows.addresses import try_prefect
+from flows.addresses import answers, free_port, try_prefect
 from flows.executors.supervise import supervised
 from stages._runtime.privacy import no_telemetry
 
@@ -53,7 +51,7 @@ def serve(study: Path) -> Callable[[], None]:
         return lambda: None
     # Ours does not come back once it is gone: give up after 6 s, not after a minute for each call.
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
-    port = _free_port()
+    port = free_port()
     said = home / "server.log"
     with said.open("w") as log:
         server = supervised(
@@ -81,17 +79,8 @@ def _stop(server: subprocess.Popen[str]) -> None:
 def _wait(server: subprocess.Popen[str], url: str, said: Path) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while server.poll() is None and time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.1)
+        if answers(url):
+            return
+        time.sleep(0.1)
     last = "\n".join(said.read_text().splitlines()[-5:])
     raise StudyError(f"no Prefect server came up ({said}):\n{last}")
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port

@@ -16,7 +16,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -28,7 +27,7 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 
 from eifer.errors import StudyError
-from flows.addresses import try_prefect, without_password
+from flows.addresses import LOOPBACK, answers, free_port, try_prefect, without_password
 from flows.executors.local import MARK, kill_left_over
 from flows.executors.supervise import supervised
 from flows.graph import ROOT
@@ -38,7 +37,6 @@ from stages._runtime.privacy import no_telemetry
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
-LOOPBACK = "127.0.0.1"
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
 POOLS = ("local", "gpu")
 HOME = Path("runs/services")
@@ -175,7 +173,7 @@ def _write_accounts(study: Path) -> None:
 
 
 def _worker() -> Service:
-    port = _port(None, 0, "")
+    port = free_port()
     command = _python("prefect", "worker", "start", "--pool", POOLS[0], "--type", "process")
     # One study at a time in one folder.
     command += ["--limit", "1", "--with-healthcheck"]
@@ -267,7 +265,7 @@ def _start(study: Path, services: Sequence[Service]) -> None:
         _spawn(study, service)
     for service in services:
         deadline = time.monotonic() + START_S
-        while not (_listens(service) and _well(service.health)):
+        while not (_listens(service) and answers(service.health)):
             if service.process is None or service.process.poll() is not None:
                 raise StudyError(f"{service.name} did not start:\n{_last_words(study, service)}")
             if time.monotonic() > deadline:
@@ -360,14 +358,6 @@ def _listens(service: Service) -> bool:
             if connection.status == psutil.CONN_LISTEN
         )
     return False
-
-
-def _well(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5):
-            return True
-    except OSError:
-        return False
 
 
 def _port(wanted: int | None, usual: int, option: str) -> int:

@@ -53,7 +53,7 @@ from eifer.errors import StudyError
 from flows import lockfile, plan
 from flows.addresses import without_password
 from flows.executors import Executor, StageFailed
-from flows.executors.local import LocalExecutor, alive, myself
+from flows.executors.local import QUEUE, LocalExecutor, alive, myself
 from flows.executors.supervise import supervised
 from flows.instances import Instance, refuse_elsewhere
 
@@ -343,7 +343,7 @@ def _unfinished_tasks(client: SyncPrefectClient, run: UUID) -> list[UUID]:
 
 def _sender(place: Path) -> subprocess.Popen[str] | None:
     """A process that sends to MLflow what the stages queued, if there is anything."""
-    if not any((place / "runs/tracking/queue").glob("*.json")):
+    if not any((place / QUEUE).glob("*.json")):
         return None
     return supervised([sys.executable, "-m", "flows", "sync-tracking"], cwd=place, env=os.environ)
 

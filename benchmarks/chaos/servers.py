@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from flows.addresses import answers, free_port
 from flows.executors.supervise import supervised
 
 PATIENCE_S = 900.0
@@ -21,7 +20,7 @@ class Servers:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.prefect_url, self.mlflow_url = (f"http://127.0.0.1:{_free_port()}" for _ in range(2))
+        self.prefect_url, self.mlflow_url = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
         words = ["server", "start"]
         self.prefect = self._start("prefect", self.prefect_url + "/api/health", words, {})
         self.mlflow = self._start_mlflow()
@@ -47,7 +46,7 @@ class Servers:
                 to=log,
             )
         deadline = time.monotonic() + PATIENCE_S
-        while not _answers(health):
+        while not answers(health):
             if server.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"no {tool} server came up: see {self.home}/{tool}.log")
             time.sleep(0.2)
@@ -63,17 +62,3 @@ class Servers:
         for one in (self.prefect, self.mlflow):
             one.terminate()
             one.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=5):
-            return True
-    except OSError:
-        return False

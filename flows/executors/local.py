@@ -29,6 +29,8 @@ from stages._runtime.machine import Machine
 LOCKS = Path("runs/flow/locks")
 MARK = "EIFER_INSTANCE"
 """In the environment of every process of an instance, so that a lost one is found."""
+QUEUE = Path("runs/tracking/queue")
+"""Where instances leave their records for MLflow: sent once, without their importing it."""
 SAID = 40
 """Lines of a stage's output that are kept to say why it failed."""
 # Not DVC's warning that it freed a killed process's file, also in an "RWLock-file".

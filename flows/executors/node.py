@@ -28,7 +28,7 @@ from pydantic import BaseModel, Field
 from eifer.errors import StudyError
 from flows import snapshot
 from flows.executors import Log, StageFailed
-from flows.executors.local import LocalExecutor
+from flows.executors.local import QUEUE, LocalExecutor
 from flows.instances import Instance
 
 GPU = "gpu"
@@ -45,7 +45,6 @@ PROVENANCE = "eifer-provenance"
 EXECUTED = "executed: "
 RUNNING = re.compile(r"Running stage '(.+)':$")
 RECORDS = Path("runs/provenance")
-QUEUE = Path("runs/tracking/queue")
 FULL = os.strerror(errno.ENOSPC)
 
 

@@ -60,7 +60,7 @@ LATE_S = 60.0
 START_S = 120.0
 """A process worker that took an instance has started it after 3 to 10 s, or was killed.
 
-Heartbeats begin with the run, so that no automation notices.
+The server's own watch (heartbeats.py) knows nothing of how busy a worker is, and waits longer.
 """
 
 

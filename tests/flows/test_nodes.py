@@ -248,7 +248,8 @@ class TestTransport:
     def test_records_for_mlflow_are_sent_or_said_to_wait(
         self, study: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from flows.executors.node import QUEUE, Clone, Origin
+        from flows.executors.local import QUEUE
+        from flows.executors.node import Clone, Origin
 
         monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
         (study / QUEUE).mkdir(parents=True)
