@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from eifer import metrics
+from eifer import inputs, metrics
 from eifer.errors import InputError, Problem
 from eifer.tables.evaluation import (
     HALF,
@@ -88,7 +88,12 @@ def predict(
     if len(crops) != len(names):
         where = f"{len(crops)} crops for {len(names)} items of {model.task}"
         raise InputError("predict", [Problem("crops do not match", where, "give one an item")])
-    scores = np.asarray(score(crops), dtype=np.float64)
+    try:
+        scores = inputs.numbers(score(crops))
+    except (TypeError, ValueError, OverflowError) as error:
+        where = f"{model}: {error}"
+        problem = Problem("scores that are no numbers", where, "give a float an item")
+        raise InputError("predict", [problem]) from None
     if scores.shape != (len(names),):
         where = f"{model}: scores of shape {scores.shape} for {len(names)} items"
         raise InputError("predict", [Problem("scores do not match", where, "give one an item")])

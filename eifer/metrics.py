@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import numpy as np
-import numpy.typing as npt
 
-from eifer.errors import DesignError, InputError, Problem
-
-Floats = npt.NDArray[np.float64]
+from eifer.errors import DesignError
+from eifer.inputs import Floats, columns, offending, refuse
 
 ECE_BINS = 10
 
@@ -59,8 +58,10 @@ def binary(y_true: object, score: object, threshold: float) -> dict[str, float]:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     y, scores = _read(y_true, score)
-    if not 0 <= threshold <= 1:
-        raise DesignError(f"metrics: the threshold is {threshold}; it must lie between 0 and 1")
+    if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
+        raise DesignError(
+            f"metrics: the threshold is {threshold!r:.40}; it must lie between 0 and 1"
+        )
     if not 0 < y.sum() < len(y):
         raise DesignError(
             f"metrics: {int(y.sum())} of {len(y)} items are of class 1; both classes are needed"
@@ -86,27 +87,13 @@ def binary(y_true: object, score: object, threshold: float) -> dict[str, float]:
 
 
 def _read(y_true: object, score: object) -> tuple[Floats, Floats]:
-    try:
-        y, scores = np.asarray(y_true, dtype=float), np.asarray(score, dtype=float)
-    except (TypeError, ValueError) as error:
-        problem = Problem(
-            "not numbers", str(error), "give arrays of numbers without missing values"
-        )
-        raise InputError("metrics", [problem]) from error
-    if y.ndim != 1 or y.shape != scores.shape:
-        where = f"y_true has shape {y.shape}, score {scores.shape}"
-        problem = Problem("different shapes", where, "give one label and one score an item")
-        raise InputError("metrics", [problem])
-    bad_score = ~((scores >= 0) & (scores <= 1))
-    problems = [
-        Problem("label that is not 0 or 1", f"y_true[{i}] = {y[i]:g}", "code the classes 0 and 1")
-        for i in np.flatnonzero((y != 0) & (y != 1))
-    ] + [
-        Problem("score outside 0..1", f"score[{i}] = {scores[i]:g}", "give scores from 0 to 1")
-        for i in np.flatnonzero(bad_score)
-    ]
-    if problems:
-        raise InputError("metrics", problems)
+    y, scores = columns("metrics", y_true=y_true, score=score)
+    unclear, outside = (y != 0) & (y != 1), ~((scores >= 0) & (scores <= 1))
+    refuse(
+        "metrics",
+        offending("y_true", y, unclear, "label that is not 0 or 1", "code the classes 0 and 1")
+        + offending("score", scores, outside, "score outside 0..1", "give scores from 0 to 1"),
+    )
     return y, scores
 
 

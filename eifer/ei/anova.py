@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ import pandas as pd
 from scipy import special
 
 from eifer.errors import DesignError, examples
+from eifer.inputs import LARGEST, immense, numbers
+from eifer.inputs import labels as read_labels
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
@@ -29,7 +31,10 @@ Labels = Sequence[object] | npt.NDArray[Any] | pd.Series | pd.Index
 """One label a row."""
 
 PERFECT = 1e-12
-"""A residual sum of squares below this share of |y|^2 is round-off: F would be noise over noise."""
+"""A residual sum of squares below this share of the whole is round-off: F would be noise over
+noise."""
+LAST_DIGITS = 1e-28
+"""So is one below this share of |y|^2: a value's last digits, a few 1e-16 of it, squared."""
 
 TERMS = ("group", "emotion", "interaction")
 
@@ -111,12 +116,12 @@ def type3(values: npt.ArrayLike, group: Labels, emotion: Labels) -> Anova:
     -------
     Anova
         Not estimable with an empty cell, one level only, no residual degrees of freedom,
-        or a constant or perfectly fitted variable (RSS <= 1e-12 |y|^2).
+        or a constant or perfectly fitted variable (its residual is `round_off`).
 
     Raises
     ------
     DesignError
-        If lengths differ, a factor is missing, or a value is infinite.
+        If lengths differ, a factor is missing, or a value is infinite or no number.
 
     Notes
     -----
@@ -135,7 +140,7 @@ def type3(values: npt.ArrayLike, group: Labels, emotion: Labels) -> Anova:
         blocks = _blocks(g_codes, e_codes, len(g.levels), len(e.levels))
         pairs = [_project(y, blocks, term) for term in (1, 2, 3)]
         residual = pairs[-1][1]
-        reason = _no_error(y, residual)[0]
+        reason = _no_error(y, residual, round_off(y, y - y.mean(axis=0)))[0]
     if reason is None:
         sum_sq[:] = [*(ss[0] for ss, _ in pairs), residual[0]]
         df[:3] = [block.shape[1] for block in blocks[1:]]
@@ -175,7 +180,8 @@ def interactions(y: Floats, g: Factor, e: Factor) -> Interactions:
         blocks = _blocks(g_codes, e_codes, len(g.levels), len(e.levels))
         sum_sq[columns], error[columns] = _project(block, blocks, 3)
         df2[columns] = len(block) - len(g.levels) * len(e.levels)
-        for column, why in zip(columns, _no_error(block, error[columns]), strict=True):
+        limits = round_off(block, block - block.mean(axis=0))
+        for column, why in zip(columns, _no_error(block, error[columns], limits), strict=True):
             reasons[column] = why
     df1 = (len(g.levels) - 1) * (len(e.levels) - 1)
     return _judged(sum_sq, error, df1, df2, reasons)
@@ -207,7 +213,7 @@ def mixed_interaction(
     ------
     DesignError
         If a participant has two rows in one emotion or two groups, lengths differ, a
-        factor is missing, or a value is infinite.
+        factor is missing, or a value is infinite or no number.
 
     Notes
     -----
@@ -283,7 +289,8 @@ def split_plot(profiles: Floats, g: Factor) -> tuple[Interactions, Floats]:
         error[columns] = (residual**2).sum(axis=(0, 1))
         df2[columns] = (b - 1) * (len(z) - a)
         known = profiles[used][:, :, columns].reshape(-1, len(columns))
-        for column, why in zip(columns, _no_error(known, error[columns]), strict=True):
+        limits = round_off(known, z.reshape(-1, len(columns)))
+        for column, why in zip(columns, _no_error(known, error[columns], limits), strict=True):
             reasons[column] = why
         # The scale of the covariance cancels in epsilon.
         covariance = np.einsum("pcv,pdv->vcd", residual, residual)
@@ -333,21 +340,45 @@ def within_person(profiles: Floats) -> Floats:
     return np.einsum("pev,ec->pcv", profiles - profiles.mean(axis=1, keepdims=True), basis)
 
 
+def round_off(values: Floats, centred: Floats) -> Floats:
+    """The sum of squares of each column of ``values`` that is only arithmetic.
+
+    ``centred`` are the values without the means that the model takes off anyhow: a large mean
+    costs the last digits of a small spread, not the spread. Missing values count for nothing.
+    """
+    axes = tuple(range(values.ndim - 1))
+    whole, spread = (np.nansum(part**2, axis=axes) for part in (values, centred))
+    limits: Floats = PERFECT * spread + LAST_DIGITS * whole
+    return limits
+
+
 def matrix(values: npt.ArrayLike) -> Floats:
     """``values`` as a float matrix of shape (rows, variables), missing as NaN.
 
     Raises
     ------
     DesignError
-        If a value is infinite.
+        If they are no table of numbers, or a value is infinite or too large to be squared.
     """
-    table = pd.DataFrame(cast("Any", values))
-    y = table.to_numpy(dtype=np.float64, na_value=np.nan)
-    infinite = np.isinf(y)
-    if infinite.any():
-        places = [f"row {row} of {table.columns[col]}" for row, col in np.argwhere(infinite)]
+    try:
+        if isinstance(values, pd.DataFrame):
+            columns = [numbers(values.iloc[:, place]) for place in range(values.shape[1])]
+            y = np.column_stack([np.empty((len(values), 0)), *columns])
+        else:
+            y = numbers(values)
+            y = y[:, None] if y.ndim == 1 else y
+        if y.ndim != 2:
+            raise ValueError(f"an array of {y.ndim} dimensions")
+    except (TypeError, ValueError, OverflowError) as error:
         raise DesignError(
-            f"{len(places)} values are infinite ({examples(places)}): "
+            f"the variables are no table of numbers ({error}): give a column a variable"
+        ) from None
+    names = getattr(values, "columns", range(y.shape[1]))
+    infinite = immense(y)
+    if infinite.any():
+        places = [f"row {row} of {names[col]}" for row, col in np.argwhere(infinite)]
+        raise DesignError(
+            f"{len(places)} values are infinite or beyond {LARGEST:g} ({examples(places)}): "
             "make them missing where the variable could not be computed"
         )
     return y
@@ -359,9 +390,12 @@ def factor(name: str, labels: Labels, n: int) -> Factor:
     Raises
     ------
     DesignError
-        If there are not ``n`` of them, or some are missing.
+        If there are not ``n`` of them, some are missing, or they are of several kinds.
     """
-    series = pd.Series(np.asarray(labels), dtype=object)
+    try:
+        series = read_labels(labels).astype(object)
+    except (TypeError, ValueError) as error:
+        raise DesignError(f"{name} is no list of labels of one kind ({error})") from None
     if len(series) != n:
         raise DesignError(f"{name} has {len(series)} entries for {n} rows of values")
     missing = np.flatnonzero(series.isna())
@@ -428,10 +462,10 @@ def _no_split_plot(codes: Ints, groups: Sequence[str], n_people: int, b: int) ->
     return None
 
 
-def _no_error(y: Floats, residual: Floats) -> list[str | None]:
+def _no_error(y: Floats, residual: Floats, limits: Floats) -> list[str | None]:
     """For each column why its residual is no measure of error, or None."""
-    perfect = residual <= PERFECT * (y**2).sum(axis=0)
-    constant = np.ptp(y, axis=0) == 0
+    perfect = residual <= limits
+    constant = ((y - y.mean(axis=0)) ** 2).sum(axis=0) <= LAST_DIGITS * (y**2).sum(axis=0)
     return [
         None if not bad else "constant" if same else "fitted perfectly: the residual is round-off"
         for bad, same in zip(perfect, constant, strict=True)

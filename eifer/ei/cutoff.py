@@ -21,7 +21,6 @@ from annotated_types import Ge, Le
 from scipy import special
 
 from eifer.ei.anova import (
-    PERFECT,
     Bools,
     Factor,
     Floats,
@@ -31,11 +30,13 @@ from eifer.ei.anova import (
     factor,
     interactions,
     matrix,
+    round_off,
     split_plot,
     to_profiles,
     within_person,
 )
 from eifer.errors import DesignError, did_you_mean, examples
+from eifer.inputs import numbers
 from eifer.ranges import Count, Number, Part, Share
 from eifer.seeding import generator
 from eifer.tables.attrition import ATTRITION
@@ -56,7 +57,7 @@ class Scan:
 
     ``table`` is CUTOFF_SCAN, ``tests`` CUTOFF_TESTS; ``cutoff`` the one chosen and
     ``n_significant`` its count. ``p`` = (1 + #{max* >= n_significant}) / (1 + permutations),
-    NaN without permutations; ``maxima`` are the max*, in the order drawn. ``attrition``
+    None without permutations; ``maxima`` are the max*, in the order drawn. ``attrition``
     lists participants the tests could not use.
     """
 
@@ -65,9 +66,19 @@ class Scan:
     tests: pd.DataFrame
     cutoff: int
     n_significant: int
-    p: float
+    p: float | None
     maxima: npt.NDArray[np.int64]
     attrition: pd.DataFrame
+
+    @property
+    def by_chance(self) -> str:
+        """How often a scan finds as much without anything to find, in words."""
+        if self.p is None:
+            return "how large a count chance finds was not asked (no permutations)"
+        return (
+            "with EI scores permuted over participants, a count as large comes up with p = "
+            f"{self.p:.3f}"
+        )
 
 
 @dataclass(frozen=True)
@@ -184,9 +195,10 @@ def scan(
     """
     _check(cutoffs, model, alpha, max_imbalance_share, permutations)
     y = matrix(values)
-    if len(participant) != len(y):
-        raise DesignError(f"participant has {len(participant)} entries for {len(y)} recordings")
+    who = factor("participant", participant, len(y))
+    participant = [who.levels[code] for code in who.codes]
     names = list(map(str, getattr(values, "columns", range(y.shape[1]))))
+    _refuse_twice("variable", names)
     people, score = _scored(scores, participant)
     steps = np.unique(np.asarray(cutoffs, dtype=np.int64))
     kind: type[_Between | _Mixed] = _Between if model == "between" else _Mixed
@@ -227,7 +239,7 @@ def scan(
         tests=CUTOFF_TESTS.conform(tests),
         cutoff=int(steps[chosen]),
         n_significant=count,
-        p=float((1 + (maxima >= count).sum()) / (1 + permutations)) if permutations else np.nan,
+        p=float((1 + (maxima >= count).sum()) / (1 + permutations)) if permutations else None,
         maxima=maxima,
         attrition=ATTRITION.frame(list(_left_out(tester, people, names, participant))),
     )
@@ -265,7 +277,8 @@ class _Between:
         self.n_levels, codes = len(self.emotion.levels), self.emotion.codes
         self.width = self.n_levels * self.n_variables
         known = ~np.isnan(y)
-        self.round_off = PERFECT * np.nansum(y**2, axis=0)
+        with np.errstate(invalid="ignore"):
+            self.round_off = round_off(y, y - np.nansum(y, axis=0) / known.sum(axis=0))
         self.counts = self._by_cell(known.astype(float), codes)
         self.n = self.counts.sum(axis=0)
         with np.errstate(invalid="ignore"):
@@ -326,8 +339,10 @@ class _Mixed:
         self.partial = np.where(self.complete, 0, known.sum(axis=1))
         inside = self.complete[:, None, :]
         self.n = self.complete.sum(axis=0)
-        self.round_off = PERFECT * np.where(inside, self.profiles**2, 0.0).sum(axis=(0, 1))
         z = within_person(self.profiles)
+        self.round_off = round_off(
+            np.where(inside, self.profiles, np.nan), np.where(inside, z, np.nan)
+        )
         with np.errstate(invalid="ignore"):
             means = np.where(inside, z, 0.0).sum(axis=0) / self.n
         self.z = np.where(inside, z - means, 0.0)
@@ -465,9 +480,15 @@ def _scored(
     scores: Mapping[str, float] | pd.Series, participant: Labels
 ) -> tuple[npt.NDArray[np.str_], Floats]:
     """Participants in order of name, and their scores."""
-    series = pd.Series(dict(scores), dtype=float)
-    series.index = series.index.astype(str)
-    series = series.sort_index()
+    given = scores if isinstance(scores, pd.Series) else pd.Series(dict(scores), dtype=object)
+    try:
+        series = pd.Series(numbers(given), index=given.index.astype(str)).sort_index()
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DesignError(f"the EI scores are no numbers ({error})") from None
+    _refuse_twice("participant", list(series.index))
+    infinite = list(series.index[np.isinf(series)])
+    if infinite:
+        raise DesignError(f"{len(infinite)} EI scores are infinite ({examples(infinite)})")
     unscored = sorted(set(map(str, participant)) - set(series.index[series.notna()]))
     unscored += [name for name in series.index[series.isna()] if name not in unscored]
     if unscored:
@@ -476,6 +497,13 @@ def _scored(
             "to exclude them, or add their answers"
         )
     return np.array(series.index, dtype=np.str_), np.array(series, dtype=np.float64)
+
+
+def _refuse_twice(what: str, names: Sequence[str]) -> None:
+    """Ids that are written alike would be taken for one."""
+    again = sorted({name for name in names if names.count(name) > 1})
+    if again:
+        raise DesignError(f"{len(again)} {what}s stand twice ({examples(again)}): keep one of each")
 
 
 def _check(
@@ -489,8 +517,11 @@ def _check(
     if model not in get_args(Model):
         hint = did_you_mean(model, get_args(Model))
         wrong.append(f"model is {model!r}, not one of {', '.join(get_args(Model))}{hint}")
-    steps = np.asarray(cutoffs, dtype=float)
-    if steps.size == 0 or (steps != np.floor(steps)).any():
+    try:
+        steps = numbers(cutoffs)
+    except (TypeError, ValueError, OverflowError):
+        steps = np.full(1, np.nan)
+    if steps.size == 0 or not ((abs(steps) < 2**31) & (steps == np.floor(steps))).all():
         wrong.append("cutoffs must be whole numbers, at least one")
     if not 0 < alpha < 1:
         wrong.append(f"alpha is {alpha}, not between 0 and 1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from eifer.errors import DesignError
+from eifer.errors import DesignError, examples
 from eifer.tables.ei import EI_SCORES
 from eifer.vocabulary import Group
 
@@ -25,8 +25,15 @@ def assign(scores: pd.DataFrame, cutoff: int, *, min_per_group: int) -> pd.DataF
     Raises
     ------
     DesignError
-        If a group is smaller than that.
+        If a group is smaller than that, a score is missing, or a participant stands twice.
     """
+    bad = scores["ei_score"].isna() | scores["participant_id"].duplicated(keep=False)
+    if bad.any():
+        who = list(dict.fromkeys(scores.loc[bad, "participant_id"]))
+        raise DesignError(
+            f"{len(who)} participants have no score, or several ({examples(who)}): "
+            "score the assessment again from its items"
+        )
     group = np.where(scores["ei_score"] > cutoff, Group.HIGH, Group.LOW)
     n_high, n_low = ((group == side).sum() for side in (Group.HIGH, Group.LOW))
     if min(n_high, n_low) < min_per_group:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from eifer.errors import InputError, Problem
@@ -38,7 +39,10 @@ def scores(items: pd.DataFrame) -> pd.DataFrame:
         is neither right nor wrong. A partial assessment is not scaled up: it would be
         another instrument's score.
     """
+    nobody = np.flatnonzero(items["participant_id"].isna())
     problems = [
+        Problem("answer of nobody", f"row {row}", "say whose answer it is") for row in nobody
+    ] + [
         problem
         for participant, own in items.groupby("participant_id", sort=True)
         for problem in _problems(str(participant), own)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from eifer.errors import DesignError
-from eifer.statistics.estimability import not_estimable
-from eifer.statistics.inputs import Floats, columns, offending, refuse
+from eifer.inputs import Floats, columns, offending, refuse
+from eifer.statistics.estimability import negligible, not_estimable
 
 Ints = npt.NDArray[np.int64]
 
@@ -62,8 +62,9 @@ def delong(y_true: object, score_a: object, score_b: object) -> DeLong:
     Returns
     -------
     DeLong
-        Where se is 0: z = 0 and p = 1 if delta is 0 too, else z is infinite and p = 0.
-        Not estimable where a class has a single item (its variance is undefined).
+        Where se and delta are 0, as for the same ranks: z = 0 and p = 1. Not estimable where a
+        class has a single item (its variance is undefined), or where se alone is 0 (no item tells
+        how much the difference varies); the areas, delta and se are given there all the same.
 
     Raises
     ------
@@ -102,17 +103,21 @@ def delong(y_true: object, score_a: object, score_b: object) -> DeLong:
     delta = (int(a[0].sum()) - int(b[0].sum())) / (2 * m * n)
     # The variance of the difference: S11 + S22 - 2 S12 without its cancellation.
     se = math.sqrt(_covariance(difference, difference))
-    certain = math.copysign(math.inf, delta) if delta else 0.0
-    z = delta / se if se > 0 else certain
+    known = {
+        "auc_a": int(a[0].sum()) / (2 * m * n),
+        "auc_b": int(b[0].sum()) / (2 * m * n),
+        "var_a": _covariance(a, a),
+        "var_b": _covariance(b, b),
+        "cov": _covariance(a, b),
+        "delta": delta,
+        "se": se,
+    }
+    if negligible(se) and delta:
+        return not_estimable(DeLong, "every item shows the same difference: its SE is 0", **known)
+    z = delta / se if delta else 0.0
     half = float(ndtri(0.975)) * se
     return DeLong(
-        auc_a=int(a[0].sum()) / (2 * m * n),
-        auc_b=int(b[0].sum()) / (2 * m * n),
-        var_a=_covariance(a, a),
-        var_b=_covariance(b, b),
-        cov=_covariance(a, b),
-        delta=delta,
-        se=se,
+        **known,
         ci_low=delta - half,
         ci_high=delta + half,
         z=z,

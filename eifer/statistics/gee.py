@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -14,14 +14,16 @@ import pandas as pd
 from scipy.special import expit, ndtr, ndtri, stdtr, stdtrit
 
 from eifer.errors import DesignError, InputError, Problem, did_you_mean
-from eifer.statistics.inputs import Floats, refuse
+from eifer.inputs import Floats, labels, refuse
+from eifer.statistics.estimability import negligible
 
 Cluster = Literal["item_id", "participant_id"]
 SmallSample = Literal["mancl-derouen", "kauermann-carroll"]
 Ints = npt.NDArray[np.intp]
 
-ROUND_OFF = 1e-9
-"""A robust standard error (of a log odds ratio) below this is 0 but for the arithmetic."""
+LEAST_SPREAD = 0.8
+"""How small the robust standard error may be beside the one under no difference; see `_carried`.
+Chosen by simulation (docs/calibration.md)."""
 COLUMNS = ["coef", "se", "odds_ratio", "ci_low", "ci_high", "statistic", "df", "p"]
 POWERS: Mapping[str, float] = {"mancl-derouen": 1.0, "kauermann-carroll": 0.5}
 """A cluster's residuals are multiplied by (I - H)^-power."""
@@ -33,15 +35,18 @@ class GeeOddsRatios:
 
     ``table`` is indexed by the other groups: coef (log odds ratio), its robust se, odds_ratio,
     ci_low and ci_high (95 %, of the odds ratio), statistic, df (infinite for z), p; a row is
-    missing where its group is not estimable, and ``reasons`` says why by group. ``alpha`` is the
-    exchangeable correlation. ``estimable`` where every group is.
+    missing where its group is not estimable, and ``reasons`` says why by group. ``carriers``
+    counts by group the clusters in which it is not right as often as the reference: they alone
+    tell the two apart. ``alpha`` is the exchangeable correlation. ``estimable`` where every group
+    is.
     """
 
     table: pd.DataFrame
     alpha: float
     n_rows: int
     n_clusters: int
-    reasons: Mapping[str, str]
+    carriers: Mapping[Hashable, int]
+    reasons: Mapping[Hashable, str]
     estimable: bool
     reason: str | None
 
@@ -49,7 +54,7 @@ class GeeOddsRatios:
 def gee_odds_ratios(
     table: pd.DataFrame,
     cluster: Cluster = "item_id",
-    reference: str = "High",
+    reference: Hashable = "High",
     small_sample: SmallSample | None = None,
 ) -> GeeOddsRatios:
     """Fit correct ~ group + C(repetition) by GEE: binomial, logit, exchangeable correlation.
@@ -69,7 +74,7 @@ def gee_odds_ratios(
         the cluster. Rows may stand in any order and some may be absent; other columns are not
         read, but for item_id and participant_id, which find duplicate rows.
     cluster : {"item_id", "participant_id"}
-    reference : str
+    reference : str or number
         The training group the others are compared with.
     small_sample : {"mancl-derouen", "kauermann-carroll"}, optional
         Residuals of a cluster times (I - H_i)^-1 or (I - H_i)^-1/2, and t with clusters - 1
@@ -79,15 +84,17 @@ def gee_odds_ratios(
     -------
     GeeOddsRatios
         A group that is always right or always wrong has an infinite odds ratio: it is found
-        before fitting, its row is missing, and the others are estimated without its rows. Nothing
-        is estimable where that holds for the reference or a repetition, where groups and
-        repetitions together tell right from wrong, where one cluster alone determines a
-        coefficient, or without convergence.
+        before fitting, its row is missing, and the others are estimated without its rows. A group
+        whose difference from the reference sits in few clusters is not estimable either: there
+        the robust standard error is far too small (`_carried`). Nothing is estimable where the
+        reference or a repetition is always right or wrong, where groups and repetitions together
+        tell right from wrong, where one cluster alone determines a coefficient, or without
+        convergence.
 
     Raises
     ------
     InputError
-        Missing columns or values, correct not 0 or 1, duplicate rows.
+        Missing columns or values, correct not 0 or 1, labels of several kinds, duplicate rows.
     DesignError
         The reference or any other group is absent, fewer than two repetitions, groups with
         different repetitions, an unknown cluster or correction.
@@ -100,8 +107,11 @@ def gee_odds_ratios(
     _check(table, cluster, reference, small_sample)
     table = table.assign(correct=table["correct"].astype(float))
     others = sorted(set(table["training_group"]) - {reference})
+    found = {group: _carried(table, cluster, group, reference) for group in others}
     share = table.groupby("training_group", observed=True)["correct"].mean()
-    reasons = {group: _always(share[group], group) for group in others if share[group] in (0, 1)}
+    reasons: dict[Hashable, str] = {
+        group: _always(share[group], group) for group in others if share[group] in (0, 1)
+    }
     blocked = _always(share[reference], reference) if share[reference] in (0, 1) else None
     kept = table[~table["training_group"].isin(list(reasons))]
     fitted = [group for group in others if group not in reasons]
@@ -114,7 +124,8 @@ def gee_odds_ratios(
         np.nan, index=pd.Index(others, name="training_group"), columns=COLUMNS, dtype=float
     )
     alpha = math.nan
-    if fitted and blocked is None:
+    carried = {group: found[group][1] for group in fitted if found[group][1] is not None}
+    if len(carried) < len(fitted) and blocked is None:
         fit = _fit(kept, cluster, fitted, small_sample)
         if isinstance(fit, str):
             blocked = fit
@@ -122,25 +133,26 @@ def gee_odds_ratios(
             coef, se, alpha = fit
             df = math.inf if small_sample is None else n_clusters - 1.0
             rows.loc[fitted] = _odds_ratios(coef, se, df)
-            # Round-off over round-off can give any z: this once read OR 1.000, p = 1e-171.
-            alike = [group for group, one in zip(fitted, se, strict=True) if one < ROUND_OFF]
-            rows.loc[alike] = np.nan
-            why = "are right about the same items: nothing varies between them"
-            reasons |= {group: f"{group} and {reference} {why}" for group in alike}
-    if blocked is not None:
+            rows.loc[list(carried)] = np.nan
+    if blocked is None:
+        reasons |= carried
+    else:
         reasons |= {group: blocked for group in others if group not in reasons}
     return GeeOddsRatios(
         table=rows,
         alpha=alpha,
         n_rows=len(kept),
         n_clusters=n_clusters,
+        carriers={group: count for group, (count, _) in found.items()},
         reasons=reasons,
         estimable=not reasons,
         reason="; ".join(dict.fromkeys(reasons.values())) or None,
     )
 
 
-def _check(table: pd.DataFrame, cluster: str, reference: str, small_sample: str | None) -> None:
+def _check(
+    table: pd.DataFrame, cluster: str, reference: Hashable, small_sample: str | None
+) -> None:
     """Refuse what is not the design that the model describes."""
     subject = "gee_odds_ratios"
     if cluster not in get_args(Cluster):
@@ -162,10 +174,17 @@ def _check(table: pd.DataFrame, cluster: str, reference: str, small_sample: str 
     problems = []
     items = [name for name in ("item_id", "participant_id") if name in table.columns]
     key = ["training_group", "repetition", *items]
+    for name in [*key, "correct"]:
+        try:
+            labels(table[name])
+        except (TypeError, ValueError) as error:
+            if name != "correct" or "complex" in str(error):
+                remedy = "write all as text, or all as numbers"
+                problems.append(Problem("values of several kinds", f"{name} ({error})", remedy))
+    refuse(subject, problems)
     for name in dict.fromkeys([*needed, *items[:1]]):
         problems += _rows(table, table[name].isna(), f"missing {name}", "fill it in", key)
-    right = pd.to_numeric(table["correct"], errors="coerce")
-    unclear = ~right.isin([0, 1]) & table["correct"].notna()
+    unclear = ~table["correct"].isin([0, 1]) & table["correct"].notna()
     problems += _rows(table, unclear, "correct is not 0 or 1", "code wrong as 0, right as 1", key)
     if "item_id" in table.columns:
         again = table.duplicated(key)
@@ -175,12 +194,12 @@ def _check(table: pd.DataFrame, cluster: str, reference: str, small_sample: str 
 
     found = set(table["training_group"])
     if reference not in found:
-        hint = did_you_mean(reference, map(str, found))
+        hint = did_you_mean(str(reference), map(str, found))
         raise DesignError(f"{subject}: no row has the reference group {reference!r}{hint}")
     if len(found) < 2:
         raise DesignError(f"{subject}: {reference} is the only group; there is nothing to compare")
     levels = {
-        str(group): sorted(set(part))
+        group: sorted(set(part))
         for group, part in table.groupby("training_group", observed=True)["repetition"]
     }
     if any(part != levels[reference] for part in levels.values()):
@@ -207,8 +226,59 @@ def _rows(
     ]
 
 
-def _always(share: float, what: str) -> str:
+def _always(share: float, what: Hashable) -> str:
     return f"{what} is always {'right' if share else 'wrong'}: its odds are infinite or 0"
+
+
+def _carried(
+    table: pd.DataFrame, cluster: str, group: Hashable, reference: Hashable
+) -> tuple[int, str | None]:
+    """How many clusters tell ``group`` from ``reference``, and why that is no basis, or None.
+
+    With r_ig the right answers of group g in cluster i beyond its mean share (r_ig = y_ig - n_ig
+    p_g), the robust variance of the log odds ratio is the sum over clusters of
+    (r_i1 / (N_1 p_1 q_1) - r_i0 / (N_0 p_0 q_0))^2. A cluster that holds all errors has
+    r_i1 / N_1 q_1 = r_i0 / N_0 q_0 near the ceiling whatever the counts: it drops out, and its 4
+    errors against 2 become an odds ratio of 2 without variance. Under no difference, p = p_1 =
+    p_0, its term is (r_i1 / N_1 - r_i0 / N_0) / (p q), and it stays. The square root of the ratio
+    of the two sums, which is about 1 where many clusters err, must reach ``LEAST_SPREAD``.
+    (Guo et al. 2005, Stat. Med. 24:3479: with few clusters the score test holds its level where
+    the Wald test does not.)
+    """
+    pair = table[table["training_group"].isin([group, reference])]
+    grouped = pair.groupby([cluster, "training_group"], observed=True)["correct"]
+    answers, right = (
+        frame.unstack(fill_value=0)[[group, reference]].to_numpy(dtype=float)
+        for frame in (grouped.size(), grouped.sum())
+    )
+    total, mean = answers.sum(axis=0), right.sum(axis=0) / answers.sum(axis=0)
+    carriers = right[:, 0] * answers[:, 1] != right[:, 1] * answers[:, 0]
+    carriers |= (answers == 0).any(axis=1)
+    if ((mean == 0) | (mean == 1)).any():
+        return int(carriers.sum()), None
+    beyond = (right - answers * mean) / total
+    apart = beyond[:, 0] - beyond[:, 1]
+    if negligible(apart).all():
+        same = "differ by as much" if carriers.any() else "are right equally often"
+        return int(carriers.sum()), (
+            f"{group} and {reference} {same} in every {cluster}: nothing varies between them"
+        )
+    if carriers.sum() == 1:
+        return 1, f"only one {cluster} tells {group} from {reference}"
+    pooled = right.sum() / total.sum()
+    of_odds = beyond / (mean * (1 - mean))
+    under_none = apart / (pooled * (1 - pooled))
+    spread = float(np.linalg.norm(of_odds[:, 0] - of_odds[:, 1]) / np.linalg.norm(under_none))
+    if spread >= LEAST_SPREAD:
+        return int(carriers.sum()), None
+    rarer, word = (answers - right, "wrong") if pooled > 0.5 else (right, "right")
+    held = rarer.sum(axis=1)
+    as_if = held.sum() ** 2 / (held**2).sum()
+    return int(carriers.sum()), (
+        f"{word} answers of {group} and {reference} sit in too few {cluster}s (as if in "
+        f"{as_if:.1f} of {len(held)}): the robust standard error is {spread:.2f} of its size under "
+        "no difference"
+    )
 
 
 def _design(table: pd.DataFrame, others: Sequence[str]) -> Floats:

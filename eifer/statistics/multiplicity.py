@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from eifer.errors import Problem
-from eifer.statistics.inputs import Floats, p_values, refuse
+from eifer.inputs import Floats, names, p_values, refuse
 
 
 def benjamini_hochberg(p: object, family: object = None) -> Floats:
@@ -38,19 +38,15 @@ def benjamini_hochberg(p: object, family: object = None) -> Floats:
     Benjamini & Hochberg 1995, J. R. Stat. Soc. B 57:289.
     """
     values = p_values("benjamini_hochberg", p)
-    names = pd.Series(np.zeros(len(values)) if family is None else list(family))  # type: ignore[call-overload]
-    problems = []
-    if len(names) != len(values):
-        where = f"p has {len(values)}, family has {len(names)}"
-        problems.append(Problem("different lengths", where, "name one family for each p-value"))
-    problems += [
-        Problem("test without a family", f"family[{index}]", "name the family of every test")
-        for index in np.flatnonzero(names.isna())
-    ]
-    refuse("benjamini_hochberg", problems)
+    given = np.zeros(len(values)) if family is None else family
+    of_test = names("benjamini_hochberg", "family", given, "name the family of every test")
+    if len(of_test) != len(values):
+        where = f"p has {len(values)}, family has {len(of_test)}"
+        problem = Problem("different lengths", where, "name one family for each p-value")
+        refuse("benjamini_hochberg", [problem])
 
     q = np.full(len(values), np.nan)
-    codes, labels = pd.factorize(names)
+    codes, labels = pd.factorize(of_test)
     for code in range(len(labels)):
         rows = np.flatnonzero(codes == code)
         rows = rows[~np.isnan(values[rows])]

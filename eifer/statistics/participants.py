@@ -7,7 +7,7 @@ repetitions. `t_paired`, `sign_flip` and `tost_paired` test it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from eifer.errors import DesignError, Problem
-from eifer.statistics.inputs import Floats, columns, offending, refuse
+from eifer.inputs import Floats, columns, names, numbers, offending, refuse
 
 Ints = npt.NDArray[np.intp]
 
@@ -87,25 +87,29 @@ def participant_deltas(
     Hanley & McNeil 1982, Radiology 143:29 (AUC as a share of pairs); Senn, Stevens & Chaturvedi
     2000, Stat. Med. 19:861 (a summary measure for each person).
     """
-    codes, names, y, a, b = _read("participant_deltas", participant, y_true, score_a, score_b)
-    n_items = np.bincount(codes, minlength=len(names))
-    n_positive = np.bincount(codes, weights=y, minlength=len(names)).astype(np.intp)
-    auc_a, auc_b = _aucs(codes, y, a, len(names)), _aucs(codes, y, b, len(names))
-    delta = auc_a - auc_b
+    codes, people, y, a, b = _read("participant_deltas", participant, y_true, score_a, score_b)
+    n_items = np.bincount(codes, minlength=len(people))
+    n_positive = np.bincount(codes, weights=y, minlength=len(people)).astype(np.intp)
+    # Whole numbers up to the one division: equal differences are equal to the last bit, those
+    # that cancel over repetitions are 0.
+    won_a, won_b = (_won(codes, y, score, len(people)) for score in (a, b))
+    pairs = n_positive * (n_items - n_positive).astype(float)
+    pairs[pairs == 0] = np.nan
+    won = won_a - won_b
     reasons = {
         name: f"all {n} items are of class {int(positive > 0)}"
-        for name, n, positive in zip(names, n_items, n_positive, strict=True)
+        for name, n, positive in zip(people, n_items, n_positive, strict=True)
         if positive in (0, n)
     }
-    some = len(reasons) < len(names)
+    some = len(reasons) < len(people)
     return ParticipantDeltas(
-        participants=names,
+        participants=people,
         n_items=n_items,
         n_positive=n_positive,
-        auc_a=auc_a,
-        auc_b=auc_b,
-        delta=delta,
-        mean=delta.mean(axis=1),
+        auc_a=won_a / (2 * pairs[:, None]),
+        auc_b=won_b / (2 * pairs[:, None]),
+        delta=won / (2 * pairs[:, None]),
+        mean=won.sum(axis=1) / (2 * pairs * won.shape[1]),
         reasons=reasons,
         estimable=some,
         reason=None if some else "no participant has items of both classes",
@@ -157,15 +161,15 @@ def jackknife_deltas(
     Tukey 1958; Arvesen 1969, Ann. Math. Stat. 40:2076 (U-statistics); Obuchowski 1997,
     Biometrics 53:567 (clustered ROC curves).
     """
-    codes, names, y, a, b = _read("jackknife_deltas", participant, y_true, score_a, score_b)
-    k = len(names)
+    codes, people, y, a, b = _read("jackknife_deltas", participant, y_true, score_a, score_b)
+    k = len(people)
     if k < 2 or not 0 < y.sum() < len(y):
         why = "a single participant" if k < 2 else "all items are of one class"
         return JackknifeDeltas(np.nan, np.full(k, np.nan), False, why)
     (all_a, without_a), (all_b, without_b) = _left_out(codes, y, a, k), _left_out(codes, y, b, k)
     delta = float((all_a - all_b).mean())
     without = (without_a - without_b).mean(axis=1)
-    alone = [name for name, value in zip(names, without, strict=True) if np.isnan(value)]
+    alone = [name for name, value in zip(people, without, strict=True) if np.isnan(value)]
     if alone:
         why = f"only {' and '.join(alone)} shows one of the classes"
         return JackknifeDeltas(delta, np.full(k, np.nan), False, why)
@@ -177,26 +181,15 @@ def _read(
 ) -> tuple[Ints, tuple[str, ...], Floats, Floats, Floats]:
     """Codes of participants by name, their names, labels, and scores with a column a repetition."""
     (y,) = columns(subject, y_true=y_true)
+    whose = names(subject, "participant", participant, "say whose item it is")
+    a, b = _scores(subject, score_a=score_a, score_b=score_b)
     problems = offending(
         "y_true", y, (y != 0) & (y != 1), "label that is not 0 or 1", "code the classes as 0 and 1"
     )
-    whose = pd.Series(np.asarray(participant))
-    scores = []
-    for name, given in (("score_a", score_a), ("score_b", score_b)):
-        values = np.asarray(given, dtype=np.float64)
-        values = values[:, None] if values.ndim == 1 else values
-        scores.append(values)
-        problems += [
-            Problem(
-                "missing score", f"{name}[{row}, {column}]", "score every item with both models"
-            )
-            for row, column in np.argwhere(np.isnan(values))
-        ]
-    problems += [
-        Problem("item without participant", f"participant[{row}]", "say whose item it is")
-        for row in np.flatnonzero(whose.isna())
-    ]
-    a, b = scores
+    for name, values in (("score_a", a), ("score_b", b)):
+        problems += offending(
+            name, values, np.isnan(values), "missing score", "score every item with both models"
+        )
     if a.shape != b.shape or not len(a) == len(y) == len(whose):
         where = f"participant {whose.shape}, y_true {y.shape}, score_a {a.shape}, score_b {b.shape}"
         problems.append(
@@ -205,20 +198,37 @@ def _read(
     refuse(subject, problems)
     if not a.size:
         raise DesignError(f"{subject}: no item or no repetition was given")
-    codes, names = pd.factorize(whose, sort=True)
-    return codes.astype(np.intp), tuple(map(str, names)), y, a, b
+    codes, people = pd.factorize(whose, sort=True)
+    return codes.astype(np.intp), tuple(map(str, people)), y, a, b
 
 
-def _aucs(codes: Ints, y: Floats, score: Floats, n_participants: int) -> Floats:
-    """AUC within each participant, shape (participants, repetitions); NaN with one class."""
-    found = np.full((n_participants, score.shape[1]), np.nan)
+def _scores(subject: str, **given: object) -> Iterator[Floats]:
+    """Scores of both models with a column a repetition."""
+    problems, read = [], []
+    for name, values in given.items():
+        try:
+            found = numbers(values)
+            found = found[:, None] if found.ndim == 1 else found
+            fault = None if found.ndim == 2 else f"{name} has shape {found.shape}"
+            read.append(found)
+        except (TypeError, ValueError, OverflowError) as error:
+            fault = f"{name} ({error})"
+        if fault:
+            remedy = "give numbers, one an item, or one an item and repetition"
+            problems.append(Problem("not a list or table of numbers", fault, remedy))
+    refuse(subject, problems)
+    return iter(read)
+
+
+def _won(codes: Ints, y: Floats, score: Floats, n_participants: int) -> Ints:
+    """Twice the pairs that each participant's positives win, shape (participants, repetitions)."""
+    found = np.zeros((n_participants, score.shape[1]), dtype=np.intp)
     for code in range(n_participants):
         mine = codes == code
         high, low = score[mine & (y == 1)], score[mine & (y == 0)]
-        if len(high) and len(low):
-            for repetition in range(score.shape[1]):
-                beaten = _beaten(high[:, repetition], np.sort(low[:, repetition]))
-                found[code, repetition] = beaten.sum() / (2 * len(high) * len(low))
+        for repetition in range(score.shape[1]):
+            beaten = _beaten(high[:, repetition], np.sort(low[:, repetition]))
+            found[code, repetition] = beaten.sum()
     return found
 
 

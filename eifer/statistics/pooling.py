@@ -17,8 +17,8 @@ import numpy as np
 from scipy.special import chdtrc, gammaln, log_ndtr, logsumexp, ndtr, ndtri, stdtr, stdtrit, xlogy
 
 from eifer.errors import DesignError, did_you_mean
-from eifer.statistics.estimability import not_estimable
-from eifer.statistics.inputs import Floats, columns, offending, p_values, refuse
+from eifer.inputs import LARGEST, Floats, columns, immense, offending, p_values, refuse
+from eifer.statistics.estimability import negligible, not_estimable
 
 Method = Literal["reml", "dl", "pm"]
 
@@ -191,8 +191,8 @@ def pool_fixed(delta: object, se: object) -> Pooled:
     delta : array_like, shape (repetitions,)
         Differences; above 0 favours the first model.
     se : array_like, shape (repetitions,)
-        Their standard errors, in the same unit. A se of 0 (identical ranks) or a missing value
-        cannot be weighted: listed in ``left_out``.
+        Their standard errors, in the same unit. A se of 0 but for round-off (identical ranks) or a
+        missing value cannot be weighted: listed in ``left_out``.
 
     Returns
     -------
@@ -291,18 +291,24 @@ def _pool(
     d_all, se_all = columns(subject, delta=delta, se=se)
     refuse(
         subject,
-        offending("delta", d_all, np.isinf(d_all), "infinite difference", "give a finite one")
+        offending(
+            "delta",
+            d_all,
+            immense(d_all),
+            f"infinite difference, or beyond {LARGEST:g}",
+            "give a finite one",
+        )
         + offending(
             "se",
             se_all,
-            (se_all < 0) | np.isinf(se_all),
-            "negative or infinite standard error",
-            "give a standard error of 0 or more",
+            (se_all < 0) | immense(se_all),
+            f"negative or infinite standard error, or beyond {LARGEST:g}",
+            "give a finite standard error of 0 or more",
         ),
     )
     if not len(d_all):
         raise DesignError(f"{subject}: no repetition was given; at least one is needed")
-    usable = ~np.isnan(d_all) & (se_all > 0)
+    usable = ~np.isnan(d_all) & (se_all > 0) & ~negligible(se_all)
     there = _given(d_all)
     mean = float(there.mean()) if len(there) else math.nan
     left_out = tuple(map(int, np.flatnonzero(~usable)))
@@ -321,7 +327,7 @@ def _pool(
     if knapp_hartung and k > 1:
         spread = math.sqrt(weights @ _residuals(d, weights) ** 2 / ((k - 1) * weights.sum()))
         error, df = (max(error, spread) if knapp_hartung == "modified" else spread), k - 1.0
-        if error == 0:
+        if negligible(error, of=d):
             return refused("all differences are the same: Knapp-Hartung's SE is 0")
     if not random:
         i2 = max(0.0, 1 - (k - 1) / q) if q > 0 else 0.0
@@ -331,7 +337,7 @@ def _pool(
     t = math.isfinite(df)
     half = float(stdtrit(df, 0.975) if t else ndtri(0.975)) * error
     # Differences that cancel leave a mean of round-off, which has no sign.
-    has_sign = abs(mean) > 1e-12 * float(np.abs(there).mean())
+    has_sign = not (negligible(mean, of=there) or negligible(estimate, of=there))
     return Pooled(
         estimate=estimate,
         se=error,

@@ -7,7 +7,7 @@ import math
 from scipy.special import nctdtr, stdtrit
 
 from eifer.errors import DesignError
-from eifer.statistics.inputs import between
+from eifer.inputs import LARGEST, between
 
 MOST = 10_000_000
 """Beyond this many participants the question is not a practical one."""
@@ -41,8 +41,9 @@ def power_paired(dz: float, alpha: float, power: float) -> int:
     """
     between("power_paired", "alpha", alpha, 0, 1)
     between("power_paired", "power", power, alpha, 1)
-    if not math.isfinite(dz) or dz == 0:
-        raise DesignError(f"power_paired: dz is {dz}; no number of participants shows no effect")
+    between("power_paired", "dz", dz, -LARGEST, LARGEST)
+    if dz == 0:
+        raise DesignError("power_paired: dz is 0; no number of participants shows no effect")
     high = 2
     while _power(dz, alpha, high) < power:
         high *= 2

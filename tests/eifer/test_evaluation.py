@@ -166,6 +166,9 @@ def test_scores_that_are_no_scores_name_their_items(conditions: pd.DataFrame) ->
         predict(conditions, crops[1:], model, Network())
     with pytest.raises(InputError, match=r"shape \(32, 4"):
         predict(conditions, crops, model, lambda images: images[:, :, 0, 0] / 255)
+    for odd in (["0.5"] * 32, [0.5 + 1j] * 32, ["high"] * 32, [[0.5], [0.5, 0.5]]):
+        with pytest.raises(InputError, match="scores that are no numbers"):
+            predict(conditions, crops, model, lambda images, odd=odd: odd)
 
 
 def test_metrics_are_those_of_the_items(predictions: pd.DataFrame, measured: pd.DataFrame) -> None:

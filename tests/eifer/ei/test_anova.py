@@ -192,9 +192,35 @@ def test_wrong_rows_are_named() -> None:
         type3(values, group[:3], emotion)
     with pytest.raises(DesignError, match=r"1 of 24 rows have no emotion \(rows 2\)"):
         type3(values, group, [*emotion[:2], None, *emotion[3:]])
-    with pytest.raises(DesignError, match=r"1 values are infinite \(row 1 of"):
+    with pytest.raises(DesignError, match=r"1 values are infinite or beyond 1e\+50 \(row 1 of"):
         type3([1.0, np.inf, *values[2:]], group, emotion)
     with pytest.raises(DesignError, match=r"more than one row.*sub-00 HAHV"):
         mixed_interaction(values, participant, group, ["HAHV", *emotion[:-1]])
     with pytest.raises(DesignError, match=r"in two groups.*sub-00"):
         mixed_interaction(values, participant, ["High", *group[1:]], emotion)
+
+
+@pytest.mark.parametrize("mean", [0.0, 800.0, 1e6])
+@pytest.mark.parametrize("sd", [1e-4, 1.0])
+def test_a_large_mean_is_no_perfect_fit(mean: float, sd: float) -> None:
+    """A variable of mean 800 and SD 1e-4 was "fitted perfectly"."""
+    values, participant, group, emotion = design()
+    plain = (values - 50) / 10
+    moved = mean + sd * plain
+    digits = 1e-3 if mean > 1e5 * sd else 1e-6
+    one, other = type3(plain, group, emotion), type3(moved, group, emotion)
+    assert other.estimable
+    assert np.allclose(one.table["f"][:3], other.table["f"][:3], rtol=digits)
+    one, other = (mixed_interaction(y, participant, group, emotion) for y in (plain, moved))
+    assert other.estimable and other.f == pytest.approx(one.f, rel=digits)
+
+
+@pytest.mark.parametrize("mean", [0.3, 800.1, 1e6 + 0.1])
+def test_last_digits_are_no_residual(mean: float) -> None:
+    values, participant, group, emotion = design()
+    last = mean * (1 + 1e-16 * np.round(values % 4))
+    assert len(set(last)) > 1
+    assert type3(last, group, emotion).reason == "constant"
+    fitted = last + 5.0 * (np.asarray(emotion) == "HAHV")
+    assert "perfectly" in (type3(fitted, group, emotion).reason or "")
+    assert not mixed_interaction(fitted, participant, group, emotion).estimable

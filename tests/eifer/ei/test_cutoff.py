@@ -280,3 +280,48 @@ def test_two_recordings_of_one_emotion_need_the_between_model() -> None:
     assert cohort.scan().n_significant >= 0
     with pytest.raises(DesignError, match="sub-00 HAHV"):
         cohort.scan(model="mixed")
+
+
+def test_without_permutations_there_is_no_p_and_it_is_said() -> None:
+    found = Cohort().scan(permutations=0)
+    assert found.p is None and len(found.maxima) == 0 and "not asked" in found.by_chance
+    asked = Cohort().scan()
+    assert asked.p is not None and f"{asked.p:.3f}" in asked.by_chance
+
+
+@pytest.mark.parametrize("model", ["between", "mixed"])
+def test_a_large_mean_costs_no_variable(model: str) -> None:
+    cohort = Cohort()
+    plain = cohort.scan(model=model)
+    cohort.values = 800 + 1e-4 * cohort.values
+    moved = cohort.scan(model=model)
+    assert moved.tests["estimable"].equals(plain.tests["estimable"])
+    assert moved.maxima.tolist() == plain.maxima.tolist() and moved.p == plain.p
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        (pd.Series([700, 900, 800], index=["sub-00", "sub-00", "sub-01"]), "twice.*sub-00"),
+        (pd.Series([700, 800], index=[1, "1"], dtype=object), "twice"),
+        ({"sub-00": "many"}, "no numbers"),
+        ({"sub-00": float("inf")}, "infinite"),
+    ],
+)
+def test_scores_that_are_none_or_two_are_named(scores: Any, said: str) -> None:
+    cohort = Cohort()
+    with pytest.raises(DesignError, match=f"(?s){said}"):
+        scan(cohort.values, cohort.participant, cohort.emotion, scores, **CHOICES)
+
+
+def test_a_variable_that_stands_twice_is_named() -> None:
+    cohort = Cohort()
+    cohort.values.columns = ["a", "b", "a", "c"]
+    with pytest.raises(DesignError, match=r"1 variables stand twice \(a\)"):
+        cohort.scan()
+
+
+@pytest.mark.parametrize("cutoffs", [["x"], [float("nan")], [float("inf")], [1e30], [7.5], []])
+def test_cutoffs_that_are_no_points_are_named(cutoffs: list[Any]) -> None:
+    with pytest.raises(DesignError, match="cutoffs must be whole numbers"):
+        Cohort().scan(cutoffs=cutoffs)

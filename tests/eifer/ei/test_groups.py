@@ -28,3 +28,15 @@ def test_high_is_above_the_cutoff_and_the_cutoff_itself_is_low() -> None:
 def test_a_group_that_is_too_small_is_refused_with_both_counts() -> None:
     with pytest.raises(DesignError, match="1 of 3 participants in group High and 2 in Low"):
         assign(SCORES, 830, min_per_group=2)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        SCORES.assign(ei_score=[830, None, 600]),
+        pd.concat([SCORES, SCORES.iloc[[1]]], ignore_index=True),
+    ],
+)
+def test_who_has_no_score_or_two_is_named_and_not_low(broken: pd.DataFrame) -> None:
+    with pytest.raises(DesignError, match=r"1 participants have no score, or several \(sub-01\)"):
+        assign(broken, 600, min_per_group=1)

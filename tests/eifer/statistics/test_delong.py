@@ -98,18 +98,18 @@ def test_a_constant_score_is_chance_without_variance() -> None:
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_difference_without_variance_is_certain(sign) -> None:
+def test_a_difference_without_variance_is_not_estimable(sign) -> None:
     y, a = np.array([0, 0, 0, 1, 1, 1]), np.array([1, 2, 3, 4, 5, 6]) * sign
     got = delong(y, a, -a)
-    assert (got.delta, got.se, got.z, got.p) == (sign, 0, sign * math.inf, 0)
-    assert got.log_p == -math.inf
-    assert got.ci_low == got.ci_high == sign
+    assert (got.delta, got.se) == (sign, 0) and not got.estimable
+    assert got.auc_a - got.auc_b == sign and "every item shows the same" in got.reason
+    assert all(map(math.isnan, (got.z, got.p, got.log_p, got.ci_low, got.ci_high)))
 
 
 def test_chance_against_perfect_by_a_constant_has_no_round_off() -> None:
     y = np.r_[np.zeros(7), np.ones(3)]
     got = delong(y, np.arange(10), np.ones(10))
-    assert got.delta == 0.5 and got.se == 0 and got.z == math.inf
+    assert got.delta == 0.5 and got.se == 0 and not got.estimable
 
 
 def test_log_p_where_p_underflows() -> None:

@@ -250,3 +250,25 @@ def test_unknown_choices_are_named() -> None:
         pool_random([0.1], [0.1], method="rml")
     with pytest.raises(DesignError, match="knapp_hartung"):
         pool_random([0.1], [0.1], knapp_hartung="yes")
+
+
+@pytest.mark.parametrize("pool", POOLS.values())
+@pytest.mark.parametrize("se", [1e-200, 1e-14, 0.0])
+def test_a_se_of_round_off_is_one_of_0(pool, se) -> None:
+    got = pool([0.1, 0.2, 0.4], [se, 0.1, 0.2])
+    assert got.left_out == (0,) and got.estimable and got.p > 0
+    assert not pool([0.1, 0.2], [se, se]).estimable
+
+
+@pytest.mark.parametrize("pool", POOLS.values())
+def test_numbers_that_overflow_are_named(pool) -> None:
+    with pytest.raises(InputError, match=r"beyond 1e\+50.*se\[1\] = 1e\+160"):
+        pool([0.1, 0.2], [0.1, 1e160])
+    with pytest.raises(InputError, match=r"delta\[0\] = 1e\+160"):
+        pool([1e160, 0.2], [0.1, 0.1])
+
+
+def test_differences_that_are_the_same_but_for_round_off_have_no_knapp_hartung_se() -> None:
+    got = pool_random([0.1 + 0.2, 0.3, 0.3], [0.1, 0.2, 0.1], "dl", knapp_hartung=True)
+    assert not got.estimable and math.isnan(got.p)
+    assert pool_random([0.1 + 0.2, 0.3, 0.3], [0.1, 0.2, 0.1], "dl", "modified").estimable

@@ -161,3 +161,50 @@ def test_bad_choices_are_named() -> None:
         cluster_bootstrap([1, None], len, resamples=9, level=0.95, seed=1)
     with pytest.raises(DesignError, match="no row"):
         cluster_bootstrap([], len, resamples=9, level=0.95, seed=1)
+
+
+def rounded(value: float) -> list[float]:
+    """Some ways to arrive at ``value`` in floats, which differ in the last bit."""
+    return [value, value / 3 * 3, sum([value / 10] * 10), (value + 0.7) - 0.7, value * 1.1 / 1.1]
+
+
+@pytest.mark.parametrize(
+    "d", [[0.1 + 0.2, 0.3, 0.3], *(rounded(v) for v in (0.3, 0.07, 1 / 3)), [1e-17, -2e-17, 5e-18]]
+)
+def test_round_off_is_no_spread(d) -> None:
+    assert len(set(d)) > 1
+    for got in (t_paired(d), tost_paired(d, 0.1, 0.05)):
+        assert not got.estimable and "the same" in got.reason and math.isnan(got.p)
+
+
+def test_round_off_has_no_sign_to_turn() -> None:
+    # Eight people whose differences cancel over repetitions: 0 but for the last bit.
+    cancel = [0.1 + 0.2 - 0.3, 0.7 - 0.4 - 0.3, *[0.0] * 6]
+    got = sign_flip(cancel, 99, 1)
+    assert any(cancel) and (got.p, got.smallest_p) == (1, 1)
+    both = sign_flip([*cancel, 0.2, 0.3], 99, 1)
+    assert (both.p, both.smallest_p) == (0.5, 0.5)
+
+
+def test_ties_of_sampled_signs_count_as_equal() -> None:
+    even = sign_flip([0.25] * 9 + [-0.25] * 9, 999, 1)
+    odd = sign_flip([0.1 + 0.2, *[0.3] * 8, *[-0.3] * 9], 999, 1)
+    assert even.p == odd.p == 1 and not odd.exact
+
+
+@pytest.mark.parametrize("value", ["x", None, math.nan, [1], 0.5])
+def test_choices_that_are_no_numbers_are_named(value) -> None:
+    with pytest.raises(DesignError, match="resamples"):
+        sign_flip(D, value, 1)
+    with pytest.raises(DesignError, match="margin"):
+        tost_paired(D, value if value != 0.5 else -1, 0.05)
+
+
+@pytest.mark.parametrize("zeros", [5, 9, 40])
+def test_few_differences_among_many_of_0_show_no_equivalence(zeros) -> None:
+    """Near the ceiling: equivalent in 28 to 40 % of cohorts at a difference of the margin."""
+    d = [*[0.0] * zeros, 0.001, -0.001, 0.002, 1e-3]
+    got = tost_paired(d, 0.005, 0.05)
+    assert not got.estimable and not got.equivalent and math.isnan(got.p)
+    assert f"{zeros} of {zeros + 4} differences are 0" in got.reason
+    assert tost_paired(d[zeros - 4 :], 0.005, 0.05).equivalent
