@@ -71,15 +71,14 @@ def _report(groups: pd.DataFrame, found: Scan, variables: int) -> Report:
         "cutoff": found.cutoff,
         "n_significant": found.n_significant,
         "variables": variables,
-        "permutation_p": round(found.p, 6),
+        "permutation_p": None if found.p is None else round(found.p, 6),
         "high": int(sizes["High"]),
         "low": int(sizes["Low"]),
     }
     return Report(
         f"""The EI cutoff of {found.cutoff} was chosen because {found.n_significant} of {variables}
         HRV variables showed an interaction of group and emotion there. Choosing the best cutoff
-        and testing it on the same data is double dipping: with EI scores permuted over
-        participants, a count as large comes up with p = {found.p:.3f}. {numbers["high"]}
+        and testing it on the same data is double dipping: {found.by_chance}. {numbers["high"]}
         participants scored above it (High), {numbers["low"]} did not (Low).""",
         numbers,
     )

@@ -18,7 +18,7 @@ def draw(cutoff: dict[str, Any]) -> Figure:
     places = range(max([*maxima, observed]) + 1)
     bars = axes.bar(
         places,
-        [100 * counts[k] / len(maxima) for k in places],
+        [100 * counts[k] / max(1, len(maxima)) for k in places],
         color=[ACCENT if k >= observed else MUTED for k in places],
     )
     axes.bar_label(bars, [str(counts[k]) if counts[k] else "" for k in places], fontsize=7.5)
@@ -36,6 +36,11 @@ def draw(cutoff: dict[str, Any]) -> Figure:
 def caption(cutoff: dict[str, Any]) -> str:
     """What is shown, and of how many."""
     maxima, observed = cutoff["permutation_maxima"], cutoff["n_significant"]
+    if not maxima:
+        return (
+            "No permutations were asked for (stratify.cutoff.permutations: 0): how large a count "
+            f"chance finds is not known, and the {observed} found here are no evidence."
+        )
     reached = sum(m >= observed for m in maxima)
     return (
         f"{len(maxima)} permutations of EI scores over participants, each scanned anew; numbers "

@@ -299,3 +299,10 @@ def test_roc_curves_are_those_of_the_conditions_with_both_classes() -> None:
     assert [tuple(point) for point in curve.get_xydata()][-1] == (1, 1)
     # At 0.5 one of two low frames and both high ones are called high.
     assert [tuple(point) for point in mark.get_xydata()] == [(0.5, 1)]
+
+
+def test_a_scan_without_permutations_is_drawn_and_said() -> None:
+    none = {"n_significant": 2, "permutation_p": None, "permutation_maxima": []}
+    with drawing():
+        assert permutation.draw(none).axes
+    assert "No permutations were asked for" in permutation.caption(none)
