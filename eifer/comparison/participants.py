@@ -236,7 +236,8 @@ def _tested(delta: Any, spec: ParticipantSpec, seed: int) -> Row:
         why = "no participant has frames of both classes"
         names = ["delta", "se", "ci_low", "ci_high", "t", "df", "t_p", "sign_flip_p", "smallest_p"]
         names += [f"equivalence_{name}" for name in ("p", "ci_low", "ci_high")]
-        return {**dict.fromkeys(names, math.nan), "t_reason": why, "sign_flip_reason": why}
+        reasons = ("t_reason", "sign_flip_reason", "equivalence_reason")
+        return {**dict.fromkeys(names, math.nan), **dict.fromkeys(reasons, why)}
     t, flip = t_paired(delta), sign_flip(delta, spec.flips, seed)
     alike = "no participant's difference is other than 0"
     same = tost_paired(delta, spec.margin, spec.alpha)
@@ -255,6 +256,7 @@ def _tested(delta: Any, spec: ParticipantSpec, seed: int) -> Row:
         "equivalence_p": same.p,
         "equivalence_ci_low": same.ci_low,
         "equivalence_ci_high": same.ci_high,
+        "equivalence_reason": same.reason,
     }
 
 
@@ -295,7 +297,7 @@ def _odds_ratios(part: pd.DataFrame) -> dict[str, Row]:
     )
     return {
         other: {f"gee_{name}": found.table.loc[other, name] for name in names}
-        | {"gee_reason": found.reasons.get(other)}
+        | {"gee_n_used": found.carriers[other], "gee_reason": found.reasons.get(other)}
         for other in OTHERS
     }
 
@@ -327,10 +329,12 @@ def _verdict(row: Row) -> str:
 
     A difference needs q below alpha in the declared test, and people enough that a test without
     a model could have shown it (2 / 2^K below alpha; a t-test of four differences is as good as
-    its normal distribution). That there is none needs the test of equivalence, one-sided.
+    its normal distribution). For the GEE these are the people in whom the models are not right
+    equally often: nobody else tells them apart. That there is no difference needs the test of
+    equivalence, one-sided.
     """
     test, alpha = row["test"], row["alpha"]
-    k = row["n_participants"] if test == "gee" else row["n_used"]
+    k = row["gee_n_used"] if test == "gee" else row["n_used"]
     same = row["equivalence_q"] < alpha and 0.5 ** row["n_used"] < alpha
     if row[f"{test}_q"] < alpha and smallest_p(k) < alpha:
         high = row["gee_odds_ratio"] < 1 if test == "gee" else row["delta"] > 0

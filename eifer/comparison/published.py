@@ -153,7 +153,8 @@ def _combined(tests: pd.DataFrame) -> Row:
         "pooled_reason": pooled.reason,
     }
     if not tests["estimable"].any():
-        row["pooled_reason"] = row["fisher_reason"] = str(tests["reason"].iloc[0])
+        row["fisher_reason"] = "; ".join(tests["reason"].unique())
+        row["pooled_reason"] = pooled.reason and row["fisher_reason"]
     else:
         combined = fisher(p)
         for name in ("statistic", "df", "p", "log_p"):
@@ -165,11 +166,6 @@ def _odds_ratios(part: pd.DataFrame) -> dict[str, Row]:
     """The GEE of one task and condition: what it says of each group that is not High."""
     blank = ("coef", "se", "odds_ratio", "ci_low", "ci_high", "p", "alpha")
     correct = (part["score"] >= part["threshold"]) == (part["label"] == 1)
-    if correct.groupby(part["item_id"]).nunique().max() == 1:
-        # The correlation within items is then 1, and the fit would run in circles.
-        why = "all models are right, or wrong, about the same frames: nothing tells them apart"
-        none: Row = {**{f"gee_{name}": math.nan for name in blank}, "gee_reason": why}
-        return {other: none for other in OTHERS}
     columns = ["training_group", "repetition", "item_id"]
     found = gee_odds_ratios(part[columns].assign(correct=correct.astype(int)), reference=Group.HIGH)
     rows: dict[str, Row] = {}
@@ -235,6 +231,12 @@ def _contradictions(
             f"The repetitions differ by more than sampling error (I2 = {row['i2_pct']:.0f} %): "
             "there is no one difference for a fixed effect to estimate."
         )
+    for why, untested in tests[~tests["estimable"]].groupby("reason", sort=True):
+        if not row["fisher_reason"]:
+            which = ", ".join(map(str, untested["repetition"]))
+            yield f"Repetition {which} has no DeLong test ({why}) and is not combined by Fisher."
+    if row["fisher_p"] == 0:
+        yield "A p-value is 0 to the last digit of the arithmetic: Fisher's p hangs on it alone."
     if row["pooled_left_out"] and not row["pooled_reason"]:
         yield f"Repetition {row['pooled_left_out']} has a standard error of 0 and is not pooled."
     apart = (low > 0 or high < 0) and row["gee_q"] < spec.alpha

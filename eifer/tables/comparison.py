@@ -74,10 +74,10 @@ DELONG = Table(
         _number("se_a", "standard error of auc_a", low=0),
         _number("se_b", "standard error of auc_b", low=0),
         _number("delta", f"auc_a - auc_b: {_DIRECTION}", low=-1, high=1),
-        _number("se", "standard error of delta; 0 where both rank the frames alike", low=0),
+        _number("se", "standard error of delta; 0 where nothing varies between frames", low=0),
         _number("ci_low", "lower end of its 95 % interval, not clipped"),
         _number("ci_high", "upper end of its 95 % interval, not clipped"),
-        _number("z", "delta / se; infinite where se alone is 0, 0 where both are"),
+        _number("z", "delta / se; 0 where both are 0, missing where se alone is"),
         _p("p", "two-sided p-value"),
         _number("log_p", "its natural logarithm, finite where p underflows", high=0),
         Column("estimable", "bool", "whether the test has an answer"),
@@ -308,6 +308,7 @@ PARTICIPANT_DELTAS = Table(
 ANSWERS_BY_PARTICIPANT = {
     "t": "t_p",
     "sign_flip": "sign_flip_p",
+    "equivalence": "equivalence_p",
     "pooled": "pooled_p",
     "gee": "gee_odds_ratio",
     "random": "random_delta",
@@ -369,7 +370,7 @@ def _unearned(table: pd.DataFrame, others: Others) -> pd.DataFrame:
         index=table.index,
         dtype=float,
     )
-    people = table["n_used"].where(table["test"] != "gee", table["n_participants"])
+    people = table["n_used"].where(table["test"] != "gee", table["gee_n_used"])
     shown = (q < table["alpha"]) & (2.0 / 2.0**people < table["alpha"])
     same = (table["equivalence_q"] < table["alpha"]) & (0.5 ** table["n_used"] < table["alpha"])
     said = table["verdict"].str.split(r"[:,(]", n=1, regex=True).str[0].str.strip()
@@ -415,6 +416,7 @@ BY_PARTICIPANT = Table(
         _p("equivalence_q", "its Benjamini-Hochberg q-value"),
         _number("equivalence_ci_low", "lower end of the interval of level 1 - 2 alpha"),
         _number("equivalence_ci_high", "its upper end; within the margins where equivalent"),
+        Column("equivalence_reason", "string", "why there is no such test", missing=True),
         _number("pooled_delta", f"difference over everybody's frames together: {_DIRECTION}"),
         _number("pooled_ci_low", "lower end of its 95 % interval: jackknife over participants"),
         _number("pooled_ci_high", "upper end of its 95 % interval"),
@@ -426,6 +428,13 @@ BY_PARTICIPANT = Table(
         _number("gee_ci_low", "lower end of its 95 % interval (Mancl-DeRouen)", low=0),
         _number("gee_ci_high", "upper end of its 95 % interval", low=0),
         _number("gee_df", "degrees of freedom: participants less 1", low=1),
+        Column(
+            "gee_n_used",
+            "int",
+            "people in whom the models are not right equally often: they alone speak",
+            "participants",
+            low=0,
+        ),
         _p("gee_p", "its two-sided p-value, clustered on participants"),
         _p("gee_q", "its Benjamini-Hochberg q-value"),
         Column("gee_reason", "string", "why there is no odds ratio", missing=True),
@@ -468,8 +477,9 @@ BY_PARTICIPANT = Table(
         ),
         Rule(
             name="verdict_is_earned",
-            says="better needs q < alpha and 2 / 2^K < alpha, equivalent a q of equivalence below "
-            "alpha and 1 / 2^K < alpha; all else is inconclusive or not estimable",
+            says="better needs q < alpha and 2 / 2^K < alpha (K: people who speak), equivalent a q "
+            "of equivalence below alpha and 1 / 2^K < alpha; all else is inconclusive or not "
+            "estimable",
             why="no difference shown is not no difference, and few people show nothing",
             remedy=_REPEAT,
             broken=_unearned,

@@ -318,7 +318,7 @@ def test_the_same_model_twice_is_not_called_equivalent(four) -> None:
     mine = row(made)
     assert mine["delta"] == 0 and mine["sign_flip_p"] == 1
     assert mine["verdict"].startswith("not estimable: no participant's difference")
-    assert "right about the same items" in mine["gee_reason"]
+    assert "right equally often in every participant_id" in mine["gee_reason"]
     check(
         BY_PARTICIPANT,
         made.compared,
@@ -337,3 +337,30 @@ def test_what_is_shown_and_recorded(four, found) -> None:
     first = short_participants(found.compared)[0]
     assert (first["role"], first["K"]) == ("confirmatory", "4")
     assert first["verdict"] == "inconclusive"
+
+
+@pytest.mark.parametrize("people", [4, 8, 12])
+def test_with_the_gee_no_verdict_rests_on_one_person(people) -> None:
+    """All errors in one person: OR .66 [.659, .670], p = 4e-18, "Low better" before."""
+    predictions = simulated({"High": 8.0, "Low": 8.0, "Total": 8.0}, people, noise=0.05)
+    hard = predictions["participant_id"] == "sub-01"
+    wrong = predictions["training_group"].map({"High": 9, "Low": 6, "Total": 5})
+    place = predictions.groupby(["training_group", "repetition", "participant_id", "task"])
+    turned = hard & (place.cumcount() < wrong)
+    predictions["score"] = predictions["score"].where(~turned, 1 - predictions["score"])
+    made = compare(predictions, replace(SPEC, test="gee"))
+    for contrast in ("High-Low", "High-Total"):
+        mine = row(made, contrast=contrast)
+        assert math.isnan(mine["gee_p"]) and math.isnan(mine["gee_q"])
+        assert "sit in too few participant_ids (as if in 1.0 of" in mine["gee_reason"]
+        assert mine["verdict"].startswith("not estimable: wrong answers of")
+        assert mine["gee_n_used"] == 1
+
+
+def test_a_verdict_of_the_gee_needs_people_who_tell_the_models_apart(better) -> None:
+    few = better.compared.assign(
+        test="gee", verdict="High better", gee_n_used=5, gee_q=0.001, equivalence_q=1.0
+    )
+    (rule,) = (rule for rule in BY_PARTICIPANT.rules if rule.name == "verdict_is_earned")
+    assert len(rule.broken(few, {})) == len(few)
+    assert rule.broken(few.assign(gee_n_used=6), {}).empty

@@ -210,7 +210,11 @@ def test_a_group_that_never_errs_has_a_reason_and_the_other_a_number(plain) -> N
 def test_models_that_agree_on_every_frame_have_no_odds_ratio(plain) -> None:
     _, table = as_published(plain.assign(threshold=0.0), SPEC)
     assert table["gee_odds_ratio"].isna().all()
-    assert table["gee_reason"].str.contains("nothing tells them apart").all()
+    assert (
+        table["gee_reason"]
+        .str.contains("right equally often in every item_id: nothing varies")
+        .all()
+    )
     assert table["fisher_p"].notna().all()
 
 
@@ -321,3 +325,31 @@ def test_short_table_reads_as_table_4(compared) -> None:
     assert first["OR [95 % CI]"] == "0.773 [0.544, 1.099]"
     assert first["Fisher q"] == "0.266"
     assert int(first["warnings"]) == len(compared[1]["warnings"].iloc[0].splitlines())
+
+
+def test_a_difference_without_variance_is_no_finding_and_is_said() -> None:
+    """A perfect model against a constant one gave q = 0 without a word."""
+    perfect, constant = 0.1 + 0.8 * LABELS, np.full(len(LABELS), 0.3)
+    noisy = np.random.default_rng(1).random(len(LABELS))
+    scores = {"High": [perfect] * 3, "Low": [constant] * 3, "Total": [constant, noisy, noisy]}
+    tests, table = as_published(simulated(scores, LABELS), SPEC)
+    rows = table.set_index("contrast")
+    low = rows.loc["High-Low"]
+    assert math.isnan(low["fisher_p"]) and math.isnan(low["fisher_q"])
+    assert "every item shows the same difference" in low["fisher_reason"]
+    assert low["mean_delta"] == 0.5 and math.isnan(low["pooled_delta"])
+    total = rows.loc["High-Total"]
+    assert total["fisher_n_used"] == 2 and total["fisher_p"] > 0
+    assert "Repetition 1 has no DeLong test (every item shows the same" in total["warnings"]
+    assert tests["delta"].notna().all() and not broken(DELONG, tests)
+    assert not broken(COMPARISON, table, delong=tests)
+
+
+def test_a_p_value_of_0_is_said() -> None:
+    labels = np.r_[np.zeros(3000), np.ones(3000)].astype(int)
+    noise = np.random.default_rng(0).random(6000)
+    near, far = (labels + 1.01 * noise) / 2.01, noise[::-1]
+    scores = {"High": [near] * 2, "Low": [far] * 2, "Total": [far] * 2}
+    _, table = as_published(simulated(scores, labels), SPEC)
+    assert (table["fisher_p"] == 0).all()
+    assert table["warnings"].str.contains("A p-value is 0 to the last digit").all()
