@@ -36,6 +36,7 @@ from eifer.tables.calibration import (
     PARTICIPANT,
     POWER,
     PUBLISHED,
+    people,
 )
 from eifer.vocabulary import Dimension, Group
 
@@ -55,7 +56,9 @@ class Design:
 
     ``training`` is the SD of how well a training separates the classes, in everybody alike. At 0
     models differ by chance in persons only; above it, a model can be better by luck of its
-    training, which no number of test participants tells from a better training set.
+    training, which no number of test participants tells from a better training set. ``auc`` is the
+    mean of two models' ROC-AUC within a person, and ``ease`` the SD of how much easier one person
+    is to read than another, for every model: above 0 most errors sit in few people.
     """
 
     participants: int
@@ -63,6 +66,8 @@ class Design:
     frames: int
     repetitions: int
     training: float
+    auc: float
+    ease: float
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,8 @@ class Spread:
 class Plan:
     """What is drawn: a `Design` for each number of participants, and of each so many cohorts.
 
-    ``effects`` are the true differences, planted in turn; ``simulations`` the cohorts of each.
+    ``effects`` are the true differences, planted in turn: the true AUC of High less that of the
+    others, which lie as far below ``auc`` as High above. ``simulations`` are the cohorts of each.
     """
 
     participants: tuple[Annotated[int, Ge(2)], ...]
@@ -105,12 +111,22 @@ class Plan:
     frames: Count
     repetitions: Annotated[int, Ge(2)]
     training: NotNegative
+    auc: Part
+    ease: NotNegative
     effects: tuple[Share, ...]
     simulations: Count
 
+    def __post_init__(self) -> None:
+        """Refuse models that cannot lie so far apart."""
+        largest = max(self.effects, default=0)
+        if self.auc - largest / 2 <= 0.5 or self.auc + largest / 2 >= 1:
+            raise ValueError(
+                f"models {largest:g} apart around auc {self.auc:g}: both must lie between .5 and 1"
+            )
+
     def designs(self) -> list[Design]:
         """The designs, by their number of participants."""
-        rest = (self.videos, self.frames, self.repetitions, self.training)
+        rest = (self.videos, self.frames, self.repetitions, self.training, self.auc, self.ease)
         return [Design(people, *rest) for people in self.participants]
 
 
@@ -120,9 +136,6 @@ class CalibrationSpec:
 
     Parameters
     ----------
-    auc
-        Mean of two models' ROC-AUC within a person; an effect is the true AUC of High less that
-        of the others, which lie as far below the mean as High above.
     spread
         What makes frames alike.
     tests
@@ -138,21 +151,12 @@ class CalibrationSpec:
         The share of cohorts in which it has to be found.
     """
 
-    auc: Part
     spread: Spread
     tests: tuple[Plan, ...]
     people: tuple[Plan, ...]
     flips: Count
     found: tuple[Plan, ...]
     power: Part
-
-    def __post_init__(self) -> None:
-        plans = (*self.tests, *self.people, *self.found)
-        largest = max((effect for plan in plans for effect in plan.effects), default=0)
-        if self.auc - largest / 2 <= 0.5 or self.auc + largest / 2 >= 1:
-            raise ValueError(
-                f"models {largest:g} apart around auc {self.auc:g}: both must lie between .5 and 1"
-            )
 
 
 # drawing --------------------------------------------------------------------------------------
@@ -162,34 +166,33 @@ def separation(auc: float, design: Design, spread: Spread) -> float:
     """The distance of the classes at which the expected ROC-AUC within a person is ``auc``.
 
     A high and a low frame of a person differ by a normal variable with this mean and the variance
-    model_participant^2 + training^2 + 2 (video^2 + repetition^2 + frame^2 + noise^2), and the
-    AUC is the probability that it lies above 0 (two different videos: no term is shared).
+    model_participant^2 + training^2 + ease^2 + 2 (video^2 + repetition^2 + frame^2 + noise^2), and
+    the AUC is the probability that it lies above 0 (two different videos: no term is shared).
     """
     own = spread.video**2 + spread.repetition**2 + spread.frame**2 + spread.noise**2
-    shared = spread.model_participant**2 + design.training**2
+    shared = spread.model_participant**2 + design.training**2 + design.ease**2
     return float(ndtri(auc)) * math.sqrt(shared + 2 * own)
 
 
-def draw(
-    design: Design, spread: Spread, auc: float, effect: float, seed: int, number: int
-) -> Floats:
+def draw(design: Design, spread: Spread, effect: float, seed: int, number: int) -> Floats:
     """One cohort's scores before they are squeezed: its models differ by ``effect`` on average.
 
-    The draws of cohort ``number`` are the same for every effect, so that power rises with it.
+    The draws of cohort ``number`` are the same for every effect, so that power rises with it, and
+    for even and uneven people.
 
     Returns
     -------
     ndarray, shape (models, repetitions, participants, videos, frames)
         In the order of `MODELS`; videos of odd position (counted from 0) are labelled high.
     """
-    rng = generator(seed, "cohort", *vars(design).values(), number)
     people, videos, frames = design.participants, design.videos, design.frames
     models, repetitions = len(MODELS), design.repetitions
+    rng = generator(seed, "cohort", people, videos, frames, repetitions, design.training, number)
 
     def normal(sd: float, *shape: int) -> Floats:
         return sd * rng.standard_normal(shape)
 
-    better, other = (separation(auc + side * effect / 2, design, spread) for side in (1, -1))
+    better, other = (separation(design.auc + side * effect / 2, design, spread) for side in (1, -1))
     mean = np.array([better, other, other]).reshape(models, 1, 1, 1, 1)
     apart = (
         mean
@@ -197,7 +200,7 @@ def draw(
         + normal(spread.model_participant, models, 1, people, 1, 1)
     )
     direction = np.where(_high(design), 0.5, -0.5)[:, None]
-    return (
+    scores = (
         apart * direction
         + normal(spread.participant, people, 1, 1)
         + normal(spread.video, people, videos, 1)
@@ -205,6 +208,7 @@ def draw(
         + normal(spread.frame, people, videos, frames)
         + normal(spread.noise, models, repetitions, people, videos, frames)
     )
+    return scores + normal(design.ease, people, 1, 1) * direction
 
 
 def _high(design: Design) -> npt.NDArray[np.bool_]:
@@ -348,7 +352,7 @@ def _said_of_people(row: Row, how: Comparison) -> Iterator[tuple[str, bool, Any]
         ("random_effects", "random"),
     ):
         yield test, row[f"{method}_p"] < alpha, row[f"{method}_reason"]
-    yield "equivalence", row["equivalence_p"] < alpha, row["t_reason"]
+    yield "equivalence", row["equivalence_p"] < alpha, row["equivalence_reason"]
     yield "verdict", " better" in row["verdict"], None
 
 
@@ -378,7 +382,7 @@ def _numbers(chunk: Chunk) -> range:
 
 
 def _scores(chunk: Chunk, spec: CalibrationSpec, number: int) -> Floats:
-    return draw(chunk.design, spec.spread, spec.auc, chunk.effect, chunk.seed, number)
+    return draw(chunk.design, spec.spread, chunk.effect, chunk.seed, number)
 
 
 # counting -------------------------------------------------------------------------------------
@@ -455,7 +459,7 @@ def findings(rates: pd.DataFrame, found: pd.DataFrame) -> dict[str, Any]:
     ``null_published`` and ``null_t`` are the lowest and highest share of cohorts without a true
     difference, nor luck of trainings, in which a test as published, and the t-test over
     participants, claims one; ``null_lucky`` is the t-test's highest where there is such luck.
-    ``smallest_found`` gives by participants the smallest true difference that the t-test finds
+    ``smallest_found`` gives by people tested the smallest true difference that the t-test finds
     with the power wanted, None where none of those tried is found.
     """
     null = rates[rates["true_effect"] == 0]
@@ -474,7 +478,7 @@ def findings(rates: pd.DataFrame, found: pd.DataFrame) -> dict[str, Any]:
         "null_lucky": lucky[1] if lucky else None,
         "power": float(found["wanted"].iloc[0]),
         "smallest_found": {
-            str(people): next(iter(rows.loc[rows["found"], "true_effect"]), None)
-            for people, rows in tried.groupby("participants")
+            who: next(iter(rows.loc[rows["found"], "true_effect"]), None)
+            for who, rows in tried.groupby(people(tried))
         },
     }

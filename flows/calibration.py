@@ -34,7 +34,7 @@ def show(study: Path) -> None:
     shown = Table(*heads, title="What each test claims where the truth is known", caption=CAPTION)
     last = None
     for row in rates.to_dict("records"):
-        place = (row["trainings"], row["true_effect"], row["participants"], row["frames"])
+        place = (row["trainings"], row["true_effect"], row["people"], row["frames"])
         if last not in (None, place):
             shown.add_section()
         head = ("", "", "", "") if place == last else map(str, place)
@@ -46,9 +46,7 @@ def show(study: Path) -> None:
     power = Table("people", "frames", "test", "smallest dAUC", "found in %", title="Power")
     for row in found.to_dict("records"):
         rate = f"{row['rate']:5.1f} [{row['ci_low']:.1f}, {row['ci_high']:.1f}]"
-        power.add_row(
-            str(row["participants"]), str(row["frames"]), row["test"], row["smallest"], rate
-        )
+        power.add_row(row["people"], str(row["frames"]), row["test"], row["smallest"], rate)
     console.print(power)
 
 

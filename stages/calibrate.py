@@ -8,7 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from eifer.calibration import Comparison, calibration, chunks, claims, findings, power
+from eifer.calibration import (
+    CalibrationSpec,
+    Comparison,
+    calibration,
+    chunks,
+    claims,
+    findings,
+    power,
+)
 from eifer.tables.calibration import CALIBRATION, POWER
 from stages._runtime.stage import Made, Outcome, Report, Run, stage
 
@@ -26,12 +34,14 @@ def calibrate(run: Run) -> Outcome:
     claimed = pd.concat(parts, ignore_index=True)
     rates, found = calibration(claimed, how), power(claimed, how, spec.power)
     said = findings(rates, found)
-    return Outcome({RATES: rates, FOUND: found}, Report(_methods(said, spec.auc), said))
+    return Outcome({RATES: rates, FOUND: found}, Report(_methods(said, spec), said))
 
 
-def _methods(said: dict[str, Any], auc: float) -> str:
+def _methods(said: dict[str, Any], spec: CalibrationSpec) -> str:
+    plans = (*spec.tests, *spec.people, *spec.found)
+    aucs = " or ".join(f"{auc:g}" for auc in sorted({plan.auc for plan in plans}))
     text = f"""Up to {said["cohorts"]} cohorts of each design were drawn, not trained: predictions
-        of three models with a mean ROC-AUC of {auc:g} within a person, of frames that are alike
+        of three models with a mean ROC-AUC of {aucs} within a person, of frames that are alike
         within videos and people. They went through the code that compares the models."""
     if said["null_published"] and said["null_t"]:
         published, t = (_percent(said[name]) for name in ("null_published", "null_t"))

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import GROUP, canvas, legend_below
-from eifer.tables.calibration import BLOCKS, NAMES, PUBLISHED
+from eifer.tables.calibration import BLOCKS, NAMES, PUBLISHED, people
 
 LEFT_OUT = "equivalence"
 """It claims the opposite: that there is none."""
@@ -16,8 +16,8 @@ def _rows(rates: pd.DataFrame) -> pd.DataFrame:
     null = rates[(rates["true_effect"] == 0) & (rates["training"] == 0)]
     null = null[null["test"] != LEFT_OUT]
     order = {test: place for place, test in enumerate(BLOCKS)}
-    return null.assign(place=null["test"].map(order)).sort_values(
-        ["place", "participants", "frames"], ignore_index=True
+    return null.assign(place=null["test"].map(order), people=people(null)).sort_values(
+        ["place", "ease", "participants", "frames"], ignore_index=True
     )
 
 
@@ -42,7 +42,7 @@ def draw(rates: pd.DataFrame) -> Figure:
     level = 100 * rows["alpha"].iloc[0]
     axes.axvline(level, color="black", linewidth=0.8, linestyle=":", label=f"level, {level:g} %")
     names = [
-        f"{NAMES[row['test']]}: {row['participants']} people, {row['frames']} frames a video"
+        f"{NAMES[row['test']]}: {row['people']}, {row['frames']} frames a video"
         for row in rows.to_dict("records")
     ]
     axes.set_yticks(rows.index, names, fontsize=7)
@@ -61,6 +61,7 @@ def caption(rates: pd.DataFrame) -> str:
         f"{rows['n_simulations'].min()} to {rows['n_simulations'].max()} drawn cohorts of each "
         "design in which no model is better; bars are the simulation's own 95 % intervals. "
         "With few people the participant level is cautious: the sign-flip test, and the stage's "
-        "verdict, then cannot claim anything. Random effects over repetitions speak of other "
+        "verdict, then cannot claim anything. Of uneven people most are read without error. "
+        "Random effects over repetitions speak of other "
         "trainings on the same people, and need not hold the level over people."
     )

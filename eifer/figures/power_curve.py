@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import ACCENT, CLASS, GROUP, MUTED, canvas, legend_below
+from eifer.tables.calibration import people
 
 TEST = "t"
 COLOURS = (GROUP["Low"], CLASS[0], ACCENT, GROUP["High"], GROUP["Affect"])
@@ -15,7 +16,8 @@ def draw(power: pd.DataFrame) -> Figure:
     """A curve a number of participants, with Wilson's intervals: the t-test over participants."""
     rows = power[power["test"] == TEST]
     figure, [[axes]] = canvas(2.9)
-    for place, (people, part) in enumerate(rows.groupby("participants")):
+    order = ["ease", "participants"]
+    for place, (_, part) in enumerate(rows.assign(people=people(rows)).groupby(order)):
         curve = part.sort_values("true_effect")
         rate, low, high = (100 * curve[name] for name in ("rate", "ci_low", "ci_high"))
         axes.errorbar(
@@ -26,7 +28,7 @@ def draw(power: pd.DataFrame) -> Figure:
             markersize=4,
             capsize=2,
             color=COLOURS[place % len(COLOURS)],
-            label=f"{people} participants",
+            label=part["people"].iloc[0],
         )
     wanted = 100 * rows["wanted"].iloc[0]
     axes.axhline(wanted, color=MUTED, linestyle=":", label=f"{wanted:g} %")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from eifer.tables.calibration import DESIGN, NAMES
+from eifer.tables.calibration import DESIGN, NAMES, people
 
 
 def table(power: pd.DataFrame) -> pd.DataFrame:
@@ -23,7 +23,8 @@ def table(power: pd.DataFrame) -> pd.DataFrame:
                 **{name: 100 * best[name] for name in ("rate", "ci_low", "ci_high")},
             }
         )
-    return pd.DataFrame(rows)
+    made = pd.DataFrame(rows)
+    return made.assign(people=people(made))
 
 
 def caption(power: pd.DataFrame) -> str:

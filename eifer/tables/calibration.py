@@ -40,7 +40,14 @@ NAMES = {
 OF_DIFFERENCES = ("t", "sign_flip")
 """The tests that may be primary and need participants' differences alone."""
 
-DESIGN = ["participants", "videos", "frames", "repetitions", "training"]
+DESIGN = ["participants", "videos", "frames", "repetitions", "training", "auc", "ease"]
+
+
+def people(table: pd.DataFrame) -> pd.Series:
+    """Who was tested, in words: ``12 people``, ``12 uneven people``."""
+    uneven = (table["ease"] > 0).map({True: " uneven", False: ""})
+    return table["participants"].astype(str) + uneven + " people"
+
 
 _REPEAT = "repeat calibrate; if it stays, eifer.calibration is wrong"
 
@@ -54,6 +61,14 @@ _DESIGN_COLUMNS = (
         "float",
         "SD of how well a training separates the classes in everybody alike, on the scale of the "
         "scores; above 0 a model is better or worse by luck of its training",
+        low=0,
+    ),
+    Column("auc", "float", "mean of two models' ROC-AUC within a person", low=0.5, high=1),
+    Column(
+        "ease",
+        "float",
+        "SD of how much easier one person is to read than another, on the scale of the scores; "
+        "above 0 most errors sit in few people",
         low=0,
     ),
     Column("true_effect", "float", "expected AUC of High less that of Low; 0: none", low=0, high=1),

@@ -23,26 +23,28 @@ HOW = Comparison(
 
 
 def plan(people: int, frames: int, effects: tuple[float, ...], simulations: int) -> Plan:
-    return Plan((people,), 4, frames, 2, 0.0, effects, simulations)
+    return Plan((people,), 4, frames, 2, 0.0, 0.9, 0.0, effects, simulations)
 
 
 def spec(
     tests: tuple[Plan, ...] = (), people: tuple[Plan, ...] = (), found: tuple[Plan, ...] = ()
 ) -> CalibrationSpec:
-    return CalibrationSpec(0.9, SPREAD, tests, people, 99, found, 0.8)
+    return CalibrationSpec(SPREAD, tests, people, 99, found, 0.8)
 
 
 def claimed(what: CalibrationSpec) -> pd.DataFrame:
     return pd.concat([mine.claims(chunk, what, HOW) for chunk in mine.chunks(what, 1)])
 
 
-@pytest.mark.parametrize("training", [0.0, 0.2])
-def test_the_mean_difference_within_people_is_the_effect_asked_for(training: float) -> None:
+@pytest.mark.parametrize(("training", "ease"), [(0.0, 0.0), (0.2, 0.0), (0.0, 0.5)])
+def test_the_mean_difference_within_people_is_the_effect_asked_for(
+    training: float, ease: float
+) -> None:
     # 40 trainings, so that their luck averages out too.
-    design = Design(60, 4, 5, 40, training)
+    design = Design(60, 4, 5, 40, training, 0.9, ease)
     items = mine._frames(design).iloc[: 60 * 4 * 5]
     high, low, total = (
-        scores.reshape(40, -1).T for scores in mine.draw(design, SPREAD, 0.9, 0.08, 3, 0)
+        scores.reshape(40, -1).T for scores in mine.draw(design, SPREAD, 0.08, 3, 0)
     )
     people, labels = items["participant_id"], items["label"]
     found = participant_deltas(people, labels, high, low)
@@ -53,7 +55,7 @@ def test_the_mean_difference_within_people_is_the_effect_asked_for(training: flo
 
 
 def test_frames_of_a_video_and_a_person_are_alike() -> None:
-    scores = mine.draw(Design(200, 4, 6, 2, 0.0), SPREAD, 0.9, 0.0, 1, 0)
+    scores = mine.draw(Design(200, 4, 6, 2, 0.0, 0.9, 0.0), SPREAD, 0.0, 1, 0)
     one, other = scores[0, 0, :, 1, 0], scores[0, 0, :, 1, 1]
     within = np.corrcoef(one, other)[0, 1]
     people = np.corrcoef(one, scores[0, 0, :, 3, 0])[0, 1]
@@ -99,10 +101,8 @@ def test_a_cohort_counts_once_and_hangs_on_its_number_alone(
     made = mine.calibration(at_once, HOW)
     sizes = made.groupby("true_effect")["n_simulations"].unique()
     assert sizes[0.0].tolist() == [9] and sizes[0.1].tolist() == [5]
-    design = Design(4, 4, 2, 2, 0.0)
-    drawn = [
-        mine.draw(design, SPREAD, 0.9, 0.0, *of)[0, 0, 0, 0, 0] for of in ((1, 0), (2, 0), (1, 1))
-    ]
+    design = Design(4, 4, 2, 2, 0.0, 0.9, 0.0)
+    drawn = [mine.draw(design, SPREAD, 0.0, *of)[0, 0, 0, 0, 0] for of in ((1, 0), (2, 0), (1, 1))]
     assert len(set(drawn)) == 3
 
 
@@ -112,11 +112,11 @@ def test_power_rises_and_names_the_smallest_difference_found() -> None:
     t = made[made["test"] == "t"].sort_values("true_effect")
     assert t["rate"].is_monotonic_increasing and t["rate"].iloc[-1] >= 0.8
     rates = mine.calibration(claimed(spec(people=(plan(10, 4, (0.0,), 5),))), HOW)
-    smallest = mine.findings(rates, made)["smallest_found"]["10"]
+    smallest = mine.findings(rates, made)["smallest_found"]["10 people"]
     assert smallest == t.loc[t["found"], "true_effect"].min()
     assert mine.findings(rates, made)["null_published"] is None
     none = made.assign(found=False)
-    assert mine.findings(rates, none)["smallest_found"] == {"10": None}
+    assert mine.findings(rates, none)["smallest_found"] == {"10 people": None}
 
 
 def test_what_has_no_answer_is_counted_with_its_reason() -> None:
@@ -140,8 +140,8 @@ def test_wilson_has_its_known_values() -> None:
 
 
 def test_draws_are_the_same_at_every_effect() -> None:
-    design = Design(3, 2, 2, 2, 0.0)
-    none, some = (mine.draw(design, SPREAD, 0.9, effect, 1, 0) for effect in (0.0, 0.1))
+    design = Design(3, 2, 2, 2, 0.0, 0.9, 0.0)
+    none, some = (mine.draw(design, SPREAD, effect, 1, 0) for effect in (0.0, 0.1))
     moved = some - none
     # High's classes move apart, the others' together, all frames of a class by the same.
     assert np.ptp(moved[0][:, :, 1]) == pytest.approx(0, abs=1e-12)
@@ -170,3 +170,17 @@ def test_contracts_catch_what_cannot_be() -> None:
         }
         for rule in table.rules:
             assert len(rule.broken(broken[rule.name], {})), rule.name
+
+
+def test_errors_of_uneven_people_sit_in_few() -> None:
+    """The source's ceiling: an AUC of .99 within a person and an accuracy of .98."""
+    design = Design(400, 4, 6, 2, 0.0, 0.99, 3.0)
+    scores = mine.draw(design, SPREAD, 0.0, 1, 0)
+    wrong = (scores > 0) != (np.arange(4) % 2 == 1)[:, None]
+    assert 1 - wrong.mean() == pytest.approx(0.98, abs=0.01)
+    held = np.sort(wrong.sum(axis=(0, 1, 3, 4)))[::-1]
+    assert held[:80].sum() > 0.9 * held.sum()
+    even = mine.draw(replace(design, ease=0.0), SPREAD, 0.0, 1, 0)
+    moved = (scores - even)[0, 0]
+    # Apart from the mean distance, a person's classes move apart or together in every model.
+    assert np.allclose(scores - even, moved)

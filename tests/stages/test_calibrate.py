@@ -14,14 +14,13 @@ from eifer.comparison import Claim, ComparisonSpec, ParticipantSpec
 from stages import calibrate as module
 from stages._runtime.stage import Run
 
-NULL = Plan((4,), 2, 4, 2, 0.0, (0.0,), 3)
+NULL = Plan((4,), 2, 4, 2, 0.0, 0.9, 0.0, (0.0,), 3)
 SPEC = CalibrationSpec(
-    auc=0.9,
     spread=Spread(0.5, 0.5, 0.3, 0.45, 0.7, 0.5),
     tests=(NULL,),
-    people=(Plan((4, 6), 2, 4, 2, 0.3, (0.0,), 3),),
+    people=(Plan((4, 6), 2, 4, 2, 0.3, 0.9, 0.0, (0.0,), 3),),
     flips=99,
-    found=(Plan((4,), 2, 4, 2, 0.0, (0.05, 0.15), 3),),
+    found=(Plan((4,), 2, 4, 2, 0.0, 0.9, 0.0, (0.05, 0.15), 3),),
     power=0.8,
 )
 PARTICIPANTS = ParticipantSpec(
@@ -47,4 +46,4 @@ def test_two_processes_draw_what_one_does(tmp_path: Path) -> None:
     text, said = " ".join(outcome.report.methods.split()), outcome.report.numbers
     low, high = said["null_published"]
     assert f"{100 * low:.1f}" in text and f"{100 * high:.1f} % of cohorts" in text
-    assert said["cohorts"] == 3 and set(said["smallest_found"]) == {"4"}
+    assert said["cohorts"] == 3 and set(said["smallest_found"]) == {"4 people"}

@@ -12,7 +12,7 @@ from eifer.tables.calibration import BLOCKS, CALIBRATION, POWER
 from flows import calibration as printed
 from stages._runtime.artifacts import write_table
 
-PLACE = {"videos": 4, "frames": 6, "repetitions": 2, "training": 0.0}
+PLACE = {"videos": 4, "frames": 6, "repetitions": 2, "training": 0.0, "auc": 0.95, "ease": 0.0}
 
 
 def rates() -> pd.DataFrame:
@@ -79,7 +79,7 @@ def test_figures_are_the_same_bytes_each_time_and_show_every_curve() -> None:
             assert svg(module.draw(table)) == svg(module.draw(table))
         (axes,) = power_curve.draw(power()).axes
         labels = axes.get_legend_handles_labels()[1]
-        assert set(labels) == {"4 participants", "12 participants", "44 participants", "80 %"}
+        assert set(labels) == {"4 people", "12 people", "44 people", "80 %"}
         (axes,) = null_rates.draw(rates()).axes
         shown = [label.get_text() for label in axes.get_yticklabels()]
     # Neither what is there, nor lucky trainings, nor a claim that there is nothing.
