@@ -6,8 +6,8 @@ of its three functions runs at most once a recording, with every setting stated.
 
 **Bad moments.** Where the signal is bad, the series of intervals is split
 (`eifer.physiology.quality.stretches`). Variables of the time domain use the intervals of
-every stretch, but none next to a beat that the artefact correction moved, added or removed,
-and no difference across such a place. Spectra, the Poincare plot, fractal and entropy measures
+every stretch, but none next to a beat that the artefact correction moved, added or removed
+or that departs from those around it, and no difference across such a place. Spectra, the Poincare plot, fractal and entropy measures
 need successive beats: they use the longest stretch, with its corrected beats. Each value says
 how many seconds and intervals it rests on.
 
@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 
 from eifer.errors import Problem, StudyError, describe, did_you_mean
 from eifer.physiology.peaks import (
+    departing,
     neurokit_quiet,
     nn_intervals_ms,
     on_grid,
@@ -172,7 +173,8 @@ class Series:
     """Successive NN intervals of one stretch of an ECG.
 
     ``nn_ms`` is ``float64[k]``; ``kept`` is ``bool[k]`` and says which lie between two beats that
-    are as detected and next to each other; ``seconds`` is the stretch's length.
+    are as detected and next to each other, and do not depart from the intervals around
+    them; ``seconds`` is the stretch's length.
     """
 
     nn_ms: NDArray[np.float64]
@@ -181,19 +183,17 @@ class Series:
 
     @classmethod
     def of(
-        cls,
-        stretch: Stretch,
-        peaks: NDArray[np.int64],
-        sampling_hz: float,
-        *,
-        corrected: bool,
+        cls, stretch: Stretch, peaks: NDArray[np.int64], sampling_hz: float, spec: EcgSpec
     ) -> Series:
         """The intervals of ``stretch``; ``peaks`` are all beats that were detected."""
-        beats = stretch.corrected if corrected else stretch.beats
+        beats = stretch.corrected if spec.correct_artefacts else stretch.beats
+        nn_ms = nn_intervals_ms(beats, sampling_hz)
         places = np.searchsorted(peaks, beats)
         there = peaks[np.minimum(places, len(peaks) - 1)] == beats
         kept = there[1:] & there[:-1] & (np.diff(places) == 1)
-        return cls(nn_intervals_ms(beats, sampling_hz), kept, stretch.seconds)
+        if spec.correct_artefacts:
+            kept &= ~departing(nn_ms, spec.quality.highest_departure)
+        return cls(nn_ms, kept, stretch.seconds)
 
 
 VARIABLES: dict[str, Variable] = {}
@@ -561,10 +561,7 @@ def analyse_ecg(
     peaks, quality, stretches = _judged(ecg_mv, sampling_hz, spec, start_s, film_s)
     chosen = cards(spec.variables)
     if quality.reason is None:
-        series = [
-            Series.of(stretch, peaks, sampling_hz, corrected=spec.correct_artefacts)
-            for stretch in stretches
-        ]
+        series = [Series.of(stretch, peaks, sampling_hz, spec) for stretch in stretches]
         rows = _rows(series, quality.film_s, quality.duration_s, chosen, spec.spectrum)
     else:
         why = f"ECG rejected: {quality.reason}"

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import percentile_filter, uniform_filter1d
+from scipy.ndimage import median_filter, percentile_filter, uniform_filter1d
 
 from eifer.errors import RecordingError, StudyError, did_you_mean
 
@@ -46,6 +46,9 @@ A T wave may be as tall as the R wave, never as sharp: Pan & Tompkins (1985),
 doi:10.1109/TBME.1985.325532, tell it by half of the QRS complex's slope. The slope of a
 T wave of 1.6 times the R wave's height comes to more; its sharpness does not.
 """
+
+AROUND = 11
+"""Intervals whose median says what is usual around one of them."""
 
 LEAST_CORRECTABLE = 13
 """Fewer beats than this are returned uncorrected: the method's thresholds are local quartiles."""
@@ -212,6 +215,21 @@ def artefact_share(detected: NDArray[np.int64], corrected: NDArray[np.int64]) ->
     lost = np.setdiff1d(detected, corrected).size
     new = np.setdiff1d(corrected, detected).size
     return min(1.0, max(lost, new) / max(1, len(detected)))
+
+
+def usual(intervals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is usual around each interval: the median of `AROUND` of them."""
+    return np.asarray(median_filter(intervals, size=AROUND, mode="reflect"))
+
+
+def departing(intervals: NDArray[np.float64], share: float) -> NDArray[np.bool_]:
+    """Which intervals are longer or shorter than is usual around them by more than ``share``.
+
+    Malik et al. (1989), doi:10.1111/j.1540-8159.1989.tb06150.x, leave out whatever differs by
+    more than a fifth. Where ectopic beats are many, `correct` takes them for usual, because its
+    thresholds are quartiles; this does not, up to half of all beats.
+    """
+    return np.asarray(np.abs(intervals / usual(intervals) - 1) > share)
 
 
 def nn_intervals_ms(peaks: NDArray[np.int64], sampling_hz: float) -> NDArray[np.float64]:

@@ -23,16 +23,18 @@ import numpy as np
 from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
-from scipy.ndimage import median_filter
-
-from eifer.physiology.peaks import LEAST_CORRECTABLE, around, artefact_share, correct
+from eifer.physiology.peaks import (
+    LEAST_CORRECTABLE,
+    around,
+    artefact_share,
+    correct,
+    departing,
+    usual,
+)
 from eifer.ranges import NotNegative, Positive, Share
 
 LEAST_BEATS = 3
 """Two intervals: what it takes to speak of plausible times at all."""
-
-AROUND = 11
-"""Intervals whose median says what is usual around one of them."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class QualitySpec:
     highest_interval_ratio: Annotated[float, Ge(1)]
     lowest_correlation: Annotated[float, Ge(-1), Le(1)]
     lowest_good_share: Share
+    highest_departure: Share
     highest_artefact_share: Share
 
     def __post_init__(self) -> None:
@@ -247,11 +250,15 @@ def assess(
         runs = stretches(ecg_mv, sampling_hz, peaks, spec)
         good, correlation = _windows(ecg_mv, sampling_hz, peaks, spec)
         beats = [run.beats for run in runs] or [peaks]
-        heart_rate = 60 / float(np.mean(np.concatenate([*map(np.diff, beats)])) / sampling_hz)
+        intervals = [np.diff(run) / sampling_hz for run in beats]
+        heart_rate = 60 / float(np.concatenate(intervals).mean())
         width = qrs_width_ms(ecg_mv, sampling_hz, peaks)
         within = [peaks[(peaks >= run[0]) & (peaks <= run[-1])] for run in beats]
-        touched = artefact_share(
-            np.concatenate(within), np.concatenate([run.corrected for run in runs] or within)
+        touched = max(
+            artefact_share(
+                np.concatenate(within), np.concatenate([run.corrected for run in runs] or within)
+            ),
+            float(np.concatenate([departing(x, spec.highest_departure) for x in intervals]).mean()),
         )
         if not spec.lowest_hr_bpm <= heart_rate <= spec.highest_hr_bpm:
             reason = "implausible_heart_rate"
@@ -318,8 +325,9 @@ def stretches(
     if len(beats) < LEAST_BEATS:
         return []
     intervals_s = np.diff(beats) / sampling_hz
-    usual_s = median_filter(intervals_s, size=AROUND, mode="reflect")
-    longest_s = np.minimum(spec.longest_interval_s, spec.highest_interval_ratio * usual_s)
+    longest_s = np.minimum(
+        spec.longest_interval_s, spec.highest_interval_ratio * usual(intervals_s)
+    )
     runs = np.split(beats, np.flatnonzero(intervals_s > longest_s) + 1)
     # Before the first beat and after the last one as much may be missing as between two.
     start_s, end_s = 0.0, len(ecg_mv) / sampling_hz

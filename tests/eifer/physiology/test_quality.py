@@ -30,7 +30,8 @@ SPEC = QualitySpec(
     highest_interval_ratio=2.2,
     lowest_correlation=0.66,
     lowest_good_share=0.8,
-    highest_artefact_share=0.25,
+    highest_departure=0.2,
+    highest_artefact_share=0.2,
 )
 find = partial(r_peaks, method="neurokit", powerline_hz=50, correct_artefacts=False)
 
