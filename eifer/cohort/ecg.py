@@ -96,7 +96,7 @@ def _parsed(folder: Folder, chain: Sequence[str], content: Mapping[str, Any]) ->
         if len(places) != 1:
             folder.note(
                 "sidecar without one ECG column",
-                f"{where}: Columns {str(columns):.200}",
+                f"{where}: Columns {columns!s:.200}",
                 "name the ECG's column, and no other, 'cardiac'",
             )
     else:

@@ -7,9 +7,9 @@ of its three functions runs at most once a recording, with every setting stated.
 **Bad moments.** Where the signal is bad, the series of intervals is split
 (`eifer.physiology.quality.stretches`). Variables of the time domain use the intervals of
 every stretch, but none next to a beat that the artefact correction moved, added or removed
-or that departs from those around it, and no difference across such a place. Spectra, the Poincare plot, fractal and entropy measures
-need successive beats: they use the longest stretch, with its corrected beats. Each value says
-how many seconds and intervals it rests on.
+or that departs from those around it, and no difference across such a place. Spectra, the
+Poincare plot, fractal and entropy measures need successive beats: they use the longest
+stretch, with its corrected beats. Each value says how many seconds and intervals it rests on.
 
 **Minimum lengths.** A variable that rests on less signal than its minimum is missing,
 with that reason, and never a number. Each minimum has its source on the card.
@@ -49,7 +49,6 @@ from eifer.physiology.peaks import (
 )
 from eifer.physiology.quality import (
     EcgQuality,
-    Film,
     QualitySpec,
     Stretch,
     assess,
@@ -310,9 +309,9 @@ def pnn20_pct(value: float) -> float:
 def pnn50_pct(value: float) -> float:
     """Successive differences above 50 ms, as a share of the NN intervals.
 
-    Where the series is unbroken, divided by the number n of intervals, which is the Task Force's (1996)
-    definition and NeuroKit2's; other packages (pyhrv, hrv-analysis) divide by
-    the n - 1 differences, and their values are larger by n/(n - 1).
+    Where the series is unbroken, divided by the number n of intervals, which is the
+    Task Force's (1996) definition and NeuroKit2's; other packages (pyhrv, hrv-analysis)
+    divide by the n - 1 differences, and their values are larger by n/(n - 1).
     """
     return value
 
@@ -673,9 +672,7 @@ def _row(
     }
 
 
-def _neurokit(
-    domain: str, series: Sequence[Series], spectrum: SpectrumSpec
-) -> dict[str, float]:
+def _neurokit(domain: str, series: Sequence[Series], spectrum: SpectrumSpec) -> dict[str, float]:
     """Every NeuroKit2 output of one domain, by its column's name."""
     import neurokit2 as nk  # 1.6 s, and only needed once there are beats
 

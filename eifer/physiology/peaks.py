@@ -146,9 +146,7 @@ def around(
     return signal[np.clip(places, 0, len(signal) - 1)]
 
 
-def _points_down(
-    clean: NDArray[np.float64], peaks: NDArray[np.int64], sampling_hz: float
-) -> bool:
+def _points_down(clean: NDArray[np.float64], peaks: NDArray[np.int64], sampling_hz: float) -> bool:
     """Whether QRS complexes are `INVERTED` times deeper below the baseline than high above it."""
     complexes = around(clean, peaks, round(QRS_S * sampling_hz)) - np.median(clean)
     height, depth = np.median(complexes.max(axis=1)), np.median(-complexes.min(axis=1))

@@ -85,7 +85,6 @@ def _half_recorded(table: pd.DataFrame, others: Others) -> pd.DataFrame:
         | (table["ecg_sha256"].isna() != ecg)
         | (table["ecg_hz"].isna() != ecg)
         | (table["ecg_start_s"].isna() != ecg)
-        | (table["video_s"].isna() != video)
     )
     return table[apart | (video & ecg)]
 
@@ -245,7 +244,11 @@ VIDEOS = Table(
             missing=True,
         ),
         Column(
-            "video_s", "float", "length of the face video; null if excluded", unit="s", low=0,
+            "video_s",
+            "float",
+            "length of the face video; null if excluded",
+            unit="s",
+            low=0,
             missing=True,
         ),
         Column(
@@ -297,7 +300,7 @@ VIDEOS = Table(
         ),
         Rule(
             name="recordings_whole",
-            says="Path, hash, length (ECG: sampling frequency, start) are there or missing together, "
+            says="Path, hash (and ECG sampling frequency, start) are there or missing together, "
             "and a run has at least one recording.",
             why="A path without a hash could change unseen.",
             remedy="Read the cohort again with eifer.cohort.layout.read_cohort.",

@@ -80,10 +80,20 @@ ECG_QUALITY = Table(
             missing=True,
         ),
         Column(
-            "before_s", "float", "ECG before the film began, left out", unit="s", low=0, missing=True
+            "before_s",
+            "float",
+            "ECG before the film began, left out",
+            unit="s",
+            low=0,
+            missing=True,
         ),
         Column(
-            "after_s", "float", "ECG after the film had ended, left out", unit="s", low=0, missing=True
+            "after_s",
+            "float",
+            "ECG after the film had ended, left out",
+            unit="s",
+            low=0,
+            missing=True,
         ),
         Column(
             "usable_s",
