@@ -151,7 +151,8 @@ def _found(root: Path, exclude: Sequence[Exclusion]) -> tuple[int, list[Run]]:
         kind: Recording = "video" if named["extension"] else "ecg"
         if not any(e.covers(participant, int(named["run"]), kind) for e in exclude):
             name = path.relative_to(root).as_posix()
-            runs.append(Run(**{kind: name}, timed=False))
+            video, ecg = (name, None) if kind == "video" else (None, name)
+            runs.append(Run(video, ecg, timed=False))
     return len(participants), runs
 
 

@@ -67,7 +67,7 @@ def stratify(run: Run) -> Outcome:
 
 def _report(groups: pd.DataFrame, found: Scan, variables: int, quality: pd.DataFrame) -> Report:
     sizes = groups["group"].value_counts()
-    seconds = quality[["film_s", "usable_s", "before_s", "after_s"]].sum().round(1)
+    of_time = ("film_s", "usable_s", "before_s", "after_s")
     numbers = {
         "cutoff": found.cutoff,
         "n_significant": found.n_significant,
@@ -75,7 +75,7 @@ def _report(groups: pd.DataFrame, found: Scan, variables: int, quality: pd.DataF
         "permutation_p": round(found.p, 6),
         "high": int(sizes["High"]),
         "low": int(sizes["Low"]),
-        **seconds.to_dict(),
+        **{name: round(float(quality[name].sum()), 1) for name in of_time},
     }
     return Report(
         f"""HRV is of the films' time alone, and of its stretches without bad signal:

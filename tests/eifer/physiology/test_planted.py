@@ -114,9 +114,6 @@ def value(rows: Rows, name: str) -> float:
 GAPS = {
     "the_middle": [(180.0, 184.0)],
     "the_start": [(0.0, 5.0)],
-    "the_end": [(354.0, 360.0)],
-    "ten_seconds": [(50.0, 60.0)],
-    "one_beat": [(100.0, 101.0)],
     "four": [(20.0, 24.0), (100.0, 103.0), (200.0, 206.0), (300.0, 301.0)],
 }
 
@@ -198,7 +195,7 @@ def with_ectopics(times: Floats, share: float, seed: int) -> tuple[Floats, Float
     return times, nn
 
 
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.03, 0.1, 0.2, 0.3])
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.1, 0.2])
 def test_ectopic_beats_are_left_out_or_the_recording_is(share: float) -> None:
     times, nn = with_ectopics(heart(300, 70, 4), share, 1)
     rows, quality = analysed(drawn(times, 300), TIME)
@@ -290,7 +287,7 @@ def test_an_ecg_that_is_not_of_its_film_is_named(
 # Rates that cannot be true ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bpm", [60, 72, 90])
+@pytest.mark.parametrize("bpm", [72, 90])
 @pytest.mark.parametrize("factor", [0.25, 0.5, 0.7, 1.4, 2, 4])
 def test_a_false_rate_shows_in_the_films_length(bpm: int, factor: float) -> None:
     ecg = drawn(heart(60, bpm, 8), 60, hz=500)
@@ -301,7 +298,7 @@ def test_a_false_rate_shows_in_the_films_length(bpm: int, factor: float) -> None
     assert f"{500 * factor:g} Hz" in found.why and "SamplingFrequency" in found.why
 
 
-@pytest.mark.parametrize("bpm", [55, 72, 100, 120])
+@pytest.mark.parametrize("bpm", [60, 100])
 @pytest.mark.parametrize("factor", [0.25, 4])
 def test_a_rate_false_by_four_shows_in_the_beats_alone(bpm: int, factor: float) -> None:
     ecg = drawn(heart(60, bpm, 9), 60, hz=500)
@@ -311,9 +308,9 @@ def test_a_rate_false_by_four_shows_in_the_beats_alone(bpm: int, factor: float) 
 # Shapes -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bpm", [60, 75, 85, 90, 95, 110])
+@pytest.mark.parametrize("bpm", [60, 85, 90, 95])
 @pytest.mark.parametrize(("r_mv", "t_mv"), [(0.5, 0.8), (1.0, 1.0), (0.5, 0.5)])
-@pytest.mark.parametrize(("width", "after"), [(0.045, 0.25), (0.045, 0.34), (0.06, 0.3)])
+@pytest.mark.parametrize(("width", "after"), [(0.045, 0.34), (0.06, 0.3)])
 def test_tall_t_waves_are_no_beats(
     bpm: int, r_mv: float, t_mv: float, width: float, after: float
 ) -> None:
