@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import pandas as pd
 
 from eifer.cohort.ecg import ecg_sidecar, read_ecg
 from eifer.cohort.layout import (
-    RECORDINGS,
     VIDEO_EXTENSIONS,
     Cohort,
     Exclusion,
@@ -24,7 +23,8 @@ from eifer.errors import InputError, Problem, RecordingError
 from eifer.faces.decoding import check
 from eifer.faces.extraction import ExtractSpec, has_face
 from eifer.physiology.hrv import EcgSpec, ecg_quality
-from eifer.ranges import Count
+from eifer.ranges import Count, Share
+from eifer.tables.cohort import VIDEOS
 
 NAME = re.compile(
     r"sub-[0-9A-Za-z]+_task-elicitation_run-(?P<run>[1-4])_"
@@ -39,11 +39,27 @@ class ValidationSpec:
 
     ``face_samples`` frames of each video are searched for a face until one is
     found, and every frame where none of these has one; ``least_participants``
-    is how many the study's design needs.
+    is how many the study's design needs. A face video that lasts less than
+    ``least_filmed_share`` of its film is a fault, or recorded (`short_face_videos`).
     """
 
     face_samples: Count
     least_participants: Count
+    least_filmed_share: Share
+    short_face_videos: Literal["refuse", "record"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The recordings of one run; ``film_s`` from stimuli.tsv.
+
+    ``timed`` is False where the text files are wrong, so that films are not known.
+    """
+
+    video: str | None = None
+    ecg: str | None = None
+    film_s: float | None = None
+    timed: bool = True
 
 
 class Each(Protocol):
@@ -73,6 +89,9 @@ def validate(
     frame shows in extract. Every ECG is read and judged. Where text files are wrong,
     whatever is named as a recording still is opened.
 
+    The cohort's table of videos is completed: ``video_s`` is how long each face video is, and
+    ``film_s`` too where stimuli.tsv does not say how long a film is.
+
     Raises
     ------
     InputError
@@ -86,32 +105,40 @@ def validate(
         if not root.is_dir():
             raise
         problems += error.problems
-        included, recordings = _found(root, exclude)
+        included, runs = _found(root, exclude)
     else:
         included = int(cohort.participants["excluded"].isna().sum())
         problems += _without_video(cohort, waves)
-        recordings = [
-            (kind, row[f"{kind}_path"])
-            for row in cohort.videos.to_dict("records")
-            for kind in RECORDINGS
-            if pd.notna(row[f"{kind}_path"])
+        rows = cohort.videos.astype(object).where(cohort.videos.notna(), None)
+        runs = [
+            Run(row["video_path"], row["ecg_path"], row["film_s"])
+            for row in rows.to_dict("records")
         ]
     problems += _too_few(included, spec)
-    work = partial(_recording_problems, root, faces, ecg, spec)
-    for found in each(work, recordings, label="checking recordings"):
+    work = partial(_opened, root, faces, ecg, spec)
+    lengths_s = []
+    for found, video_s in each(work, runs, label="checking recordings"):
         problems += found
+        lengths_s.append(video_s)
     if cohort is None or problems:
         raise InputError(f"cohort {root}", problems)
-    return cohort
+    videos = cohort.videos.assign(video_s=lengths_s)
+    videos["film_s"] = videos["film_s"].fillna(videos["video_s"].astype("float64"))
+    return replace(cohort, videos=VIDEOS.conform(videos))
 
 
-def _found(root: Path, exclude: Sequence[Exclusion]) -> tuple[int, list[tuple[Recording, str]]]:
+def short_face_videos(videos: pd.DataFrame, spec: ValidationSpec) -> int:
+    """How many face videos of VIDEOS last less of their film than the study asks for."""
+    return int((videos["video_s"] < spec.least_filmed_share * videos["film_s"]).sum())
+
+
+def _found(root: Path, exclude: Sequence[Exclusion]) -> tuple[int, list[Run]]:
     """How many participants have files, and which recordings, as far as names tell.
 
     Empty files and links out of the folder are passed over: `read_cohort` has named them.
     """
     participants: set[str] = set()
-    recordings: list[tuple[Recording, str]] = []
+    runs: list[Run] = []
     for path in sorted(root.glob("sub-*/beh/*")):
         participant = path.parts[-3]
         if any(e.participant == participant and e.whole for e in exclude):
@@ -123,8 +150,10 @@ def _found(root: Path, exclude: Sequence[Exclusion]) -> tuple[int, list[tuple[Re
             continue
         kind: Recording = "video" if named["extension"] else "ecg"
         if not any(e.covers(participant, int(named["run"]), kind) for e in exclude):
-            recordings.append((kind, path.relative_to(root).as_posix()))
-    return len(participants), recordings
+            name = path.relative_to(root).as_posix()
+            video, ecg = (name, None) if kind == "video" else (None, name)
+            runs.append(Run(video, ecg, timed=False))
+    return len(participants), runs
 
 
 def _too_few(included: int, spec: ValidationSpec) -> list[Problem]:
@@ -150,27 +179,49 @@ def _without_video(cohort: Cohort, waves: Sequence[str]) -> list[Problem]:
     ]
 
 
-def _recording_problems(
-    root: Path,
-    faces: ExtractSpec,
-    ecg: EcgSpec,
-    spec: ValidationSpec,
-    recording: tuple[str, str],
-) -> list[Problem]:
-    kind, name = recording
+def _opened(
+    root: Path, faces: ExtractSpec, ecg: EcgSpec, spec: ValidationSpec, run: Run
+) -> tuple[list[Problem], float | None]:
+    """What is wrong with the recordings of a run, and how long its face video is."""
+    problems, video_s = _video_problems(root, faces, spec, run) if run.video else ([], None)
+    film_s = run.film_s or video_s if run.timed else None
+    if run.ecg and run.timed and film_s is None and not problems:
+        remedy = f"give duration_s in stimuli.tsv, or {EXCLUDE}"
+        problems.append(Problem("ECG of a film of unknown length", run.ecg, remedy))
+    elif run.ecg:
+        problems += _ecg_problems(root, ecg, run.ecg, film_s)
+    return problems, video_s
+
+
+def _video_problems(
+    root: Path, faces: ExtractSpec, spec: ValidationSpec, run: Run
+) -> tuple[list[Problem], float | None]:
+    name = str(run.video)
     path = root / name
+    problems = []
     try:
-        if kind == "video":
-            check(path)
-            if not has_face(path, samples=spec.face_samples, spec=faces):
-                return [Problem("video without a face in any frame", name, EXCLUDE)]
-        else:
-            sidecar = ecg_sidecar(root, name)
-            quality = ecg_quality(read_ecg(path, sidecar), sidecar.hz, ecg)
-            if quality.reason is not None:
-                return [Problem("ECG cannot be used", f"{name} ({quality.reason})", EXCLUDE)]
+        video_s = check(path).duration_s
+        if not has_face(path, samples=spec.face_samples, spec=faces):
+            problems.append(Problem("video without a face in any frame", name, EXCLUDE))
+    except RecordingError as error:
+        return [Problem("recording cannot be read", str(error), EXCLUDE)], None
+    short = run.film_s is not None and video_s < spec.least_filmed_share * run.film_s
+    if short and spec.short_face_videos == "refuse":
+        where = f"{name}: {video_s:.1f} s of a film of {run.film_s:.1f} s"
+        remedy = f"correct duration_s in stimuli.tsv, {EXCLUDE}; or allow it: short_face_videos"
+        problems.append(Problem("face video much shorter than its film", where, remedy))
+    return problems, video_s
+
+
+def _ecg_problems(root: Path, ecg: EcgSpec, name: str, film_s: float | None) -> list[Problem]:
+    try:
+        sidecar = ecg_sidecar(root, name)
+        signal = read_ecg(root / name, sidecar)
+        quality = ecg_quality(signal, sidecar.hz, ecg, sidecar.start_s, film_s)
     except RecordingError as error:
         return [Problem("recording cannot be read", str(error), EXCLUDE)]
     except InputError:
         return []  # A sidecar at fault, which `read_cohort` has named.
-    return []
+    if quality.reason is None:
+        return []
+    return [Problem("ECG cannot be used", f"{name} ({quality.why})", EXCLUDE)]

@@ -70,6 +70,7 @@ def validate(
     with _errors_without_traceback("validate"):
         from functools import partial
 
+        from eifer.validation import short_face_videos
         from eifer.validation import validate as check
         from stages._runtime import pool
         from stages._runtime.machine import Machine
@@ -92,6 +93,11 @@ def validate(
             f"{found.videos['video_path'].notna().sum()} videos, "
             f"{found.videos['ecg_path'].notna().sum()} ECGs"
         )
+        if short := short_face_videos(found.videos, wanted.intake):
+            print(
+                f"{short} face videos last less than {wanted.intake.least_filmed_share:.0%} "
+                "of their film (intake.short_face_videos allows it)"
+            )
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from eifer.cohort.layout import Cohort
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.cohort import EI_ITEMS, PARTICIPANTS, VIDEOS
-from eifer.validation import validate
+from eifer.validation import ValidationSpec, short_face_videos, validate
 from eifer.vocabulary import LabelSource
 from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
 
@@ -41,11 +41,11 @@ def intake(run: Run) -> Outcome:
             RECORDINGS: waves,
             LEFT_OUT: cohort.attrition,
         },
-        _report(cohort),
+        _report(cohort, run.params.intake),
     )
 
 
-def _report(cohort: Cohort) -> Report:
+def _report(cohort: Cohort, spec: ValidationSpec) -> Report:
     people, videos = cohort.participants, cohort.videos
     weak = sum(
         int((videos[f"{task}_label_source"] == LabelSource.STIMULUS).sum())
@@ -58,12 +58,14 @@ def _report(cohort: Cohort) -> Report:
         "ecgs": int(videos["ecg_path"].notna().sum()),
         "weak_labels": weak,
         "labels": 2 * len(videos),
+        "short_videos": short_face_videos(videos, spec),
     }
     return Report(
         f"""Of {numbers["recruited"]} participants {numbers["included"]} were included, with
         {numbers["videos"]} face videos and {numbers["ecgs"]} ECG recordings. Videos were labelled
         by the participant's own rating; {weak} of {2 * len(videos)} labels come from the
-        stimulus because the rating was neutral.""",
+        stimulus because the rating was neutral. {numbers["short_videos"]} face videos last less
+        than {spec.least_filmed_share:.0%} of their film.""",
         numbers,
     )
 

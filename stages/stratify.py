@@ -61,12 +61,13 @@ def stratify(run: Run) -> Outcome:
             },
             LEFT_OUT: left_out,
         },
-        _report(groups, found, hrv["variable"].nunique()),
+        _report(groups, found, hrv["variable"].nunique(), quality),
     )
 
 
-def _report(groups: pd.DataFrame, found: Scan, variables: int) -> Report:
+def _report(groups: pd.DataFrame, found: Scan, variables: int, quality: pd.DataFrame) -> Report:
     sizes = groups["group"].value_counts()
+    of_time = ("film_s", "usable_s", "before_s", "after_s")
     numbers = {
         "cutoff": found.cutoff,
         "n_significant": found.n_significant,
@@ -74,9 +75,13 @@ def _report(groups: pd.DataFrame, found: Scan, variables: int) -> Report:
         "permutation_p": None if found.p is None else round(found.p, 6),
         "high": int(sizes["High"]),
         "low": int(sizes["Low"]),
+        **{name: round(float(quality[name].sum()), 1) for name in of_time},
     }
     return Report(
-        f"""The EI cutoff of {found.cutoff} was chosen because {found.n_significant} of {variables}
+        f"""HRV is of the films' time alone, and of its stretches without bad signal:
+        {numbers["usable_s"]:.0f} of {numbers["film_s"]:.0f} s. {numbers["before_s"]:.0f} s of ECG
+        before and {numbers["after_s"]:.0f} s after the films were left out. The EI cutoff of
+        {found.cutoff} was chosen because {found.n_significant} of {variables}
         HRV variables showed an interaction of group and emotion there. Choosing the best cutoff
         and testing it on the same data is double dipping: {found.by_chance}. {numbers["high"]}
         participants scored above it (High), {numbers["low"]} did not (Low).""",

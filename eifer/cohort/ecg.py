@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import io
+import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eifer.cohort.folder import EXCLUDE, Folder
-from eifer.errors import InputError, RecordingError, did_you_mean, examples
+from eifer.errors import EXAMPLES, InputError, RecordingError, did_you_mean
 
 ECG_COLUMNS = ("cardiac", "ecg")
+MOST_SAMPLES = 2**25
+"""An hour at 10 kHz, 37 hours at 250 Hz: 256 MiB in memory. A file with more is no run's ECG."""
+MOST_BYTES = 2**30
+"""What a file may unpack to; more is refused while it is unpacked."""
+LONGEST_ROW = 2**20
 MV_PER_UNIT = {"mV": 1.0, "uV": 1e-3, "\u00b5V": 1e-3, "\u03bcV": 1e-3, "V": 1e3}
 
 
@@ -68,15 +74,19 @@ def _parsed(folder: Folder, chain: Sequence[str], content: Mapping[str, Any]) ->
 
     def number(field: str, low: float, remedy: str) -> float:
         value: Any = content.get(field)
-        if type(value) in (int, float) and low < value < np.inf:
-            return float(value)
+        try:
+            known = float(value) if type(value) in (int, float) else math.nan
+        except OverflowError:  # an integer of hundreds of digits
+            known = math.inf
+        if low < known < math.inf:
+            return known
         hint = "" if field in content else did_you_mean(field, content)
-        shown = f"{value!r}" if field in content else "missing"
+        shown = f"{value!r:.40}" if field in content else "missing"
         folder.note(f"sidecar without {field}", f"{where}: {shown}{hint}", remedy)
         return 0.0
 
     hz = number("SamplingFrequency", 0, "state the ECG's samples per second, above 0")
-    start_s = number("StartTime", -np.inf, "state the first sample's time in seconds, often 0")
+    start_s = number("StartTime", -math.inf, "state the first sample's time in seconds, often 0")
     columns = content.get("Columns")
     names: tuple[str, ...] = ()
     places: list[int] = []
@@ -86,12 +96,12 @@ def _parsed(folder: Folder, chain: Sequence[str], content: Mapping[str, Any]) ->
         if len(places) != 1:
             folder.note(
                 "sidecar without one ECG column",
-                f"{where}: Columns {columns}",
+                f"{where}: Columns {columns!s:.200}",
                 "name the ECG's column, and no other, 'cardiac'",
             )
     else:
         hint = "" if "Columns" in content else did_you_mean("Columns", content)
-        shown = f"{columns!r}" if "Columns" in content else "missing"
+        shown = f"{columns!r:.40}" if "Columns" in content else "missing"
         folder.note(
             "sidecar without Columns",
             f"{where}: {shown}{hint}",
@@ -101,10 +111,10 @@ def _parsed(folder: Folder, chain: Sequence[str], content: Mapping[str, Any]) ->
     if len(places) == 1:
         described = content.get(names[places[0]])
         unit = described.get("Units") if isinstance(described, dict) else None
-        if unit not in MV_PER_UNIT:
+        if not isinstance(unit, str) or unit not in MV_PER_UNIT:
             folder.note(
                 "ECG without a unit of voltage",
-                f"{where}: {names[places[0]]} Units {unit!r}",
+                f"{where}: {names[places[0]]} Units {unit!r:.40}",
                 f"state the column's Units as one of {', '.join(MV_PER_UNIT)}",
             )
     if len(folder.problems) > before:
@@ -134,66 +144,125 @@ def ecg_sidecar(root: Path, ecg_path: str) -> EcgSidecar:
 def read_ecg(path: Path, sidecar: EcgSidecar) -> NDArray[np.float64]:
     """The ECG of one file, in mV, shape (samples,).
 
+    The file is unpacked and parsed a piece at a time, so that one made to unpack without
+    end costs no more memory than `MOST_SAMPLES`.
+
     Raises
     ------
     RecordingError
-        If the file is no whole gzip, has no samples, a row has another number of
-        columns than the sidecar names, or an ECG cell is no finite number.
+        If the file is no whole gzip, has no samples or too many, a row has another number
+        of columns than the sidecar names, or an ECG cell is no finite number.
     """
     # Arrow refuses what pandas' equally fast parser lets pass: ragged rows and empty cells.
     import pyarrow as pa
-    import pyarrow.compute as pc
     from pyarrow import csv
 
-    try:
-        data = gzip.decompress(path.read_bytes())
-    except EOFError:
-        raise RecordingError(f"{path}: gzip ends early; copy it again from its source") from None
-    except (OSError, zlib.error) as error:
-        raise RecordingError(f"{path}: no readable gzip ({error}); compress it again") from None
-    if not data.strip():
-        raise RecordingError(f"{path}: no samples; {EXCLUDE}")
     # Columns get Arrow names by place: the sidecar's might be the same twice.
     places = [str(place) for place in range(len(sidecar.columns))]
     wanted = places[sidecar.column]
+    parts: list[NDArray[np.float64]] = []
     try:
-        column = csv.read_csv(
-            io.BytesIO(data),
-            read_options=csv.ReadOptions(column_names=places, use_threads=False),
+        rows = csv.open_csv(
+            _Unpacked(path),
+            read_options=csv.ReadOptions(
+                column_names=places, use_threads=False, block_size=LONGEST_ROW
+            ),
             parse_options=csv.ParseOptions(
                 delimiter="\t", quote_char=False, ignore_empty_lines=False
             ),
             convert_options=csv.ConvertOptions(
                 include_columns=[wanted], column_types={wanted: pa.float64()}, null_values=[]
             ),
-        )[wanted]
-    except pa.ArrowInvalid:
-        column = None
-    if column is None or column.null_count or not pc.all(pc.is_finite(column)).as_py():
-        raise RecordingError(f"{path}: {_faults(data, sidecar)}")
-    signal: NDArray[np.float64] = column.to_numpy()
-    return signal * sidecar.mv_per_unit
-
-
-def _faults(data: bytes, sidecar: EcgSidecar) -> str:
-    """What is wrong with an ECG's rows, in words; slow, and called only when something is."""
-    ragged, odd = [], []
-    lines = data.decode(errors="replace").removesuffix("\n").split("\n")
-    for number, line in enumerate(lines, start=1):
-        cells = line.removesuffix("\r").split("\t")
-        if len(cells) != len(sidecar.columns):
-            ragged.append(f"row {number} has {len(cells)}")
-        elif not _is_finite(cells[sidecar.column]):
-            odd.append(f"row {number} {cells[sidecar.column][:40]!r}")
-    said = []
-    if ragged:
-        said.append(
-            f"{len(ragged)} rows have another number of columns than the {len(sidecar.columns)} "
-            f"that the sidecar names ({examples(ragged)}); correct the file or Columns"
         )
-    if odd:
+        for batch in rows:
+            parts.append(batch[wanted].to_numpy(zero_copy_only=False))
+            if not np.isfinite(parts[-1]).all():
+                raise RecordingError(f"{path}: {_faults(path, sidecar)}")
+            if sum(map(len, parts)) > MOST_SAMPLES:
+                raise _too_much(path, f"more than {MOST_SAMPLES} samples")
+    except (pa.ArrowInvalid, pa.ArrowKeyError):
+        raise RecordingError(f"{path}: {_faults(path, sidecar)}") from None
+    return np.concatenate(parts) * sidecar.mv_per_unit
+
+
+class _Unpacked:
+    """A gzip file's content as a stream, with what is wrong with the file said in our words."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.closed = False
+        self._file = gzip.open(path)  # noqa: SIM115 - closed by `close`
+        self._read = 0
+
+    def read(self, size: int = -1) -> bytes:
+        return self._told(lambda: self._file.read(size))
+
+    def lines(self) -> Iterator[bytes]:
+        """Rows without their ends; of a row longer than `LONGEST_ROW`, its pieces."""
+        while line := self._told(lambda: self._file.readline(LONGEST_ROW)):
+            yield line.removesuffix(b"\n").removesuffix(b"\r")
+
+    def close(self) -> None:
+        self.closed = True
+        self._file.close()
+
+    def _told(self, reading: Callable[[], bytes]) -> bytes:
+        try:
+            data = reading()
+        except EOFError:
+            raise RecordingError(
+                f"{self.path}: gzip ends early; copy it again from its source"
+            ) from None
+        except (OSError, zlib.error) as error:
+            raise RecordingError(
+                f"{self.path}: no readable gzip ({error}); compress it again"
+            ) from None
+        self._read += len(data)
+        if self._read > MOST_BYTES:
+            raise _too_much(self.path, f"more than {MOST_BYTES >> 20} MiB")
+        return data
+
+
+def _too_much(path: Path, what: str) -> RecordingError:
+    return RecordingError(
+        f"{path}: unpacks to {what}, which is no recording of one film; write it again, "
+        f"or {EXCLUDE}"
+    )
+
+
+def _faults(path: Path, sidecar: EcgSidecar) -> str:
+    """What is wrong with an ECG's rows, in words; slow, and called only when something is."""
+    # Of each kind the first few and their number: a file may have millions.
+    shown: dict[str, list[str]] = {"ragged": [], "odd": []}
+    count = Counter[str]()
+    rows = 0
+    for rows, line in enumerate(_Unpacked(path).lines(), start=1):
+        cells = line.decode(errors="replace").split("\t")
+        if len(cells) != len(sidecar.columns):
+            kind, words = "ragged", f"row {rows} has {len(cells)}"
+        elif not _is_finite(cells[sidecar.column]):
+            kind, words = "odd", f"row {rows} {cells[sidecar.column][:40]!r}"
+        else:
+            continue
+        count[kind] += 1
+        if count[kind] <= EXAMPLES:
+            shown[kind].append(words)
+    places = {
+        kind: ", ".join(few) + (f" and {more} more" if (more := count[kind] - EXAMPLES) > 0 else "")
+        for kind, few in shown.items()
+    }
+    said = []
+    if rows == 0:
+        return f"no samples; {EXCLUDE}"
+    if count["ragged"]:
         said.append(
-            f"{len(odd)} samples are no numbers ({examples(odd)}); correct them (the file has "
+            f"{count['ragged']} rows have another number of columns than the "
+            f"{len(sidecar.columns)} that the sidecar names ({places['ragged']}); correct the "
+            "file or Columns"
+        )
+    if count["odd"]:
+        said.append(
+            f"{count['odd']} samples are no numbers ({places['odd']}); correct them (the file has "
             f"no header line), or {EXCLUDE}"
         )
     return "; ".join(said) or "not a table of numbers; write it again"

@@ -17,6 +17,7 @@ count the header as row 1, as an editor does.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -131,7 +132,8 @@ def read_cohort(
     """Read and check a cohort's folder.
 
     Text files are read, recordings found, measured in bytes and hashed; whether
-    they decode is for others to say (`eifer.faces`, `eifer.physiology`).
+    they decode is for others to say (`eifer.faces`, `eifer.physiology`). So ``video_s``
+    is missing, and ``film_s`` where stimuli.tsv does not give it: see `eifer.validation`.
 
     Parameters
     ----------
@@ -201,7 +203,8 @@ def _is_participant(name: str) -> bool:
 
 def _positive(cell: str) -> float | None:
     """A plain decimal number, or None; float() would take 'nan', '1_0' and ' 5'."""
-    return float(cell) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", cell) else None
+    number = float(cell) if re.fullmatch(r"[0-9]+(\.[0-9]+)?", cell) else math.inf
+    return number if math.isfinite(number) else None  # hundreds of digits are infinity
 
 
 def _check_description(folder: Folder) -> None:
@@ -464,8 +467,9 @@ def _read_runs(
             "participant_id": participant,
             "run": run,
             "video_path": recordings[run].get("video"),
+            "video_s": None,
             "ecg_path": recordings[run].get("ecg"),
-            "ecg_hz": _hz(sidecars, recordings[run].get("ecg")),
+            **_clock(sidecars, recordings[run].get("ecg")),
             **rated[run],
         }
         for run in runs
@@ -523,6 +527,7 @@ def _read_ratings(
         run: {
             "stimulus_id": row.cells["stimulus_id"],
             "domain": stimuli.get(row.cells["stimulus_id"], {}).get("domain"),
+            "film_s": stimuli.get(row.cells["stimulus_id"], {}).get("duration_s"),
             **{f"{dimension}_rating": row.cells[dimension] for dimension in Dimension},
         }
         for run, row in by_run.items()
@@ -566,9 +571,13 @@ def _find_ecg(folder: Folder, participant: str, run: int) -> str | None:
     return name if folder.usable(name) else None
 
 
-def _hz(sidecars: Sidecars, ecg: str | None) -> float | None:
+def _clock(sidecars: Sidecars, ecg: str | None) -> dict[str, float | None]:
+    """Sampling frequency and start of an ECG."""
     sidecar = None if ecg is None else sidecars.of(ecg)
-    return None if sidecar is None else sidecar.hz
+    return {
+        "ecg_hz": None if sidecar is None else sidecar.hz,
+        "ecg_start_s": None if sidecar is None else sidecar.start_s,
+    }
 
 
 def _check_unknown_files(folder: Folder, participant: str) -> None:

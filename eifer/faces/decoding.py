@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -137,7 +137,7 @@ def frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[tuple[
 
 
 def check(path: Path) -> VideoInfo:
-    """Read what the video says of itself, and whether its data reach the end.
+    """Read what the video says of itself, how long it is, and whether its data reach the end.
 
     Reads the whole file but decodes one frame of it: seconds for a cohort that
     takes minutes to decode, so that a copy that stopped half-way is known early.
@@ -160,8 +160,9 @@ def check(path: Path) -> VideoInfo:
                     count += 1
         except FFmpegError as error:
             raise _damaged(path, f"after {count} packets", error) from error
-    _refuse_cut_short(path, info, end_s - first_s if count else info.duration_s, count)
-    return info
+    got_s = end_s - first_s if count else info.duration_s
+    _refuse_cut_short(path, info, got_s, count)
+    return replace(info, duration_s=got_s)
 
 
 def samples(path: Path, n: int) -> Iterator[tuple[float, Image]]:

@@ -4,7 +4,14 @@
 `eifer.physiology.peaks.nn_intervals_ms`, handed to NeuroKit2 as intervals; each
 of its three functions runs at most once a recording, with every setting stated.
 
-**Minimum lengths.** A variable of a recording shorter than its minimum is missing,
+**Bad moments.** Where the signal is bad, the series of intervals is split
+(`eifer.physiology.quality.stretches`). Variables of the time domain use the intervals of
+every stretch, but none next to a beat that the artefact correction moved, added or removed
+or that departs from those around it, and no difference across such a place. Spectra, the
+Poincare plot, fractal and entropy measures need successive beats: they use the longest
+stretch, with its corrected beats. Each value says how many seconds and intervals it rests on.
+
+**Minimum lengths.** A variable that rests on less signal than its minimum is missing,
 with that reason, and never a number. Each minimum has its source on the card.
 Spectral powers follow the consensus of the Task Force (1996) where validation
 studies of shorter recordings disagree with it; there is also a reason in the
@@ -33,14 +40,21 @@ from numpy.typing import NDArray
 
 from eifer.errors import Problem, StudyError, describe, did_you_mean
 from eifer.physiology.peaks import (
-    correct,
+    departing,
     neurokit_quiet,
     nn_intervals_ms,
     on_grid,
     r_peaks,
     require_method,
 )
-from eifer.physiology.quality import EcgQuality, QualitySpec, assess, unreadable
+from eifer.physiology.quality import (
+    EcgQuality,
+    QualitySpec,
+    Stretch,
+    assess,
+    in_film,
+    unreadable,
+)
 from eifer.ranges import NotNegative, Positive, Text
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.physiology import HRV_DOMAINS
@@ -59,6 +73,8 @@ _AS_SDNN = f"as SDNN, another spread of the same intervals: {MUNOZ}"
 LEAST_INTERVALS = {"time": 2, "frequency": 4, "nonlinear": 12}
 """Below these NeuroKit2's functions of a domain fail, or skip part of their work."""
 
+PAUSE_MS = 10_000.0
+"""How far apart two stretches are put: whatever is too long for an interval."""
 
 PSD_METHODS = ("welch",)
 """Welch's: Hann windows of half the recording, half overlapping.
@@ -149,6 +165,34 @@ class Variable:
     column: str
     of: Callable[[float], float]
     scales: str = ""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Successive NN intervals of one stretch of an ECG.
+
+    ``nn_ms`` is ``float64[k]``; ``kept`` is ``bool[k]`` and says which lie between two beats that
+    are as detected and next to each other, and do not depart from the intervals around
+    them; ``seconds`` is the stretch's length.
+    """
+
+    nn_ms: NDArray[np.float64]
+    kept: NDArray[np.bool_]
+    seconds: float
+
+    @classmethod
+    def of(
+        cls, stretch: Stretch, peaks: NDArray[np.int64], sampling_hz: float, spec: EcgSpec
+    ) -> Series:
+        """The intervals of ``stretch``; ``peaks`` are all beats that were detected."""
+        beats = stretch.corrected if spec.correct_artefacts else stretch.beats
+        nn_ms = nn_intervals_ms(beats, sampling_hz)
+        places = np.searchsorted(peaks, beats)
+        there = peaks[np.minimum(places, len(peaks) - 1)] == beats
+        kept = there[1:] & there[:-1] & (np.diff(places) == 1)
+        if spec.correct_artefacts:
+            kept &= ~departing(nn_ms, spec.quality.highest_departure)
+        return cls(nn_ms, kept, stretch.seconds)
 
 
 VARIABLES: dict[str, Variable] = {}
@@ -265,9 +309,9 @@ def pnn20_pct(value: float) -> float:
 def pnn50_pct(value: float) -> float:
     """Successive differences above 50 ms, as a share of the NN intervals.
 
-    Divided by the number n of intervals, which is the Task Force's (1996)
-    definition and NeuroKit2's; other packages (pyhrv, hrv-analysis) divide by
-    the n - 1 differences, and their values are larger by n/(n - 1).
+    Where the series is unbroken, divided by the number n of intervals, which is the
+    Task Force's (1996) definition and NeuroKit2's; other packages (pyhrv, hrv-analysis)
+    divide by the n - 1 differences, and their values are larger by n/(n - 1).
     """
     return value
 
@@ -454,7 +498,8 @@ def hrv_table(
     Returns
     -------
     DataFrame
-        Columns ``variable, domain, unit, value, reason``, a row a variable.
+        Columns ``variable, family, unit, value, used_s, used_share, n_intervals, reason``, a
+        row a variable.
     """
     intervals = nn_intervals_ms(peaks, sampling_hz)
     return hrv_of_intervals(intervals, duration_s, variables, spectrum)
@@ -471,11 +516,12 @@ def hrv_of_intervals(
     Returns
     -------
     DataFrame
-        Columns ``variable, domain, unit, value, reason``, a row a variable. A
-        value is missing where the recording is shorter than the variable's
+        Columns ``variable, family, unit, value, used_s, used_share, n_intervals, reason``, a
+        row a variable. A value is missing where the recording is shorter than the variable's
         minimum or the result is not a finite number; ``reason`` says which.
     """
-    return pd.DataFrame(_rows(nn_ms, duration_s, cards(variables), spectrum))
+    whole = Series(on_grid(nn_ms), np.ones(len(nn_ms), dtype=np.bool_), duration_s)
+    return pd.DataFrame(_rows([whole], duration_s, duration_s, cards(variables), spectrum))
 
 
 def analyse_ecg(
@@ -485,10 +531,13 @@ def analyse_ecg(
     video_id: str,
     participant_id: str,
     spec: EcgSpec,
+    start_s: float = 0.0,
+    film_s: float | None = None,
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
     """Take one recording from samples to its rows of HRV and its row of ECG_QUALITY.
 
-    Quality is judged on the beats as detected; variables are computed from the
+    Both are of the film's time alone: what was recorded before 0 and after ``film_s`` is
+    left out. Quality is judged on the beats as detected; variables are computed from the
     corrected ones where ``spec.correct_artefacts``. A rejected recording has a row for
     each variable too, without value, with the reason.
 
@@ -502,14 +551,17 @@ def analyse_ecg(
         Whose and which recording.
     spec
         The study's choices.
+    start_s
+        Time of the first sample from the start of the film.
+    film_s
+        Length of the film; None: no film is known, and it is taken to last as the ECG does.
     """
     whose: dict[str, object] = {"video_id": video_id, "participant_id": participant_id}
-    peaks, quality = _judged(ecg_mv, sampling_hz, spec)
+    peaks, quality, stretches = _judged(ecg_mv, sampling_hz, spec, start_s, film_s)
     chosen = cards(spec.variables)
     if quality.reason is None:
-        beats = correct(peaks, sampling_hz) if spec.correct_artefacts else peaks
-        intervals = nn_intervals_ms(beats, sampling_hz)
-        rows = _rows(intervals, quality.duration_s, chosen, spec.spectrum)
+        series = [Series.of(stretch, peaks, sampling_hz, spec) for stretch in stretches]
+        rows = _rows(series, quality.film_s, quality.duration_s, chosen, spec.spectrum)
     else:
         why = f"ECG rejected: {quality.reason}"
         rows = [_row(card, float("nan"), why) for card in chosen]
@@ -519,9 +571,15 @@ def analyse_ecg(
     )
 
 
-def ecg_quality(ecg_mv: NDArray[np.float64], sampling_hz: float, spec: EcgSpec) -> EcgQuality:
+def ecg_quality(
+    ecg_mv: NDArray[np.float64],
+    sampling_hz: float,
+    spec: EcgSpec,
+    start_s: float = 0.0,
+    film_s: float | None = None,
+) -> EcgQuality:
     """Judge one recording as `analyse_ecg` does, and compute nothing else of it."""
-    return _judged(ecg_mv, sampling_hz, spec)[1]
+    return _judged(ecg_mv, sampling_hz, spec, start_s, film_s)[1]
 
 
 def attrition(hrv: pd.DataFrame, quality: pd.DataFrame) -> pd.DataFrame:
@@ -534,67 +592,100 @@ def attrition(hrv: pd.DataFrame, quality: pd.DataFrame) -> pd.DataFrame:
 
 
 def _judged(
-    ecg_mv: NDArray[np.float64], sampling_hz: float, spec: EcgSpec
-) -> tuple[NDArray[np.int64], EcgQuality]:
-    """Detect the beats, where the samples can be searched, and judge both."""
-    ecg_mv = np.asarray(ecg_mv, dtype=np.float64)
+    ecg_mv: NDArray[np.float64],
+    sampling_hz: float,
+    spec: EcgSpec,
+    start_s: float,
+    film_s: float | None,
+) -> tuple[NDArray[np.int64], EcgQuality, list[Stretch]]:
+    """Detect the beats of the film, where the samples can be searched, and judge both."""
+    whole = np.asarray(ecg_mv, dtype=np.float64)
+    part, film = in_film(whole, sampling_hz, start_s, film_s)
     peaks = np.empty(0, dtype=np.int64)
-    if unreadable(ecg_mv, sampling_hz, spec.quality) is None:
+    if unreadable(part, sampling_hz, spec.quality, film) is None:
         peaks = r_peaks(
-            ecg_mv,
+            part,
             sampling_hz,
             method=spec.method,
             powerline_hz=spec.powerline_hz,
             correct_artefacts=False,
         )
-    return peaks, assess(ecg_mv, sampling_hz, peaks, spec.quality)
+    return peaks, *assess(part, sampling_hz, peaks, spec.quality, film)
 
 
 def _rows(
-    nn_ms: NDArray[np.float64],
+    series: Sequence[Series],
+    film_s: float,
     duration_s: float,
     chosen: Sequence[Variable],
     spectrum: SpectrumSpec,
 ) -> list[dict[str, object]]:
-    """Make a row for each card: its value, or why there is none."""
-    intervals = on_grid(nn_ms)
-    wanted = {card.domain for card in chosen if duration_s >= card.least_s}
-    columns: dict[str, float] = {}
+    """Make a row for each card: its value and what it rests on, or why there is none."""
+    longest = max(series, key=lambda one: one.seconds)
+    found = {}
     for domain in HRV_DOMAINS:
-        if domain in wanted and len(intervals) >= LEAST_INTERVALS[domain]:
-            columns |= _neurokit(domain, intervals, spectrum)
+        used = series if domain == "time" else [longest]
+        count = sum(int(one.kept.sum()) if domain == "time" else len(one.nn_ms) for one in used)
+        seconds = sum(one.seconds for one in used)
+        wanted = any(card.domain == domain and seconds >= card.least_s for card in chosen)
+        columns: dict[str, float] = {}
+        if wanted and count >= LEAST_INTERVALS[domain]:
+            columns = _neurokit(domain, used, spectrum)
+        found[domain] = columns, seconds, count
     rows = []
     for card in chosen:
+        columns, seconds, count = found[card.domain]
+        value, why = float("nan"), None
         if duration_s < card.least_s:
-            rows.append(_row(card, float("nan"), f"recording shorter than {card.least_s:g} s"))
-        elif len(intervals) < LEAST_INTERVALS[card.domain]:
-            least = LEAST_INTERVALS[card.domain]
-            rows.append(_row(card, float("nan"), f"fewer than {least} intervals"))
+            why = f"recording shorter than {card.least_s:g} s"
+        elif seconds < card.least_s:
+            what = "usable signal" if card.domain == "time" else "longest usable stretch"
+            why = f"{what} shorter than {card.least_s:g} s"
+        elif count < LEAST_INTERVALS[card.domain]:
+            why = f"fewer than {LEAST_INTERVALS[card.domain]} intervals"
         else:
-            value = card.of(columns.get(card.column, float("nan")))
-            known = np.isfinite(value)
-            why = None if known else "not computable from these intervals"
-            rows.append(_row(card, value if known else float("nan"), why))
+            value = card.of(columns.get(card.column, value))
+            if not np.isfinite(value):
+                value, why = float("nan"), "not computable from these intervals"
+        rests_on = (seconds, seconds / film_s, count) if why is None else (None, None, None)
+        rows.append(_row(card, value, why, *rests_on))
     return rows
 
 
-def _row(card: Variable, value: float, reason: str | None) -> dict[str, object]:
+def _row(
+    card: Variable,
+    value: float,
+    reason: str | None,
+    used_s: float | None = None,
+    used_share: float | None = None,
+    n_intervals: int | None = None,
+) -> dict[str, object]:
     return {
         "variable": card.name,
         "family": card.domain,
         "unit": card.unit,
         "value": value,
+        "used_s": used_s,
+        "used_share": used_share,
+        "n_intervals": n_intervals,
         "reason": reason,
     }
 
 
-def _neurokit(domain: str, nn_ms: NDArray[np.float64], spectrum: SpectrumSpec) -> dict[str, float]:
+def _neurokit(domain: str, series: Sequence[Series], spectrum: SpectrumSpec) -> dict[str, float]:
     """Every NeuroKit2 output of one domain, by its column's name."""
     import neurokit2 as nk  # 1.6 s, and only needed once there are beats
 
+    nn_ms = np.concatenate([one.nn_ms for one in series])
+    # By its time NeuroKit2 knows whether an interval follows the one before.
+    pauses_ms = np.repeat(np.arange(len(series)) * PAUSE_MS, [len(one.nn_ms) for one in series])
+    time_s = (np.cumsum(nn_ms) + pauses_ms) / 1000
+    if domain == "time":
+        kept = np.concatenate([one.kept for one in series])
+        nn_ms, time_s = nn_ms[kept], time_s[kept]
     if domain != "time" and np.ptp(nn_ms) == 0:
         return {}  # without variation hrv_nonlinear divides by zero, and powers are rounding errors
-    intervals = {"RRI": nn_ms, "RRI_Time": np.cumsum(nn_ms) / 1000}
+    intervals = {"RRI": nn_ms, "RRI_Time": time_s}
     with neurokit_quiet():
         if domain == "time":
             out = nk.hrv_time(intervals)

@@ -28,4 +28,6 @@ def analyse_recording(
         video_id=video["video_id"],
         participant_id=video["participant_id"],
         spec=spec,
+        start_s=video["ecg_start_s"],
+        film_s=video["film_s"],
     )

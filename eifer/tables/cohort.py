@@ -84,8 +84,13 @@ def _half_recorded(table: pd.DataFrame, others: Others) -> pd.DataFrame:
         (table["video_sha256"].isna() != video)
         | (table["ecg_sha256"].isna() != ecg)
         | (table["ecg_hz"].isna() != ecg)
+        | (table["ecg_start_s"].isna() != ecg)
     )
     return table[apart | (video & ecg)]
+
+
+def _without_film(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+    return table[table["film_s"].isna() & table["ecg_path"].notna()]
 
 
 def _not_a_hash(table: pd.DataFrame, others: Others) -> pd.DataFrame:
@@ -231,6 +236,29 @@ VIDEOS = Table(
             low=0,
             missing=True,
         ),
+        Column(
+            "ecg_start_s",
+            "float",
+            "time of the ECG's first sample from the start of the film; null if excluded",
+            unit="s",
+            missing=True,
+        ),
+        Column(
+            "video_s",
+            "float",
+            "length of the face video; null if excluded",
+            unit="s",
+            low=0,
+            missing=True,
+        ),
+        Column(
+            "film_s",
+            "float",
+            "length of the film: duration_s of stimuli.tsv, else the face video's length",
+            unit="s",
+            low=0,
+            missing=True,
+        ),
     ),
     rules=(
         _WHOSE,
@@ -272,11 +300,18 @@ VIDEOS = Table(
         ),
         Rule(
             name="recordings_whole",
-            says="Path, hash (and ECG sampling frequency) are there or missing together, "
+            says="Path, hash (and ECG sampling frequency, start) are there or missing together, "
             "and a run has at least one recording.",
             why="A path without a hash could change unseen.",
             remedy="Read the cohort again with eifer.cohort.layout.read_cohort.",
             broken=_half_recorded,
+        ),
+        Rule(
+            name="ecg_has_film",
+            says="Where there is an ECG, the length of its film is known.",
+            why="HRV is of the film's time; without its length rest would count as film.",
+            remedy="Give duration_s in stimuli.tsv, or add the face video.",
+            broken=_without_film,
         ),
         Rule(
             name="hashes_are_sha256",

@@ -14,12 +14,15 @@ VERDICTS = ("good", "rejected")
 ECG_REASONS = (
     "implausible_sampling_rate",
     "not_finite",
+    "film_not_covered",
+    "outlasts_film",
     "too_short",
     "flat",
     "clipped",
     "no_beats",
     "implausible_heart_rate",
     "noise",
+    "implausible_qrs",
     "artefacts",
 )
 """Why an ECG is rejected, in the order in which it is judged; the first that holds is kept."""
@@ -67,7 +70,46 @@ ECG_QUALITY = Table(
     columns=(
         Column("video_id", "string", "the recording"),
         Column("participant_id", "string", "whose it is"),
-        Column("duration_s", "float", "samples over sampling rate", unit="s", low=0),
+        Column("duration_s", "float", "ECG within the film's time", unit="s", low=0),
+        Column(
+            "film_s",
+            "float",
+            "length of the film",
+            unit="s",
+            low=0,
+            missing=True,
+        ),
+        Column(
+            "before_s",
+            "float",
+            "ECG before the film began, left out",
+            unit="s",
+            low=0,
+            missing=True,
+        ),
+        Column(
+            "after_s",
+            "float",
+            "ECG after the film had ended, left out",
+            unit="s",
+            low=0,
+            missing=True,
+        ),
+        Column(
+            "usable_s",
+            "float",
+            "signal within the film's time in stretches without a bad moment",
+            unit="s",
+            low=0,
+            missing=True,
+        ),
+        Column(
+            "n_stretches",
+            "int",
+            "stretches that bad moments leave; 0 where the signal was not searched",
+            low=0,
+            missing=True,
+        ),
         Column("sampling_hz", "float", "sampling rate, as the sidecar gives it", unit="Hz"),
         Column(
             "n_beats",
@@ -78,8 +120,16 @@ ECG_QUALITY = Table(
         Column(
             "mean_hr_bpm",
             "float",
-            "mean heart rate over all detected intervals",
+            "mean heart rate over the detected intervals of usable stretches",
             unit="1/min",
+            low=0,
+            missing=True,
+        ),
+        Column(
+            "qrs_width_ms",
+            "float",
+            "width of the median beat's main wave at half of its height",
+            unit="ms",
             low=0,
             missing=True,
         ),
@@ -96,7 +146,7 @@ ECG_QUALITY = Table(
         Column(
             "template_correlation",
             "float",
-            "mean over windows of the beats' correlation with their window's mean beat",
+            "mean over windows of the beats' correlation with their window's median beat",
             low=-1,
             high=1,
             missing=True,
@@ -104,7 +154,8 @@ ECG_QUALITY = Table(
         Column(
             "artefact_share",
             "float",
-            "share of beats that the artefact correction moves, adds or removes",
+            "share of beats that the artefact correction moves, adds or removes, or of intervals "
+            "that depart from those around them, whichever is larger",
             low=0,
             high=1,
             missing=True,
@@ -165,7 +216,30 @@ HRV = Table(
         ),
         Column("variable", "string", "name of the variable, ending in its unit where it has one"),
         Column("unit", "string", "unit of the value; 1 where it is a plain number"),
-        Column("value", "float", "the variable over the whole recording", missing=True),
+        Column("value", "float", "the variable over the usable signal", missing=True),
+        Column(
+            "used_s",
+            "float",
+            "signal it rests on: all usable stretches (time domain) or the longest one; null "
+            "without value",
+            unit="s",
+            low=0,
+            missing=True,
+        ),
+        Column(
+            "used_share",
+            "float",
+            "the same as a share of the film; null without value",
+            low=0,
+            missing=True,
+        ),
+        Column(
+            "n_intervals",
+            "int",
+            "NN intervals it rests on; null without value",
+            low=0,
+            missing=True,
+        ),
         Column("reason", "string", "why the value is missing", missing=True),
     ),
     rules=(

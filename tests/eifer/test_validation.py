@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +18,9 @@ from eifer.errors import InputError, RecordingError
 from eifer.validation import ValidationSpec, validate
 
 DOMAINS = ("HAHV", "HALV", "LAHV", "LALV")
-SPEC = ValidationSpec(face_samples=3, least_participants=2)
+SPEC = ValidationSpec(
+    face_samples=3, least_participants=2, least_filmed_share=0.9, short_face_videos="refuse"
+)
 
 
 @pytest.fixture
@@ -26,7 +30,8 @@ def cohort(tmp_path: Path) -> Path:
     for name, text in {
         "dataset_description.json": '{"Name": "Tiny", "BIDSVersion": "1.11.1"}',
         "participants.tsv": "participant_id\tage\tsex\nsub-01\t21\tF\nsub-02\t22\tM\n",
-        "stimuli.tsv": "stimulus_id\tdomain\n" + "".join(f"{d}1\t{d}\n" for d in DOMAINS),
+        "stimuli.tsv": "stimulus_id\tdomain\tduration_s\n"
+        + "".join(f"{d}1\t{d}\t6\n" for d in DOMAINS),
         "task-elicitation_recording-ecg_physio.json": json.dumps(
             {"SamplingFrequency": 250, "StartTime": 0, "Columns": ["cardiac"]}
             | {"cardiac": {"Units": "mV"}}
@@ -62,10 +67,11 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The recordings that were opened; a file of b"bad" cannot be read."""
     seen: list[str] = []
 
-    def look(path: Path) -> None:
+    def look(path: Path) -> SimpleNamespace:
         seen.append(path.name)
         if path.read_bytes() == b"bad":
             raise RecordingError(f"{path.name}: not a video")
+        return SimpleNamespace(duration_s=6.0)
 
     def read(path: Path, sidecar: object) -> None:
         look(path)
@@ -84,9 +90,14 @@ def in_turn(function: Callable[[Any], Any], tasks: Sequence[Any], label: str) ->
     return map(function, tasks)
 
 
-def checked(root: Path, *exclude: Exclusion, waves: Sequence[str] = ("1",)) -> Any:
+def checked(
+    root: Path,
+    *exclude: Exclusion,
+    waves: Sequence[str] = ("1",),
+    spec: ValidationSpec = SPEC,
+) -> Any:
     specs: Any = {"faces": None, "ecg": None}
-    return validate(root, waves=waves, exclude=exclude, spec=SPEC, each=in_turn, **specs)
+    return validate(root, waves=waves, exclude=exclude, spec=spec, each=in_turn, **specs)
 
 
 def complaint(root: Path, *exclude: Exclusion, waves: Sequence[str] = ("1",)) -> str:
@@ -168,3 +179,59 @@ def test_a_wave_of_which_every_video_is_excluded_is_named(cohort: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_one_problem(tmp_path: Path) -> None:
     assert "1 problem\n" in complaint(tmp_path / "nowhere")
+
+
+def films_last(root: Path, seconds: str) -> None:
+    stimuli = root / "stimuli.tsv"
+    stimuli.write_text(stimuli.read_text().replace("\t6\n", f"\t{seconds}\n"))
+
+
+def test_films_are_as_long_as_stimuli_tsv_says_else_as_the_face_video(cohort: Path) -> None:
+    videos = checked(cohort).videos
+    assert set(videos["film_s"]) == set(videos["video_s"]) == {6.0}
+    films_last(cohort, "6.5")
+    assert set(checked(cohort).videos["film_s"]) == {6.5}
+    films_last(cohort, "n/a")
+    (cohort / "stimuli.tsv").write_text((cohort / "stimuli.tsv").read_text().replace("6.5", "n/a"))
+    assert set(checked(cohort).videos["film_s"]) == {6.0}
+    text = complaint(cohort, Exclusion("sub-01", "camera fell", run=1, recording="video"))
+    assert "ECG of a film of unknown length (1): sub-01/beh/" in text
+    assert "give duration_s in stimuli.tsv" in text
+    # Nobody needs a film whose ECG is excluded as well.
+    nothing = Exclusion("sub-01", "power cut", run=1)
+    assert len(checked(cohort, nothing).videos) == 7
+
+
+@pytest.mark.parametrize(("film", "short"), [("6.6", 0), ("6.7", 8), ("56", 8), ("360", 8)])
+def test_face_videos_much_shorter_than_their_film_are_refused_or_counted(
+    cohort: Path, film: str, short: int
+) -> None:
+    films_last(cohort, film)
+    allowed = replace(SPEC, short_face_videos="record")
+    found = checked(cohort, spec=allowed)
+    assert validation.short_face_videos(found.videos, allowed) == short
+    if short:
+        text = complaint(cohort)
+        assert "face video much shorter than its film (8): sub-01/beh/" in text
+        assert f"6.0 s of a film of {float(film):.1f} s" in text and "and 3 more" in text
+    else:
+        assert len(checked(cohort).videos) == 8
+
+
+def test_the_ecg_is_judged_in_the_films_time(cohort: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sidecar = cohort / "task-elicitation_recording-ecg_physio.json"
+    sidecar.write_text(sidecar.read_text().replace('"StartTime": 0', '"StartTime": -60'))
+    seen: set[tuple[object, ...]] = set()
+
+    class Short:
+        reason, why = "film_not_covered", "film_not_covered: 3.0 s of a film of 6.0 s at 250 Hz"
+
+    def judge(signal: object, hz: float, spec: object, *when: object) -> type[Short]:
+        seen.add((hz, *when))
+        return Short
+
+    monkeypatch.setattr(validation, "ecg_quality", judge)
+    text = complaint(cohort)
+    assert seen == {(250.0, -60.0, 6.0)}
+    assert "ECG cannot be used (8): sub-01/beh/" in text
+    assert "(film_not_covered: 3.0 s of a film of 6.0 s at 250 Hz)" in text

@@ -42,7 +42,7 @@ def write_params(folder: Path, **study: object) -> None:
     """Params for four people with a second of video and half a minute of ECG."""
     params: dict[str, Any] = yaml.safe_load((ROOT / "presets/demo.yaml").read_text())
     params["study"] |= {"waves": ["1"]} | study
-    params["intake"] = {"face_samples": 4, "least_participants": 4}
+    params["intake"] |= {"face_samples": 4, "least_participants": 4}
     planted = params["simulate"]["planted"]
     planted["video"] |= {"seconds": 1, "fps": 10, "width_px": 200, "height_px": 160}
     planted["ecg"] |= {"seconds": 30, "hz": 125}

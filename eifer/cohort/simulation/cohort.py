@@ -252,7 +252,8 @@ def _write_cohort_files(out: Path, spec: CohortSpec, everybody: list[dict[str, A
             {
                 "stimulus_id": [stimulus(d) for d in Domain],
                 "domain": [d.value for d in Domain],
-                "duration_s": spec.video.seconds,
+                # The face video shows the film's beginning: drawing all of it takes hours.
+                "duration_s": spec.ecg.seconds,
             }
         ),
     )
@@ -263,7 +264,7 @@ def _write_cohort_files(out: Path, spec: CohortSpec, everybody: list[dict[str, A
                 "Description": "what the video was made to elicit",
                 "Levels": {d.value: _in_words(d) for d in Domain},
             },
-            "duration_s": {"Description": "length of the video", "Units": "s"},
+            "duration_s": {"Description": "length of the film", "Units": "s"},
         },
     )
     _write_json(

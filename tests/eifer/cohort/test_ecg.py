@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from eifer.cohort import ecg
 from eifer.cohort.ecg import EcgSidecar, read_ecg
 from eifer.errors import RecordingError
 
@@ -43,3 +45,39 @@ def test_only_five_bad_samples_are_shown(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"900 samples .* and 895 more") as caught:
         read_ecg(path, MV)
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("row", [b"0\n", b"0.123\t5\n", b"\n", b"7", b"x\n", b"0.1\t2\t3\n"])
+def test_a_file_that_unpacks_without_end_is_refused_in_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: bytes
+) -> None:
+    monkeypatch.setattr(ecg, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(ecg, "MOST_SAMPLES", 2**17)
+    monkeypatch.setattr(ecg, "LONGEST_ROW", 2**16)
+    path = tmp_path / "x_physio.tsv.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(16):
+            file.write(row * (2**20 // len(row)))  # 16 MiB
+    sidecar = EcgSidecar(("cardiac", "trigger")[: row.count(b"\t") + 1], 0, 250.0, 0.0, 1.0)
+    tracemalloc.start()
+    try:
+        with pytest.raises(RecordingError, match="unpacks to more than"):
+            read_ecg(path, sidecar)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**23
+
+
+def test_many_pieces_are_one_signal(tmp_path: Path) -> None:
+    path = tmp_path / "x_physio.tsv.gz"
+    path.write_bytes(gzip.compress("".join(f"{k}\t{k / 8}\r\n" for k in range(150_000)).encode()))
+    found = read_ecg(path, EcgSidecar(("trigger", "cardiac"), 1, 250.0, 0.0, 1e-3))
+    assert len(found) == 150_000 and found[-1] == 149_999 / 8 * 1e-3
+
+
+def test_a_row_without_an_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x_physio.tsv.gz"
+    path.write_bytes(gzip.compress(b"0.1\n" + b"1" * 2**22))
+    with pytest.raises(RecordingError, match="x_physio"):
+        read_ecg(path, MV)

@@ -334,6 +334,10 @@ FAULTS: dict[str, tuple[Break, str]] = {
         swap("stimuli.tsv", "HAHV\t360", "HAHV\t-1"),
         "stimuli.tsv row 2: duration_s '-1'",
     ),
+    "duration of hundreds of digits": (
+        swap("stimuli.tsv", "HAHV\t360", "HAHV\t" + "9" * 400),
+        "stimuli.tsv row 2: duration_s '999",
+    ),
     "rating 0": (swap(RATINGS, "\t6\t4", "\t0\t4"), f"{RATINGS} row 2: arousal '0'"),
     "rating 8": (swap(RATINGS, "\t6\t4", "\t6\t8"), f"{RATINGS} row 2: valence '8'"),
     "rating 3.5": (swap(RATINGS, "\t5\t1", "\t3.5\t1"), f"{RATINGS} row 3: arousal '3.5'"),
@@ -504,6 +508,8 @@ def test_nothing_is_hashed_when_something_is_wrong(tiny: Path) -> None:
         ("labels_follow_ratings", "arousal_label_source", "stimulus"),
         ("recordings_whole", "video_sha256", None),
         ("recordings_whole", "ecg_hz", None),
+        ("recordings_whole", "ecg_start_s", None),
+        ("ecg_has_film", "film_s", None),
         ("hashes_are_sha256", "ecg_sha256", "F" * 64),
         ("paths_inside", "video_path", "../sub-01/beh/film.mp4"),
         ("paths_inside", "ecg_path", "/beh/ecg.tsv.gz"),
@@ -559,3 +565,32 @@ def test_the_ecg_column_is_found_by_name_among_others(tiny: Path) -> None:
     sidecar(Columns=["respiratory", "ECG", "trigger"], ECG={"Units": "mV"})(tiny)
     put(ECG, gzip.compress(b"n/a\t1e-1\t0\nn/a\t-2\t1\n"))(tiny)
     np.testing.assert_array_equal(read_ecg(tiny / ECG, ecg_sidecar(tiny, ECG)), [0.1, -2.0])
+
+
+@pytest.mark.parametrize("digits", [310, 400, 4000])
+@pytest.mark.parametrize("field", ["SamplingFrequency", "StartTime"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_number_of_hundreds_of_digits_is_named_and_cut_short(
+    tiny: Path, field: str, digits: int, sign: int
+) -> None:
+    sidecar(**{field: sign * 10**digits})(tiny)
+    said = str(refused(tiny))
+    assert f"sidecar without {field}" in said
+    assert len(said) < 500
+
+
+@pytest.mark.parametrize("units", [["mV"], {"mV": 1}, 5, None, True, "m" * 10_000])
+def test_a_unit_that_is_no_unit_is_named(tiny: Path, units: object) -> None:
+    sidecar(cardiac={"Units": units})(tiny)
+    said = str(refused(tiny))
+    assert "ECG without a unit of voltage" in said
+    assert len(said) < 500
+
+
+def test_the_start_of_an_ecg_and_the_length_of_its_film_are_read(tiny: Path) -> None:
+    sidecar(StartTime=-60.5)(tiny)
+    swap("stimuli.tsv", "HAHV\t360", "HAHV\tn/a")(tiny)
+    videos = read(tiny).videos
+    assert set(videos["ecg_start_s"]) == {-60.5}
+    assert videos.loc[videos["domain"] == "HAHV", "film_s"].isna().all()
+    assert set(videos["film_s"].dropna()) == {360.0}

@@ -16,17 +16,22 @@ SPEC = QualitySpec(
     lowest_sampling_hz=100,
     highest_sampling_hz=10_000,
     least_duration_s=10,
+    lowest_film_share=0.9,
+    highest_after_share=0.2,
     flat_run_s=0.2,
     highest_flat_share=0.05,
     highest_clipped_share=0.02,
     window_s=10,
     lowest_hr_bpm=40,
     highest_hr_bpm=180,
+    lowest_qrs_ms=10,
+    highest_qrs_ms=60,
     longest_interval_s=3,
     highest_interval_ratio=2.2,
     lowest_correlation=0.66,
     lowest_good_share=0.8,
-    highest_artefact_share=0.25,
+    highest_departure=0.2,
+    highest_artefact_share=0.2,
 )
 find = partial(r_peaks, method="neurokit", powerline_hz=50, correct_artefacts=False)
 
@@ -34,7 +39,7 @@ find = partial(r_peaks, method="neurokit", powerline_hz=50, correct_artefacts=Fa
 def judged(ecg: NDArray[np.float64], hz: float, spec: QualitySpec = SPEC) -> EcgQuality:
     usable = np.isfinite(ecg).all() and hz >= 50 and len(ecg) > hz
     peaks = find(ecg, hz) if usable else np.empty(0, dtype=np.int64)
-    return assess(ecg, hz, peaks, spec)
+    return assess(ecg, hz, peaks, spec)[0]
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +131,7 @@ def test_too_many_artefacts(simulated: NDArray[np.float64]) -> None:
     peaks = find(simulated, 250)
     late = np.arange(len(peaks)) % 15 == 7
     shifted = peaks + np.where(late, 45, 0)  # 180 ms: a window's intervals stay in bounds
-    quality = assess(simulated, 250, shifted, replace(SPEC, highest_artefact_share=0.05))
+    quality = assess(simulated, 250, shifted, replace(SPEC, highest_artefact_share=0.05))[0]
     assert quality.artefact_share >= late.mean()
     assert quality.reason == "artefacts"
 
@@ -135,14 +140,14 @@ def test_a_gap_across_a_windows_edge_is_seen(simulated: NDArray[np.float64]) -> 
     peaks = find(simulated, 250)
     gap = peaks[(peaks < 8.2 * 250) | (peaks > 11.8 * 250)]
     strict = replace(SPEC, lowest_good_share=1.0)
-    assert assess(simulated, 250, peaks, strict).reason is None
-    assert assess(simulated, 250, gap, strict).good_share < 1.0
+    assert assess(simulated, 250, peaks, strict)[0].reason is None
+    assert assess(simulated, 250, gap, strict)[0].good_share < 1.0
 
 
 def test_regular_beats_in_noise_do_not_resemble_each_other(
     simulated: NDArray[np.float64],
 ) -> None:
-    quality = assess(white(len(simulated)), 250, find(simulated, 250), SPEC)
+    quality = assess(white(len(simulated)), 250, find(simulated, 250), SPEC)[0]
     assert quality.reason == "noise"
     assert 40 < quality.mean_hr_bpm < 180
     assert quality.template_correlation < 0.66
@@ -151,7 +156,7 @@ def test_regular_beats_in_noise_do_not_resemble_each_other(
 def test_beats_at_implausible_times_make_a_window_bad(simulated: NDArray[np.float64]) -> None:
     peaks = find(simulated, 250)
     extra = np.sort(np.r_[peaks, peaks[20] + 60])  # splits an interval 60 : 154
-    assert assess(simulated, 250, extra, SPEC).good_share == pytest.approx(5 / 6)
+    assert assess(simulated, 250, extra, SPEC)[0].good_share == pytest.approx(5 / 6)
 
 
 def test_part_noise_is_judged_by_its_share(simulated: NDArray[np.float64]) -> None:

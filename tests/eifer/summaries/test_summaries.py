@@ -253,8 +253,12 @@ def test_small_tables_count_right() -> None:
         {name: [1.0, np.nan] for name in ecg.SCORES}
         | {"verdict": ["good", "rejected"], "reason": [None, "too_short"]}
     )
-    assert ecg.table(quality)["recordings"].tolist() == [1] * 6
-    assert "1 rejected (1 too short)" in ecg.caption(quality)
+    assert ecg.table(quality)["recordings"].tolist() == [1] * len(ecg.SCORES)
+    quality["before_s"], quality["usable_s"] = [60.0, 0.0], [0.25, np.nan]
+    said = ecg.caption(quality)
+    assert "1 rejected (1 too short)" in said
+    assert "61 s of ECG before and after films are left out" in said
+    assert "1 s of bad moments within 1 of 1 good recordings" in said
     short = pd.DataFrame(
         {
             "participant_id": "sub-01",

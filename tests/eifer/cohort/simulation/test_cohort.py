@@ -57,7 +57,7 @@ def test_the_tables_say_what_the_layout_asks(made: tuple[Path, Simulated]) -> No
     assert set(participants["sex"]) <= {"F", "M"}
     stimuli = pd.read_csv(out / "stimuli.tsv", sep="\t")
     assert stimuli["domain"].tolist() == [d.value for d in Domain]
-    assert (stimuli["duration_s"] == 1).all()
+    assert (stimuli["duration_s"] == 10).all()  # as long as the ECG, which StartTime 0 begins
     for who in simulated.truth["participants"]:
         beh = out / who["participant_id"] / "beh"
         items = pd.read_csv(beh / f"{who['participant_id']}_task-ei_beh.tsv", sep="\t")
