@@ -68,10 +68,10 @@ def validate(
 ) -> Cohort:
     """Read the cohort at ``root`` and open every recording that is not excluded.
 
-    Every video is read to its end and searched for a face, but decoded no further
-    than to the first one found (`decoding.check`, `has_face`): damage inside a later
-    frame shows in extract. Every ECG is read and judged. Where text files are wrong,
-    whatever is named as a recording still is opened.
+    Every video is decoded to its end by the code that extract decodes it with, and searched
+    for a face up to the first one found (`decoding.check`, `has_face`): what extract would
+    refuse is refused here. Every ECG is read and judged. Where text files are wrong, whatever
+    is named as a recording still is opened.
 
     Raises
     ------
