@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import av
 import numpy as np
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError
 from av.stream import Discard, Disposition
 from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
 
@@ -298,7 +298,7 @@ class _Video:
             ).to_ndarray()
         if hdr is not None:
             wide = frame.color_primaries == ColorPrimaries.BT2020
-            image = _sdr(image, ColorTrc(hdr), wide=wide)
+            image = _sdr(cast("NDArray[np.uint16]", image), ColorTrc(hdr), wide=wide)
         # FFmpeg pads its lines for some widths, and then the array is a view with gaps:
         # the landmark models see nothing in such a one, without saying so.
         return cast("Image", np.ascontiguousarray(_upright(image, frame, self.path)))
@@ -357,6 +357,11 @@ def _film(container: InputContainer, path: Path) -> VideoStream:
             f"{path}: {_said_of(stream)} is of a codec that is not read here (but for "
             f"{', '.join(DECODERS)}). {REENCODE}"
         )
+    if not stream.width or not stream.height:
+        raise RecordingError(
+            f"{path}: a picture of unknown size: damaged, or of more than {MOST_PIXELS} pixels. "
+            f"{REENCODE}"
+        )
     aspect = float(stream.sample_aspect_ratio or 1)
     sides = (_width(stream), stream.height)
     if not (
@@ -394,7 +399,7 @@ def _upright(image: NDArray[Any], frame: VideoFrame, path: Path) -> NDArray[Any]
     told = frame.side_data.get("DISPLAYMATRIX")
     if told is None:
         return image
-    a, b, u, c, d, v = np.frombuffer(bytes(told), "<i4")[:6].tolist()
+    a, b, u, c, d, v = np.frombuffer(cast("Any", told), "<i4")[:6].tolist()
     small = 0.01 * max(map(abs, (a, b, c, d)))
     if min(abs(a), abs(d)) > small >= max(abs(b), abs(c)) and not (u or v):
         return image[:: 1 if d > 0 else -1, :: 1 if a > 0 else -1]
@@ -412,7 +417,7 @@ def _sdr(image: NDArray[np.uint16], transfer: ColorTrc, *, wide: bool) -> Image:
     light = _linear(transfer)[image]
     if wide:
         light = light @ BT2020_TO_BT709.T
-    return cast("Image", _encoded()[(np.clip(light, 0, 1) * 65535 + 0.5).astype(np.uint16)])
+    return _encoded()[(np.clip(light, 0, 1) * 65535 + 0.5).astype(np.uint16)]
 
 
 @cache
@@ -445,9 +450,11 @@ def _refusing(path: Path, place: str | None) -> Iterator[None]:
         said = getattr(error, "strerror", None) or str(error)
         if place is not None:
             raise _damaged(path, place, said) from error
+        if isinstance(error, ArgumentError):
+            said = "another kind of file"
         raise RecordingError(
             f"{path}: not a video in an mp4, mov, mkv, webm or avi file that holds its own "
-            f"frames ({said}); a playlist, a picture, text, or cut short? {DAMAGED}"
+            f"frames ({said}); a playlist, a picture, sound, text, or cut short? {DAMAGED}"
         ) from error
 
 
