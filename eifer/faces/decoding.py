@@ -91,6 +91,9 @@ BT2020_TO_BT709 = np.array(
 SDR_GAMMA = 2.2
 """Power between linear light and an RGB value of an ordinary screen."""
 
+REFUSALS = (FFmpegError, OSError, ValueError, MemoryError)
+"""What PyAV raises where FFmpeg, the disk or the text in a file does not go on."""
+
 DAMAGED = "Copy it again from the recording, or exclude the video with a reason."
 REENCODE = "Re-encode the recording, or exclude the video with a reason."
 
@@ -179,8 +182,10 @@ def samples(path: Path, n: int) -> Iterator[tuple[float, Image]]:
         edges = np.linspace(0.0, video.declared_s(), n + 1)
         for at_s, until_s in pairwise(start_s + edges):
             place = f"near {at_s - start_s:.2f} s"
-            with _refusing(path, place):
+            try:
                 video.container.seek(int(at_s * CLOCK_PER_S))
+            except REFUSALS as error:
+                raise _damaged(path, place, _said(error)) from error
             for index, frame in enumerate(video.frames(place)):
                 # The keyframe of a jump may be one already seen, or long before.
                 if frame.time > shown_s and (index == 0 or frame.time >= at_s):
@@ -205,6 +210,7 @@ class _Video:
     path: Path
     container: InputContainer
     stream: VideoStream
+    width: int
     # One reformatter a video: a frame's own would set its converter up anew each time.
     reformatter: VideoReformatter = field(default_factory=VideoReformatter)
 
@@ -213,8 +219,11 @@ class _Video:
         decoding = self.container.decode(self.stream)
         count, time_s, size = 0, 0.0, None
         while True:
-            with _refusing(self.path, place or f"after {time_s:.2f} s ({count} frames)"):
+            try:
                 frame = next(decoding, None)
+            except REFUSALS as error:
+                where = place or f"after {time_s:.2f} s ({count} frames)"
+                raise _damaged(self.path, where, _said(error)) from error
             if frame is None:
                 return
             if frame.time is None:
@@ -289,13 +298,13 @@ class _Video:
     def rgb(self, frame: VideoFrame) -> Image:
         """Convert a frame to what a player shows of it."""
         hdr = frame.color_trc if frame.color_trc in REFERENCE_WHITE else None
-        with _refusing(self.path, f"at {frame.time:.2f} s"):
+        image_format = "rgb24" if hdr is None else "rgb48le"
+        try:
             image = self.reformatter.reformat(
-                frame,
-                width=_width(self.stream),
-                format="rgb24" if hdr is None else "rgb48le",
-                threads=1,
+                frame, width=self.width, format=image_format, threads=1
             ).to_ndarray()
+        except REFUSALS as error:
+            raise _damaged(self.path, f"at {frame.time:.2f} s", _said(error)) from error
         if hdr is not None:
             wide = frame.color_primaries == ColorPrimaries.BT2020
             image = _sdr(cast("NDArray[np.uint16]", image), ColorTrc(hdr), wide=wide)
@@ -311,7 +320,7 @@ def _opened(path: Path) -> Iterator[_Video]:
     if path.stat().st_size == 0:
         raise RecordingError(f"{path}: empty (0 bytes). {DAMAGED}")
     with path.open("rb") as file:
-        with _refusing(path, None):
+        try:
             container = av.open(
                 file,
                 options={
@@ -323,6 +332,14 @@ def _opened(path: Path) -> Iterator[_Video]:
                 },
                 metadata_errors="replace",
             )
+        except REFUSALS as error:
+            # What a list does not allow is an "invalid argument".
+            other = isinstance(error, ArgumentError)
+            raise RecordingError(
+                f"{path}: not a video in an mp4, mov, mkv, webm or avi file that holds its own "
+                f"frames ({'another kind of file' if other else _said(error)}); a playlist, a "
+                f"picture, sound, text, or cut short? {DAMAGED}"
+            ) from error
         with container:
             stream = _film(container, path)
             for other in container.streams:
@@ -335,7 +352,7 @@ def _opened(path: Path) -> Iterator[_Video]:
                 # Damage is an error, and not a frame made up of its neighbours.
                 "err_detect": "explode",
             }
-            yield _Video(path, container, stream)
+            yield _Video(path, container, stream, _width(stream))
 
 
 def _film(container: InputContainer, path: Path) -> VideoStream:
@@ -441,26 +458,13 @@ def _encoded() -> Image:
     return (255 * light ** (1 / SDR_GAMMA)).round().astype(np.uint8)
 
 
-@contextmanager
-def _refusing(path: Path, place: str | None) -> Iterator[None]:
-    """Say in words what FFmpeg or the disk refuses: at ``place``, or (None) at opening."""
-    try:
-        yield
-    except (FFmpegError, OSError, ValueError, MemoryError) as error:
-        said = getattr(error, "strerror", None) or str(error)
-        if place is not None:
-            raise _damaged(path, place, said) from error
-        if isinstance(error, ArgumentError):
-            said = "another kind of file"
-        raise RecordingError(
-            f"{path}: not a video in an mp4, mov, mkv, webm or avi file that holds its own "
-            f"frames ({said}); a playlist, a picture, sound, text, or cut short? {DAMAGED}"
-        ) from error
-
-
 def _damaged(path: Path, place: str, said: str) -> RecordingError:
     return RecordingError(f"{path}: damaged {place}: {said}. {DAMAGED}")
 
 
 def _without_frames(path: Path) -> RecordingError:
     return RecordingError(f"{path}: not one frame can be decoded. {DAMAGED}")
+
+
+def _said(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -44,8 +44,13 @@ def models() -> None:
 
 
 @pytest.fixture(scope="session")
-def spec(models: None) -> ExtractSpec:
+def thresholds() -> ExtractSpec:
     return ExtractSpec(detector_width_px=256, min_candidate_score=0.3, quality=QUALITY)
+
+
+@pytest.fixture(scope="session")
+def spec(models: None, thresholds: ExtractSpec) -> ExtractSpec:
+    return thresholds
 
 
 @pytest.fixture(scope="session")

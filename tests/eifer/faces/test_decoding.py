@@ -274,15 +274,27 @@ def test_of_several_films_the_default_is_read_or_none(film: Film, tmp_path: Path
     assert "2 films" in said and "stream 0 (96x64, h264), stream 1 (64x48, h264)" in said
 
 
-def test_a_cover_picture_is_not_the_film(film: Film, tmp_path: Path) -> None:
+def cover_first(path: Path) -> None:
+    """Put an mp4's metadata before its tracks: the cover in it becomes stream 0."""
+    data = bytearray(path.read_bytes())
+    end, track, tags = len(data), data.index(b"trak") - 4, data.index(b"udta") - 4
+    assert data.index(b"mdat") < track < tags < end == tags + int.from_bytes(data[tags : tags + 4])
+    path.write_bytes(data[:track] + data[tags:] + data[track:tags])
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_cover_picture_is_not_the_film(film: Film, tmp_path: Path, first: bool) -> None:
     cover = film(greys(1, 96, 64), "cover.mov", codec="mjpeg", pix_fmt="yuvj420p")
     face = film(greys(30), "face.mp4")
     path = together(tmp_path / "covered.mp4", cover, face, default=1, cover=True)
+    if first:
+        cover_first(path)
     with av.open(str(path)) as container:
         kinds = [stream.disposition & Disposition.attached_pic for stream in container.streams]
-    assert any(kinds)
+    assert any(kinds) and bool(kinds[0]) is first
     got = list(decoding.frames(path))
     assert [told(rgb) for _, _, rgb in got] == list(range(30))
+    assert len(list(decoding.samples(path, 3))) == 3
     decoding.check(path)
 
 
