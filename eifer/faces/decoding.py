@@ -11,6 +11,7 @@ shows is in the file whose hash the study knows.
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -64,6 +65,10 @@ LONGEST_GAP_S = 10.0
 
 SHORTEST_GAP_S = 2e-6
 """Shortest time between two frames: times are kept to the microsecond."""
+
+OPENING_BYTES = 1 << 29
+"""Most memory that opening a file may take. A few bytes of its head can claim a hundred million
+frames, for each of which FFmpeg keeps a row; the head of an hour of video takes some 10 MB."""
 
 CLOCK_PER_S = 1_000_000
 """Ticks in a second of a container's own clock (libavformat's AV_TIME_BASE)."""
@@ -321,17 +326,18 @@ def _opened(path: Path) -> Iterator[_Video]:
         raise RecordingError(f"{path}: empty (0 bytes). {DAMAGED}")
     with path.open("rb") as file:
         try:
-            container = av.open(
-                file,
-                options={
-                    "format_whitelist": ",".join(CONTAINERS),
-                    "codec_whitelist": ",".join(DECODERS),
-                    # No protocol has this name. The file itself needs none.
-                    "protocol_whitelist": "none",
-                    "max_pixels": str(MOST_PIXELS),
-                },
-                metadata_errors="replace",
-            )
+            with _bounded():
+                container = av.open(
+                    file,
+                    options={
+                        "format_whitelist": ",".join(CONTAINERS),
+                        "codec_whitelist": ",".join(DECODERS),
+                        # No protocol has this name. The file itself needs none.
+                        "protocol_whitelist": "none",
+                        "max_pixels": str(MOST_PIXELS),
+                    },
+                    metadata_errors="replace",
+                )
         except REFUSALS as error:
             # What a list does not allow is an "invalid argument".
             other = isinstance(error, ArgumentError)
@@ -353,6 +359,24 @@ def _opened(path: Path) -> Iterator[_Video]:
                 "err_detect": "explode",
             }
             yield _Video(path, container, stream, _width(stream))
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Let the process take `OPENING_BYTES` more for as long as this lasts, where Linux counts."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = int(statm.read_text().split()[0]) * resource.getpagesize() + OPENING_BYTES
+    if soft != resource.RLIM_INFINITY:
+        limit = min(limit, soft)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _film(container: InputContainer, path: Path) -> VideoStream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import resource
 import struct
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -313,3 +314,21 @@ def test_hostile_files_are_named(shared: Path) -> None:
     for path in folder.glob("*.m*"):
         if path.name not in said:
             decoding.check(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("claimed", [30_000_000, 100_000_000])
+def test_a_head_that_claims_millions_of_frames_takes_no_memory(film: Film, claimed: int) -> None:
+    path = film(pictures(20))
+    data = bytearray(path.read_bytes())
+    # Every frame of one byte; all of them in one run of times, and in one stretch of the file.
+    struct.pack_into(">II", data, data.index(b"stsz") + 8, 1, claimed)
+    struct.pack_into(">I", data, data.index(b"stts") + 12, claimed)
+    struct.pack_into(">I", data, data.index(b"stsc") + 16, claimed)
+    path.write_bytes(data)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    allowed = resource.getrlimit(resource.RLIMIT_AS)
+    refuses(path)
+    grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown_kib * 1024 < decoding.OPENING_BYTES
+    assert resource.getrlimit(resource.RLIMIT_AS) == allowed
