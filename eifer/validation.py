@@ -170,7 +170,7 @@ def _recording_problems(
             if quality.reason is not None:
                 return [Problem("ECG cannot be used", f"{name} ({quality.reason})", EXCLUDE)]
     except RecordingError as error:
-        return [Problem("recording cannot be read", str(error), EXCLUDE)]
+        return [error.problem or Problem("recording cannot be read", str(error), EXCLUDE)]
     except InputError:
         return []  # A sidecar at fault, which `read_cohort` has named.
     return []

@@ -26,7 +26,7 @@ from av.error import ArgumentError, FFmpegError
 from av.stream import Discard, Disposition
 from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
 
-from eifer.errors import RecordingError, examples
+from eifer.errors import Problem, RecordingError, examples
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -101,6 +101,11 @@ REFUSALS = (FFmpegError, OSError, ValueError, MemoryError)
 
 DAMAGED = "Copy it again from the recording, or exclude the video with a reason."
 REENCODE = "Re-encode the recording, or exclude the video with a reason."
+UNLIKELY = "a picture of an unlikely size"
+SIZES = (
+    f"Read are {SHORTEST_PX} to {LONGEST_PX} pixels a side, up to {MOST_PIXELS} in all, each up to "
+    f"{LARGEST_ASPECT} times as wide as high or as high as wide. {REENCODE}"
+)
 
 
 def frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[tuple[int, float, Image]]:
@@ -232,17 +237,13 @@ class _Video:
             if frame is None:
                 return
             if frame.time is None:
-                raise RecordingError(
-                    f"{self.path}: frame {count} has no time stamp. Put the recording into a new "
-                    "mp4 or mkv file, or exclude the video with a reason."
-                )
+                raise _refusal(self.path, "a frame without a time stamp", f"{count}", REENCODE)
             if frame.is_corrupt:
                 raise _damaged(self.path, f"at {frame.time:.2f} s", "a frame is incomplete")
             if size not in (None, (frame.width, frame.height)):
-                raise RecordingError(
-                    f"{self.path}: the picture changes from {size[0]}x{size[1]} to "
-                    f"{frame.width}x{frame.height} at {frame.time:.2f} s. {REENCODE}"
-                )
+                sizes = f"from {size[0]}x{size[1]} to {frame.width}x{frame.height}"
+                said = f"changes {sizes} at {frame.time:.2f} s"
+                raise _refusal(self.path, "a picture of no one size", said, REENCODE)
             count, time_s, size = count + 1, frame.time, (frame.width, frame.height)
             yield frame
 
@@ -258,32 +259,34 @@ class _Video:
             if count == 1:
                 start_s = stamp
             elif not SHORTEST_GAP_S <= stamp - start_s - time_s <= LONGEST_GAP_S:
-                raise RecordingError(
-                    f"{self.path}: frame {count - 1} comes at {stamp - start_s:.6f} s, the one "
-                    f"before at {time_s:.6f} s; each must be later than the last, by up to "
-                    f"{LONGEST_GAP_S:g} s. {REENCODE}"
+                raise _refusal(
+                    self.path,
+                    f"frames out of time: each must be later than the last, by {LONGEST_GAP_S:g} s "
+                    "at most",
+                    f"frame {count - 1} comes at {stamp - start_s:.6f} s, the one before at "
+                    f"{time_s:.6f} s",
+                    REENCODE,
                 )
             time_s = stamp - start_s
             yield time_s, frame
         if not count:
             raise _without_frames(self.path)
         if count == 1:
-            raise RecordingError(
-                f"{self.path}: a single frame can be decoded ({self.stream.frames} are declared), "
-                f"which is no video. {DAMAGED}"
-            )
+            said = f"{self.stream.frames} are declared"
+            raise _refusal(self.path, "a single frame can be decoded", said, DAMAGED)
         fps = mean_fps(count, time_s)
         if not LOWEST_FPS <= fps <= HIGHEST_FPS:
-            raise RecordingError(
-                f"{self.path}: {fps:.6g} frames a second ({count} in {time_s:.6g} s), and no "
-                f"camera has less than {LOWEST_FPS} or more than {HIGHEST_FPS}. {REENCODE}"
+            raise _refusal(
+                self.path,
+                f"a rate that no camera has: under {LOWEST_FPS} or over {HIGHEST_FPS} a second",
+                f"{fps:.6g} frames a second: {count} in {time_s:.6g} s",
+                REENCODE,
             )
         declared_s = self.declared_s()
         if declared_s - time_s - 1 / fps > max(MISSING_S, MISSING_SHARE * declared_s):
-            raise RecordingError(
-                f"{self.path}: cut short: {declared_s:.2f} s declared, {time_s + 1 / fps:.2f} s "
-                f"({count} frames) found. {DAMAGED}"
-            )
+            found = f"{time_s + 1 / fps:.2f} s or {count} frames found"
+            said = f"{declared_s:.2f} s declared, {found}"
+            raise _refusal(self.path, "cut short", said, DAMAGED)
 
     def declared_s(self) -> float:
         """Read the film's own duration, as far as the container gives one.
@@ -341,10 +344,11 @@ def _opened(path: Path) -> Iterator[_Video]:
         except REFUSALS as error:
             # What a list does not allow is an "invalid argument".
             other = isinstance(error, ArgumentError)
-            raise RecordingError(
-                f"{path}: not a video in an mp4, mov, mkv, webm or avi file that holds its own "
-                f"frames ({'another kind of file' if other else _said(error)}); a playlist, a "
-                f"picture, sound, text, or cut short? {DAMAGED}"
+            raise _refusal(
+                path,
+                "not a video in an mp4, mov, mkv, webm or avi file that holds its own frames",
+                "another kind of file" if other else _said(error),
+                f"A playlist, a picture, sound, text, or cut short? {DAMAGED}",
             ) from error
         with container:
             stream = _film(container, path)
@@ -387,22 +391,18 @@ def _film(container: InputContainer, path: Path) -> VideoStream:
         raise RecordingError(f"{path}: no video stream in it. Name the face video instead.")
     chosen = [s for s in films if s.disposition & Disposition.default] if films[1:] else films
     if len(chosen) != 1:
-        raise RecordingError(
-            f"{path}: {len(films)} films in one file ({examples([*map(_said_of, films)])}), and "
-            "not one of them alone is marked as the default. Put the face video into a file of "
-            "its own, or exclude the video with a reason."
+        raise _refusal(
+            path,
+            "several films in one file, and not one of them alone is marked as the default",
+            f"{len(films)} films: {examples([*map(_said_of, films)])}",
+            "Put the face video into a file of its own, or exclude the video with a reason.",
         )
     (stream,) = chosen
     if stream.codec_context is None or stream.codec_context.name not in DECODERS:
-        raise RecordingError(
-            f"{path}: {_said_of(stream)} is of a codec that is not read here (but for "
-            f"{', '.join(DECODERS)}). {REENCODE}"
-        )
+        known = f"Those that are: {', '.join(DECODERS)}."
+        raise _refusal(path, "a codec that is not read", _said_of(stream), f"{known} {REENCODE}")
     if not stream.width or not stream.height:
-        raise RecordingError(
-            f"{path}: a picture of unknown size: damaged, or of more than {MOST_PIXELS} pixels. "
-            f"{REENCODE}"
-        )
+        raise _refusal(path, UNLIKELY, "a picture of unknown size: damaged, or too large", SIZES)
     aspect = float(stream.sample_aspect_ratio or 1)
     sides = (_width(stream), stream.height)
     if not (
@@ -411,11 +411,8 @@ def _film(container: InputContainer, path: Path) -> VideoStream:
         and min(*sides, stream.width) >= SHORTEST_PX
         and max(*sides, stream.width) <= LONGEST_PX
     ):
-        raise RecordingError(
-            f"{path}: a picture of {stream.width}x{stream.height} pixels, each {aspect:g} times "
-            f"as wide as high; read are {SHORTEST_PX} to {LONGEST_PX} pixels a side, up to "
-            f"{MOST_PIXELS} in all, of an aspect of up to {LARGEST_ASPECT}. {REENCODE}"
-        )
+        size = f"a picture of {stream.width}x{stream.height} pixels"
+        raise _refusal(path, UNLIKELY, f"{size}, each {aspect:g} times as wide as high", SIZES)
     return stream
 
 
@@ -447,10 +444,8 @@ def _upright(image: NDArray[Any], frame: VideoFrame, path: Path) -> NDArray[Any]
     if min(abs(b), abs(c)) > small >= max(abs(a), abs(d)) and not (u or v):
         return image.transpose(1, 0, 2)[:: 1 if b > 0 else -1, :: 1 if c > 0 else -1]
     shown = [round(value / 65536, 3) for value in (a, b, c, d)]
-    raise RecordingError(
-        f"{path}: its display matrix {shown} neither turns by quarters nor mirrors, so nobody "
-        f"can say which way up the face is. {REENCODE}"
-    )
+    what = "a display matrix that neither turns by quarters nor mirrors"
+    raise _refusal(path, what, str(shown), REENCODE)
 
 
 def _sdr(image: NDArray[np.uint16], transfer: ColorTrc, *, wide: bool) -> Image:
@@ -482,8 +477,14 @@ def _encoded() -> Image:
     return (255 * light ** (1 / SDR_GAMMA)).round().astype(np.uint8)
 
 
+def _refusal(path: Path, what: str, said: str, remedy: str) -> RecordingError:
+    error = RecordingError(f"{path}: {what} ({said}). {remedy}")
+    error.problem = Problem(what, f"{path} ({said})", remedy)
+    return error
+
+
 def _damaged(path: Path, place: str, said: str) -> RecordingError:
-    return RecordingError(f"{path}: damaged {place}: {said}. {DAMAGED}")
+    return _refusal(path, "damaged", f"{place}: {said}", DAMAGED)
 
 
 def _without_frames(path: Path) -> RecordingError:
