@@ -96,7 +96,7 @@ BT2020_TO_BT709 = np.array(
 SDR_GAMMA = 2.2
 """Power between linear light and an RGB value of an ordinary screen."""
 
-REFUSALS = (FFmpegError, OSError, ValueError, MemoryError)
+REFUSALS = (FFmpegError, OSError, ValueError, OverflowError, MemoryError)
 """What PyAV raises where FFmpeg, the disk or the text in a file does not go on."""
 
 DAMAGED = "Copy it again from the recording, or exclude the video with a reason."
