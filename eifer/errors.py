@@ -54,7 +54,13 @@ class AssetError(StudyError):
 
 
 class RecordingError(StudyError):
-    """A video or ECG that cannot be read as what it claims to be."""
+    """A video or ECG that cannot be read as what it claims to be.
+
+    ``problem`` says the same in parts, where they are known: a list of many recordings is
+    then grouped by what is wrong with them.
+    """
+
+    problem: Problem | None = None
 
 
 class DesignError(StudyError):

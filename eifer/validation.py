@@ -84,10 +84,10 @@ def validate(
 ) -> Cohort:
     """Read the cohort at ``root`` and open every recording that is not excluded.
 
-    Every video is read to its end and searched for a face, but decoded no further
-    than to the first one found (`decoding.check`, `has_face`): damage inside a later
-    frame shows in extract. Every ECG is read and judged. Where text files are wrong,
-    whatever is named as a recording still is opened.
+    Every video is decoded to its end by the code that extract decodes it with, and searched
+    for a face up to the first one found (`decoding.check`, `has_face`): what extract would
+    refuse is refused here. Every ECG is read and judged. Where text files are wrong, whatever
+    is named as a recording still is opened.
 
     The cohort's table of videos is completed: ``video_s`` is how long each face video is, and
     ``film_s`` too where stimuli.tsv does not say how long a film is.
@@ -200,11 +200,11 @@ def _video_problems(
     path = root / name
     problems = []
     try:
-        video_s = check(path).duration_s
+        video_s = check(path)
         if not has_face(path, samples=spec.face_samples, spec=faces):
             problems.append(Problem("video without a face in any frame", name, EXCLUDE))
     except RecordingError as error:
-        return [Problem("recording cannot be read", str(error), EXCLUDE)], None
+        return [error.problem or Problem("recording cannot be read", str(error), EXCLUDE)], None
     short = run.film_s is not None and video_s < spec.least_filmed_share * run.film_s
     if short and spec.short_face_videos == "refuse":
         where = f"{name}: {video_s:.1f} s of a film of {run.film_s:.1f} s"
@@ -219,7 +219,7 @@ def _ecg_problems(root: Path, ecg: EcgSpec, name: str, film_s: float | None) -> 
         signal = read_ecg(root / name, sidecar)
         quality = ecg_quality(signal, sidecar.hz, ecg, sidecar.start_s, film_s)
     except RecordingError as error:
-        return [Problem("recording cannot be read", str(error), EXCLUDE)]
+        return [error.problem or Problem("recording cannot be read", str(error), EXCLUDE)]
     except InputError:
         return []  # A sidecar at fault, which `read_cohort` has named.
     if quality.reason is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,21 @@ from typing import Any
 import pandas as pd
 
 from eifer.cohort.recordings import unchanged
-from eifer.errors import InputError, Problem
-from eifer.faces.extraction import ExtractSpec, attrition, extract_video
+from eifer.errors import RecordingError
+from eifer.faces.extraction import ExtractSpec, attrition, extract_video, fingerprint
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.cohort import VIDEOS
 from eifer.tables.faces import COUNTS, FRAMES
+from stages._runtime.artifacts import read_table, settle, write_table
 from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
 
 RECORDINGS = Given("data/intake/videos/wave-${item.wave}.parquet", VIDEOS)
 FACES = Made("frames.parquet", FRAMES)
 TALLY = Made("counts.parquet", COUNTS)
 LEFT_OUT = Made("attrition.parquet", ATTRITION)
+
+KEPT = Path("runs/extracted")
+"""Finished videos of waves that are not: one that is refused costs the others nothing."""
 
 
 @stage(
@@ -31,24 +36,31 @@ LEFT_OUT = Made("attrition.parquet", ATTRITION)
 def extract(run: Run) -> Outcome:
     """Give every decoded frame a row: accepted, or the reason why not."""
     videos = run.read(RECORDINGS).dropna(subset="video_path").to_dict("records")
-    work = partial(_video, Path(run.params.study.cohort), run.params.extract)
+    kept = KEPT / run.item["wave"]
+    work = partial(_video, Path(run.params.study.cohort), run.params.extract, kept)
     results = list(run.each(work, videos, "extract"))
     frames = pd.concat([rows for rows, _ in results], ignore_index=True)
     counts = pd.concat([row for _, row in results], ignore_index=True)
-    faceless = counts.loc[counts["frames_decoded"] == counts["rejected_no_face"], "video_id"]
-    if len(faceless):
-        remedy = "exclude the recording with a reason in params.yaml study.exclude"
-        raise InputError(
-            "faces", [Problem("video without any face", video, remedy) for video in faceless]
-        )
+    run.afterwards.append(lambda: shutil.rmtree(kept, ignore_errors=True))
     return Outcome({FACES: frames, TALLY: counts, LEFT_OUT: attrition(counts)}, _report(counts))
 
 
-def _video(cohort: Path, spec: ExtractSpec, video: dict[str, Any]) -> tuple[Any, Any]:
+def _video(cohort: Path, spec: ExtractSpec, kept: Path, video: dict[str, Any]) -> tuple[Any, Any]:
+    """The rows of one video, from an earlier try where it stood in one that did not end."""
     path = unchanged(cohort / video["video_path"], video["video_sha256"])
-    return extract_video(
-        path, video_id=video["video_id"], participant_id=video["participant_id"], spec=spec
-    )
+    names = video["video_id"], video["participant_id"]
+    mine = kept / fingerprint(video["video_sha256"], *names, spec=spec)
+    if not mine.exists():
+        rows, counts = extract_video(path, video_id=names[0], participant_id=names[1], spec=spec)
+        unfinished = mine.with_name(mine.name + ".partial")
+        unfinished.mkdir(parents=True, exist_ok=True)
+        write_table(unfinished / FACES.name, rows)
+        write_table(unfinished / TALLY.name, counts)
+        settle(unfinished, mine)
+    rows, counts = read_table(mine / FACES.name, FRAMES), read_table(mine / TALLY.name, COUNTS)
+    if (counts["frames_decoded"] == counts["rejected_no_face"]).all():
+        raise RecordingError(f"{path}: no face in any of its {len(rows)} frames")
+    return rows, counts
 
 
 def _report(counts: pd.DataFrame) -> Report:

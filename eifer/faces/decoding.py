@@ -3,29 +3,72 @@
 One frame is in memory at a time, whatever the length of the video. Decoding is
 single-threaded on purpose: a stage puts one video on each core, which scales
 better than several threads on one video and leaves nothing to their timing.
+
+A video is opened as data and not as a name: FFmpeg reads the bytes of this one file,
+by the demuxers and decoders listed here, and can open nothing else. So what a frame
+shows is in the file whose hash the study knows.
 """
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import av
 import numpy as np
-from av.error import FFmpegError
-from av.video.reformatter import VideoReformatter
+from av.error import ArgumentError, FFmpegError
+from av.stream import Discard, Disposition
+from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
 
-from eifer.errors import RecordingError
+from eifer.errors import Problem, RecordingError, examples
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
     Image = NDArray[np.uint8]
+
+CONTAINERS = ("mov", "matroska", "avi")
+"""FFmpeg's demuxers of mp4 and mov, mkv and webm, avi: files that hold their own frames."""
+
+DECODERS = (
+    *("h264", "hevc", "vp8", "vp9", "libdav1d", "av1", "mpeg4", "mpeg2video", "mjpeg"),
+    *("ffv1", "prores"),
+)
+"""FFmpeg's decoders of what cameras write, and of what laboratories re-encode to."""
+
+MOST_PIXELS = 4096 * 2304
+"""Most pixels of a picture: the largest of H.264's level 5.2 (ITU-T H.264, table A-1), 4K.
+
+A decoder keeps up to 16 of them, some 250 MB.
+"""
+
+SHORTEST_PX, LONGEST_PX = 16, 8192
+"""Sides of a picture; the longest that level 5.2 allows is 8688."""
+
+LARGEST_ASPECT = 4
+"""Most that a pixel may be wider than high, or higher than wide; anamorphic film has 2."""
+
+LOWEST_FPS, HIGHEST_FPS = 1, 1000
+"""Frames a second, on average, between which a face is filmed: from time lapse to high speed."""
+
+LONGEST_GAP_S = 10.0
+"""Longest time between two frames. Cameras stall for a second or two; more is a damaged clock."""
+
+SHORTEST_GAP_S = 2e-6
+"""Shortest time between two frames: times are kept to the microsecond."""
+
+OPENING_BYTES = 1 << 29
+"""Most memory that opening a file may take. A few bytes of its head can claim a hundred million
+frames, for each of which FFmpeg keeps a row; the head of an hour of video takes some 10 MB."""
 
 CLOCK_PER_S = 1_000_000
 """Ticks in a second of a container's own clock (libavformat's AV_TIME_BASE)."""
@@ -38,48 +81,40 @@ Encoders round, and cut a leading or trailing frame or two; a copy that stopped
 half-way loses more than either.
 """
 
+REFERENCE_WHITE = {ColorTrc.ARIB_STD_B67: 0.265, ColorTrc.SMPTE2084: 203 / 10_000}
+"""Linear light of a white sheet of paper in HLG and in PQ, as a share of the most they can say.
 
-@dataclass(frozen=True)
-class VideoInfo:
-    """What a video says of itself, upright: width and height in pixels as shown.
+ITU-R BT.2408-7, table 1: HLG 75 %, PQ 58 % (203 cd/m2). It becomes the white of the RGB frame.
+"""
 
-    ``fps`` is frames per second, on average; ``n_frames_declared`` is 0 where
-    the container does not say (Matroska does not).
-    """
+BT2020_TO_BT709 = np.array(
+    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]],
+    np.float32,
+)
+"""Linear RGB of the primaries of BT.2020 to those of BT.709 (ITU-R BT.2087-0, inverted)."""
 
-    width: int
-    height: int
-    fps: float
-    duration_s: float
-    n_frames_declared: int
+SDR_GAMMA = 2.2
+"""Power between linear light and an RGB value of an ordinary screen."""
 
+REFUSALS = (FFmpegError, OSError, ValueError, OverflowError, MemoryError)
+"""What PyAV raises where FFmpeg, the disk or the text in a file does not go on."""
 
-def probe(path: Path) -> VideoInfo:
-    """Read what the video at ``path`` says of itself, and decode its first frame.
-
-    Raises
-    ------
-    RecordingError
-        If it is empty, not a video, or not a single frame can be decoded.
-    """
-    with _opened(path) as container:
-        info = _info(container, path)
-        for frame in container.decode(container.streams.video[0]):
-            if frame.rotation % 180 == 90:
-                return VideoInfo(
-                    info.height, info.width, info.fps, info.duration_s, info.n_frames_declared
-                )
-            return info
-    raise _without_frames(path)
+DAMAGED = "Copy it again from the recording, or exclude the video with a reason."
+REENCODE = "Re-encode the recording, or exclude the video with a reason."
+UNLIKELY = "a picture of an unlikely size"
+SIZES = (
+    f"Read are {SHORTEST_PX} to {LONGEST_PX} pixels a side, up to {MOST_PIXELS} in all, each up to "
+    f"{LARGEST_ASPECT} times as wide as high or as high as wide. {REENCODE}"
+)
 
 
 def frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[tuple[int, float, Image]]:
-    """Decode the frames of the video at ``path``, upright, in order.
+    """Decode the frames of the video at ``path``, as a player shows them, in order.
 
     Parameters
     ----------
     path
-        A video that FFmpeg can read.
+        An mp4, mov, mkv, webm or avi file.
     wanted
         Indices of the frames to yield; the others are decoded (an index counts
         decoded frames, so none can be jumped over) but never converted. After
@@ -88,81 +123,55 @@ def frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[tuple[
     Yields
     ------
     tuple of (int, float, array)
-        The index from 0; the time in s after the first frame; the image, uint8,
-        height x width x 3, RGB, C-contiguous. Rotation metadata, which phones
-        write, is applied (multiples of 90 degrees), so a face is upright as in a player.
+        The index from 0; the time in s after the first frame, by the frame's time
+        stamp; the image, uint8, height x width x 3, RGB, C-contiguous: turned and
+        mirrored as its display matrix says, with square pixels, and HDR (HLG, PQ) in
+        ordinary colours, where light above the reference white is cut off.
 
     Raises
     ------
     RecordingError
-        If the file is empty, not a video, damaged, without any frame, cut short
-        (at its end, once every frame is out: only without ``wanted``), or ends before
-        a wanted frame.
+        If the file is empty, not a video of these kinds, damaged, with several films or
+        an unlikely picture or clock, cut short (at its end, once every frame is out:
+        only without ``wanted``), or ends before a wanted frame.
     """
     left = None if wanted is None else sorted(set(wanted), reverse=True)
     if left is not None and not left:
         return
-    with _opened(path) as container:
-        info = _info(container, path)
-        # One reformatter a video: a frame's own would set its converter up anew each time.
-        reformatter = VideoReformatter()
-        start_s, time_s, count = 0.0, 0.0, 0
-        decoding = container.decode(container.streams.video[0])
-        while True:
-            try:
-                frame = next(decoding, None)
-            except FFmpegError as error:
-                raise _damaged(path, f"after {time_s:.2f} s ({count} frames)", error) from error
-            if frame is None:
-                break
-            stamp = frame.time if frame.time is not None else count / info.fps
-            if count == 0:
-                start_s = stamp
-            time_s = stamp - start_s
-            if left is None or count == left[-1]:
-                yield count, time_s, _rgb(frame, reformatter)
+    count = 0
+    with _opened(path) as video:
+        for count, (time_s, frame) in enumerate(video.decoded(), 1):
+            if left is None or count - 1 == left[-1]:
+                yield count - 1, time_s, video.rgb(frame)
                 if left is not None:
                     left.pop()
                     if not left:
                         return
-            count += 1
-    if count == 0:
-        raise _without_frames(path)
     if left:
         raise RecordingError(
             f"{path}: frame {left[-1]} is wanted but it has {count} frames. It is not the video "
             "that the table of frames was made from; run extract again."
         )
-    _refuse_cut_short(path, info, time_s + 1 / info.fps, count)
 
 
-def check(path: Path) -> VideoInfo:
-    """Read what the video says of itself, how long it is, and whether its data reach the end.
+def check(path: Path) -> float:
+    """Decode the whole video and convert its first frame: what `frames` refuses, this refuses.
 
-    Reads the whole file but decodes one frame of it: seconds for a cohort that
-    takes minutes to decode, so that a copy that stopped half-way is known early.
+    Returns
+    -------
+    float
+        How long the video is, in s: to the end of its last frame.
 
     Raises
     ------
     RecordingError
-        As `frames` (damage inside a frame shows only on decoding).
+        As `frames`.
     """
-    info = probe(path)
-    with _opened(path) as container:
-        stream = container.streams.video[0]
-        tick_s = float(stream.time_base or 0)
-        first_s, end_s, count = np.inf, -np.inf, 0
-        try:
-            for packet in container.demux(stream):
-                if packet.pts is not None and packet.size:
-                    first_s = min(first_s, packet.pts * tick_s)
-                    end_s = max(end_s, packet.pts * tick_s + 1 / info.fps)
-                    count += 1
-        except FFmpegError as error:
-            raise _damaged(path, f"after {count} packets", error) from error
-    got_s = end_s - first_s if count else info.duration_s
-    _refuse_cut_short(path, info, got_s, count)
-    return replace(info, duration_s=got_s)
+    with _opened(path) as video:
+        for count, (time_s, frame) in enumerate(video.decoded(), 1):
+            if count == 1:
+                video.rgb(frame)
+    return time_s + 1 / mean_fps(count, time_s)
 
 
 def samples(path: Path, n: int) -> Iterator[tuple[float, Image]]:
@@ -183,114 +192,309 @@ def samples(path: Path, n: int) -> Iterator[tuple[float, Image]]:
     RecordingError
         As `frames`, but for what lies between the samples.
     """
-    with _opened(path) as container:
-        info = _info(container, path)
-        stream = container.streams.video[0]
-        reformatter = VideoReformatter()
-        start_s = float((stream.start_time or 0) * (stream.time_base or 0))
+    with _opened(path) as video:
+        start_s = float((video.stream.start_time or 0) * (video.stream.time_base or 0))
         shown_s = -np.inf
-        edges = np.linspace(0.0, info.duration_s, n + 1)
+        edges = np.linspace(0.0, video.declared_s(), n + 1)
         for at_s, until_s in pairwise(start_s + edges):
+            place = f"near {at_s - start_s:.2f} s"
             try:
-                container.seek(int(at_s * CLOCK_PER_S))
-                for index, frame in enumerate(container.decode(stream)):
-                    stamp = frame.time if frame.time is not None else index / info.fps
-                    # The keyframe of a jump may be one already seen, or long before.
-                    if stamp > shown_s and (index == 0 or stamp >= at_s):
-                        shown_s = stamp
-                        yield stamp, _rgb(frame, reformatter)
-                        break
-                    if stamp >= until_s:
-                        break
-            except FFmpegError as error:
-                raise _damaged(path, f"near {at_s - start_s:.2f} s", error) from error
+                video.container.seek(int(at_s * CLOCK_PER_S))
+            except REFUSALS as error:
+                raise _damaged(path, place, _said(error)) from error
+            for index, frame in enumerate(video.frames(place)):
+                # The keyframe of a jump may be one already seen, or long before.
+                if frame.time > shown_s and (index == 0 or frame.time >= at_s):
+                    shown_s = frame.time
+                    yield shown_s, video.rgb(frame)
+                    break
+                if frame.time >= until_s:
+                    break
     if not np.isfinite(shown_s):
         raise _without_frames(path)
 
 
+def mean_fps(n_frames: int, last_s: float) -> float:
+    """Frames a second of ``n_frames`` (2 or more) whose last comes ``last_s`` after the first."""
+    return (n_frames - 1) / last_s
+
+
+@dataclass
+class _Video:
+    """An opened file and the one stream of it that is the film."""
+
+    path: Path
+    container: InputContainer
+    stream: VideoStream
+    width: int
+    # One reformatter a video: a frame's own would set its converter up anew each time.
+    reformatter: VideoReformatter = field(default_factory=VideoReformatter)
+
+    def frames(self, place: str = "") -> Iterator[VideoFrame]:
+        """Decode from where the file stands; damage is told at ``place``, or at its own time."""
+        decoding = self.container.decode(self.stream)
+        count, time_s, size = 0, 0.0, None
+        while True:
+            try:
+                frame = next(decoding, None)
+            except REFUSALS as error:
+                where = place or f"after {time_s:.2f} s ({count} frames)"
+                raise _damaged(self.path, where, _said(error)) from error
+            if frame is None:
+                return
+            if frame.time is None:
+                raise _refusal(self.path, "a frame without a time stamp", f"{count}", REENCODE)
+            if frame.is_corrupt:
+                raise _damaged(self.path, f"at {frame.time:.2f} s", "a frame is incomplete")
+            if size not in (None, (frame.width, frame.height)):
+                sizes = f"from {size[0]}x{size[1]} to {frame.width}x{frame.height}"
+                said = f"changes {sizes} at {frame.time:.2f} s"
+                raise _refusal(self.path, "a picture of no one size", said, REENCODE)
+            count, time_s, size = count + 1, frame.time, (frame.width, frame.height)
+            yield frame
+
+    def decoded(self) -> Iterator[tuple[float, VideoFrame]]:
+        """Decode the whole film: each frame with its time in s after the first."""
+        # An avi file has no times of its own: its frames follow each other at one rate, and
+        # FFmpeg's guess at the times of frames that are stored out of order is wrong.
+        rate = self.stream.average_rate or self.stream.guessed_rate
+        counted = self.container.format.name == "avi" and self.stream.codec_context.has_b_frames
+        start_s, time_s, count = 0.0, 0.0, 0
+        for count, frame in enumerate(self.frames(), 1):
+            stamp = (count - 1) / float(rate) if counted and rate else frame.time
+            if count == 1:
+                start_s = stamp
+            elif not SHORTEST_GAP_S <= stamp - start_s - time_s <= LONGEST_GAP_S:
+                raise _refusal(
+                    self.path,
+                    f"frames out of time: each must be later than the last, by {LONGEST_GAP_S:g} s "
+                    "at most",
+                    f"frame {count - 1} comes at {stamp - start_s:.6f} s, the one before at "
+                    f"{time_s:.6f} s",
+                    REENCODE,
+                )
+            time_s = stamp - start_s
+            yield time_s, frame
+        if not count:
+            raise _without_frames(self.path)
+        if count == 1:
+            said = f"{self.stream.frames} are declared"
+            raise _refusal(self.path, "a single frame can be decoded", said, DAMAGED)
+        fps = mean_fps(count, time_s)
+        if not LOWEST_FPS <= fps <= HIGHEST_FPS:
+            raise _refusal(
+                self.path,
+                f"a rate that no camera has: under {LOWEST_FPS} or over {HIGHEST_FPS} a second",
+                f"{fps:.6g} frames a second: {count} in {time_s:.6g} s",
+                REENCODE,
+            )
+        declared_s = self.declared_s()
+        if declared_s - time_s - 1 / fps > max(MISSING_S, MISSING_SHARE * declared_s):
+            found = f"{time_s + 1 / fps:.2f} s or {count} frames found"
+            said = f"{declared_s:.2f} s declared, {found}"
+            raise _refusal(self.path, "cut short", said, DAMAGED)
+
+    def declared_s(self) -> float:
+        """Read the film's own duration, as far as the container gives one.
+
+        A container's duration is that of its longest stream, often the sound, so it
+        comes last; 0 where nothing is declared, and then nothing can be missing.
+        """
+        if self.stream.duration is not None and self.stream.time_base is not None:
+            return float(self.stream.duration * self.stream.time_base)
+        tag = self.stream.metadata.get("DURATION", "")
+        try:
+            hours, minutes, seconds = tag.split(":")
+            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+        except ValueError:
+            return (self.container.duration or 0) / CLOCK_PER_S
+
+    def rgb(self, frame: VideoFrame) -> Image:
+        """Convert a frame to what a player shows of it."""
+        hdr = frame.color_trc if frame.color_trc in REFERENCE_WHITE else None
+        image_format = "rgb24" if hdr is None else "rgb48le"
+        try:
+            image = self.reformatter.reformat(
+                frame, width=self.width, format=image_format, threads=1
+            ).to_ndarray()
+        except REFUSALS as error:
+            raise _damaged(self.path, f"at {frame.time:.2f} s", _said(error)) from error
+        if hdr is not None:
+            wide = frame.color_primaries == ColorPrimaries.BT2020
+            image = _sdr(cast("NDArray[np.uint16]", image), ColorTrc(hdr), wide=wide)
+        # FFmpeg pads its lines for some widths, and then the array is a view with gaps:
+        # the landmark models see nothing in such a one, without saying so.
+        return cast("Image", np.ascontiguousarray(_upright(image, frame, self.path)))
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[InputContainer]:
+def _opened(path: Path) -> Iterator[_Video]:
     if not path.is_file():
         raise RecordingError(f"{path}: no such video file. Put it there, or exclude the video.")
     if path.stat().st_size == 0:
-        raise RecordingError(
-            f"{path}: empty (0 bytes). Copy it again from the recording, or exclude the video."
-        )
+        raise RecordingError(f"{path}: empty (0 bytes). {DAMAGED}")
+    with path.open("rb") as file:
+        try:
+            with _bounded():
+                container = av.open(
+                    file,
+                    options={
+                        "format_whitelist": ",".join(CONTAINERS),
+                        "codec_whitelist": ",".join(DECODERS),
+                        # No protocol has this name. The file itself needs none.
+                        "protocol_whitelist": "none",
+                        "max_pixels": str(MOST_PIXELS),
+                    },
+                    metadata_errors="replace",
+                )
+        except REFUSALS as error:
+            # What a list does not allow is an "invalid argument".
+            other = isinstance(error, ArgumentError)
+            raise _refusal(
+                path,
+                "not a video in an mp4, mov, mkv, webm or avi file that holds its own frames",
+                "another kind of file" if other else _said(error),
+                f"A playlist, a picture, sound, text, or cut short? {DAMAGED}",
+            ) from error
+        with container:
+            stream = _film(container, path)
+            for other in container.streams:
+                if other.index != stream.index:
+                    other.discard = Discard.all
+            stream.thread_type = "NONE"
+            stream.codec_context.thread_count = 1
+            stream.codec_context.options = {
+                "max_pixels": str(MOST_PIXELS),
+                # Damage is an error, and not a frame made up of its neighbours.
+                "err_detect": "explode",
+            }
+            yield _Video(path, container, stream, _width(stream))
+
+
+@contextmanager
+def _bounded() -> Iterator[None]:
+    """Let the process take `OPENING_BYTES` more for as long as this lasts, where Linux counts."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = int(statm.read_text().split()[0]) * resource.getpagesize() + OPENING_BYTES
+    if soft != resource.RLIM_INFINITY:
+        limit = min(limit, soft)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
     try:
-        container = av.open(str(path))
-    except (FFmpegError, ValueError) as error:
-        raise RecordingError(
-            f"{path}: not a video that FFmpeg can read ({_said(error)}); text, or cut short? Copy "
-            "it again from the recording, or exclude the video with a reason."
-        ) from error
-    with container:
-        if not container.streams.video:
-            raise RecordingError(f"{path}: no video stream in it. Name the face video instead.")
-        stream = container.streams.video[0]
-        stream.thread_type = "NONE"
-        stream.codec_context.thread_count = 1
-        yield container
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def _info(container: InputContainer, path: Path) -> VideoInfo:
-    stream = container.streams.video[0]
-    rate = stream.average_rate or stream.guessed_rate
-    if not rate or not stream.width or not stream.height:
-        raise _without_frames(path)
-    return VideoInfo(
-        width=stream.width,
-        height=stream.height,
-        fps=float(rate),
-        duration_s=_declared_s(container),
-        n_frames_declared=stream.frames,
-    )
+def _film(container: InputContainer, path: Path) -> VideoStream:
+    """Choose the stream that a player would show, if there is but one, and check its picture."""
+    pictures = Disposition.attached_pic | Disposition.timed_thumbnails
+    films = [s for s in container.streams.video if not s.disposition & pictures]
+    if not films:
+        raise RecordingError(f"{path}: no video stream in it. Name the face video instead.")
+    chosen = [s for s in films if s.disposition & Disposition.default] if films[1:] else films
+    if len(chosen) != 1:
+        raise _refusal(
+            path,
+            "several films in one file, and not one of them alone is marked as the default",
+            f"{len(films)} films: {examples([*map(_said_of, films)])}",
+            "Put the face video into a file of its own, or exclude the video with a reason.",
+        )
+    (stream,) = chosen
+    if stream.codec_context is None or stream.codec_context.name not in DECODERS:
+        known = f"Those that are: {', '.join(DECODERS)}."
+        raise _refusal(path, "a codec that is not read", _said_of(stream), f"{known} {REENCODE}")
+    if not stream.width or not stream.height:
+        raise _refusal(path, UNLIKELY, "a picture of unknown size: damaged, or too large", SIZES)
+    aspect = float(stream.sample_aspect_ratio or 1)
+    sides = (_width(stream), stream.height)
+    if not (
+        1 / LARGEST_ASPECT <= aspect <= LARGEST_ASPECT
+        and max(stream.width, sides[0]) * stream.height <= MOST_PIXELS
+        and min(*sides, stream.width) >= SHORTEST_PX
+        and max(*sides, stream.width) <= LONGEST_PX
+    ):
+        size = f"a picture of {stream.width}x{stream.height} pixels"
+        raise _refusal(path, UNLIKELY, f"{size}, each {aspect:g} times as wide as high", SIZES)
+    return stream
 
 
-def _declared_s(container: InputContainer) -> float:
-    """Read the video stream's own duration, as far as the container gives one.
+def _said_of(stream: VideoStream) -> str:
+    context = stream.codec_context
+    if context is None:
+        return f"stream {stream.index} (no known codec)"
+    return f"stream {stream.index} ({context.width}x{context.height}, {context.name})"
 
-    A container's duration is that of its longest stream, often the sound, so it
-    comes last; 0 where nothing is declared, and then nothing can be missing.
+
+def _width(stream: VideoStream) -> int:
+    """Width in pixels of the picture once its pixels are square; the height stays."""
+    return round(stream.width * (stream.sample_aspect_ratio or 1))
+
+
+def _upright(image: NDArray[Any], frame: VideoFrame, path: Path) -> NDArray[Any]:
+    """Turn and mirror ``image`` as the frame's display matrix says.
+
+    The matrix is QuickTime's (ISO/IEC 14496-12, 6.2.2): of [a b u; c d v; x y w] a pixel
+    (p, q) is shown at (a p + c q, b p + d q), but for a shift.
     """
-    stream = container.streams.video[0]
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    tag = stream.metadata.get("DURATION", "")
-    try:
-        hours, minutes, seconds = tag.split(":")
-        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
-    except ValueError:
-        return (container.duration or 0) / CLOCK_PER_S
+    told = frame.side_data.get("DISPLAYMATRIX")
+    if told is None:
+        return image
+    a, b, u, c, d, v = np.frombuffer(cast("Any", told), "<i4")[:6].tolist()
+    small = 0.01 * max(map(abs, (a, b, c, d)))
+    if min(abs(a), abs(d)) > small >= max(abs(b), abs(c)) and not (u or v):
+        return image[:: 1 if d > 0 else -1, :: 1 if a > 0 else -1]
+    if min(abs(b), abs(c)) > small >= max(abs(a), abs(d)) and not (u or v):
+        return image.transpose(1, 0, 2)[:: 1 if b > 0 else -1, :: 1 if c > 0 else -1]
+    shown = [round(value / 65536, 3) for value in (a, b, c, d)]
+    what = "a display matrix that neither turns by quarters nor mirrors"
+    raise _refusal(path, what, str(shown), REENCODE)
 
 
-def _rgb(frame: Any, reformatter: VideoReformatter) -> Image:
-    image = reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-    # FFmpeg pads its lines for some widths, and then the array is a view with gaps:
-    # the landmark models see nothing in such a one, without saying so.
-    turns = round(frame.rotation / 90)
-    return cast("Image", np.ascontiguousarray(np.rot90(image, turns)))
+def _sdr(image: NDArray[np.uint16], transfer: ColorTrc, *, wide: bool) -> Image:
+    """Convert an RGB image of HLG or PQ to the colours of an ordinary video."""
+    light = _linear(transfer)[image]
+    if wide:
+        light = light @ BT2020_TO_BT709.T
+    return _encoded()[(np.clip(light, 0, 1) * 65535 + 0.5).astype(np.uint16)]
 
 
-def _refuse_cut_short(path: Path, info: VideoInfo, got_s: float, n_frames: int) -> None:
-    if info.duration_s - got_s > max(MISSING_S, MISSING_SHARE * info.duration_s):
-        raise RecordingError(
-            f"{path}: cut short: {info.duration_s:.2f} s declared, {got_s:.2f} s ({n_frames} "
-            "frames) found. Copy it again from the recording, or exclude the video with a reason."
-        )
+@cache
+def _linear(transfer: ColorTrc) -> NDArray[np.float32]:
+    """Linear light of each 16-bit value, with the reference white at 1 (ITU-R BT.2100-2)."""
+    value = np.arange(65536) / 65535
+    if transfer == ColorTrc.ARIB_STD_B67:
+        a, b, c = 0.17883277, 0.28466892, 0.55991073
+        light = np.where(value <= 0.5, value**2 / 3, (np.exp((value - c) / a) + b) / 12)
+    else:
+        m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
+        power = value ** (1 / m2)
+        light = (np.maximum(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1)
+    return (light / REFERENCE_WHITE[transfer]).astype(np.float32)
 
 
-def _damaged(path: Path, place: str, error: FFmpegError) -> RecordingError:
-    return RecordingError(
-        f"{path}: damaged {place}: {error.strerror}. Copy it again from the recording, or "
-        "exclude the video with a reason."
-    )
+@cache
+def _encoded() -> Image:
+    """The 8-bit value of each of 65536 steps of linear light."""
+    light = np.arange(65536) / 65535
+    return (255 * light ** (1 / SDR_GAMMA)).round().astype(np.uint8)
+
+
+def _refusal(path: Path, what: str, said: str, remedy: str) -> RecordingError:
+    error = RecordingError(f"{path}: {what} ({said}). {remedy}")
+    error.problem = Problem(what, f"{path} ({said})", remedy)
+    return error
+
+
+def _damaged(path: Path, place: str, said: str) -> RecordingError:
+    return _refusal(path, "damaged", f"{place}: {said}", DAMAGED)
 
 
 def _without_frames(path: Path) -> RecordingError:
-    return RecordingError(
-        f"{path}: not one frame can be decoded. Copy it again from the recording, or exclude "
-        "the video with a reason."
-    )
+    return RecordingError(f"{path}: not one frame can be decoded. {DAMAGED}")
 
 
 def _said(error: Exception) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from array import array
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +17,7 @@ import pandas as pd
 from annotated_types import Ge
 
 from eifer.faces import decoding, detection, landmarks, quality
+from eifer.hashing import sha256_code
 from eifer.ranges import Share
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.faces import COUNTS, FRAMES, MEASURES, count
@@ -26,6 +30,10 @@ if TYPE_CHECKING:
 
 DECIMALS = {"_px": 2, "_deg": 2, "_score": 4}
 """Decimals kept, by the end of a column's name: more would only store arithmetic noise."""
+
+CODE = ("faces", "tables/faces.py", "tables/schema.py", "vocabulary.py")
+PACKAGES = ("ai-edge-litert", "av", "numpy", "opencv-python-headless", "pandas")
+"""What the rows of a video follow from, beside the video and the choices of `ExtractSpec`."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,7 @@ def extract_video(
     AssetError
         If a model file is missing or is another one.
     """
-    info = decoding.probe(path)
-    rows, looks = _seen(path, spec)
+    rows, looks, (height, width) = _seen(path, spec)
     share = quality.covered(looks, quality.confident(rows, spec.quality), spec.quality)
     del looks  # The largest thing kept, and no longer needed.
     rows["occlusion_score"] = np.where(rows["n_faces"] > 0, share.round(4), np.nan)
@@ -88,11 +95,20 @@ def extract_video(
     rows["participant_id"] = participant_id
     counts = count(rows).reset_index()
     counts["participant_id"] = participant_id
-    counts["width_px"] = info.width
-    counts["height_px"] = info.height
-    counts["fps"] = round(info.fps, 6)
-    counts["duration_s"] = round(rows["time_s"].iloc[-1] + 1 / info.fps, 6)
+    counts["width_px"] = width
+    counts["height_px"] = height
+    last_s = rows["time_s"].iloc[-1]
+    fps = decoding.mean_fps(len(rows), last_s)
+    counts["fps"] = round(fps, 6)
+    counts["duration_s"] = round(last_s + 1 / fps, 6)
     return FRAMES.conform(rows), COUNTS.conform(counts)
+
+
+def fingerprint(video_sha256: str, *names: str, spec: ExtractSpec) -> str:
+    """SHA-256 of all that `extract_video` makes its rows of: rows of another one are others'."""
+    versions = [version(package) for package in PACKAGES]
+    facts = [video_sha256, names, asdict(spec), sha256_code(*CODE), versions]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def has_face(path: Path, *, samples: int, spec: ExtractSpec) -> bool:
@@ -158,8 +174,8 @@ def _measured(face: detection.Face, mesh: landmarks.Mesh) -> list[float]:
     return [*face.box, *points, *scores, *mesh.pose()]
 
 
-def _seen(path: Path, spec: ExtractSpec) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
-    """Look at every frame: what is measured of it, and how its face looks (`complexion`)."""
+def _seen(path: Path, spec: ExtractSpec) -> tuple[pd.DataFrame, NDArray[np.uint8], tuple[int, ...]]:
+    """Look at every frame: its measures, how its face looks (`complexion`), the frames' shape."""
     finder, mesher = _models(spec.detector_width_px, spec.min_candidate_score)
     times, n_faces, measures, looks = array("d"), array("q"), array("d"), bytearray()
     blank, nothing = [np.nan] * len(MEASURES), bytes(quality.VALUES * len(quality.SKIN))
@@ -182,4 +198,4 @@ def _seen(path: Path, spec: ExtractSpec) -> tuple[pd.DataFrame, NDArray[np.uint8
     }
     rows |= {"frame": np.arange(n), "time_s": np.frombuffer(times).round(6)}
     rows |= {"n_faces": np.frombuffer(n_faces, np.int64)}
-    return pd.DataFrame(rows), np.frombuffer(looks, np.uint8).reshape(n, -1)
+    return pd.DataFrame(rows), np.frombuffer(looks, np.uint8).reshape(n, -1), rgb.shape[:2]

@@ -11,7 +11,6 @@ import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from eifer.affect.weights import State
 from eifer.errors import StudyError
+from eifer.hashing import sha256_code
 
 Curve = dict[str, float | int | str]
 
@@ -115,10 +115,5 @@ def read_checkpoint(path: Path, mark: str) -> Progress | None:
         return None
 
 
-@cache
 def _sources() -> str:
-    digest = hashlib.sha256()
-    here = Path(__file__).parent
-    for path in [*sorted(here.glob("*.py")), *(here.parent / name for name in ELSEWHERE)]:
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
+    return sha256_code("models", *ELSEWHERE)

@@ -214,7 +214,7 @@ COUNTS = Table(
         ),
         Column("width_px", "int", "width of the upright frame", unit="px", low=1),
         Column("height_px", "int", "height of the upright frame", unit="px", low=1),
-        Column("fps", "float", "mean frame rate declared", unit="1/s", low=1, high=1000),
+        Column("fps", "float", "mean frame rate, by time stamps", unit="1/s", low=1, high=1000),
         Column(
             "duration_s", "float", "from the first frame to the end of the last", unit="s", low=0
         ),

@@ -67,7 +67,8 @@ def each(
                 try:
                     yield queue.pop(0).result()
                 except RecordingError as error:
-                    unreadable.append(Problem("recording cannot be used", str(error), REMEDY))
+                    problem = Problem("recording cannot be used", str(error), REMEDY)
+                    unreadable.append(error.problem or problem)
                 bar.advance(shown)
         finally:
             # A failure (or a reader that stops) must not wait for work nobody wants.

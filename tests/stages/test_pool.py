@@ -11,6 +11,7 @@ import pytest
 
 from eifer.cohort.recordings import unchanged
 from eifer.errors import InputError
+from eifer.faces.decoding import check
 from eifer.hashing import sha256_file
 from stages._runtime.pool import each
 
@@ -47,6 +48,18 @@ def test_unreadable_recordings_are_reported_together_after_all_were_tried(tmp_pa
     said = str(caught.value)
     assert said.startswith("extract: 2 problems")
     assert "first.mp4" in said and "second.mp4" in said and "study.exclude" in said
+
+
+def test_unreadable_recordings_are_grouped_by_what_is_wrong(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_text("ffconcat version 1.0\nfile other.mp4\n")
+    (tmp_path / "c.mp4").write_text("no video at all")
+    with pytest.raises(InputError) as caught:
+        list(each(check, sorted(tmp_path.iterdir()), workers=1, label="checking"))
+    said = str(caught.value)
+    assert said.startswith("checking: 3 problems\n  not a video in an mp4, mov, mkv, webm or avi")
+    assert f"(3): {tmp_path}/a.mp4 (another kind of file), {tmp_path}/b.mp4 (another" in said
+    assert said.count("Copy it again") == 1
 
 
 def test_another_error_propagates_and_what_has_not_begun_is_left(tmp_path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -43,8 +44,13 @@ def models() -> None:
 
 
 @pytest.fixture(scope="session")
-def spec(models: None) -> ExtractSpec:
+def thresholds() -> ExtractSpec:
     return ExtractSpec(detector_width_px=256, min_candidate_score=0.3, quality=QUALITY)
+
+
+@pytest.fixture(scope="session")
+def spec(models: None, thresholds: ExtractSpec) -> ExtractSpec:
+    return thresholds
 
 
 @pytest.fixture(scope="session")
@@ -54,25 +60,40 @@ def clips(shared: Path) -> Path:
 
 @pytest.fixture
 def film(tmp_path: Path) -> Film:
-    """Write RGB pictures as a video, nearly lossless, and give its path."""
+    """Write RGB pictures (or frames) as a video, nearly lossless, and give its path."""
 
     def write(
-        pictures: Iterable[Image],
+        pictures: Iterable[Image | av.VideoFrame],
         name: str = "film.mp4",
         fps: int = 20,
         options: dict[str, str] | None = None,
+        codec: str = "libx264",
+        pix_fmt: str = "yuv420p",
+        stamps: Sequence[int] | None = None,
+        tick: Fraction | None = None,
+        prepare: Callable[[Any], None] = lambda stream: None,
     ) -> Path:
+        """``stamps`` are times in ``tick``; ``prepare`` is handed the stream before it begins."""
         path = tmp_path / name
+        own = {"preset": "ultrafast", "crf": "4"}
+        coding = {
+            "libx264": own | {"x264-params": "threads=1"},
+            "libx265": own | {"x265-params": "lossless=1:log-level=none"},
+        }
         with av.open(str(path), "w", options=options or {}) as container:
-            stream = None
-            for picture in pictures:
+            stream: Any = None
+            for k, picture in enumerate(pictures):
+                frame = picture
+                if isinstance(frame, np.ndarray):
+                    frame = av.VideoFrame.from_ndarray(frame, format="rgb24")
                 if stream is None:
-                    stream = container.add_stream("libx264", rate=fps)
-                    stream.height, stream.width = picture.shape[:2]
-                    stream.pix_fmt = "yuv420p"
-                    stream.options = {"crf": "4", "preset": "ultrafast", "x264-params": "threads=1"}
-                    stream.codec_context.time_base = Fraction(1, fps)
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                    stream = container.add_stream(codec, rate=fps)
+                    stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, pix_fmt
+                    stream.options = coding.get(codec, {})
+                    stream.codec_context.time_base = tick or Fraction(1, fps)
+                    prepare(stream)
+                if stamps is not None:
+                    frame.pts, frame.time_base = stamps[k], tick
                 container.mux(stream.encode(frame))
             if stream is not None:
                 container.mux(stream.encode())

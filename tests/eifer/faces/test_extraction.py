@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from eifer.errors import AssetError, RecordingError
 from eifer.faces import assets, decoding, extraction
-from eifer.faces.extraction import ExtractSpec, extract_video, has_face
+from eifer.faces.extraction import ExtractSpec, extract_video, fingerprint, has_face
 from eifer.tables.faces import COUNTS, FRAMES, MEASURES
 
 Image = NDArray[np.uint8]
@@ -184,6 +186,34 @@ def test_bad_videos_are_named(tmp_path: Path, spec: ExtractSpec) -> None:
             extract(path, spec)
         with pytest.raises(RecordingError, match=r"sub-01_video\.mp4"):
             has_face(path, samples=3, spec=spec)
+
+
+def test_rate_and_duration_are_those_of_the_time_stamps(film: Film, spec: ExtractSpec) -> None:
+    # Browsers write such files: of uneven times, and of no or a nonsensical rate.
+    pictures = np.zeros((5, 48, 64, 3), np.uint8)
+    stamps, tick = [0, 40, 80, 160, 200], Fraction(1, 1000)
+    path = film(pictures, "film.webm", codec="libvpx", stamps=stamps, tick=tick, fps=1000)
+    frames, counts = extract(path, spec)
+    holds(frames, counts)
+    assert frames["time_s"].tolist() == [0, 0.04, 0.08, 0.16, 0.2]
+    assert counts.loc[0, ["fps", "duration_s"]].tolist() == [20, 0.25]
+
+
+def test_the_fingerprint_follows_all_that_rows_are_made_of(
+    monkeypatch: pytest.MonkeyPatch, thresholds: ExtractSpec
+) -> None:
+    spec = thresholds
+    marks = [
+        fingerprint("a" * 64, "sub-01_run-1", "sub-01", spec=spec),
+        fingerprint("b" * 64, "sub-01_run-1", "sub-01", spec=spec),
+        fingerprint("a" * 64, "sub-02_run-1", "sub-02", spec=spec),
+        fingerprint("a" * 64, "sub-01_run-1", "sub-01", spec=replace(spec, detector_width_px=99)),
+    ]
+    monkeypatch.setattr(extraction, "sha256_code", lambda *_: "other code")
+    marks.append(fingerprint("a" * 64, "sub-01_run-1", "sub-01", spec=spec))
+    monkeypatch.setattr(extraction, "version", lambda _: "other package")
+    marks.append(fingerprint("a" * 64, "sub-01_run-1", "sub-01", spec=spec))
+    assert len(set(marks)) == len(marks)
 
 
 def test_without_models_it_says_what_to_run(
