@@ -43,6 +43,17 @@ class Face:
         """The box's area in px squared."""
         return self.box[2] * self.box[3]
 
+    def is_at(self, box: tuple[float, float, float, float]) -> bool:
+        """Whether it is the face that another detector boxed (x, y, width, height; px).
+
+        The middle of each box must lie in the other: detectors differ in how much of a head
+        they box.
+        """
+        return all(
+            abs((a + a_long / 2) - (b + b_long / 2)) < min(a_long, b_long) / 2
+            for a, a_long, b, b_long in zip(self.box[:2], self.box[2:], box[:2], box[2:], strict=True)
+        )
+
 
 class Detector:
     """YuNet at a working size: images wider than ``width_px`` are shrunk to it first.

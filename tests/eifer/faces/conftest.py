@@ -20,10 +20,12 @@ Image = NDArray[np.uint8]
 Film = Callable[..., Path]
 
 QUALITY = QualitySpec(
+    max_repeat_levels=0.35,
     min_face_score=0.7,
     min_presence=0.5,
     max_eye_closed=0.48,
-    max_covered=0.12,
+    max_covered=0.08,
+    prior_frames=10,
     colour_tolerance=0.15,
     detail_tolerance=0.7,
     spread_tolerance=4.0,
