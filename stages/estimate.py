@@ -44,7 +44,9 @@ def estimate(run: Run) -> Outcome:
         )
     spec = run.params.affect.network(run.params.study.crop.size_px)
     weights = run.path(WEIGHTS)
-    work = partial(_video, run.params.study, spec, weights, sha256_file(weights), run.params.arithmetic)
+    work = partial(
+        _video, run.params.study, spec, weights, sha256_file(weights), run.params.arithmetic
+    )
     tasks = [(videos.loc[video].to_dict(), rows) for video, rows in accepted.groupby("video_id")]
     estimates = pd.concat(run.each(work, tasks, "estimate"), ignore_index=True)
     same = [d for d in Dimension if len(estimates) > 1 and estimates[d].nunique() == 1]

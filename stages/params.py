@@ -72,15 +72,13 @@ class Study(Section):
 
 
 class Arithmetic(Section):
-    """How networks are computed: it can change the last bits of an estimate, and all of a training."""
+    """How networks are computed: the last bits of an estimate follow it, and then a training."""
 
     device: Literal["cpu", "cuda"] = Field(description="where networks run")
     precision: Literal["float32", "bfloat16"] = Field(description="bfloat16: on cuda alone")
     devices: Count = Field(description="devices that share each batch in training")
     compile: bool = Field(description="torch.compile networks before training")
-    deterministic: bool = Field(
-        description="a GPU repeats itself, at some cost; a CPU always does"
-    )
+    deterministic: bool = Field(description="a GPU repeats itself, at some cost; a CPU always does")
     batch: Count = Field(description="crops a network sees at once when estimating")
 
     @model_validator(mode="after")

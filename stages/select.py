@@ -47,9 +47,9 @@ def select(run: Run) -> Outcome:
     chosen = selection.merge(estimates, labels, ranked, candidates)
     if chosen.empty:
         raise DesignError(
-            f"wave {run.item['wave']}: not one of its {len(estimates)} estimated frames lies on its "
-            "video's side of 0, in arousal or in valence. See data/estimate and data/affect/card.md: "
-            "does the affect network fit these recordings?"
+            f"wave {run.item['wave']}: not one of its {len(estimates)} estimated frames lies on "
+            "its video's side of 0, in arousal or in valence. See data/estimate and "
+            "data/affect/card.md: does the affect network fit these recordings?"
         )
     return Outcome(
         {

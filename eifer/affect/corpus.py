@@ -216,7 +216,8 @@ def align_corpus(
     Parameters
     ----------
     align
-        Finds and cuts the face, given the picture and the corpus's box for it. With ``workers`` above 1 it must be picklable.
+        Finds and cuts the face, given the picture and the corpus's box for it. With ``workers``
+        above 1 it must be picklable.
     size_px
         The side of its crops.
     scratch

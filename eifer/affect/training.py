@@ -27,7 +27,6 @@ from eifer.affect.weights import State, fit_state
 from eifer.errors import DesignError
 from eifer.seeding import generator, sub_seed
 
-
 _LEARNS_NOTHING = (
     "Its outputs are dead or saturated, and frames could not be ranked by them. "
     "Lower learning_rate, or train on other images."

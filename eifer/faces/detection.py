@@ -51,7 +51,9 @@ class Face:
         """
         return all(
             abs((a + a_long / 2) - (b + b_long / 2)) < min(a_long, b_long) / 2
-            for a, a_long, b, b_long in zip(self.box[:2], self.box[2:], box[:2], box[2:], strict=True)
+            for a, a_long, b, b_long in zip(
+                self.box[:2], self.box[2:], box[:2], box[2:], strict=True
+            )
         )
 
 

@@ -15,7 +15,6 @@ from pydantic_settings import (
 
 from eifer.errors import ParamsError, Problem, describe
 
-
 PARAMS = ("device", "precision", "devices", "compile", "deterministic", "batch")
 """What is no knob, because it can change a result: DVC must know of it."""
 

@@ -85,8 +85,11 @@ def test_a_constant_network_is_named(
 def selected(
     values: list[tuple[float, float]], label: int, conditions: tuple[str, ...]
 ) -> Mapping[Any, Any]:
-    labels = {f"{d}_label{s}": v for d in ("arousal", "valence") for s, v in
-              (("", label), ("_source", "rating"))}
+    labels = {
+        f"{d}_label{s}": v
+        for d in ("arousal", "valence")
+        for s, v in (("", label), ("_source", "rating"))
+    }
     tables = {
         selecting.RECORDINGS: pd.DataFrame(VIDEO).assign(**labels),
         selecting.FACES: frames(len(values)),

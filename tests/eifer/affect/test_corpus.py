@@ -164,7 +164,7 @@ def test_a_box_that_is_no_place_is_named(tmp_path: Path, box: str) -> None:
 
 def test_a_corpus_without_a_face_is_named(tmp_path: Path) -> None:
     write_table(tmp_path / "corpus.parquet", image=[picture(10)] * 3 + [b""])
-    said = "not one face to train on: 4 images: 1 image cannot be decoded, 3 no face found"
+    said = r"not one face to train on \(1\): 4 images: 1 image cannot be decoded, 3 no face found"
     with pytest.raises(InputError, match=said):
         align_corpus(open_corpus(tmp_path), align, 8)
 

@@ -134,9 +134,7 @@ def test_an_absent_device_is_named(name: str) -> None:
         usable_device(name)
 
 
-def test_a_cpu_takes_float32_whatever_the_precision(
-    state: State, crops: NDArray[np.uint8]
-) -> None:
+def test_a_cpu_takes_float32_whatever_the_precision(state: State, crops: NDArray[np.uint8]) -> None:
     expected = Estimator(state, SPEC).estimate(crops)
     found = Estimator(state, SPEC, precision="bfloat16").estimate(crops)
     assert found.tobytes() == expected.tobytes()
@@ -152,8 +150,11 @@ def test_bfloat16_is_close_to_float32(state: State, crops: NDArray[np.uint8]) ->
 
 @pytest.mark.parametrize(
     ("bias", "said"),
-    [([20.0, 0.0], "the same arousal:"), ([0.0, -20.0], "the same valence:"),
-     ([20.0, 20.0], "the same arousal and valence:")],
+    [
+        ([20.0, 0.0], "the same arousal:"),
+        ([0.0, -20.0], "the same valence:"),
+        ([20.0, 20.0], "the same arousal and valence:"),
+    ],
 )
 def test_weights_that_say_nothing_are_refused(state: State, bias: list[float], said: str) -> None:
     saturated = {**state, "head.bias": torch.tensor(bias)}

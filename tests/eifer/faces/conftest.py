@@ -54,6 +54,11 @@ def clips(shared: Path) -> Path:
     return shared / "real_clips"
 
 
+@pytest.fixture(scope="session")
+def failing(shared: Path) -> Path:
+    return shared / "failing_inputs"
+
+
 @pytest.fixture
 def film(tmp_path: Path) -> Film:
     """Write RGB pictures as a video, nearly lossless, and give its path."""
