@@ -44,17 +44,12 @@ class Face:
         return self.box[2] * self.box[3]
 
     def is_at(self, box: tuple[float, float, float, float]) -> bool:
-        """Whether it is the face that another detector boxed (x, y, width, height; px).
-
-        The middle of each box must lie in the other: detectors differ in how much of a head
-        they box.
-        """
-        return all(
-            abs((a + a_long / 2) - (b + b_long / 2)) < min(a_long, b_long) / 2
-            for a, a_long, b, b_long in zip(
-                self.box[:2], self.box[2:], box[:2], box[2:], strict=True
-            )
-        )
+        """Whether it is the face that another detector boxed (x, y, width, height; px)."""
+        x, y, w, h = self.box
+        wide = min(x + w, box[0] + box[2]) - max(x, box[0])
+        high = min(y + h, box[1] + box[3]) - max(y, box[1])
+        shared = max(0.0, wide) * max(0.0, high)
+        return shared > OVERLAP * (self.area + box[2] * box[3] - shared)
 
 
 class Detector:
