@@ -61,7 +61,7 @@ def extract_video(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make a row of FRAMES of every frame of a video, and the video's row of COUNTS.
 
-    Frames are streamed. What is kept of each until the end is its row and about 550
+    Frames are streamed. What is kept of each until the end is its row and about 600
     bytes of its looks, since what covers a face shows only beside the rest of the
     video. The models are opened once a process.
 
