@@ -20,7 +20,7 @@ Image = NDArray[np.uint8]
 Film = Callable[..., Path]
 
 QUALITY = QualitySpec(
-    max_repeat_levels=0.35,
+    max_repeat_levels=0.25,
     min_face_score=0.7,
     min_presence=0.5,
     max_eye_closed=0.48,
