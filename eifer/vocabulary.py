@@ -86,6 +86,7 @@ class RejectionReason(StrEnum):
     """Why a frame's face may not be used; the first that holds is kept."""
 
     NO_FACE = "no_face"
+    REPEATED = "repeated"
     LOW_CONFIDENCE = "low_confidence"
     EYES_CLOSED = "eyes_closed"
     OCCLUDED = "occluded"

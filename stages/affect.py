@@ -21,7 +21,7 @@ LEFT_OUT = Made("attrition.parquet", ATTRITION)
 
 
 @stage(
-    params=("study.seed", "study.crop", "extract", "affect"),
+    params=("study.seed", "study.crop", "arithmetic", "extract", "affect"),
     given=(ORIGIN,),
     made=(WEIGHTS, CARD, CARD_PAGE, HISTORY, LEFT_OUT),
 )
@@ -50,13 +50,20 @@ def affect(run: Run) -> Outcome:
 
 
 def _trained(run: Run) -> tuple[Any, dict[str, Any], list[dict[str, float]], pd.DataFrame]:
-    from eifer.affect.training import model_card, train
+    from eifer.affect.training import model_card, parts, train
     from eifer.affect.weights import load_weights
 
     params = run.params.affect
     spec = params.network(run.params.study.crop.size_px)
     align = partial(align_image, spec=run.params.study.crop, faces=run.params.extract)
     corpus = open_corpus(run.path(ORIGIN))
+    # Here too: cutting the faces of a large corpus takes hours.
+    parts(
+        corpus.annotations[["arousal", "valence"]].to_numpy(),
+        corpus.annotations["identity"].astype(str).tolist(),
+        params.training.validation_share,
+        seed=run.seed(),
+    )
     faces = align_corpus(
         corpus, align, spec.size_px, scratch=run.folder, workers=run.machine.workers
     )
@@ -69,8 +76,8 @@ def _trained(run: Run) -> tuple[Any, dict[str, Any], list[dict[str, float]], pd.
         params.training,
         seed=run.seed(),
         initial=initial,
-        device=run.machine.torch_device(),
-        precision=run.machine.precision,
+        device=run.params.arithmetic.device,
+        precision=run.params.arithmetic.precision,
     )
     card = model_card(
         trained,
@@ -90,9 +97,10 @@ def _given(run: Run) -> tuple[Any, dict[str, Any]]:
 
     params = run.params.affect
     spec = params.network(run.params.study.crop.size_px)
-    network = Estimator(load_weights(run.path(ORIGIN), params.sha256), spec).network
+    estimator = Estimator(load_weights(run.path(ORIGIN), params.sha256), spec)
+    estimator.refuse_constant(f"weights {params.origin}")
     card = given_card(spec, origin=params.origin, sha256=params.sha256, licence=params.licence)
-    return network.state_dict(), card
+    return estimator.network.state_dict(), card
 
 
 if __name__ == "__main__":

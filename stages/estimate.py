@@ -16,8 +16,7 @@ from eifer.hashing import sha256_file
 from eifer.tables.affect import ESTIMATES
 from eifer.tables.cohort import VIDEOS
 from eifer.tables.faces import FRAMES
-from eifer.vocabulary import FrameStatus
-from stages._runtime.machine import Machine
+from eifer.vocabulary import Dimension, FrameStatus
 from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
 
 RECORDINGS = Given("data/intake/videos/wave-${item.wave}.parquet", VIDEOS)
@@ -27,7 +26,7 @@ AFFECT = Made("estimates.parquet", ESTIMATES)
 
 
 @stage(
-    params=("study.cohort", "study.crop", "affect"),
+    params=("study.cohort", "study.crop", "arithmetic", "affect"),
     given=(RECORDINGS, FACES, WEIGHTS),
     made=(AFFECT,),
     matrix=("wave",),
@@ -45,14 +44,22 @@ def estimate(run: Run) -> Outcome:
         )
     spec = run.params.affect.network(run.params.study.crop.size_px)
     weights = run.path(WEIGHTS)
-    work = partial(_video, run.params.study, spec, weights, sha256_file(weights), run.machine)
+    work = partial(
+        _video, run.params.study, spec, weights, sha256_file(weights), run.params.arithmetic
+    )
     tasks = [(videos.loc[video].to_dict(), rows) for video, rows in accepted.groupby("video_id")]
     estimates = pd.concat(run.each(work, tasks, "estimate"), ignore_index=True)
-    numbers = {
-        f"{name}_{what}": round(float(getattr(estimates[name], what)()), 4)
-        for name in ("arousal", "valence")
-        for what in ("mean", "std")
-    }
+    same = [d for d in Dimension if len(estimates) > 1 and estimates[d].nunique() == 1]
+    if same:
+        raise DesignError(
+            f"wave {run.item['wave']}: the affect network gives all {len(estimates)} accepted "
+            f"frames the same {' and '.join(same)}, so they cannot be ranked. See "
+            "data/affect/card.md; train it anew with a lower affect.training.learning_rate, or "
+            "give other weights."
+        )
+    # ddof 0: one frame has a spread of 0, not of nothing.
+    spread = {f"{d}_std": round(float(estimates[d].std(ddof=0)), 4) for d in Dimension}
+    numbers = {f"{d}_mean": round(float(estimates[d].mean()), 4) for d in Dimension} | spread
     return Outcome(
         {AFFECT: estimates},
         Report(
@@ -68,19 +75,19 @@ def _video(
     spec: AffectSpec,
     weights: Path,
     sha256: str,
-    machine: Machine,
+    arithmetic: Any,
     task: tuple[dict[str, Any], pd.DataFrame],
 ) -> pd.DataFrame:
     video, rows = task
     path = unchanged(Path(study.cohort) / video["video_path"], video["video_sha256"])
     faces = crops(path, rows, study.crop)
-    numbers, values = _estimator(weights, sha256, spec, machine).estimate_stream(faces)
+    numbers, values = _estimator(weights, sha256, spec, arithmetic).estimate_stream(faces)
     whose = rows[["video_id", "participant_id"]].reset_index(drop=True)
     return whose.assign(frame=numbers, arousal=values[:, 0], valence=values[:, 1])
 
 
 @cache
-def _estimator(weights: Path, sha256: str, spec: AffectSpec, machine: Machine) -> Any:
+def _estimator(weights: Path, sha256: str, spec: AffectSpec, arithmetic: Any) -> Any:
     """One network a process: loading it costs more than a short video."""
     # Here, so that only the workers wait for torch.
     from eifer.affect.estimator import Estimator
@@ -90,9 +97,9 @@ def _estimator(weights: Path, sha256: str, spec: AffectSpec, machine: Machine) -
     return Estimator(
         state,
         spec,
-        device=machine.torch_device(),
-        precision=machine.precision,
-        batch=machine.batch,
+        device=arithmetic.device,
+        precision=arithmetic.precision,
+        batch=arithmetic.batch,
     )
 
 

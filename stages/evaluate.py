@@ -28,7 +28,7 @@ MEANS, PLOTS = Made("metrics.json"), Made("plots")
 
 
 @stage(
-    params=("study.waves", "study.crop", "training.blocks"),
+    params=("study.waves", "study.crop", "arithmetic", "training.blocks"),
     given=(TESTING, IMAGES, *TRAINED, *LEARNT),
     made=(ANSWERS, MEASURED, SUMMARISED, MEANS, PLOTS),
 )
@@ -59,7 +59,7 @@ def _answers(run: Run, conditions: pd.DataFrame, models: list[Any]) -> Iterator[
 
     yield evaluation.predict_by_estimate(conditions)
     # float32 everywhere: these scores are the result, and there are few.
-    hardware, batch = Hardware(device=run.machine.torch_device()), run.machine.batch
+    hardware, batch = Hardware(device=run.params.arithmetic.device), run.params.arithmetic.batch
     for task in Dimension:
         items = evaluation.items(conditions, task)
         crops = read_crops(run, conditions["video_id"], items)

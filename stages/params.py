@@ -1,7 +1,7 @@
 """params.yaml, validated: every number of the study with its range and meaning.
 
 The file is the study's preregistration, so nothing here has a default. What a
-machine may use (workers, device) is not in it: see ``stages/_runtime/machine.py``.
+machine may use (workers, memory) is not in it: see ``stages/_runtime/machine.py``.
 Sections that are a dataclass of `eifer` are described there.
 """
 
@@ -69,6 +69,23 @@ class Study(Section):
     waves: Names = Field(min_length=1, description="recruitment waves: units of work")
     exclude: tuple[Exclusion, ...] = Field(description="who and what is left out, with a reason")
     crop: CropSpec = Field(description="what an aligned face crop shows")
+
+
+class Arithmetic(Section):
+    """How networks are computed: the last bits of an estimate follow it, and then a training."""
+
+    device: Literal["cpu", "cuda"] = Field(description="where networks run")
+    precision: Literal["float32", "bfloat16"] = Field(description="bfloat16: on cuda alone")
+    devices: Count = Field(description="devices that share each batch in training")
+    compile: bool = Field(description="torch.compile networks before training")
+    deterministic: bool = Field(description="a GPU repeats itself, at some cost; a CPU always does")
+    batch: Count = Field(description="crops a network sees at once when estimating")
+
+    @model_validator(mode="after")
+    def _fits_device(self) -> Self:
+        if self.device == "cpu" and self.precision != "float32":
+            raise ValueError("precision bfloat16 needs device cuda; a CPU computes in float32")
+        return self
 
 
 class Simulate(Section):
@@ -203,6 +220,7 @@ class Params(Section):
     """The whole of params.yaml."""
 
     study: Study
+    arithmetic: Arithmetic
     simulate: Simulate
     corpus: Corpus
     affect: Affect

@@ -11,6 +11,7 @@ import pandas as pd
 
 from eifer import partitions, selection
 from eifer.cohort.recordings import unchanged
+from eifer.errors import DesignError
 from eifer.faces.crops import CropSpec, crop_table
 from eifer.tables.affect import ESTIMATES
 from eifer.tables.cohort import VIDEOS
@@ -44,6 +45,12 @@ def select(run: Run) -> Outcome:
         estimates, labels, names=wanted.conditions, per_video=wanted.frames_per_video
     )
     chosen = selection.merge(estimates, labels, ranked, candidates)
+    if chosen.empty:
+        raise DesignError(
+            f"wave {run.item['wave']}: not one of its {len(estimates)} estimated frames lies on "
+            "its video's side of 0, in arousal or in valence. See data/estimate and "
+            "data/affect/card.md: does the affect network fit these recordings?"
+        )
     return Outcome(
         {
             CHOSEN: chosen,

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import islice, repeat
 from multiprocessing import get_context
 from pathlib import Path, PurePosixPath
 
@@ -23,8 +23,17 @@ from eifer.tables.attrition import ATTRITION
 
 Image = NDArray[np.uint8]
 
-Align = Callable[[Image], Image | None]
-"""RGB ``[H, W, 3]`` to its face's crop ``[S, S, 3]``; None where no face is found."""
+Box = tuple[float, float, float, float]
+"""Where the annotated face is: x, y, width and height in px of its picture."""
+
+Align = Callable[[Image, Box | None], Image | None]
+"""RGB ``[H, W, 3]`` to the crop ``[S, S, 3]`` of the face at the box, or else of the largest.
+
+None where no face is found (at the box).
+"""
+
+Task = tuple[bytes, Box | None]
+"""An encoded image and its box."""
 
 NO_ANNOTATION = -2
 """What AffectNet writes for arousal and valence of images without a face or a verdict."""
@@ -42,6 +51,7 @@ AFFECTNET_COLUMNS = (
 )
 """The lists' columns in their order, for copies without a header line."""
 
+_BOX = list(AFFECTNET_COLUMNS[1:5])
 _AFFECTNET_LISTS = ("training.csv", "validation.csv")
 _AFFECTNET_IMAGES = "Manually_Annotated_Images"
 _AFFECTNET_SETS = ("train_set", "val_set")
@@ -53,12 +63,14 @@ class Corpus:
     """Annotated images, whose pictures are read only when they are asked for.
 
     ``annotations`` has a row per image (the columns of ``CORPUS`` without ``image``);
-    ``images()`` reads their files' bytes in that order; ``left_out`` are attrition rows.
+    ``images()`` reads their files' bytes in that order; ``left_out`` are attrition rows;
+    ``boxes`` are the annotated faces', where the origin says which face of a picture is meant.
     """
 
     annotations: pd.DataFrame
     images: Callable[[], Iterator[bytes]]
     left_out: pd.DataFrame
+    boxes: list[Box] | None = None
 
 
 @dataclass(frozen=True)
@@ -133,8 +145,9 @@ def read_affectnet(folder: Path) -> Corpus:
 
     Both lists are read where present (also from ``Manually_Annotated_file_lists``, and
     without a header line, as some copies come). Rows of -2, images that no annotator could
-    place, are left out and counted. AffectNet does not say who is who: each image counts as
-    an identity of its own.
+    place, are left out and counted. Where a picture shows several faces, the row's box
+    (``face_x`` and so on) says whose annotation it is. AffectNet does not say who is who: each
+    image counts as an identity of its own.
 
     Raises
     ------
@@ -203,7 +216,8 @@ def align_corpus(
     Parameters
     ----------
     align
-        Finds and cuts the face. With ``workers`` above 1 it must be picklable.
+        Finds and cuts the face, given the picture and the corpus's box for it. With ``workers``
+        above 1 it must be picklable.
     size_px
         The side of its crops.
     scratch
@@ -214,6 +228,8 @@ def align_corpus(
 
     Raises
     ------
+    InputError
+        If not one image shows a face.
     ValueError
         If ``align`` gives crops of another size.
     """
@@ -226,7 +242,9 @@ def align_corpus(
             crops = np.memmap(file, np.uint8, "w+", shape=(n, *shape))
     kept: list[int] = []
     reasons: Counter[str] = Counter()
-    for row, crop in enumerate(_each(partial(_cut, align), corpus.images(), workers)):
+    boxes = repeat(None) if corpus.boxes is None else corpus.boxes
+    tasks = zip(corpus.images(), boxes, strict=False)
+    for row, crop in enumerate(_each(partial(_cut, align), tasks, workers)):
         if isinstance(crop, str):
             reasons[crop] += 1
             continue
@@ -234,6 +252,12 @@ def align_corpus(
             raise ValueError(f"align gave a crop {crop.shape}, the network takes {shape}")
         crops[len(kept)] = crop
         kept.append(row)
+    if not kept:
+        told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        raise InputError(
+            "affect corpus",
+            [Problem("not one face to train on", f"{n} images: {told}", "look at its pictures")],
+        )
     rows = corpus.annotations.iloc[kept]
     return AlignedFaces(
         images=crops[: len(kept)],
@@ -244,7 +268,7 @@ def align_corpus(
 
 
 def _each(
-    cut: Callable[[bytes], Image | str], images: Iterator[bytes], workers: int
+    cut: Callable[[Task], Image | str], images: Iterator[Task], workers: int
 ) -> Iterator[Image | str]:
     """``cut`` of each image in order; a pool's map alone would read all images at once."""
     with _pool(workers) as pool:
@@ -268,16 +292,19 @@ def _one_thread() -> None:
     cv2.setNumThreads(1)
 
 
-def _cut(align: Align, image: bytes) -> Image | str:
+def _cut(align: Align, task: Task) -> Image | str:
     """Cut the face out of an encoded image, or say why there is none."""
     import cv2
 
+    image, box = task
     encoded = np.frombuffer(image, np.uint8)
     bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
     if bgr is None:
         return "image cannot be decoded"
-    crop = align(np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8))
-    return "no face found in the image" if crop is None else crop
+    crop = align(np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8), box)
+    if crop is None:
+        return "no face found in the image" if box is None else "no face found at the face's box"
+    return crop
 
 
 def _affectnet_list(folder: Path, name: str) -> Path | None:
@@ -286,7 +313,7 @@ def _affectnet_list(folder: Path, name: str) -> Path | None:
 
 
 def _affectnet_rows(source: Path) -> pd.DataFrame:
-    wanted = ["subDirectory_filePath", "arousal", "valence"]
+    wanted = ["subDirectory_filePath", "arousal", "valence", *_BOX]
     try:
         with source.open(encoding="utf-8") as file:
             headed = AFFECTNET_COLUMNS[0] in file.readline()
@@ -330,13 +357,16 @@ def _from_files(origin: Path, root: Path, rows: pd.DataFrame) -> Corpus:
             origin, f"pictures are not in {root.name}", absent, "unpack the pictures again"
         )
     _refuse_bad_values(origin, rows)
+    boxes = None
+    if set(_BOX) <= set(rows):
+        boxes = [box for box in rows[_BOX].astype(float).itertuples(index=False, name=None)]
 
     def images() -> Iterator[bytes]:
         for place in places:
             yield (root / place).read_bytes()
 
     columns = [name for name in CORPUS.names if name != "image"]
-    return Corpus(rows[columns], images, _left_out(reasons))
+    return Corpus(rows[columns], images, _left_out(reasons), boxes)
 
 
 def _refuse_bad_values(origin: Path, rows: pd.DataFrame) -> None:
@@ -351,6 +381,16 @@ def _refuse_bad_values(origin: Path, rows: pd.DataFrame) -> None:
             index=False
         )
     ]
+    if set(_BOX) <= set(rows):
+        sound = np.isfinite(rows[_BOX]).all(axis=1) & (rows[_BOX[2:]] > 0).all(axis=1)
+        problems += [
+            Problem(
+                "the face's box is no place with a width and a height",
+                f"{image} has {', '.join(map(str, box))}",
+                "correct the box, or leave the image out of the list",
+            )
+            for image, *box in rows.loc[~sound, ["image_id", *_BOX]].itertuples(index=False)
+        ]
     problems += [
         Problem("an image is listed more than once", str(image), "keep one of its rows")
         for image in rows.loc[rows["image_id"].duplicated(), "image_id"]

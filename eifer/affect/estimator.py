@@ -75,8 +75,7 @@ class AffectNetwork(nn.Module):
 class Estimator:
     """Estimates arousal and valence of crops.
 
-    ``device``, ``precision`` and ``batch`` are knobs of the machine: float32 on a CPU
-    gives the same estimates for every batch size.
+    On a CPU no estimate depends on ``precision`` or ``batch``.
 
     Parameters
     ----------
@@ -88,7 +87,7 @@ class Estimator:
     device
         A torch device, such as "cpu" or "cuda".
     precision
-        "float32", or "bfloat16" for autocast.
+        "float32", or "bfloat16" for autocast on a GPU; a CPU always takes float32.
     batch
         Crops at a time; rounded up to a multiple of 16.
 
@@ -112,10 +111,30 @@ class Estimator:
         self.spec = spec
         self.batch = -(-batch // GRAIN) * GRAIN
         self.device = usable_device(device)
-        self.precision = precision
+        self.bfloat16 = takes_bfloat16(self.device, precision)
         network = AffectNetwork(spec)
         fit_state(network, _parted(state, network), f"affect weights for {spec.backbone}")
         self.network = network.eval().to(self.device)
+
+    def refuse_constant(self, origin: str) -> None:
+        """Show the network pictures that have nothing in common, of noise and of one colour.
+
+        Raises
+        ------
+        AssetError
+            If it gives all of them the same arousal, or the same valence.
+        """
+        side = self.spec.size_px
+        noise = np.random.default_rng(0).integers(0, 256, (12, side, side, 3), np.uint8)
+        plain = np.full((4, side, side, 3), np.array([0, 85, 170, 255]).reshape(4, 1, 1, 1))
+        estimates = self.estimate(np.concatenate([noise, plain.astype(np.uint8)]))
+        same = [str(d) for d, v in zip(DIMENSIONS, estimates.T, strict=True) if np.ptp(v) == 0]
+        if same:
+            raise AssetError(
+                f"{origin}: the network gives every picture the same {' and '.join(same)}: its "
+                "outputs are dead or saturated, and frames could not be ranked by them. "
+                "Give other weights."
+            )
 
     def estimate(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Arousal and valence ``[N, 2]`` of ``crops``, RGB ``[N, S, S, 3]``.
@@ -175,7 +194,7 @@ class Estimator:
     def _forward(self, images: NDArray[np.uint8]) -> Tensor:
         with (
             torch.inference_mode(),
-            torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16),
         ):
             estimates: Tensor = self.network(as_input(images, self.device))
         return estimates
@@ -184,6 +203,11 @@ class Estimator:
 def as_input(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """uint8 ``[N, S, S, 3]`` as the network's float ``[N, 3, S, S]``, without moving channels."""
     return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).to(torch.float32)
+
+
+def takes_bfloat16(device: torch.device, precision: Precision) -> bool:
+    """Whether networks compute in bfloat16 there: on a GPU that is told to."""
+    return precision == "bfloat16" and device.type != "cpu"
 
 
 def usable_device(name: str) -> torch.device:

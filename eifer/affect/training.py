@@ -18,6 +18,7 @@ from eifer.affect.estimator import (
     Precision,
     as_input,
     classifier_names,
+    takes_bfloat16,
     usable_device,
 )
 from eifer.affect.reproducible import quietly, reproducibly
@@ -25,6 +26,11 @@ from eifer.affect.spec import AffectSpec, AffectTraining, Augmentation
 from eifer.affect.weights import State, fit_state
 from eifer.errors import DesignError
 from eifer.seeding import generator, sub_seed
+
+_LEARNS_NOTHING = (
+    "Its outputs are dead or saturated, and frames could not be ranked by them. "
+    "Lower learning_rate, or train on other images."
+)
 
 
 @dataclass(frozen=True)
@@ -75,26 +81,21 @@ def train(
         Weights to start from: of a whole affect network, or of timm's backbone alone
         (an ImageNet file; its classifier is left out). Without them, random ones.
     device, precision
-        Knobs of the machine: a torch device, "float32" or "bfloat16".
+        A torch device; "float32", or "bfloat16" for a GPU (a CPU always takes float32).
 
     Raises
     ------
     DesignError
         If images, targets and identities do not fit each other, are too few to hold
-        identities out, or the loss is no longer a number.
+        identities out, do not vary, the loss is no longer a number, or the network gives
+        every face the same estimate.
     AssetError
         If the backbone is unknown, or ``initial`` is another architecture's.
     """
     import pytorch_lightning as pl
 
     _check(images, targets, identities, spec, training)
-    held_out = validation_rows(identities, training.validation_share, seed=seed)
-    rows = {"train": np.flatnonzero(~held_out), "validation": np.flatnonzero(held_out)}
-    if len(rows["train"]) < 2:
-        raise DesignError(
-            f"affect: {len(rows['train'])} images are left to train on once "
-            f"{len(rows['validation'])} are held out; give more, or a smaller validation_share."
-        )
+    rows = parts(targets, identities, training.validation_share, seed=seed)
     place = usable_device(device)
     with reproducibly(one_thread=True), quietly():
         torch.manual_seed(sub_seed(seed, "affect", "network"))
@@ -108,7 +109,7 @@ def train(
             trainer = pl.Trainer(
                 accelerator="gpu" if place.type == "cuda" else place.type,
                 devices=[place.index or 0] if place.type == "cuda" else 1,
-                precision="bf16-mixed" if precision == "bfloat16" else "32-true",
+                precision="bf16-mixed" if takes_bfloat16(place, precision) else "32-true",
                 max_epochs=training.epochs,
                 gradient_clip_val=training.gradient_clip,
                 deterministic=True,
@@ -121,6 +122,12 @@ def train(
                 default_root_dir=scratch,
             )
             trainer.fit(module)
+    if module.kept_same:
+        raise DesignError(
+            f"affect: at its best epoch ({module.kept_epoch}) the network gives all "
+            f"{len(rows['validation'])} held-out faces the same {' and '.join(module.kept_same)}. "
+            + _LEARNS_NOTHING
+        )
     return TrainedAffect(
         state=module.kept_state,
         history=module.history,
@@ -131,6 +138,37 @@ def train(
         n_train_identities=len({identities[i] for i in rows["train"]}),
         n_validation_identities=len({identities[i] for i in rows["validation"]}),
     )
+
+
+def parts(
+    targets: NDArray[Any], identities: Sequence[str], share: float, *, seed: int
+) -> dict[str, NDArray[np.int64]]:
+    """Rows to train on and rows to validate on; what can be known of them before a training.
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than two identities or training images, or if annotations of either
+        part do not vary: the network could not learn, or its agreement could not be told.
+    """
+    held_out = validation_rows(identities, share, seed=seed)
+    rows = {"train": np.flatnonzero(~held_out), "validation": np.flatnonzero(held_out)}
+    wrong = []
+    if len(rows["train"]) < 2:
+        wrong.append(
+            f"{len(rows['train'])} images are left to train on once "
+            f"{len(rows['validation'])} are held out; give more, or a smaller validation_share"
+        )
+    wrong += [
+        f"{dimension} is {values[0]:g} in all {len(values)} {part} images; give a corpus in which "
+        "it varies, or another validation_share"
+        for part, chosen in rows.items()
+        for dimension, values in zip(DIMENSIONS, targets[chosen].T, strict=True)
+        if len(values) and (values == values[0]).all()
+    ]
+    if wrong:
+        raise DesignError(f"affect: {'; '.join(wrong)}.")
+    return rows
 
 
 def validation_rows(identities: Sequence[str], share: float, *, seed: int) -> NDArray[np.bool_]:
@@ -291,6 +329,15 @@ def _check(
         )
 
 
+def _spread(estimates: Tensor) -> Tensor:
+    """Largest less smallest estimate of each dimension."""
+    return estimates.amax(dim=0) - estimates.amin(dim=0)
+
+
+def _named(chosen: Tensor) -> list[str]:
+    return [str(name) for name, is_so in zip(DIMENSIONS, chosen.tolist(), strict=True) if is_so]
+
+
 def _start_from(network: AffectNetwork, initial: Mapping[str, Tensor], spec: AffectSpec) -> None:
     """Load a whole affect network's weights, or a timm backbone's without its classifier."""
     if any(name.startswith("backbone.") for name in initial):
@@ -349,7 +396,9 @@ def _module(
             self.kept_metrics: dict[str, dict[str, float]] = {}
             self.kept_epoch = 0
             self.kept_ccc = -np.inf
+            self.kept_same: list[str] = []
             self.losses: list[Tensor] = []
+            self.spreads: list[Tensor] = []
             self.outputs: list[tuple[Tensor, Tensor]] = []
 
         def loader(self, part: str) -> Any:
@@ -369,6 +418,7 @@ def _module(
             estimates = self.network(augment(faces, training.augmentation, rng))
             loss = affect_loss(estimates.float(), wanted, training.ccc_weight)
             self.losses.append(loss.detach())
+            self.spreads.append(_spread(estimates.detach()))
             return loss
 
         def validation_step(self, batch: Any, index: int) -> None:
@@ -388,6 +438,15 @@ def _module(
                     f"affect: in epoch {epoch} the training loss is {loss}, validation CCC {ccc}. "
                     "Lower learning_rate; look whether the held-out annotations vary."
                 )
+            same = _spread(torch.from_numpy(estimates)) == 0
+            # In training, too: at first the running averages of a normalisation may saturate
+            # the outputs that are validated.
+            dead = same & (torch.stack(self.spreads).cpu() == 0).all(dim=0)
+            if len(estimates) > 1 and dead.any():
+                raise DesignError(
+                    f"affect: in epoch {epoch} of {training.epochs} the network gives all faces "
+                    f"the same {' and '.join(_named(dead))}. {_LEARNS_NOTHING}"
+                )
             row = {"epoch": epoch, "training_loss": loss, "validation_ccc": ccc}
             row |= {
                 f"validation_{name}_{dimension}": value
@@ -396,10 +455,12 @@ def _module(
             }
             if ccc > self.kept_ccc:
                 self.kept_ccc, self.kept_epoch, self.kept_metrics = ccc, epoch, metrics
+                self.kept_same = _named(same)
                 state = self.network.state_dict()
                 self.kept_state = {name: t.detach().cpu().clone() for name, t in state.items()}
             self.history.append(row)
             self.losses.clear()
+            self.spreads.clear()
             self.outputs.clear()
 
         def configure_optimizers(self) -> Any:

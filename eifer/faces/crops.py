@@ -100,13 +100,21 @@ def crop_table(path: Path, rows: pd.DataFrame, spec: CropSpec) -> pd.DataFrame:
     )
 
 
-def align_image(rgb: Image, spec: CropSpec, *, faces: ExtractSpec) -> Image | None:
+def align_image(
+    rgb: Image,
+    box: tuple[float, float, float, float] | None = None,
+    *,
+    spec: CropSpec,
+    faces: ExtractSpec,
+) -> Image | None:
     """Cut the face out of a still image, found and cut exactly as in a video frame.
 
     Parameters
     ----------
     rgb
         uint8, height x width x 3.
+    box
+        Which face is meant (x, y, width, height; px); None: the largest.
     spec
         What the crop shows.
     faces
@@ -115,9 +123,9 @@ def align_image(rgb: Image, spec: CropSpec, *, faces: ExtractSpec) -> Image | No
     Returns
     -------
     array or None
-        As `cut`; None where no confident face is found.
+        As `cut`; None where no confident face is found (at the box).
     """
-    found = find(np.ascontiguousarray(rgb), faces)
+    found = find(np.ascontiguousarray(rgb), faces, box)
     return None if found is None else _aligned(rgb, found[1].five()[:2].astype(float), spec)
 
 

@@ -43,6 +43,14 @@ class Face:
         """The box's area in px squared."""
         return self.box[2] * self.box[3]
 
+    def is_at(self, box: tuple[float, float, float, float]) -> bool:
+        """Whether it is the face that another detector boxed (x, y, width, height; px)."""
+        x, y, w, h = self.box
+        wide = min(x + w, box[0] + box[2]) - max(x, box[0])
+        high = min(y + h, box[1] + box[3]) - max(y, box[1])
+        shared = max(0.0, wide) * max(0.0, high)
+        return shared > OVERLAP * (self.area + box[2] * box[3] - shared)
+
 
 class Detector:
     """YuNet at a working size: images wider than ``width_px`` are shrunk to it first.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Image = NDArray[np.uint8]
 
-DECIMALS = {"_px": 2, "_deg": 2, "_score": 4}
+DECIMALS = {"_px": 2, "_deg": 2, "_score": 4, "_levels": 2}
 """Decimals kept, by the end of a column's name: more would only store arithmetic noise."""
 
 CODE = ("faces", "tables/faces.py", "tables/schema.py", "vocabulary.py")
@@ -69,7 +69,7 @@ def extract_video(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make a row of FRAMES of every frame of a video, and the video's row of COUNTS.
 
-    Frames are streamed. What is kept of each until the end is its row and about 550
+    Frames are streamed. What is kept of each until the end is its row and about 600
     bytes of its looks, since what covers a face shows only beside the rest of the
     video. The models are opened once a process.
 
@@ -83,8 +83,9 @@ def extract_video(
     AssetError
         If a model file is missing or is another one.
     """
-    rows, looks, (height, width) = _seen(path, spec)
-    share = quality.covered(looks, quality.confident(rows, spec.quality), spec.quality)
+    rows, looks, given, (height, width) = _seen(path, spec)
+    usable = quality.confident(rows, spec.quality) & ~quality.repeated(rows, spec.quality)
+    share = quality.covered(looks, given, usable, spec.quality)
     del looks  # The largest thing kept, and no longer needed.
     rows["occlusion_score"] = np.where(rows["n_faces"] > 0, share.round(4), np.nan)
     rows["reason"] = pd.array(quality.reasons(rows, spec.quality), dtype="str")
@@ -132,10 +133,16 @@ def has_face(path: Path, *, samples: int, spec: ExtractSpec) -> bool:
     )
 
 
-def find(rgb: Image, spec: ExtractSpec) -> tuple[detection.Face, landmarks.Mesh] | None:
-    """Find the face of one still image and its mesh; None where there is no confident one."""
+def find(
+    rgb: Image, spec: ExtractSpec, box: tuple[float, float, float, float] | None = None
+) -> tuple[detection.Face, landmarks.Mesh] | None:
+    """Find the face of one still image, or the one at ``box``, and its mesh.
+
+    None where there is no confident one (see `detection.Face.is_at`).
+    """
     finder, mesher = _models(spec.detector_width_px, spec.min_candidate_score)
-    face, _ = _principal(finder(rgb), spec.quality.min_face_score)
+    faces = [face for face in finder(rgb) if box is None or face.is_at(box)]
+    face, _ = _principal(faces, spec.quality.min_face_score)
     if face is None:
         return None
     mesh = mesher(rgb, face)
@@ -167,18 +174,27 @@ def _principal(faces: list[detection.Face], min_score: float) -> tuple[detection
     return None, 0
 
 
-def _measured(face: detection.Face, mesh: landmarks.Mesh) -> list[float]:
+def _measured(
+    face: detection.Face, mesh: landmarks.Mesh, change: float, pose: tuple[float, float, float]
+) -> list[float]:
     """Collect the values of MEASURES, but for the occlusion, which is known at the end."""
     points = mesh.five().ravel().tolist()
     scores = [face.score, mesh.presence, mesh.eye_closed, 0.0]
-    return [*face.box, *points, *scores, *mesh.pose()]
+    return [*face.box, *points, change, *scores, *pose]
 
 
-def _seen(path: Path, spec: ExtractSpec) -> tuple[pd.DataFrame, NDArray[np.uint8], tuple[int, ...]]:
-    """Look at every frame: its measures, how its face looks (`complexion`), the frames' shape."""
+def _seen(
+    path: Path, spec: ExtractSpec
+) -> tuple[pd.DataFrame, NDArray[np.uint8], NDArray[np.float64], tuple[int, ...]]:
+    """Look at every frame.
+
+    Returns what is measured of each, its `complexion`, its `circumstances`, and the frames' shape.
+    """
     finder, mesher = _models(spec.detector_width_px, spec.min_candidate_score)
     times, n_faces, measures, looks = array("d"), array("q"), array("d"), bytearray()
-    blank, nothing = [np.nan] * len(MEASURES), bytes(quality.VALUES * len(quality.SKIN))
+    blank, nothing = [np.nan] * len(MEASURES), bytes(quality.VALUES * len(quality.SPOTS))
+    given, unknown = array("d"), [np.nan] * len(quality.UNITS)
+    last_new: Image | None = None
     for _, time_s, rgb in decoding.frames(path):
         face, number = _principal(finder(rgb), spec.quality.min_face_score)
         times.append(time_s)
@@ -186,10 +202,17 @@ def _seen(path: Path, spec: ExtractSpec) -> tuple[pd.DataFrame, NDArray[np.uint8
         if face is None:
             measures.extend(blank)
             looks.extend(nothing)
-        else:
-            mesh = mesher(rgb, face)
-            measures.extend(_measured(face, mesh))
-            looks.extend(quality.complexion(mesh).tobytes())
+            given.extend(unknown)
+            last_new = rgb
+            continue
+        mesh = mesher(rgb, face)
+        pose, change = mesh.pose(), round(quality.change(rgb, last_new, face.box), 2)
+        measures.extend(_measured(face, mesh, change, pose))
+        looks.extend(quality.complexion(mesh).tobytes())
+        given.extend(quality.circumstances(mesh, pose))
+        # Not simply the frame before: a slow motion adds up until it counts.
+        if change > spec.quality.max_repeat_levels:
+            last_new = rgb
     n = len(times)
     values = np.frombuffer(measures).reshape(n, len(MEASURES))
     rows: dict[str, NDArray[Any]] = {
@@ -198,4 +221,9 @@ def _seen(path: Path, spec: ExtractSpec) -> tuple[pd.DataFrame, NDArray[np.uint8
     }
     rows |= {"frame": np.arange(n), "time_s": np.frombuffer(times).round(6)}
     rows |= {"n_faces": np.frombuffer(n_faces, np.int64)}
-    return pd.DataFrame(rows), np.frombuffer(looks, np.uint8).reshape(n, -1), rgb.shape[:2]
+    return (
+        pd.DataFrame(rows),
+        np.frombuffer(looks, np.uint8).reshape(n, -1),
+        np.frombuffer(given).reshape(n, -1),
+        rgb.shape[:2],
+    )

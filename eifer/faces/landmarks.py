@@ -46,6 +46,9 @@ NOSE, MOUTH_RIGHT, MOUTH_LEFT = 1, 61, 291
 BLINK_LEFT, BLINK_RIGHT = 9, 10
 """eyeBlinkLeft and eyeBlinkRight among the 52 blendshapes."""
 
+EXPRESSION = ((44, 45), (25,), (48, 49), (3,))
+"""Blendshapes of mouthSmile, jawOpen, mouthUpperUp and browInnerUp; left and right where two."""
+
 # fmt: off
 BLENDSHAPE_POINTS = (
     0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65,
@@ -89,7 +92,9 @@ class Mesh:
 
     ``points`` is 478 x 3: x and y in px of the image, z in px too (smaller is
     nearer); ``presence`` is the model's probability that a face is there;
-    ``blink_right`` and ``blink_left`` (0 open .. 1 closed) are the person's own.
+    ``blink_right`` and ``blink_left`` (0 open .. 1 closed) are the person's own;
+    ``expression`` is how far the face smiles, opens its jaw, lifts its upper lip and its inner
+    brows (0..1 each).
     ``patch`` is the upright face the model saw (256 x 256 x 3, RGB) and ``in_patch``
     the points in it, 478 x 2 px.
     """
@@ -98,6 +103,7 @@ class Mesh:
     presence: float
     blink_right: float
     blink_left: float
+    expression: tuple[float, ...]
     patch: Image
     in_patch: Points
 
@@ -159,14 +165,15 @@ class Landmarker:
         points, presence = self._mesh(self._unit, outputs=2)
         points = points.reshape(MESH_POINTS, 3)
         seen = np.ascontiguousarray(points[None, BLENDSHAPE_POINTS, :2])
-        blinks = self._shapes(seen, outputs=1)[0]
+        shapes = self._shapes(seen, outputs=1)[0].tolist()
         scale = math.hypot(to_image[0, 0], to_image[1, 0])
         xy = points[:, :2] @ to_image[:, :2].T + to_image[:, 2]
         return Mesh(
             points=np.column_stack([xy, points[:, 2] * scale]).astype(np.float32),
             presence=1 / (1 + math.exp(-float(presence.item()))),
-            blink_right=float(blinks[BLINK_RIGHT]),
-            blink_left=float(blinks[BLINK_LEFT]),
+            blink_right=shapes[BLINK_RIGHT],
+            blink_left=shapes[BLINK_LEFT],
+            expression=tuple(sum(shapes[i] for i in pair) / len(pair) for pair in EXPRESSION),
             patch=patch.astype(np.uint8, copy=False),
             in_patch=points[:, :2],
         )

@@ -6,8 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import REASON, canvas, legend_below
+from eifer.vocabulary import RejectionReason
 
-REASONS = ("no_face", "low_confidence", "eyes_closed", "occluded")
+REASONS = tuple(reason.value for reason in RejectionReason)
 
 
 def draw(counts: pd.DataFrame) -> Figure:

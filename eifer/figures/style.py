@@ -25,6 +25,7 @@ ACCENT, MUTED, GRID = "#009E73", "#767676", "#E3E3E3"
 REASON = {
     "accepted": "#D9D9D9",
     "no_face": "#0072B2",
+    "repeated": "#56B4E9",
     "low_confidence": "#CC79A7",
     "eyes_closed": "#E69F00",
     "occluded": "#009E73",

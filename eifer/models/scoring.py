@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eifer.affect.estimator import as_input, usable_device
+from eifer.affect.estimator import as_input, takes_bfloat16, usable_device
 from eifer.affect.weights import fit_state, load_weights, read_metadata
 from eifer.errors import AssetError
 from eifer.hashing import sha256_file
@@ -57,7 +57,7 @@ class Scorer:
         hardware = hardware or Hardware()
         self.spec, self.device = spec, usable_device(hardware.device)
         self.batch = CPU_BATCH if self.device.type == "cpu" else batch
-        self.bfloat16 = hardware.precision == "bfloat16" and self.device.type != "cpu"
+        self.bfloat16 = takes_bfloat16(self.device, hardware.precision)
         network = TwoHeads(spec)
         fit_state(network, state, f"classifier weights for {spec.backbone}")
         self.network = network.eval().to(self.device)

@@ -1,7 +1,6 @@
 """What is chosen about the classifiers and their training. Imports nothing heavy.
 
-Everything of the recipe is the study's and has no default; `Hardware` is the machine's,
-and no choice of the study depends on it.
+Everything of the recipe is the study's and has no default.
 """
 
 from __future__ import annotations
@@ -133,8 +132,9 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Hardware:
-    """What a training may use: no part of the study.
+    """What a training may use.
 
+    All but ``hold`` can change a result, and comes from the params (`stages.params.Arithmetic`).
     ``devices`` above 1 share each batch (DDP). ``precision`` holds on a GPU; a CPU always
     takes float32. ``hold`` says where the crops lie between batches: on the device, on the
     host, or (auto) on the device where they take no more than half of what is free there.

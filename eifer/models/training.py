@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from eifer import metrics
-from eifer.affect.estimator import usable_device
+from eifer.affect.estimator import takes_bfloat16, usable_device
 from eifer.affect.reproducible import quietly, reproducibly
 from eifer.affect.weights import State
 from eifer.errors import DesignError, StudyError
@@ -188,7 +188,7 @@ def _trainer(epochs: int, recipe: Recipe, hardware: Hardware, scratch: str) -> A
         strategy="ddp" if several else "auto",
         sync_batchnorm=several and not cpu,
         use_distributed_sampler=False,
-        precision="32-true" if cpu or hardware.precision == "float32" else "bf16-mixed",
+        precision="bf16-mixed" if takes_bfloat16(device, hardware.precision) else "32-true",
         max_epochs=epochs,
         gradient_clip_val=recipe.gradient_clip,
         # A CPU in one thread repeats itself without torch's slower deterministic mode.

@@ -19,9 +19,10 @@ EYES = ("right_eye", "left_eye")
 POINTS = (*EYES, "nose", "mouth_right", "mouth_left")
 BOX = ("box_x_px", "box_y_px", "box_w_px", "box_h_px")
 POINT_COLUMNS = tuple(f"{point}_{axis}_px" for point in POINTS for axis in "xy")
+CHANGE = "change_levels"
 SCORES = ("face_score", "presence_score", "eye_closed_score", "occlusion_score")
 POSE = ("yaw_deg", "pitch_deg", "roll_deg")
-MEASURES = (*BOX, *POINT_COLUMNS, *SCORES, *POSE)
+MEASURES = (*BOX, *POINT_COLUMNS, CHANGE, *SCORES, *POSE)
 """Everything measured on a face: all of it missing where there is none."""
 
 _AGAIN = "Run extract again; if it stays, the video changed while it was read."
@@ -133,6 +134,13 @@ FRAMES = Table(
             )
             for axis in "xy"
         ),
+        _measure(
+            CHANGE,
+            "how far the face's picture is from the last that was new; 255 for the first frame",
+            "grey levels",
+            low=0,
+            high=255,
+        ),
         _measure("face_score", "the detector's confidence", low=0, high=1),
         _measure("presence_score", "the mesh model's probability of a face", low=0, high=1),
         _measure(
@@ -206,6 +214,14 @@ COUNTS = Table(
             remedy="Look at the rejection counts of that video; exclude it with a reason.",
         ),
         Column("rejected_no_face", "int", "frames without a face", low=0),
+        Column(
+            "rejected_repeated",
+            "int",
+            "frames that show the picture of an earlier frame once more",
+            low=0,
+            why="A recording that stood still, or was written at a higher rate than its camera's, "
+            "shows each picture several times: it is looked at once.",
+        ),
         Column("rejected_low_confidence", "int", "frames whose face is unsure", low=0),
         Column("rejected_eyes_closed", "int", "frames with both eyes closed", low=0),
         Column("rejected_occluded", "int", "frames whose face is partly covered", low=0),

@@ -37,6 +37,7 @@ AVAILABILITY = Table(
     meaning="How many frames each video could give to each test condition: what decides whether "
     "its participant may be tested.",
     key=("video_id", "task", "condition"),
+    may_be_empty=True,  # where no condition is sampled
     columns=(
         Column("video_id", "string", "the recording; also one without any estimated frame"),
         Column("participant_id", "string", "whose it is"),

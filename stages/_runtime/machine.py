@@ -15,6 +15,14 @@ from pydantic_settings import (
 
 from eifer.errors import ParamsError, Problem, describe
 
+PARAMS = ("device", "precision", "devices", "compile", "deterministic", "batch")
+"""What is no knob, because it can change a result: DVC must know of it."""
+
+
+def _moved(name: str) -> Problem:
+    remedy = "set it in params.yaml, section arithmetic, and take it away here"
+    return Problem("no knob of the machine, since it can change a result", name, remedy)
+
 
 class Machine(BaseSettings):
     """Knobs from ``machine.yaml`` (where there is one) and ``EIFER_*`` variables, which win."""
@@ -34,45 +42,30 @@ class Machine(BaseSettings):
     instance_gib: float = Field(
         default=1.5, gt=0, description="memory that one of them is reckoned to need, in GiB"
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="where networks run; auto takes a GPU that is there"
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="arithmetic of networks on a GPU; a CPU always takes float32"
-    )
-    devices: int = Field(default=1, ge=1, description="devices that share each batch in training")
-    compile: bool = Field(default=False, description="torch.compile networks before training")
     hold: Literal["auto", "device", "host"] = Field(
         default="auto", description="where training crops lie; auto: on the device if they fit"
     )
-    deterministic: bool = Field(
-        default=True, description="a GPU repeats itself, at some cost; a CPU always does"
-    )
-    batch: int = Field(
-        default=128, ge=1, description="crops a network sees at once when estimating"
-    )
 
     def __init__(self, **values: Any) -> None:
+        problems = [
+            _moved(name) for name in PARAMS if f"EIFER_{name}".upper() in map(str.upper, os.environ)
+        ]
         try:
             super().__init__(**values)
         except ValidationError as error:
-            problems = [
-                Problem(
-                    f"knob does not fit: {detail['msg']}",
-                    ".".join(map(str, detail["loc"])),
-                    f"known: {', '.join(type(self).model_fields)}",
+            for detail in error.errors(include_url=False):
+                name = ".".join(map(str, detail["loc"]))
+                problems.append(
+                    _moved(name)
+                    if name in PARAMS
+                    else Problem(
+                        f"knob does not fit: {detail['msg']}",
+                        name,
+                        f"known: {', '.join(type(self).model_fields)}",
+                    )
                 )
-                for detail in error.errors(include_url=False)
-            ]
+        if problems:
             raise ParamsError(describe("machine.yaml or EIFER_*", problems)) from None
-
-    def torch_device(self) -> str:
-        """The torch device that networks run on here."""
-        import torch
-
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        return self.device
 
     @classmethod
     def settings_customise_sources(

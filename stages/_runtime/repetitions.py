@@ -43,6 +43,7 @@ PARAMS_READ = (
     "study.seed",
     "study.waves",
     "study.crop",
+    "arithmetic",
     "training.backbone",
     "training.heads",
     "training.recipe",
@@ -209,14 +210,14 @@ def _train(
 
 
 def _hardware(run: Run) -> Hardware:
-    machine = run.machine
+    chosen = run.params.arithmetic
     return Hardware(
-        device=machine.torch_device(),
-        devices=machine.devices,
-        precision=machine.precision,
-        compile=machine.compile,
-        hold=machine.hold,
-        deterministic=machine.deterministic,
+        device=chosen.device,
+        devices=chosen.devices,
+        precision=chosen.precision,
+        compile=chosen.compile,
+        hold=run.machine.hold,
+        deterministic=chosen.deterministic,
     )
 
 

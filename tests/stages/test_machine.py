@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eifer.errors import ParamsError
-from stages._runtime.machine import Machine
+from stages._runtime.machine import PARAMS, Machine
 
 
 @pytest.fixture(autouse=True)
@@ -26,25 +26,61 @@ def test_without_a_word_all_cores_are_used() -> None:
 def test_the_file_is_read_and_a_variable_wins(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (elsewhere / "machine.yaml").write_text("workers: 3\ndevice: cpu\n")
+    (elsewhere / "machine.yaml").write_text("workers: 3\nhold: host\n")
     monkeypatch.setenv("EIFER_WORKERS", "5")
-    assert (Machine().workers, Machine().device) == (5, "cpu")
+    assert (Machine().workers, Machine().hold) == (5, "host")
 
 
 def test_faults_of_the_file_and_of_variables_are_named_together(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (elsewhere / "machine.yaml").write_text("worker: 3\nbatch: many\n")
+    (elsewhere / "machine.yaml").write_text("worker: 3\ninstances: many\n")
     monkeypatch.setenv("EIFER_WORKERS", "0")
     with pytest.raises(ParamsError) as caught:
         Machine()
     said = str(caught.value)
     assert "3 problems" in said
     assert all(
-        name in said for name in ("worker", "batch", "workers", "known: workers, instances, ")
+        name in said for name in ("worker", "instances", "workers", "known: workers, instances, ")
     )
 
 
-def test_a_named_device_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EIFER_DEVICE", "cpu")
-    assert Machine().torch_device() == "cpu"
+@pytest.mark.parametrize("name", PARAMS)
+@pytest.mark.parametrize("place", ["machine.yaml", "environment", "small letters"])
+def test_what_can_change_a_result_is_no_knob(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str
+) -> None:
+    if place == "machine.yaml":
+        (elsewhere / "machine.yaml").write_text(f"{name}: 1\n")
+    else:
+        variable = f"EIFER_{name.upper()}"
+        monkeypatch.setenv(variable if place == "environment" else variable.lower(), "1")
+    with pytest.raises(ParamsError, match=f"(?s)can change a result.*{name}.*section arithmetic"):
+        Machine()
+
+
+def test_what_can_change_a_result_is_a_parameter_of_the_stages_that_compute_with_it() -> None:
+    """Whoever computes with torch declares it, and no stage reads more of the machine than this."""
+    from flows.graph import declared, stage_of
+    from stages.params import Arithmetic
+
+    assert set(Arithmetic.model_fields) == set(PARAMS)
+    assert not set(Machine.model_fields) & set(PARAMS)
+    declared = {name for name in declared() if "arithmetic" in stage_of(name).params}
+    assert declared == {
+        "affect",
+        "estimate",
+        "pretrain_ei",
+        "fine_tune_total",
+        "train_total",
+        "evaluate",
+    }
+
+
+def test_bfloat16_needs_a_gpu() -> None:
+    from stages.params import Arithmetic
+
+    given = {"device": "cpu", "precision": "bfloat16", "devices": 1, "compile": False}
+    with pytest.raises(ValueError, match="bfloat16 needs device cuda"):
+        Arithmetic(**given, deterministic=True, batch=128)
+    Arithmetic(**given | {"device": "cuda"}, deterministic=True, batch=128)

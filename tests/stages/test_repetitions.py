@@ -44,13 +44,9 @@ RECIPE = Recipe(
     thresholds=Thresholds(0.2, 0.8, 0.01),
     augmentation=Augmentation(0.5, (0.8, 1.2), (0.1, 1.5)),
 )
-MACHINE = SimpleNamespace(
-    torch_device=lambda: "cpu",
-    devices=1,
-    precision="float32",
-    compile=False,
-    hold="auto",
-    deterministic=True,
+MACHINE = SimpleNamespace(hold="auto")
+ARITHMETIC = SimpleNamespace(
+    device="cpu", precision="float32", devices=1, compile=False, deterministic=True, batch=64
 )
 MakeRun = Callable[..., Run]
 
@@ -58,6 +54,7 @@ MakeRun = Callable[..., Run]
 def params(backbone: str = "test_efficientnet") -> Any:
     return SimpleNamespace(
         study=SimpleNamespace(seed=1, waves=("1",), crop=SimpleNamespace(size_px=PX)),
+        arithmetic=ARITHMETIC,
         training=SimpleNamespace(backbone=backbone, heads="new", recipe=RECIPE),
     )
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from eifer.affect.corpus import AFFECTNET_COLUMNS, align_corpus, open_corpus
+from eifer.affect.corpus import AFFECTNET_COLUMNS, Align, Box, align_corpus, open_corpus
 from eifer.errors import InputError
 from eifer.tables.affect import CORPUS
 
@@ -26,7 +26,7 @@ def picture(value: int, kind: str = ".png") -> bytes:
     return encoded.tobytes()
 
 
-def align(rgb: Image) -> Image | None:
+def align(rgb: Image, box: Box | None = None) -> Image | None:
     """Finds a face in bright pictures only."""
     return None if rgb[0, 0, 0] < 30 else np.ascontiguousarray(rgb[:8, :8])
 
@@ -96,7 +96,8 @@ def test_memory_mapping_changes_nothing_and_leaves_nothing(tmp_path: Path) -> No
 def test_processes_change_nothing(tmp_path: Path) -> None:
     write_table(tmp_path / "corpus.parquet")
     corpus = open_corpus(tmp_path / "corpus.parquet")
-    cut = partial(np.resize, new_shape=(8, 8, 3))  # a function that fresh processes can import
+    # A function that fresh processes can import.
+    cut: Align = partial(cv2.resize, fx=8 / 10, fy=8 / 12)  # type: ignore[assignment]
     expected = align_corpus(corpus, cut, 8)
     found = align_corpus(corpus, cut, 8, workers=2)
     assert found.images.tobytes() == expected.images.tobytes()
@@ -124,6 +125,48 @@ def test_affectnet_lists(tmp_path: Path, headed: bool, lists: str) -> None:
     ]
     table = corpus.annotations.assign(image=list(corpus.images()))
     assert CORPUS.conform(table)["image"].map(lambda b: b[:3]).eq(b"\xff\xd8\xff").all()
+
+
+def boxes(folder: Path, changes: dict[str, str]) -> None:
+    """Replace the box of images in AffectNet's lists."""
+    for name in ("training.csv", "validation.csv"):
+        text = (folder / name).read_text()
+        for image, box in changes.items():
+            text = text.replace(f"{image},1,2,3,4,", f"{image},{box},")
+        (folder / name).write_text(text)
+
+
+def test_the_box_says_which_face_is_meant(tmp_path: Path) -> None:
+    write_affectnet(tmp_path, ROWS)
+    boxes(tmp_path, {"9/b.jpg": "5,6,3.5,3", "1/a.jpg": "-2,-2,0,0"})
+    seen: list[Box | None] = []
+
+    def align(rgb: Image, box: Box | None) -> Image | None:
+        seen.append(box)
+        return None if box == (5, 6, 3.5, 3) else np.ascontiguousarray(rgb[:8, :8])
+
+    found = align_corpus(open_corpus(tmp_path), align, 8)
+    assert seen == [(1, 2, 3, 4), (1, 2, 3, 4), (5, 6, 3.5, 3)]
+    assert found.left_out[["reason", "n"]].values.tolist() == [
+        ["no arousal and valence (-2) in AffectNet training.csv", 1],
+        ["no face found at the face's box", 1],
+    ]
+    assert found.identities == ["1/c.jpg", "2/d.jpg"]
+
+
+@pytest.mark.parametrize("box", ["5,6,0,3", "5,6,3,-1", "a,6,3,3", ",6,3,3", "5,6,inf,3"])
+def test_a_box_that_is_no_place_is_named(tmp_path: Path, box: str) -> None:
+    write_affectnet(tmp_path, ROWS)
+    boxes(tmp_path, {"9/b.jpg": box})
+    with pytest.raises(InputError, match=r"box is no place.*9/b\.jpg has "):
+        open_corpus(tmp_path)
+
+
+def test_a_corpus_without_a_face_is_named(tmp_path: Path) -> None:
+    write_table(tmp_path / "corpus.parquet", image=[picture(10)] * 3 + [b""])
+    said = r"not one face to train on \(1\): 4 images: 1 image cannot be decoded, 3 no face found"
+    with pytest.raises(InputError, match=said):
+        align_corpus(open_corpus(tmp_path), align, 8)
 
 
 def test_affectnet_arrays(tmp_path: Path) -> None:
@@ -242,7 +285,7 @@ def test_no_more_than_a_chunk_of_images_is_read_ahead(tmp_path: Path) -> None:
             read += 1
             yield image
 
-    def slow(rgb: Image) -> Image | None:
+    def slow(rgb: Image, box: Box | None) -> Image | None:
         ahead.append(read - len(ahead))
         return align(rgb)
 

@@ -134,10 +134,33 @@ def test_an_absent_device_is_named(name: str) -> None:
         usable_device(name)
 
 
-def test_bfloat16_is_close_to_float32(state: State, crops: NDArray[np.uint8]) -> None:
+def test_a_cpu_takes_float32_whatever_the_precision(state: State, crops: NDArray[np.uint8]) -> None:
     expected = Estimator(state, SPEC).estimate(crops)
     found = Estimator(state, SPEC, precision="bfloat16").estimate(crops)
+    assert found.tobytes() == expected.tobytes()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_bfloat16_is_close_to_float32(state: State, crops: NDArray[np.uint8]) -> None:
+    expected = Estimator(state, SPEC, device="cuda").estimate(crops)
+    found = Estimator(state, SPEC, device="cuda", precision="bfloat16").estimate(crops)
+    assert found.tobytes() != expected.tobytes()
     np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("bias", "said"),
+    [
+        ([20.0, 0.0], "the same arousal:"),
+        ([0.0, -20.0], "the same valence:"),
+        ([20.0, 20.0], "the same arousal and valence:"),
+    ],
+)
+def test_weights_that_say_nothing_are_refused(state: State, bias: list[float], said: str) -> None:
+    saturated = {**state, "head.bias": torch.tensor(bias)}
+    with pytest.raises(AssetError, match=f"weights w: the network gives every picture {said}"):
+        Estimator(saturated, SPEC).refuse_constant("weights w")
+    Estimator(state, SPEC).refuse_constant("weights w")
 
 
 def test_a_whole_timm_model_of_two_classes_will_do(crops: NDArray[np.uint8]) -> None:

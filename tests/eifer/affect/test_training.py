@@ -222,6 +222,44 @@ def test_data_that_do_not_fit_are_refused(data: Data, change: dict[str, Any], sa
         train(**given, spec=SPEC, training=RECIPE, seed=1)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("column", [0, 1])
+def test_annotations_that_do_not_vary_are_refused_before_any_training(
+    data: Data, column: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, targets, identities = data
+    flat = targets.copy()
+    flat[:, column] = 0.25
+    name = ("arousal", "valence")[column]
+    both = rf"{name} is 0\.25 in all \d+ train images.*{name} is 0\.25 in all \d+ validation images"
+    with pytest.raises(DesignError, match=both):
+        train(images, flat, identities, SPEC, RECIPE, seed=1)
+    held_out = validation_rows(identities, RECIPE.validation_share, seed=1)
+    flat = targets.copy()
+    flat[held_out, column] = -1
+    with pytest.raises(DesignError, match=rf"affect: {name} is -1 in all \d+ validation images"):
+        train(images, flat, identities, SPEC, RECIPE, seed=1)
+
+
+@pytest.mark.parametrize("case", ["saturated", "pictures all the same"])
+def test_a_network_that_says_nothing_ends_in_its_first_epoch(
+    trained: TrainedAffect, data: Data, case: str
+) -> None:
+    images, targets, identities = data
+    recipe = replace(RECIPE, epochs=50, augmentation=STILL)
+    initial = None
+    if case == "saturated":
+        initial = {**trained.state, "head.bias": torch.tensor([0.0, 30.0])}
+    else:
+        images = np.full_like(images, 127)
+    with pytest.raises(DesignError, match=r"in epoch 1 of 50 .* the same.*valence.*learning_rate"):
+        train(images, targets, identities, SPEC, recipe, seed=1, initial=initial)
+
+
+def test_a_cpu_trains_in_float32_whatever_the_precision(trained: TrainedAffect, data: Data) -> None:
+    again = train(*data, SPEC, RECIPE, seed=1, precision="bfloat16")
+    assert all(torch.equal(again.state[name], value) for name, value in trained.state.items())
+
+
 def test_a_recipe_that_cannot_train_is_refused(data: Data) -> None:
     with pytest.raises(DesignError, match="epochs 0"):
         train(*data, SPEC, replace(RECIPE, epochs=0), seed=1)

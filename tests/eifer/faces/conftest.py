@@ -21,10 +21,12 @@ Image = NDArray[np.uint8]
 Film = Callable[..., Path]
 
 QUALITY = QualitySpec(
+    max_repeat_levels=0.25,
     min_face_score=0.7,
     min_presence=0.5,
     max_eye_closed=0.48,
-    max_covered=0.12,
+    max_covered=0.08,
+    prior_frames=10,
     colour_tolerance=0.15,
     detail_tolerance=0.7,
     spread_tolerance=4.0,
@@ -56,6 +58,11 @@ def spec(models: None, thresholds: ExtractSpec) -> ExtractSpec:
 @pytest.fixture(scope="session")
 def clips(shared: Path) -> Path:
     return shared / "real_clips"
+
+
+@pytest.fixture(scope="session")
+def failing(shared: Path) -> Path:
+    return shared / "failing_inputs"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from eifer.errors import RecordingError
-from eifer.faces import crops, decoding
+from eifer.faces import crops, decoding, extraction
 from eifer.faces.crops import CropSpec
 from eifer.faces.extraction import ExtractSpec, extract_video
 
@@ -95,7 +95,7 @@ def test_a_still_is_cut_like_the_frame_it_is(
 ) -> None:
     path, rows = extracted
     for index, _, rgb in decoding.frames(path, wanted=[5, 50]):
-        still = crops.align_image(rgb, SPEC, faces=spec)
+        still = crops.align_image(rgb, spec=SPEC, faces=spec)
         assert still is not None
         difference = still.astype(int) - crops.cut(rgb, rows.loc[index], SPEC)
         # The row's pixels are rounded to hundredths.
@@ -107,8 +107,8 @@ def test_tilted_head_same_crop(extracted: tuple[Path, pd.DataFrame], spec: Extra
     (_, _, rgb), *_ = decoding.frames(path, wanted=[50])
     matrix = cv2.getRotationMatrix2D((320, 180), 15, 1.0)
     tilted = np.asarray(cv2.warpAffine(rgb, matrix, (640, 360)), np.uint8)
-    upright = crops.align_image(rgb, SPEC, faces=spec)
-    again = crops.align_image(tilted, SPEC, faces=spec)
+    upright = crops.align_image(rgb, spec=SPEC, faces=spec)
+    again = crops.align_image(tilted, spec=SPEC, faces=spec)
     assert upright is not None
     assert again is not None
     face = (slice(10, 54), slice(14, 50))
@@ -117,7 +117,7 @@ def test_tilted_head_same_crop(extracted: tuple[Path, pd.DataFrame], spec: Extra
 
 
 def test_still_without_a_face_gives_none(spec: ExtractSpec) -> None:
-    assert crops.align_image(np.full((128, 128, 3), 128, np.uint8), SPEC, faces=spec) is None
+    assert crops.align_image(np.full((128, 128, 3), 128, np.uint8), spec=SPEC, faces=spec) is None
 
 
 def test_rows_that_are_not_of_this_video(extracted: tuple[Path, pd.DataFrame]) -> None:
@@ -128,3 +128,35 @@ def test_rows_that_are_not_of_this_video(extracted: tuple[Path, pd.DataFrame]) -
         list(crops.crops(path, rows[:1].assign(left_eye_x_px=np.nan), SPEC))
     with pytest.raises(ValueError, match="another frame"):
         list(crops.crops(path, pd.concat([rows[:1], rows[:1]]), SPEC))
+
+
+def test_the_face_at_the_box_is_cut_not_the_larger(clips: Path, spec: ExtractSpec) -> None:
+    """Boxes as another detector might give them: tighter, wider, moved by a tenth."""
+    path = clips / "pyfeat_single_face.mp4"
+    _, _, rgb = next(iter(decoding.frames(path)))
+    height, width = rgb.shape[:2]
+    small = cv2.resize(rgb, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    both = rgb.copy()
+    both[90 : 90 + height // 2, :100] = small[:, 110:210]
+    alone = np.full_like(rgb, 200)
+    alone[90 : 90 + height // 2, :100] = small[:, 110:210]
+    found = extraction.find(alone, spec)
+    assert found is not None
+    x, y, w, h = found[0].box
+    expected = crops.align_image(alone, spec=SPEC, faces=spec)
+    assert expected is not None
+    for box in (
+        (x, y, w, h),
+        (x - 0.25 * w, y - 0.25 * h, 1.5 * w, 1.5 * h),
+        (x + 0.2 * w, y + 0.2 * h, 0.6 * w, 0.6 * h),
+        (x + 0.1 * w, y + 0.1 * h, w, h),
+    ):
+        cut = crops.align_image(both, box, spec=SPEC, faces=spec)
+        assert cut is not None
+        assert np.abs(cut.astype(float) - expected).mean() < 8
+    largest = crops.align_image(both, spec=SPEC, faces=spec)
+    assert largest is not None
+    assert np.abs(largest.astype(float) - expected).mean() > 8
+    # Beside both faces, or around all of the picture: none is meant.
+    for box in ((500.0, 20.0, 60.0, 60.0), (0.0, 0.0, float(width), float(height))):
+        assert crops.align_image(both, box, spec=SPEC, faces=spec) is None

@@ -131,6 +131,86 @@ def test_what_comes_before_the_face_is_found(clips: Path, film: Film, spec: Extr
     assert frames.loc[list(second), "box_x_px"].min() > 150, "the larger face is kept"
 
 
+def test_a_laugh_covers_nothing(failing: Path, film: Film, spec: ExtractSpec) -> None:
+    """The clip thinned: 200 neutral frames, 61 of the same person laughing."""
+    wanted = [*range(0, 1400, 7), *range(1400, 1582, 3)]
+    pictures = [rgb for _, _, rgb in decoding.frames(failing / "laugh_a.mp4", wanted=wanted)]
+    frames, _ = extract(film(pictures), spec)
+    laughs = frames["frame"] >= 200
+    assert laughs.sum() == 61
+    occluded = frames["reason"] == "occluded"
+    assert occluded[~laughs].mean() < 0.05
+    assert occluded[laughs].mean() < 0.05
+
+
+def test_a_hand_on_a_part_of_the_face_is_a_cover(
+    smiling: Extracted, clips: Path, film: Film, spec: ExtractSpec
+) -> None:
+    """In the colour of the face's own skin, a third of its width, before one part after another."""
+    rows = smiling[0]
+    stream = list(decoding.frames(clips / "pyfeat_single_face.mp4", wanted=range(72)))
+    parts = {
+        "cheek": (range(6, 8), lambda r: (r["right_eye_x_px"] - 4, r["nose_y_px"] + 6)),
+        "corner": (range(16, 18), lambda r: (r["mouth_right_x_px"] - 8, r["mouth_right_y_px"])),
+        "eye": (range(36, 38), lambda r: (r["left_eye_x_px"], r["left_eye_y_px"])),
+        "mouth": (range(50, 52), lambda r: (r["nose_x_px"], r["mouth_left_y_px"])),
+    }
+    pictures = [rgb.copy() for _, _, rgb in stream]
+    for frames, place in parts.values():
+        for k in frames:
+            row = rows.loc[k]
+            x, y = (round(v) for v in place(row))
+            radius = round(0.26 * row["box_w_px"])
+            skin = np.median(pictures[k][190:205, 290:310].reshape(-1, 3), axis=0)
+            hand = [float(v) for v in 0.9 * skin]
+            cv2.ellipse(pictures[k], (x, y), (radius, radius), 0, 0, 360, hand, -1, cv2.LINE_AA)
+            for line in range(-radius, radius, max(4, radius // 2)):
+                dark = [0.7 * v for v in hand]
+                cv2.line(pictures[k], (x + line, y - radius // 2), (x + line, y + radius), dark, 2)
+    found, counts = extract(film(pictures), spec)
+    holds(found, counts)
+    for name, (frames, _) in parts.items():
+        assert (found["reason"][list(frames)] == "occluded").all(), name
+    others = [k for k in range(72) if not any(k in frames for frames, _ in parts.values())]
+    assert (found["reason"][others] != "occluded").all()
+
+
+def test_a_recording_that_stood_still(failing: Path, spec: ExtractSpec) -> None:
+    """Two seconds live, then one picture for six: the live frames stay, the copies are noticed."""
+    frames, counts = extract(failing / "frozen.mp4", spec)
+    holds(frames, counts)
+    reason, live = frames["reason"], frames["frame"] < 50
+    assert (reason != "occluded").all()
+    assert (frames["status"][live] == "accepted").mean() > 0.9
+    assert (reason[~live] == "repeated").mean() > 0.98
+    assert counts.loc[0, "rejected_repeated"] >= 148
+    assert "repeated" in extraction.attrition(counts)["reason"].tolist()
+
+
+def test_every_frame_twice_counts_once(clips: Path, film: Film, spec: ExtractSpec) -> None:
+    """A camera of 15 frames a second, written at 30."""
+    path = clips / "pyfeat_single_face.mp4"
+    once = [rgb for _, _, rgb in decoding.frames(path, wanted=range(0, 24))]
+    frames, _ = extract(film([rgb for rgb in once for _ in range(2)], fps=30), spec)
+    second = frames["frame"] % 2 == 1
+    assert (frames["reason"][second] == "repeated").all()
+    assert (frames["reason"][~second] != "repeated").all()
+
+
+@pytest.mark.parametrize("sd", [1.0, 2.0])
+def test_a_still_person_before_a_noisy_camera_is_not_repeated(
+    clips: Path, film: Film, spec: ExtractSpec, sd: float
+) -> None:
+    _, _, rgb = next(iter(decoding.frames(clips / "pyfeat_single_face.mp4")))
+    rng = np.random.default_rng(1)
+    noisy = [
+        np.clip(np.rint(rgb + rng.normal(0, sd, rgb.shape)), 0, 255).astype(np.uint8)
+        for _ in range(8)
+    ]
+    frames, _ = extract(film(noisy), spec)
+    assert (frames["reason"] != "repeated").all()
+
+
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs Linux's /proc")
 def test_no_graphics_library_is_needed(smiling: Extracted) -> None:
     loaded = Path("/proc/self/maps").read_text().split()

@@ -93,6 +93,7 @@ def counts() -> pd.DataFrame:
         frames_decoded=10,
         frames_accepted=7,
         rejected_no_face=1,
+        rejected_repeated=0,
         rejected_low_confidence=0,
         rejected_eyes_closed=2,
         rejected_occluded=0,
