@@ -12,17 +12,22 @@ from typing import Any, Protocol
 import pandas as pd
 
 from eifer.cohort.ecg import ecg_sidecar, read_ecg
+from eifer.cohort.folder import Folder
 from eifer.cohort.layout import (
     RECORDINGS,
     VIDEO_EXTENSIONS,
     Cohort,
     Exclusion,
     Recording,
+    copies,
+    hashed,
     read_cohort,
 )
+from eifer.cohort.place import opened
 from eifer.errors import InputError, Problem, RecordingError
 from eifer.faces.decoding import check
 from eifer.faces.extraction import ExtractSpec, has_face
+from eifer.hashing import sha256_file
 from eifer.physiology.hrv import EcgSpec, ecg_quality
 from eifer.ranges import Count
 
@@ -64,29 +69,29 @@ def validate(
     ecg: EcgSpec,
     spec: ValidationSpec,
     each: Each,
-    workers: int = 1,
+    tell: Callable[[Sequence[Problem]], object] = bool,
 ) -> Cohort:
-    """Read the cohort at ``root`` and open every recording that is not excluded.
+    """Read the cohort at ``root``; hash and open every recording that is not excluded.
 
     Every video is read to its end and searched for a face, but decoded no further
     than to the first one found (`decoding.check`, `has_face`): damage inside a later
     frame shows in extract. Every ECG is read and judged. Where text files are wrong,
-    whatever is named as a recording still is opened.
+    whatever is named as a recording still is opened. ``tell`` hears of problems as they
+    are found, which may be long before the last recording is read.
 
     Raises
     ------
     InputError
         With everything that is wrong, and what to do about each.
     """
+    folder = opened(root)
     cohort: Cohort | None = None
     problems: list[Problem] = []
     try:
-        cohort = read_cohort(root, waves=waves, exclude=exclude, workers=workers)
+        cohort = read_cohort(root, waves=waves, exclude=exclude)
     except InputError as error:
-        if not root.is_dir():
-            raise
         problems += error.problems
-        included, recordings = _found(root, exclude)
+        included, recordings = _found(folder, exclude)
     else:
         included = int(cohort.participants["excluded"].isna().sum())
         problems += _without_video(cohort, waves)
@@ -97,33 +102,42 @@ def validate(
             if pd.notna(row[f"{kind}_path"])
         ]
     problems += _too_few(included, spec)
-    work = partial(_recording_problems, root, faces, ecg, spec)
-    for found in each(work, recordings, label="checking recordings"):
+    tell(problems)
+    sha256: dict[str, str] = {}
+    work = partial(_opened, root, faces, ecg, spec)
+    checked = each(work, recordings, label="checking recordings")
+    for (_, name), (content, found) in zip(recordings, checked, strict=True):
+        if content is not None:
+            sha256[name] = content
+        tell(found)
         problems += found
+    problems += copies(sha256)
     if cohort is None or problems:
         raise InputError(f"cohort {root}", problems)
-    return cohort
+    return hashed(cohort, sha256)
 
 
-def _found(root: Path, exclude: Sequence[Exclusion]) -> tuple[int, list[tuple[Recording, str]]]:
+def _found(
+    folder: Folder, exclude: Sequence[Exclusion]
+) -> tuple[int, list[tuple[Recording, str]]]:
     """How many participants have files, and which recordings, as far as names tell.
 
-    Empty files and links out of the folder are passed over: `read_cohort` has named them.
+    What is no file that can be read is passed over: `read_cohort` has named it.
     """
     participants: set[str] = set()
     recordings: list[tuple[Recording, str]] = []
-    for path in sorted(root.glob("sub-*/beh/*")):
-        participant = path.parts[-3]
+    people = [name for name in folder.names(".") if name.startswith("sub-")]
+    for participant in people:
         if any(e.participant == participant and e.whole for e in exclude):
             continue
-        participants.add(participant)
-        named = NAME.fullmatch(path.name)
-        inside = path.resolve().is_relative_to(root.resolve())
-        if named is None or not inside or not path.is_file() or not path.stat().st_size:
-            continue
-        kind: Recording = "video" if named["extension"] else "ecg"
-        if not any(e.covers(participant, int(named["run"]), kind) for e in exclude):
-            recordings.append((kind, path.relative_to(root).as_posix()))
+        for name in folder.names(f"{participant}/beh"):
+            participants.add(participant)
+            named, path = NAME.fullmatch(name), f"{participant}/beh/{name}"
+            if named is None or not folder.usable(path):
+                continue
+            kind: Recording = "video" if named["extension"] else "ecg"
+            if not any(e.covers(participant, int(named["run"]), kind) for e in exclude):
+                recordings.append((kind, path))
     return len(participants), recordings
 
 
@@ -148,6 +162,18 @@ def _without_video(cohort: Cohort, waves: Sequence[str]) -> list[Problem]:
         for wave in waves
         if wave not in filmed
     ]
+
+
+def _opened(
+    root: Path, faces: ExtractSpec, ecg: EcgSpec, spec: ValidationSpec, recording: tuple[str, str]
+) -> tuple[str | None, list[Problem]]:
+    """A recording's hash, and what is wrong with it."""
+    try:
+        content = sha256_file(root / recording[1])
+    except OSError as error:
+        where = f"{recording[1]}: {error.strerror}"
+        return None, [Problem("recording cannot be read", where, EXCLUDE)]
+    return content, _recording_problems(root, faces, ecg, spec, recording)
 
 
 def _recording_problems(

@@ -52,8 +52,10 @@ def cohort(tmp_path: Path) -> Path:
         )
         for run in range(1, 5):
             stem = f"{who}_task-elicitation_run-{run}"
-            (beh / f"{stem}_video.mp4").write_bytes(b"film")
-            (beh / f"{stem}_recording-ecg_physio.tsv.gz").write_bytes(gzip.compress(b"0.1\n"))
+            (beh / f"{stem}_video.mp4").write_bytes(f"film of {stem}".encode())
+            (beh / f"{stem}_recording-ecg_physio.tsv.gz").write_bytes(
+                gzip.compress(f"0.1\n{run}.{who[-1]}\n".encode())
+            )
     return root
 
 
