@@ -32,6 +32,7 @@ from eifer.ei.cutoff import ScanSpec
 from eifer.errors import AssetError, ParamsError, describe, did_you_mean
 from eifer.faces.crops import CropSpec
 from eifer.faces.extraction import ExtractSpec
+from eifer.likeness import LikenessSpec
 from eifer.models.backbones import backbone_card
 from eifer.models.spec import Heads, Recipe, block_repetitions
 from eifer.partitions import REGISTRY, Design
@@ -160,6 +161,7 @@ class Split(Section):
 
     design: Design
     task_frames: Literal["all", "own"]
+    likeness: LikenessSpec
 
 
 class Training(Section):

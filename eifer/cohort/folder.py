@@ -82,9 +82,9 @@ class Folder:
                 continue
             for entry in entries:
                 name = entry.name if folder == "." else f"{folder}/{entry.name}"
-                plain = entry.is_file(follow_symlinks=False) and os.access(entry.path, os.R_OK)
-                if plain and _is_utf8(entry.name):  # nearly all, and there may be a million
-                    continue
+                plain = entry.is_file(follow_symlinks=False) and _is_utf8(entry.name)
+                if plain and os.access(entry.path, os.R_OK, effective_ids=True):
+                    continue  # nearly all, and there may be a million
                 if self.sound(name) and entry.is_dir(follow_symlinks=False):
                     todo.append(name)
 
