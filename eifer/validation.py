@@ -117,9 +117,7 @@ def validate(
     return hashed(cohort, sha256)
 
 
-def _found(
-    folder: Folder, exclude: Sequence[Exclusion]
-) -> tuple[int, list[tuple[Recording, str]]]:
+def _found(folder: Folder, exclude: Sequence[Exclusion]) -> tuple[int, list[tuple[Recording, str]]]:
     """How many participants have files, and which recordings, as far as names tell.
 
     What is no file that can be read is passed over: `read_cohort` has named it.

@@ -16,9 +16,7 @@ LINES = 10
 """How many times a log hears how far the work is; a terminal has a bar."""
 
 
-def each(
-    function: Callable[[Task], Result], tasks: Sequence[Task], label: str
-) -> Iterator[Result]:
+def each(function: Callable[[Task], Result], tasks: Sequence[Task], label: str) -> Iterator[Result]:
     """`pool.each` over this machine's cores, with a line now and then where there is no bar."""
     every = -(-len(tasks) // LINES)
     results = pool.each(function, tasks, workers=Machine().workers, label=label)

@@ -19,7 +19,7 @@ from eifer.errors import Problem, did_you_mean, examples
 
 EXCLUDE = "exclude it with a reason (study.exclude in params.yaml)"
 LARGEST_BYTES, MOST_ROWS, MOST_COLUMNS = 2**20, 20_000, 5_000
-"""Of a text file: many times what any cohort's largest has, and little enough to list its faults."""
+"""Of a text file: many times what any cohort's largest has, but few enough to list their faults."""
 
 SPECIAL = {
     "FIFO": stat.S_ISFIFO,

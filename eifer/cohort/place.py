@@ -25,7 +25,7 @@ def local(path: str) -> str:
     """
     if not path.isprintable():
         raise ValueError("holds characters that no path should have")
-    if ":" in path.split("/")[0]:
+    if ":" in path.split("/", maxsplit=1)[0]:
         raise ValueError(
             "reads as a URL, and only folders of this machine are read: write ./ before a path "
             "with a colon in it, or copy the recordings here"

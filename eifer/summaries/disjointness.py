@@ -24,6 +24,7 @@ def caption(disjointness: dict[str, Any]) -> str:
     return (
         f"{len(pairs)} pairs of sets that must not share a participant, a frame or a picture; "
         f"{empty} share none. Pictures are the stored crops: compared to the bit, and for videos "
-        "that look the same (encoded again, or trimmed). The test conditions are drawn from the same test frames and may share some. "
+        "that look the same (encoded again, or trimmed). The test conditions are drawn from the "
+        "same test frames and may share some. "
         "data/split/disjointness.json holds the sha256 of every set."
     )

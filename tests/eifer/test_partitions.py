@@ -496,9 +496,7 @@ def test_both_classes_of_both_tasks_are_tested_whatever_the_seed() -> None:
 
 
 def test_the_proof_can_be_recomputed(sixteen: SimpleNamespace) -> None:
-    proof: Any = parts.prove_disjoint(
-        sixteen.partitions, sixteen.samples, sixteen.conditions, []
-    )
+    proof: Any = parts.prove_disjoint(sixteen.partitions, sixteen.samples, sixteen.conditions, [])
     assert json.loads(json.dumps(proof)) == proof
     assert proof["disjoint"] is True
     train = sixteen.samples.loc[sixteen.samples["partition"] == "train", "item_id"]

@@ -636,7 +636,10 @@ LARGE = {
     "empty rows": (ITEMS, b"index\tcategory\tstimulus\tcorrect\n" + b"\n" * 900_000 + b"x"),
     "columns": ("participants.tsv", b"a\t" * 1_000_000),
     "narrow columns": ("participants.tsv", b"\t" * 1_000_000),
-    "a cell": (RATINGS, b"run\tstimulus_id\tarousal\tvalence\n1\t" + b"x" * 1_000_000 + b"\t1\t1\n"),
+    "a cell": (
+        RATINGS,
+        b"run\tstimulus_id\tarousal\tvalence\n1\t" + b"x" * 1_000_000 + b"\t1\t1\n",
+    ),
     "wrong columns": (RATINGS, b"\t".join(b"arousel%d" % n for n in range(4000)) + b"\n1\n"),
     "a nest": ("participants.json", b"[" * 200_000),
     "digits": ("dataset_description.json", b'{"Name": ' + b"9" * 400_000 + b"}"),
