@@ -10,7 +10,7 @@ import math
 import os
 import stat
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
@@ -21,7 +21,7 @@ EXCLUDE = "exclude it with a reason (study.exclude in params.yaml)"
 LARGEST_BYTES, MOST_ROWS, MOST_COLUMNS = 2**20, 20_000, 5_000
 """Of a text file: many times what any cohort's largest has, but few enough to list their faults."""
 
-SPECIAL = {
+SPECIAL: dict[str, Callable[[int], bool]] = {
     "FIFO": stat.S_ISFIFO,
     "socket": stat.S_ISSOCK,
     "device": lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -48,11 +49,8 @@ def opened(root: Path) -> Folder:
     try:
         found = os.listdir(root)
     except OSError as error:
-        where = {
-            FileNotFoundError: "missing",
-            NotADirectoryError: "not a folder",
-        }.get(type(error), error.strerror)
-        raise _no_cohort(f"{root}: {where}") from None
+        words = {errno.ENOENT: "missing", errno.ENOTDIR: "not a folder"}
+        raise _no_cohort(f"{root}: {words.get(error.errno or 0, error.strerror)}") from None
     if not set(DESCRIBED) & set(found):
         raise _no_cohort(f"{root}: neither {' nor '.join(DESCRIBED)} in it")
     return Folder(root)
