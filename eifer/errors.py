@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 EXAMPLES = 5
+LONGEST = 500
+"""Characters of an example; a table's cell or a JSON file's value may have millions."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +75,29 @@ def describe(subject: str, problems: Iterable[Problem]) -> str:
     for problem in problems:
         kinds[problem.what, problem.remedy].append(problem.where)
     total = sum(map(len, kinds.values()))
-    lines = [f"{subject}: {total} problem{'s' * (total != 1)}"]
+    lines = [f"{shortened(subject)}: {total} problem{'s' * (total != 1)}"]
     for (what, remedy), places in kinds.items():
-        lines.append(f"  {what} ({len(places)}): {examples(places)}\n    -> {remedy}")
+        said = f"  {shortened(what)} ({len(places)}): {examples(places)}"
+        lines += [said, f"    -> {remedy}"]
     return "\n".join(lines)
 
 
 def examples(places: Sequence[object]) -> str:
-    """At most five of ``places``, and how many more there are."""
-    shown = ", ".join(str(place) for place in places[:EXAMPLES])
+    """At most five of ``places``, each cut short (`shortened`), and how many more there are."""
+    shown = ", ".join(map(shortened, places[:EXAMPLES]))
     more = len(places) - EXAMPLES
     return f"{shown} and {more} more" if more > 0 else shown
+
+
+def shortened(place: object) -> str:
+    """``place`` as a line that every terminal can show, of no more than `LONGEST` characters.
+
+    What cannot be printed (control characters, names of files that are not UTF-8) is escaped.
+    """
+    text = str(place)
+    cut = "..." if len(text) > LONGEST else ""
+    text = text[: LONGEST - len(cut)]
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text) + cut
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -634,16 +634,22 @@ def conditions(
 
 
 def prove_disjoint(
-    partitions: pd.DataFrame, samples: pd.DataFrame, conditions: pd.DataFrame
+    partitions: pd.DataFrame,
+    samples: pd.DataFrame,
+    conditions: pd.DataFrame,
+    compared: Sequence[Mapping[str, object]],
 ) -> dict[str, object]:
     """Gather what an auditor needs to see, and to recompute, that nothing leaks.
+
+    ``compared`` are the pairs whose pictures were compared, from `eifer.likeness.compare`.
 
     Returns
     -------
     dict
         Ready for JSON. ``sets``: size and digest of the participants of each partition, and of
         the items of train, validation and each condition. ``pairs``: for every two sets that
-        must not meet, how many they share (and five examples). ``disjoint``: whether all share
+        must not meet, how many they share (and five examples), and for pictures how many
+        were ``compared``. ``disjoint``: whether all share
         none. ``overlaps``: conditions may share frames with each other; how many do. ``counts``:
         frames per set, task, group and class. ``balance``: validation's share of participants
         and frames, and the share of high labels on either side.
@@ -669,6 +675,7 @@ def prove_disjoint(
     ):
         pairs.append(_meeting(kind, sets, *left))
         pairs += [_meeting(kind, sets, a, b) for a, b in itertools.product(left, right)]
+    pairs += map(dict, compared)
     return {
         "digest": "sha256 of the sorted ids, joined by line feeds, in UTF-8",
         "disjoint": not any(pair["shared"] for pair in pairs),

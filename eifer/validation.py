@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -12,19 +12,23 @@ from typing import Any, Literal, Protocol
 import pandas as pd
 
 from eifer.cohort.ecg import ecg_sidecar, read_ecg
+from eifer.cohort.folder import Folder
 from eifer.cohort.layout import (
     VIDEO_EXTENSIONS,
     Cohort,
     Exclusion,
     Recording,
+    copies,
+    hashed,
     read_cohort,
 )
+from eifer.cohort.place import opened
 from eifer.errors import InputError, Problem, RecordingError
 from eifer.faces.decoding import check
 from eifer.faces.extraction import ExtractSpec, has_face
+from eifer.hashing import sha256_file
 from eifer.physiology.hrv import EcgSpec, ecg_quality
 from eifer.ranges import Count, Share
-from eifer.tables.cohort import VIDEOS
 
 NAME = re.compile(
     r"sub-[0-9A-Za-z]+_task-elicitation_run-(?P<run>[1-4])_"
@@ -62,6 +66,15 @@ class Run:
     timed: bool = True
 
 
+@dataclass
+class Opened:
+    """What the recordings of a run are: their hashes by path, what is wrong, how long the video."""
+
+    sha256: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    video_s: float | None = None
+
+
 class Each(Protocol):
     """Something that applies a function to every task and yields the results in order."""
 
@@ -80,32 +93,32 @@ def validate(
     ecg: EcgSpec,
     spec: ValidationSpec,
     each: Each,
-    workers: int = 1,
+    tell: Callable[[Sequence[Problem]], object] = bool,
 ) -> Cohort:
-    """Read the cohort at ``root`` and open every recording that is not excluded.
+    """Read the cohort at ``root``; hash and open every recording that is not excluded.
 
     Every video is decoded to its end by the code that extract decodes it with, and searched
     for a face up to the first one found (`decoding.check`, `has_face`): what extract would
     refuse is refused here. Every ECG is read and judged. Where text files are wrong, whatever
-    is named as a recording still is opened.
+    is named as a recording still is opened. ``tell`` hears of problems as they are found,
+    which may be long before the last recording is read.
 
-    The cohort's table of videos is completed: ``video_s`` is how long each face video is, and
-    ``film_s`` too where stimuli.tsv does not say how long a film is.
+    The cohort's table of videos is completed: hashes, ``video_s``, which is how long each face
+    video is, and ``film_s`` too where stimuli.tsv does not say how long a film is.
 
     Raises
     ------
     InputError
         With everything that is wrong, and what to do about each.
     """
+    folder = opened(root)
     cohort: Cohort | None = None
     problems: list[Problem] = []
     try:
-        cohort = read_cohort(root, waves=waves, exclude=exclude, workers=workers)
+        cohort = read_cohort(root, waves=waves, exclude=exclude)
     except InputError as error:
-        if not root.is_dir():
-            raise
         problems += error.problems
-        included, runs = _found(root, exclude)
+        included, runs = _found(folder, exclude)
     else:
         included = int(cohort.participants["excluded"].isna().sum())
         problems += _without_video(cohort, waves)
@@ -115,16 +128,21 @@ def validate(
             for row in rows.to_dict("records")
         ]
     problems += _too_few(included, spec)
-    work = partial(_opened, root, faces, ecg, spec)
+    tell(problems)
+    sha256: dict[str, str] = {}
     lengths_s = []
-    for found, video_s in each(work, runs, label="checking recordings"):
-        problems += found
-        lengths_s.append(video_s)
+    work = partial(_opened, root, faces, ecg, spec)
+    for done in each(work, runs, label="checking recordings"):
+        sha256 |= done.sha256
+        lengths_s.append(done.video_s)
+        tell(done.problems)
+        problems += done.problems
+    problems += copies(sha256)
     if cohort is None or problems:
         raise InputError(f"cohort {root}", problems)
     videos = cohort.videos.assign(video_s=lengths_s)
     videos["film_s"] = videos["film_s"].fillna(videos["video_s"].astype("float64"))
-    return replace(cohort, videos=VIDEOS.conform(videos))
+    return hashed(replace(cohort, videos=videos), sha256)
 
 
 def short_face_videos(videos: pd.DataFrame, spec: ValidationSpec) -> int:
@@ -132,27 +150,26 @@ def short_face_videos(videos: pd.DataFrame, spec: ValidationSpec) -> int:
     return int((videos["video_s"] < spec.least_filmed_share * videos["film_s"]).sum())
 
 
-def _found(root: Path, exclude: Sequence[Exclusion]) -> tuple[int, list[Run]]:
+def _found(folder: Folder, exclude: Sequence[Exclusion]) -> tuple[int, list[Run]]:
     """How many participants have files, and which recordings, as far as names tell.
 
-    Empty files and links out of the folder are passed over: `read_cohort` has named them.
+    What is no file that can be read is passed over: `read_cohort` has named it.
     """
     participants: set[str] = set()
     runs: list[Run] = []
-    for path in sorted(root.glob("sub-*/beh/*")):
-        participant = path.parts[-3]
+    people = [name for name in folder.names(".") if name.startswith("sub-")]
+    for participant in people:
         if any(e.participant == participant and e.whole for e in exclude):
             continue
-        participants.add(participant)
-        named = NAME.fullmatch(path.name)
-        inside = path.resolve().is_relative_to(root.resolve())
-        if named is None or not inside or not path.is_file() or not path.stat().st_size:
-            continue
-        kind: Recording = "video" if named["extension"] else "ecg"
-        if not any(e.covers(participant, int(named["run"]), kind) for e in exclude):
-            name = path.relative_to(root).as_posix()
-            video, ecg = (name, None) if kind == "video" else (None, name)
-            runs.append(Run(video, ecg, timed=False))
+        for name in folder.names(f"{participant}/beh"):
+            participants.add(participant)
+            named, path = NAME.fullmatch(name), f"{participant}/beh/{name}"
+            if named is None or not folder.usable(path):
+                continue
+            kind: Recording = "video" if named["extension"] else "ecg"
+            if not any(e.covers(participant, int(named["run"]), kind) for e in exclude):
+                video, ecg = (path, None) if kind == "video" else (None, path)
+                runs.append(Run(video, ecg, timed=False))
     return len(participants), runs
 
 
@@ -179,18 +196,25 @@ def _without_video(cohort: Cohort, waves: Sequence[str]) -> list[Problem]:
     ]
 
 
-def _opened(
-    root: Path, faces: ExtractSpec, ecg: EcgSpec, spec: ValidationSpec, run: Run
-) -> tuple[list[Problem], float | None]:
-    """What is wrong with the recordings of a run, and how long its face video is."""
-    problems, video_s = _video_problems(root, faces, spec, run) if run.video else ([], None)
-    film_s = run.film_s or video_s if run.timed else None
-    if run.ecg and run.timed and film_s is None and not problems:
+def _opened(root: Path, faces: ExtractSpec, ecg: EcgSpec, spec: ValidationSpec, run: Run) -> Opened:
+    """Hash the recordings of a run, open them, and say what is wrong with them."""
+    done = Opened()
+    for name in filter(None, (run.video, run.ecg)):
+        try:
+            done.sha256[name] = sha256_file(root / name)
+        except OSError as error:
+            where = f"{name}: {error.strerror}"
+            done.problems.append(Problem("recording cannot be read", where, EXCLUDE))
+    if run.video in done.sha256:
+        found, done.video_s = _video_problems(root, faces, spec, run)
+        done.problems += found
+    film_s = run.film_s or done.video_s if run.timed else None
+    if run.ecg and run.timed and film_s is None and not done.problems:
         remedy = f"give duration_s in stimuli.tsv, or {EXCLUDE}"
-        problems.append(Problem("ECG of a film of unknown length", run.ecg, remedy))
-    elif run.ecg:
-        problems += _ecg_problems(root, ecg, run.ecg, film_s)
-    return problems, video_s
+        done.problems.append(Problem("ECG of a film of unknown length", run.ecg, remedy))
+    elif run.ecg in done.sha256:
+        done.problems += _ecg_problems(root, ecg, str(run.ecg), film_s)
+    return done
 
 
 def _video_problems(

@@ -68,15 +68,12 @@ def validate(
 ) -> None:
     """Check a cohort as the intake stage would, and list everything that is wrong."""
     with _errors_without_traceback("validate"):
-        from functools import partial
-
         from eifer.validation import short_face_videos
         from eifer.validation import validate as check
-        from stages._runtime import pool
-        from stages._runtime.machine import Machine
+        from flows import telling
         from stages.params import load_params
 
-        wanted, workers = load_params(params), Machine().workers
+        wanted = load_params(params)
         found = check(
             cohort,
             waves=wanted.study.waves,
@@ -84,8 +81,8 @@ def validate(
             faces=wanted.extract,
             ecg=wanted.stratify.ecg,
             spec=wanted.intake,
-            each=partial(pool.each, workers=workers),
-            workers=workers,
+            each=telling.each,
+            tell=telling.found,
         )
         included = int(found.participants["excluded"].isna().sum())
         print(
@@ -130,8 +127,11 @@ def workspace(
 ) -> None:
     """Make a study of its own: this code in another folder, with other params."""
     with _errors_without_traceback("workspace"):
+        from eifer.cohort.place import refuse_around
         from flows.workspace import make_workspace, relative
 
+        if cohort:
+            refuse_around(target, cohort)
         overrides = {"study.cohort": relative(cohort, target)} if cohort else {}
         made = make_workspace(
             target, preset=preset, overrides=overrides, replace_params=replace_params

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eifer.errors import StudyError
+from eifer.errors import StudyError, examples
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,8 @@ def _read(study: Path) -> dict[str, Instance]:
         for stage in networkx.dfs_postorder_nodes(graph):
             if not isinstance(stage, PipelineStage):
                 continue  # data that was added with `dvc add`: nothing to run
+            if urls := [str(dep) for dep in stage.deps if dep.protocol != "local"]:
+                raise StudyError(f"{address(stage)} reads {examples(urls)}; only folders here are")
             name, _, key = stage.name.partition("@")
             item = stage.dvcfile.resolver.definitions[name].normalized_iterable[key] if key else {}
             if not isinstance(item, Mapping):  # of a foreach over plain values

@@ -11,7 +11,8 @@ import httpx
 
 from eifer.errors import StudyError, examples
 from flows import lockfile
-from flows.instances import instances, refuse_elsewhere
+from flows.given import sound_instances
+from flows.instances import refuse_elsewhere
 from flows.plan import choose, make
 from flows.server import serve
 
@@ -22,6 +23,7 @@ def dry(study: Path, *, only: list[str], start: list[str], end: list[str]) -> No
         raise StudyError("dvc.lock was cut while written: a run mends it first, DVC cannot read it")
     if lost := lockfile.lost(study):
         print(f"dvc.lock lost {examples(lost)}, which a run brings back first: it may do less")
+    sound_instances(study)
     planned = make(study, only=only, start=start, end=end)
     for file, change in planned.data.items():
         print(f"{change}: recorded in {file} first")
@@ -51,7 +53,7 @@ def go(
     """
     refuse_elsewhere(study)
     if not lockfile.broken(study):  # which the flow mends, and DVC would stumble over
-        choose(instances(study), only=only, start=start, end=end)
+        choose(sound_instances(study), only=only, start=start, end=end)
     for which in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(which) is not signal.SIG_IGN:  # as under nohup
             signal.signal(which, _end)

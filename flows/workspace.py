@@ -80,8 +80,9 @@ def make_workspace(
 
 
 def relative(path: Path, workspace: Path) -> str:
-    """``path`` as a study in ``workspace`` names it in its params."""
-    return os.path.relpath(path.resolve(), workspace.resolve())
+    """``path`` as a study in ``workspace`` names it in its params: never like a URL."""
+    found = os.path.relpath(path.resolve(), workspace.resolve())
+    return f"./{found}" if ":" in found.split("/")[0] else found
 
 
 def _refuse_place(target: Path, source: Path) -> None:

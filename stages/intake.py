@@ -31,7 +31,6 @@ def intake(run: Run) -> Outcome:
         ecg=run.params.stratify.ecg,
         spec=run.params.intake,
         each=run.each,
-        workers=run.machine.workers,
     )
     waves = [(f"wave-{wave}", rows) for wave, rows in cohort.videos.groupby("wave")]
     return Outcome(

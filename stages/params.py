@@ -23,6 +23,7 @@ from pydantic import (
 
 from eifer.affect.spec import AffectSpec, AffectTraining
 from eifer.calibration import CalibrationSpec
+from eifer.cohort import place
 from eifer.cohort.layout import Exclusion
 from eifer.cohort.simulation.corpus import CorpusSpec
 from eifer.cohort.simulation.people import CohortSpec
@@ -31,6 +32,7 @@ from eifer.ei.cutoff import ScanSpec
 from eifer.errors import AssetError, ParamsError, describe, did_you_mean
 from eifer.faces.crops import CropSpec
 from eifer.faces.extraction import ExtractSpec
+from eifer.likeness import LikenessSpec
 from eifer.models.backbones import backbone_card
 from eifer.models.spec import Heads, Recipe, block_repetitions
 from eifer.partitions import REGISTRY, Design
@@ -65,7 +67,9 @@ class Study(Section):
 
     name: Text = Field(description="what this study is called in reports")
     seed: int = Field(description="the one seed; everything random has a named sub-seed of it")
-    cohort: Text = Field(description="folder of raw recordings, relative to the study or absolute")
+    cohort: Annotated[Text, AfterValidator(place.local)] = Field(
+        description="folder of raw recordings, relative to the study or absolute"
+    )
     waves: Names = Field(min_length=1, description="recruitment waves: units of work")
     exclude: tuple[Exclusion, ...] = Field(description="who and what is left out, with a reason")
     crop: CropSpec = Field(description="what an aligned face crop shows")
@@ -174,6 +178,7 @@ class Split(Section):
 
     design: Design
     task_frames: Literal["all", "own"]
+    likeness: LikenessSpec
 
 
 class Training(Section):

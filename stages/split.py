@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from eifer import partitions
+from eifer import likeness, partitions
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.ei import EI_SCORES
 from eifer.tables.partitions import AVAILABILITY, CONDITIONS, PARTITIONS, SAMPLES
 from eifer.tables.selection import SELECTION
+from stages._runtime.crops import IMAGES, read_crops
 from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
 
 CHOSEN = Given("data/select/wave-${study.waves}/selection.parquet", SELECTION)
@@ -24,14 +25,15 @@ LEFT_OUT = Made("attrition.parquet", ATTRITION)
 
 
 @stage(
-    params=("study.seed", "study.waves", "select", "split"),
-    given=(CHOSEN, AVAILABLE, GROUPS),
+    params=("study.seed", "study.waves", "study.crop", "select", "split"),
+    given=(CHOSEN, AVAILABLE, IMAGES, GROUPS),
     made=(PEOPLE, TRAINING, TESTING, PROOF, LEFT_OUT),
 )
 def split(run: Run) -> Outcome:
-    """Divide the participants once, and list each part's frames."""
+    """Divide the participants once, list each part's frames, and compare their pictures."""
     select, wanted = run.params.select, run.params.split
-    frames = partitions.by_task(run.read(CHOSEN), task_frames=wanted.task_frames)
+    chosen = run.read(CHOSEN)
+    frames = partitions.by_task(chosen, task_frames=wanted.task_frames)
     people, left_out = partitions.divide(
         frames,
         run.read(GROUPS),
@@ -43,7 +45,13 @@ def split(run: Run) -> Outcome:
     conditions = partitions.conditions(
         frames, people, names=select.conditions, per_video=select.frames_per_video
     )
-    proof = partitions.prove_disjoint(people, samples, conditions)
+    # A video at a time, so that memory holds no more.
+    looks = (
+        likeness.looks(str(video), str(who), read_crops(run, [str(video)], items.tolist()))
+        for (video, who), items in chosen.groupby(["video_id", "participant_id"])["item_id"]
+    )
+    compared = likeness.compare(looks, people, wanted.likeness)
+    proof = partitions.prove_disjoint(people, samples, conditions, compared)
     return Outcome(
         {
             PEOPLE: people,
@@ -73,7 +81,8 @@ def _report(
     return Report(
         f"""{sizes["train"]} participants train, {sizes["validation"]} validate and {sizes["test"]}
         test ({", ".join(tested)}); nobody is in two parts, and no frame of a test participant is
-        trained or validated on.""",
+        trained or validated on. The stored crops of each two parts were compared: none are the
+        same picture, nor do two videos look the same.""",
         numbers,
     )
 

@@ -6,16 +6,27 @@ Row numbers in messages count the header as row 1, as an editor does.
 from __future__ import annotations
 
 import json
+import math
 import os
+import stat
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NoReturn
 
-from eifer.errors import Problem, did_you_mean
+from eifer.errors import Problem, did_you_mean, examples
 
 EXCLUDE = "exclude it with a reason (study.exclude in params.yaml)"
+LARGEST_BYTES, MOST_ROWS, MOST_COLUMNS = 2**20, 20_000, 5_000
+"""Of a text file: many times what any cohort's largest has, but few enough to list their faults."""
+
+SPECIAL: dict[str, Callable[[int], bool]] = {
+    "FIFO": stat.S_ISFIFO,
+    "socket": stat.S_ISSOCK,
+    "device": lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode),
+    "unknown": lambda mode: True,
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,7 @@ class Folder:
         self.root = root
         self.real = root.resolve()
         self.problems: list[Problem] = []
+        self._sound: dict[str, bool] = {}
         self._usable: dict[tuple[str, bool], bool] = {}
         self._objects: dict[str, dict[str, Any] | None] = {}
 
@@ -53,6 +65,77 @@ class Folder:
         """Whether anything, even a broken link, has this name."""
         return os.path.lexists(self.root / name)
 
+    def look_through(self) -> None:
+        """Note whatever in the folder cannot be read, or must not be, at any depth.
+
+        Most of it is never read here. But DVC hashes the folder as a whole, to know
+        when to repeat intake, and waits for ever at a FIFO or a device.
+        """
+        todo = ["."]
+        while todo:
+            folder = todo.pop()
+            try:
+                with os.scandir(self.root / folder) as found:
+                    entries = sorted(found, key=lambda entry: entry.name)
+            except OSError as error:
+                self._unreadable(folder, error)
+                continue
+            for entry in entries:
+                name = entry.name if folder == "." else f"{folder}/{entry.name}"
+                plain = entry.is_file(follow_symlinks=False) and _is_utf8(entry.name)
+                if plain and os.access(entry.path, os.R_OK, effective_ids=True):
+                    continue  # nearly all, and there may be a million
+                if self.sound(name) and entry.is_dir(follow_symlinks=False):
+                    todo.append(name)
+
+    def sound(self, name: str) -> bool:
+        """Whether what has this name can be read, and lies inside; if not, that is noted once."""
+        if name not in self._sound:
+            # A folder at fault is noted itself; what it holds would only be an echo.
+            above = PurePosixPath(name).parents[:-1]
+            echo = any(not self._sound.get(parent.as_posix(), True) for parent in above)
+            self._sound[name] = not echo and self._examine(name)
+        return self._sound[name]
+
+    def _examine(self, name: str) -> bool:
+        path = self.root / name
+        if not _is_utf8(name):
+            self.note("name that is not UTF-8", name, "rename it")
+            return False
+        try:
+            real = path.resolve(strict=True)
+            mode = real.stat().st_mode
+            if not real.is_relative_to(self.real):
+                self.note(
+                    "link that leads out of the cohort's folder",
+                    name,
+                    "put the file itself there: nothing outside the folder is followed",
+                )
+                return False
+            if stat.S_ISREG(mode):
+                os.close(os.open(real, os.O_RDONLY | os.O_NONBLOCK))
+            elif stat.S_ISDIR(mode):
+                os.scandir(real).close()
+            else:
+                kind = next(kind for kind, is_one in SPECIAL.items() if is_one(mode))
+                self.note("neither file nor folder", f"{name} ({kind})", "take it away")
+                return False
+        except (OSError, RuntimeError) as error:
+            if isinstance(error, PermissionError):
+                self._unreadable(name, error)
+            elif self.there(name):
+                remedy = "put the file itself there (git-annex, DataLad: get it), or take it away"
+                self.note("link that leads nowhere", name, remedy)
+            else:
+                self.missing(name)
+        else:
+            return True
+        return False
+
+    def _unreadable(self, name: str, error: OSError) -> None:
+        remedy = "give yourself the right to read it, or copy it again"
+        self.note("cannot be read", f"{name}: {error.strerror}", remedy)
+
     def usable(self, name: str, *, folder: bool = False) -> bool:
         """Whether ``name`` is a file (or folder) inside; anything else in its place is noted."""
         if (name, folder) not in self._usable:
@@ -60,26 +143,13 @@ class Folder:
         return self._usable[name, folder]
 
     def _look(self, name: str, folder: bool) -> bool:
+        if not self.sound(name):
+            return False
         path = self.root / name
-        try:
-            real = path.resolve(strict=True)
-        except (OSError, RuntimeError):
-            if self.there(name):
-                self.note("link that leads nowhere", name, "put the file itself there")
-            else:
-                self.missing(name)
-            return False
-        if not real.is_relative_to(self.real):
-            self.note(
-                "link that leads out of the cohort's folder",
-                name,
-                "put the file itself there: nothing outside the folder is followed",
-            )
-            return False
-        if not (real.is_dir() if folder else real.is_file()):
+        if not (path.is_dir() if folder else path.is_file()):
             self.note(f"not a {'folder' if folder else 'file'}", name, "replace it")
             return False
-        if not folder and real.stat().st_size == 0:
+        if not folder and path.stat().st_size == 0:
             self.note("zero-byte file", name, f"copy it again from its source, or {EXCLUDE}")
             return False
         return True
@@ -89,17 +159,22 @@ class Folder:
         if folder != "." and not self.usable(folder, folder=True):
             return []
         try:
-            return sorted(n for n in os.listdir(self.root / folder) if not n.startswith("."))
+            found = os.listdir(self.root / folder)
         except OSError as error:
-            self.note("folder that cannot be listed", f"{folder}: {error.strerror}", "mend it")
+            self._unreadable(folder, error)
             return []
+        return sorted(n for n in found if not n.startswith(".") and _is_utf8(n))
 
     def text(self, name: str) -> str | None:
         """The text of a file in UTF-8; None where it cannot be read, which is noted."""
         if not self.usable(name):
             return None
         try:
-            data = (self.root / name).read_bytes()
+            with (self.root / name).open("rb") as file:
+                data = file.read(LARGEST_BYTES + 1)
+            if len(data) > LARGEST_BYTES:
+                self._too_large(name, f"more than {LARGEST_BYTES >> 20} MiB")
+                return None
             if data.startswith(b"\xef\xbb\xbf"):
                 self.note("byte-order mark", f"{name} byte 0", "save it as UTF-8 without BOM")
                 return None
@@ -108,8 +183,12 @@ class Folder:
             where = f"{name} byte {error.start} (0x{data[error.start]:02x})"
             self.note("not UTF-8", where, "save it again in UTF-8")
         except OSError as error:
-            self.note("file that cannot be read", f"{name}: {error.strerror}", "mend it")
+            self._unreadable(name, error)
         return None
+
+    def _too_large(self, name: str, size: str) -> None:
+        remedy = "look whether it is another file under this name"
+        self.note("file too large for what it should hold", f"{name}: {size}", remedy)
 
     def object(self, name: str) -> dict[str, Any] | None:
         """A JSON file's object; None where it is none, which is noted once."""
@@ -118,9 +197,11 @@ class Folder:
             text = self.text(name)
             if text is not None:
                 try:
-                    content = json.loads(text)
-                except (ValueError, RecursionError) as error:
+                    content = _parsed(text)
+                except ValueError as error:
                     self.note("not JSON", f"{name}: {error}", "mend its syntax")
+                except RecursionError:
+                    self.note("not JSON", f"{name}: nested too deeply", "mend its syntax")
                 else:
                     if isinstance(content, dict):
                         self._objects[name] = content
@@ -140,6 +221,9 @@ class Folder:
             return None
         lines = [line.removesuffix("\r") for line in text.rstrip("\r\n").split("\n")]
         header = lines[0].split("\t")
+        if len(lines) > MOST_ROWS or len(header) > MOST_COLUMNS:
+            self._too_large(name, f"{len(lines)} rows of {len(header)} columns")
+            return None
         absent = [column for column in (*required, *optional) if column not in header]
         unknown = [column for column in header if column not in (*required, *optional)]
         wrong = [f"{column!r} missing" for column in absent if column in required]
@@ -153,7 +237,7 @@ class Folder:
         if wrong:
             self.note(
                 "wrong columns",
-                f"{name} row 1: {', '.join(wrong)}",
+                f"{name} row 1: {examples(wrong)}",
                 "name the columns in the first row as the layout does, separated by tabs",
             )
             return None
@@ -189,6 +273,48 @@ class Folder:
                 )
             chain += applying
         return tuple(chain)
+
+
+def _is_utf8(name: str) -> bool:
+    """Whether a name read from a disk was UTF-8: Python keeps other bytes as lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _parsed(text: str) -> Any:
+    """JSON as its standard has it, where Python's reader lets more pass.
+
+    Raises
+    ------
+    ValueError
+        Also for a key that stands twice, and for a number that a float cannot hold.
+    RecursionError
+        If it is nested too deeply to be read.
+    """
+    return json.loads(
+        text, object_pairs_hook=_once, parse_float=_finite, parse_int=_whole, parse_constant=_no
+    )
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    repeated = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
+    if repeated:
+        raise ValueError(f"{examples([repr(key) for key in repeated])} more than once; keep one")
+    return dict(pairs)
+
+
+def _finite(digits: str) -> float:
+    if not math.isfinite(value := float(digits)):
+        raise ValueError(f"the number {digits[:40]}... is too large")
+    return value
+
+
+def _whole(digits: str) -> int:
+    _finite(digits)
+    return int(digits)
+
+
+def _no(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number in JSON")
 
 
 def _applies(sidecar: str, data: str) -> bool:

@@ -10,20 +10,21 @@ What is read, under the cohort's folder::
 
 Nothing else is read: other top-level files and folders (derivatives/,
 sourcedata/), folders beside beh/, hidden files and further columns are passed
-over. Inside beh/ an unknown file is an error, because it is most often a
-misnamed one. Nothing outside the folder is followed. Row numbers in messages
-count the header as row 1, as an editor does.
+over, but they must be such as can be read (`Folder.look_through`). Inside beh/
+an unknown file is an error, because it is most often a misnamed one. Nothing
+outside the folder is followed. Row numbers in messages count the header as
+row 1, as an editor does.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from reprlib import repr as short
 from typing import Annotated, Any, Literal
 
 import pandas as pd
@@ -31,9 +32,9 @@ from annotated_types import Ge, Le
 
 from eifer.cohort.ecg import Sidecars
 from eifer.cohort.folder import EXCLUDE, Folder, Row
+from eifer.cohort.place import opened
 from eifer.cohort.ratings import LEGAL, illegal, labelled
 from eifer.errors import InputError, Problem, did_you_mean, examples
-from eifer.hashing import sha256_file
 from eifer.ranges import Text
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.cohort import (
@@ -42,6 +43,7 @@ from eifer.tables.cohort import (
     EI_ITEMS,
     EI_ITEMS_PER_PARTICIPANT,
     INDICES,
+    LONGEST_FILM_S,
     PARTICIPANTS,
     RUNS,
     SEXES,
@@ -126,14 +128,12 @@ def read_cohort(
     *,
     waves: Sequence[str],
     exclude: Sequence[Exclusion],
-    hash_file: Callable[[Path], str] = sha256_file,
-    workers: int = 1,
 ) -> Cohort:
     """Read and check a cohort's folder.
 
-    Text files are read, recordings found, measured in bytes and hashed; whether
-    they decode is for others to say (`eifer.faces`, `eifer.physiology`). So ``video_s``
-    is missing, and ``film_s`` where stimuli.tsv does not give it: see `eifer.validation`.
+    Text files are read and recordings found; whether these decode is for others to say
+    (`eifer.faces`, `eifer.physiology`). They have no hashes yet (see `hashed`), ``video_s`` is
+    missing, and so is ``film_s`` where stimuli.tsv does not give it (see `eifer.validation`).
 
     Parameters
     ----------
@@ -143,23 +143,14 @@ def read_cohort(
         The study's waves; everybody must be in one of them, and nobody's wave empty.
     exclude
         What is left out, each with a reason.
-    hash_file
-        Gives the hash of a recording.
-    workers
-        Threads that hash at the same time; never changes a result.
 
     Raises
     ------
     InputError
         Listing everything that is wrong, in one go.
     """
-    if not root.is_dir():
-        where = "not a folder" if root.exists() else "missing"
-        raise InputError(
-            f"cohort {root}",
-            [Problem("no cohort", f"{root}: {where}", "give the path of a cohort's folder")],
-        )
-    folder = Folder(root)
+    folder = opened(root)
+    folder.look_through()
     sidecars = Sidecars(folder)
     _check_description(folder)
     domains = _read_stimuli(folder)
@@ -184,7 +175,8 @@ def read_cohort(
     table = labelled(pd.DataFrame(videos))
     assert people is not None and domains is not None
     table["wave"] = table["participant_id"].map({p: row["wave"] for p, row in people.items()})
-    _hash_recordings(folder, table, hash_file, workers)
+    for recording in RECORDINGS:
+        table[f"{recording}_sha256"] = None
     return Cohort(
         root=root,
         participants=PARTICIPANTS.frame(
@@ -195,6 +187,31 @@ def read_cohort(
         ei_items=EI_ITEMS.frame(items),
         attrition=_attrition(exclude),
     )
+
+
+def hashed(cohort: Cohort, sha256: Mapping[str, str]) -> Cohort:
+    """``cohort`` with the hashes of its recordings, which ``sha256`` has by their paths."""
+    videos = cohort.videos.copy()
+    for recording in RECORDINGS:
+        videos[f"{recording}_sha256"] = videos[f"{recording}_path"].map(sha256)
+    return replace(cohort, videos=VIDEOS.conform(videos))
+
+
+def copies(sha256: Mapping[str, str]) -> list[Problem]:
+    """A problem for each content that several recordings share: two runs, or two participants.
+
+    Answers and ratings may be the same, recordings never are: one of them is another's
+    under a wrong name, and a face would be trained on and tested.
+    """
+    same: dict[str, list[str]] = defaultdict(list)
+    for path, content in sha256.items():
+        same[content].append(path)
+    remedy = f"find out whose it is; put the right one in the place of the others, or {EXCLUDE}"
+    return [
+        Problem("the same recording under several names", " = ".join(sorted(paths)), remedy)
+        for paths in same.values()
+        if len(paths) > 1
+    ]
 
 
 def _is_participant(name: str) -> bool:
@@ -210,21 +227,24 @@ def _positive(cell: str) -> float | None:
 def _check_description(folder: Folder) -> None:
     description = folder.object("dataset_description.json")
     for field in ("Name", "BIDSVersion"):
-        if description is not None and not isinstance(description.get(field), str):
-            folder.note(
-                "field missing",
-                f"dataset_description.json: {field}{did_you_mean(field, description)}",
-                "add it as text",
-            )
+        if description is not None and field not in description:
+            hint = did_you_mean(field, description)
+            folder.note("field missing", f"dataset_description.json: {field}{hint}", "add it")
+        elif description is not None and not isinstance(description[field], str):
+            where = f"dataset_description.json: {field} {short(description[field])}"
+            folder.note("field that is not text", where, "put its text between quotes")
     for name in folder.names("."):
         if re.fullmatch(r"(participants|stimuli|task-.*_(beh|physio))\.json", name):
             folder.object(name)
-    age = None
+    age: Any = {}
     if folder.there("participants.json"):
-        age = (folder.object("participants.json") or {}).get("age")
-    unit = age.get("Units", "years") if isinstance(age, dict) else "years"
-    if unit not in YEARS:
-        folder.note("age not in years", f"participants.json: age Units {unit!r}", "give years")
+        age = (folder.object("participants.json") or {}).get("age", {})
+    if not isinstance(age, dict):
+        where = f"participants.json: age {short(age)}"
+        folder.note("not a JSON object", where, "put its fields between { and }")
+    elif age.get("Units", "years") not in YEARS:
+        where = f"participants.json: age Units {short(age['Units'])}"
+        folder.note("age not in years", where, "give years")
 
 
 def _read_stimuli(folder: Folder) -> dict[str, dict[str, Any]] | None:
@@ -247,13 +267,15 @@ def _read_stimuli(folder: Folder) -> dict[str, dict[str, Any]] | None:
                 row.at("domain") + did_you_mean(domain, DOMAINS),
                 f"use one of {', '.join(DOMAINS)}",
             )
-        if duration != MISSING and not _positive(duration):
-            folder.note("duration_s not a number above 0", row.at("duration_s"), "give seconds")
+        if duration != MISSING and not 0 < (_positive(duration) or 0) <= LONGEST_FILM_S:
+            what = f"duration_s not a number above 0 and up to {LONGEST_FILM_S}"
+            folder.note(what, row.at("duration_s"), "give the film's length in seconds")
         stimuli[name] = {
             "stimulus_id": name,
             "domain": domain,
             "duration_s": _positive(duration),
         }
+    _check_case(folder, "stimuli.tsv: stimulus_id", stimuli)
     absent = set(DOMAINS) - {row.cells["domain"] for row in rows}
     if absent and len(folder.problems) == before:
         folder.note(
@@ -297,7 +319,19 @@ def _read_participants(folder: Folder) -> dict[str, dict[str, Any]] | None:
             "wave": row.cells.get("wave", "1"),
             "row": row.number,
         }
+    _check_case(folder, "participants.tsv: participant_id", people)
     return people
+
+
+def _check_case(folder: Folder, where: str, names: Iterable[str]) -> None:
+    """Note names that some file systems, and most readers, take for one."""
+    alike: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        alike[name.casefold()].add(name)
+    for group in alike.values():
+        if len(group) > 1:
+            place = f"{where} {' and '.join(map(repr, sorted(group)))}"
+            folder.note("names that differ in case alone", place, "rename all but one of them")
 
 
 def _check_exclusions(
@@ -360,6 +394,7 @@ def _check_waves(
 ) -> None:
     if not waves:
         folder.note("no waves", "params.yaml", "name the study's waves")
+    _check_case(folder, "params.yaml: study.waves", waves)
     for wave, times in Counter(waves).items():
         if times > 1:
             folder.note("wave named twice", f"params.yaml: {wave!r}", "name each wave once")
@@ -603,23 +638,6 @@ def _legal_names(participant: str) -> Iterator[str]:
         yield f"{participant}_task-elicitation_run-{run}_recording-ecg_physio.tsv.gz"
         for extension in VIDEO_EXTENSIONS:
             yield f"{participant}_task-elicitation_run-{run}_video.{extension}"
-
-
-def _hash_recordings(
-    folder: Folder, table: pd.DataFrame, hash_file: Callable[[Path], str], workers: int
-) -> None:
-    """Add the hashes of the recordings to the table, in place."""
-    for recording in RECORDINGS:
-        paths = table[f"{recording}_path"].dropna()
-        try:
-            with ThreadPoolExecutor(workers) as pool:
-                hashes = list(pool.map(lambda name: hash_file(folder.root / name), paths))
-        except OSError as error:
-            raise InputError(
-                f"cohort {folder.root}",
-                [Problem("file that cannot be read", str(error), "mend it")],
-            ) from error
-        table[f"{recording}_sha256"] = pd.Series(hashes, index=paths.index, dtype="str")
 
 
 def _attrition(exclude: Sequence[Exclusion]) -> pd.DataFrame:

@@ -171,7 +171,8 @@ def check(path: Path) -> float:
         for count, (time_s, frame) in enumerate(video.decoded(), 1):
             if count == 1:
                 video.rgb(frame)
-    return time_s + 1 / mean_fps(count, time_s)
+            last_s = time_s
+    return last_s + 1 / mean_fps(count, last_s)
 
 
 def samples(path: Path, n: int) -> Iterator[tuple[float, Image]]:

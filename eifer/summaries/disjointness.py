@@ -22,7 +22,9 @@ def caption(disjointness: dict[str, Any]) -> str:
     pairs = disjointness["pairs"]
     empty = sum(pair["shared"] == 0 for pair in pairs)
     return (
-        f"{len(pairs)} pairs of sets that must not share a participant or a frame; {empty} share "
-        "none. The test conditions are drawn from the same test frames and may share some. "
+        f"{len(pairs)} pairs of sets that must not share a participant, a frame or a picture; "
+        f"{empty} share none. Pictures are the stored crops: compared to the bit, and for videos "
+        "that look the same (encoded again, or trimmed). The test conditions are drawn from the "
+        "same test frames and may share some. "
         "data/split/disjointness.json holds the sha256 of every set."
     )

@@ -18,6 +18,7 @@ CATEGORIES = (1, 2, 3, 4)
 STIMULI_PER_CATEGORY = 10
 EI_ITEMS_PER_PARTICIPANT = len(INDICES) * len(CATEGORIES) * STIMULI_PER_CATEGORY
 LOWEST_RATING, NEUTRAL_RATING, HIGHEST_RATING = 1, 4, 7
+LONGEST_FILM_S = 86_400
 
 Others = Mapping[str, pd.DataFrame]
 
@@ -168,7 +169,15 @@ STIMULI = Table(
     columns=(
         Column("stimulus_id", "string", "the stimulus, as ratings name it"),
         Column("domain", "string", "arousal pair, then valence pair", values=DOMAINS),
-        Column("duration_s", "float", "length of the stimulus", unit="s", low=0, missing=True),
+        Column(
+            "duration_s",
+            "float",
+            "length of the stimulus",
+            unit="s",
+            low=0,
+            high=LONGEST_FILM_S,
+            missing=True,
+        ),
     ),
 )
 
@@ -303,7 +312,7 @@ VIDEOS = Table(
             says="Path, hash (and ECG sampling frequency, start) are there or missing together, "
             "and a run has at least one recording.",
             why="A path without a hash could change unseen.",
-            remedy="Read the cohort again with eifer.cohort.layout.read_cohort.",
+            remedy="Give the hashes with eifer.cohort.layout.hashed.",
             broken=_half_recorded,
         ),
         Rule(

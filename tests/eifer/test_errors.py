@@ -6,7 +6,15 @@ import pickle
 
 import pytest
 
-from eifer.errors import InputError, Problem, StudyError, describe, did_you_mean, examples
+from eifer.errors import (
+    LONGEST,
+    InputError,
+    Problem,
+    StudyError,
+    describe,
+    did_you_mean,
+    examples,
+)
 
 
 def problem(where: str, what: str = "rating out of range", remedy: str = "correct it") -> Problem:
@@ -40,6 +48,23 @@ def test_the_same_fault_with_two_remedies_is_two_kinds() -> None:
 )
 def test_at_most_five_examples_are_shown_and_the_rest_counted(n: int, said: str) -> None:
     assert examples(range(n)) == said
+
+
+@pytest.mark.parametrize("place", ["x" * 1_000_000, "\x00" * 1_000_000, "\udcff" * 10_000])
+def test_an_example_is_cut_short_wherever_it_stands(place: str) -> None:
+    for text in (
+        examples([place]),
+        describe("x", [problem(place)]),
+        describe("x", [problem("a", what=place)]),
+        describe(place, [problem("a")]),
+    ):
+        assert "..." in text and len(text) < 8 * LONGEST
+
+
+def test_what_no_terminal_can_show_is_escaped() -> None:
+    said = describe("x", [problem("a\x1b[2Jb\nc\udcff"), problem("\u00e4\u00df")])
+    assert "a\\x1b[2Jb\\nc\\udcff, \u00e4\u00df" in said
+    said.encode()
 
 
 def test_the_full_list_is_kept_for_whoever_wants_it() -> None:

@@ -496,7 +496,7 @@ def test_both_classes_of_both_tasks_are_tested_whatever_the_seed() -> None:
 
 
 def test_the_proof_can_be_recomputed(sixteen: SimpleNamespace) -> None:
-    proof: Any = parts.prove_disjoint(sixteen.partitions, sixteen.samples, sixteen.conditions)
+    proof: Any = parts.prove_disjoint(sixteen.partitions, sixteen.samples, sixteen.conditions, [])
     assert json.loads(json.dumps(proof)) == proof
     assert proof["disjoint"] is True
     train = sixteen.samples.loc[sixteen.samples["partition"] == "train", "item_id"]
@@ -523,7 +523,7 @@ def test_a_leak_is_seen_by_the_proof_and_by_the_rules(sixteen: SimpleNamespace) 
         ],
         ignore_index=True,
     )[CONDITIONS.names]
-    proof: Any = parts.prove_disjoint(sixteen.partitions, sixteen.samples, leaked)
+    proof: Any = parts.prove_disjoint(sixteen.partitions, sixteen.samples, leaked, [])
     assert proof["disjoint"] is False
     met = [pair for pair in proof["pairs"] if pair["shared"]]
     assert {pair["of"] for pair in met} == {"participants", "items"}

@@ -15,6 +15,7 @@ import pytest
 from eifer import validation
 from eifer.cohort.layout import Exclusion
 from eifer.errors import InputError, RecordingError
+from eifer.hashing import sha256_file
 from eifer.validation import ValidationSpec, validate
 
 DOMAINS = ("HAHV", "HALV", "LAHV", "LALV")
@@ -57,8 +58,10 @@ def cohort(tmp_path: Path) -> Path:
         )
         for run in range(1, 5):
             stem = f"{who}_task-elicitation_run-{run}"
-            (beh / f"{stem}_video.mp4").write_bytes(b"film")
-            (beh / f"{stem}_recording-ecg_physio.tsv.gz").write_bytes(gzip.compress(b"0.1\n"))
+            (beh / f"{stem}_video.mp4").write_bytes(f"film of {stem}".encode())
+            (beh / f"{stem}_recording-ecg_physio.tsv.gz").write_bytes(
+                gzip.compress(f"0.1\n{run}.{who[-1]}\n".encode())
+            )
     return root
 
 
@@ -175,6 +178,84 @@ def test_a_wave_of_which_every_video_is_excluded_is_named(cohort: Path) -> None:
     text = complaint(cohort, films, waves=waves)
     assert "1 problem\n" in text
     assert "wave without a face video (1): params.yaml: 'spring'" in text
+
+
+def give(root: Path, kind: str, one: tuple[str, int], other: tuple[str, int]) -> None:
+    """The recording of ``one`` to ``other`` as well: participant and run."""
+    names = [
+        root / f"{who}/beh/{who}_task-elicitation_run-{run}_{kind}" for who, run in (one, other)
+    ]
+    names[1].write_bytes(names[0].read_bytes())
+
+
+VIDEO, ECG = "video.mp4", "recording-ecg_physio.tsv.gz"
+
+
+@pytest.mark.parametrize("kind", [VIDEO, ECG])
+@pytest.mark.parametrize("other", [("sub-02", 1), ("sub-02", 3), ("sub-01", 2)])
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_recording_under_two_names_is_named_with_both(
+    cohort: Path, kind: str, other: tuple[str, int], broken: bool
+) -> None:
+    give(cohort, kind, ("sub-01", 1), other)
+    if broken:
+        (cohort / "stimuli.tsv").unlink()
+    text = complaint(cohort)
+    assert f"{1 + broken} problem" in text and "the same recording under several names (1)" in text
+    assert f"sub-01_task-elicitation_run-1_{kind} = {other[0]}/beh/" in text
+    # Left out of the study, the copy harms nobody.
+    exclude = Exclusion(
+        other[0], "copied", run=other[1], recording="ecg" if kind == ECG else "video"
+    )
+    assert broken or len(checked(cohort, exclude).videos) == 8
+
+
+def test_a_participant_given_all_recordings_of_another_is_named(cohort: Path) -> None:
+    for run in range(1, 5):
+        for kind in (VIDEO, ECG):
+            give(cohort, kind, ("sub-01", run), ("sub-02", run))
+    text = complaint(cohort)
+    assert "the same recording under several names (8)" in text and "8 problems" in text
+
+
+def test_hashes_are_handed_on_and_faults_are_told_when_found(cohort: Path) -> None:
+    names = [video(cohort, 1), video(cohort, 2)]
+    found = checked(cohort).videos.set_index("video_path")["video_sha256"]
+    assert found[names[0].relative_to(cohort).as_posix()] == sha256_file(names[0])
+    video(cohort, 3).write_bytes(b"bad")
+    (cohort / "sub-02/beh/sub-02_task-ei_beh.tsv").unlink()
+    told: list[str] = []
+
+    def watched(function: Callable[[Any], Any], tasks: Sequence[Any], label: str) -> Iterable[Any]:
+        assert told == ["missing file or folder"]
+        yield from map(function, tasks)
+
+    specs: Any = {"faces": None, "ecg": None}
+    with pytest.raises(InputError):
+        validate(
+            cohort, waves=("1",), exclude=(), spec=SPEC, each=watched,
+            tell=lambda problems: told.extend(problem.what for problem in problems), **specs,
+        )  # fmt: skip
+    assert told == ["missing file or folder", "recording cannot be read"]
+
+
+def test_a_recording_that_goes_away_meanwhile_is_a_problem(
+    cohort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(path: Path) -> str:
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    monkeypatch.setattr(validation, "sha256_file", gone)
+    assert "recording cannot be read (16): sub-01/beh/" in complaint(cohort)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_what_is_linked_to_itself_is_one_problem(cohort: Path, broken: bool) -> None:
+    video(cohort, 1).unlink()
+    video(cohort, 1).symlink_to(video(cohort, 1).name)
+    if broken:
+        (cohort / "stimuli.tsv").unlink()
+    assert f"{1 + broken} problem" in complaint(cohort)
 
 
 def test_a_folder_that_is_not_there_is_one_problem(tmp_path: Path) -> None:

@@ -70,6 +70,9 @@ def test_what_was_simulated_is_valid(home: Path) -> None:
     done = eifer(home, "validate", "cohort")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "cohort is valid: 4 of 4 participants, 16 videos, 16 ECGs\n"
+    # Where no terminal shows a bar, a line now and then says how far it is.
+    progress = [line for line in done.stderr.splitlines() if "checking recordings" in line]
+    assert len(progress) == 8 and progress[-1] == "checking recordings: 32 of 32"
     # The answers lie beside the cohort, where whoever analyses it does not stumble over them.
     names = {path.name for path in home.iterdir()}
     assert names == {"params.yaml", "cohort", "cohort_truth.json", "cohort_latent.parquet"}
@@ -170,6 +173,9 @@ def test_everything_wrong_with_a_cohort_is_listed_at_once(broken: Path) -> None:
     assert done.returncode == 1 and done.stdout == ""
     assert "Traceback" not in said
     assert "eifer validate: cohort cohort: 12 problems\n" in said
+    # What the text files have wrong is said before any recording is opened.
+    assert said.index("so far: ") < said.index("checking recordings")
+    assert said.index("sub-03_task-elicitation_beh.tsv") < said.index("checking recordings")
     for words in (
         "sub-01_task-elicitation_run-1_video.mp4",
         "zero-byte file (1): sub-01/beh/sub-01_task-elicitation_run-2_video.mp4",
@@ -253,3 +259,11 @@ def test_a_workspace_is_made_for_a_cohort(home: Path, tmp_path: Path) -> None:
     assert (target / cohort).resolve() == (home / "cohort").resolve()
     assert not Path(cohort).is_absolute()
     assert "dvc repro" in done.stdout
+    for words, message in (
+        (("--cohort", "http://x/y"), "no cohort (1): http:/x/y: missing"),
+        (("--cohort", "/"), "no cohort (1): /: neither"),
+        (("--cohort", str(home / "params.yaml")), "params.yaml: not a folder"),
+    ):
+        done = eifer(ROOT, "workspace", str(tmp_path / "other"), *words)
+        assert done.returncode == 1 and message in done.stderr, done.stderr
+    assert not (tmp_path / "other").exists()

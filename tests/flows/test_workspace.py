@@ -137,3 +137,5 @@ def test_built_reports_are_not_copied_and_those_of_a_workspace_stay(tmp_path: Pa
 def test_a_cohort_is_named_from_the_workspace(tmp_path: Path) -> None:
     workspace, cohort = tmp_path / "a/study", tmp_path / "cohort"
     assert relative(cohort, workspace) == "../../cohort"
+    # A name with a colon is a path still: DVC would take it for a URL.
+    assert relative(workspace / "2024:pilot", workspace) == "./2024:pilot"

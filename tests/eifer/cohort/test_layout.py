@@ -5,7 +5,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+import socket
+import tempfile
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +19,12 @@ from eifer.cohort.ecg import ecg_sidecar, read_ecg
 from eifer.cohort.layout import (
     Cohort,
     Exclusion,
+    copies,
+    hashed,
     read_cohort,
 )
 from eifer.errors import InputError
+from eifer.hashing import sha256_file
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.cohort import EI_ITEMS, PARTICIPANTS, STIMULI, VIDEOS
 
@@ -33,7 +39,9 @@ Break = Callable[[Path], object]
 
 
 def read(root: Path, *exclude: Exclusion, waves: Sequence[str] = ("1", "2")) -> Cohort:
-    return read_cohort(root, waves=waves, exclude=exclude)
+    found = read_cohort(root, waves=waves, exclude=exclude)
+    paths = pd.concat([found.videos["video_path"], found.videos["ecg_path"]]).dropna()
+    return hashed(found, {path: sha256_file(root / path) for path in paths})
 
 
 def refused(root: Path, *exclude: Exclusion, waves: Sequence[str] = ("1", "2")) -> InputError:
@@ -135,16 +143,6 @@ def test_a_tiny_cohort_is_read_whole(tiny: Path) -> None:
 def test_without_a_wave_column_everybody_is_wave_1(tiny: Path) -> None:
     put("participants.tsv", "participant_id\tage\tsex\nsub-01\t21\tF\nsub-02\t22\tM\n")(tiny)
     assert set(read(tiny, waves=["1"]).videos["wave"]) == {"1"}
-
-
-def test_workers_and_hash_do_not_change_the_rows(tiny: Path) -> None:
-    def named(path: Path) -> str:
-        return hashlib.sha256(path.name.encode()).hexdigest()
-
-    one = read_cohort(tiny, waves=["1", "2"], exclude=[], hash_file=named, workers=1)
-    four = read_cohort(tiny, waves=["1", "2"], exclude=[], hash_file=named, workers=4)
-    pd.testing.assert_frame_equal(one.videos, four.videos)
-    assert one.videos["ecg_sha256"][0] == named(tiny / one.videos["ecg_path"][0])
 
 
 def test_what_the_layout_does_not_name_is_passed_over(tiny: Path) -> None:
@@ -273,6 +271,46 @@ FAULTS: dict[str, tuple[Break, str]] = {
         lambda root: shutil.copytree(root / "sub-02", root / "sub-O2"),
         "folder of nobody in participants.tsv (1): sub-O2",
     ),
+    "name no text": (
+        put("dataset_description.json", '{"Name": 5, "BIDSVersion": "1.11.1"}'),
+        "field that is not text (1): dataset_description.json: Name 5\n",
+    ),
+    "name a list": (
+        put("dataset_description.json", '{"Name": ["Tiny"], "BIDSVersion": "1.11.1"}'),
+        "field that is not text (1): dataset_description.json: Name ['Tiny']\n",
+    ),
+    "name missing": (
+        put("dataset_description.json", '{"Nome": "Tiny", "BIDSVersion": "1.11.1"}'),
+        "field missing (1): dataset_description.json: Name; did you mean 'Nome'?",
+    ),
+    "key twice": (
+        put("dataset_description.json", '{"Name": "a", "Name": "b", "BIDSVersion": "1.11.1"}'),
+        "not JSON (1): dataset_description.json: 'Name' more than once",
+    ),
+    "JSON with a byte-order mark": (
+        put("dataset_description.json", b"\xef\xbb\xbf{}"),
+        "byte-order mark (1): dataset_description.json",
+    ),
+    "age in a list of units": (
+        put("participants.json", '{"age": {"Units": [["years"]]}}'),
+        "participants.json: age Units [['years']]",
+    ),
+    "age in a deep nest": (
+        put("participants.json", '{"age": {"Units": ' + "[" * 900 + "]" * 900 + "}}"),
+        "participants.json",
+    ),
+    "age described by a number": (
+        put("participants.json", '{"age": 5}'),
+        "not a JSON object (1): participants.json: age 5",
+    ),
+    "ids that differ in case alone": (
+        swap("participants.tsv", "sub-02\tn/a\tM\t2\n", "sub-O2\t9\tM\t2\nsub-o2\t9\tM\t2\n"),
+        "differ in case alone (1): participants.tsv: participant_id 'sub-O2' and 'sub-o2'",
+    ),
+    "stimuli that differ in case alone": (
+        swap("stimuli.tsv", "lalv1\t", "HAHV1\tHAHV\t360\nlalv1\t"),
+        "differ in case alone (1): stimuli.tsv: stimulus_id 'HAHV1' and 'hahv1'",
+    ),
     "participant twice": (
         swap("participants.tsv", "sub-02\tn/a\tM\t2\n", "sub-02\tn/a\tM\t2\n" * 2),
         "participant twice (1): participants.tsv row 4: participant_id 'sub-02'",
@@ -334,10 +372,22 @@ FAULTS: dict[str, tuple[Break, str]] = {
         swap("stimuli.tsv", "HAHV\t360", "HAHV\t-1"),
         "stimuli.tsv row 2: duration_s '-1'",
     ),
-    "duration of hundreds of digits": (
-        swap("stimuli.tsv", "HAHV\t360", "HAHV\t" + "9" * 400),
-        "stimuli.tsv row 2: duration_s '999",
-    ),
+    **{
+        f"duration {name}": (
+            swap("stimuli.tsv", "HAHV\t360", f"HAHV\t{cell}"),
+            f"duration_s not a number above 0 and up to 86400 (1): "
+            f"stimuli.tsv row 2: duration_s '{cell[:9]}",
+        )
+        for name, cell in {
+            "zero": "0",
+            "of no number": "NaN",
+            "in words": "6 min",
+            "infinite": "inf",
+            "infinite in digits": "9" * 400,
+            "infinite in a million digits": "9" * 1_000_000,
+            "of two days": "172800",
+        }.items()
+    },
     "rating 0": (swap(RATINGS, "\t6\t4", "\t0\t4"), f"{RATINGS} row 2: arousal '0'"),
     "rating 8": (swap(RATINGS, "\t6\t4", "\t6\t8"), f"{RATINGS} row 2: valence '8'"),
     "rating 3.5": (swap(RATINGS, "\t5\t1", "\t3.5\t1"), f"{RATINGS} row 3: arousal '3.5'"),
@@ -419,7 +469,7 @@ FAULTS: dict[str, tuple[Break, str]] = {
     "video linked out": (link_out(VIDEO), f"out of the cohort's folder (1): {VIDEO}"),
     "participant linked out": (
         link_out("sub-01", folder=True),
-        "out of the cohort's folder (1): sub-01/beh",
+        "out of the cohort's folder (1): sub-01\n",
     ),
     "participants linked out": (
         link_out("participants.tsv"),
@@ -480,17 +530,146 @@ def test_everything_wrong_is_listed_at_once(tiny: Path) -> None:
         assert said in str(error)
 
 
-def test_nothing_is_hashed_when_something_is_wrong(tiny: Path) -> None:
-    remove(ECG)(tiny)
-    hashed: list[Path] = []
+# -- what hangs, breaks, or asks for much ----------------------------------------------------
 
-    def note(path: Path) -> str:
-        hashed.append(path)
-        return "0" * 64
 
-    with pytest.raises(InputError):
-        read_cohort(tiny, waves=["1", "2"], exclude=[], hash_file=note)
-    assert not hashed
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def listener(path: Path) -> None:
+    here = Path.cwd()
+    os.chdir(path.parent)  # a socket's path may have 108 characters
+    try:
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(path.name)
+    finally:
+        os.chdir(here)
+
+
+def link(target: str) -> Callable[[Path], None]:
+    return lambda path: path.symlink_to(target)
+
+
+def badly_named(path: Path) -> None:
+    path.mkdir()
+    (Path(os.fsdecode(os.fsencode(path) + b"/caf\xe9.txt"))).write_text("")
+
+
+STRANGE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "FIFO": (fifo, "neither file nor folder (1): {} (FIFO)"),
+    "socket": (listener, "neither file nor folder (1): {} (socket)"),
+    "link to a device": (link("/dev/zero"), "out of the cohort's folder (1): {}"),
+    "link to a folder outside": (link("/"), "out of the cohort's folder (1): {}"),
+    "broken link": (link("nowhere"), "link that leads nowhere (1): {}"),
+    "link to itself": (link("strange"), "link that leads nowhere (1): {}"),
+    "a name in Latin-1": (badly_named, "name that is not UTF-8 (1): {}/caf\\udce9.txt"),
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+@pytest.mark.parametrize("folder", ["derivatives/a/b", ".git/annex", "sub-01/anat", "sub-01/beh"])
+def test_what_dvc_would_hang_or_break_on_is_named_wherever_it_lies(
+    tiny: Path, kind: str, folder: str
+) -> None:
+    make, said = STRANGE[kind]
+    (tiny / folder).mkdir(parents=True, exist_ok=True)
+    make(tiny / folder / "strange")
+    error = refused(tiny)
+    assert said.format(f"{folder}/strange") in str(error)
+    str(error).encode()
+
+
+def test_links_inside_and_many_files_are_no_fault(tiny: Path) -> None:
+    (tiny / "derivatives").mkdir()
+    for n in range(300):
+        (tiny / f"derivatives/{n}").write_text("")
+    (tiny / "derivatives/link").symlink_to("../participants.tsv")
+    (tiny / "derivatives/again").symlink_to("..")  # not walked into, by DVC neither
+    read(tiny)
+
+
+@pytest.fixture
+def without_rights(tiny: Path) -> Iterator[Path]:
+    """A folder for somebody who is not root, as whom the test then runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        cohort = shutil.copytree(tiny, Path(folder) / "cohort")
+        if os.geteuid() != 0:
+            yield cohort
+            return
+        for path in [cohort, *cohort.rglob("*")]:
+            os.chown(path, 65534, -1)
+        os.seteuid(65534)
+        try:
+            yield cohort
+        finally:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (".", "no cohort (1): {root}: Permission denied"),
+        ("sub-01", "cannot be read (1): sub-01: Permission denied"),
+        ("sub-01/beh", "cannot be read (1): sub-01/beh: Permission denied"),
+        (VIDEO, f"cannot be read (1): {VIDEO}: Permission denied"),
+        ("stimuli.tsv", "cannot be read (1): stimuli.tsv: Permission denied"),
+    ],
+)
+def test_what_cannot_be_read_is_not_said_to_be_missing(
+    without_rights: Path, name: str, said: str
+) -> None:
+    path = without_rights / name
+    mode = path.stat().st_mode
+    path.chmod(0)
+    try:
+        error = refused(without_rights)
+    finally:
+        path.chmod(mode)
+    assert said.format(root=without_rights) in str(error)
+    assert "missing file" not in str(error)
+
+
+LARGE = {
+    "rows": (RATINGS, b"run\tstimulus_id\tarousal\tvalence\n" + b"1\thahv1\t6\t4\n" * 1_000_000),
+    "empty rows": (ITEMS, b"index\tcategory\tstimulus\tcorrect\n" + b"\n" * 900_000 + b"x"),
+    "columns": ("participants.tsv", b"a\t" * 1_000_000),
+    "narrow columns": ("participants.tsv", b"\t" * 1_000_000),
+    "a cell": (
+        RATINGS,
+        b"run\tstimulus_id\tarousal\tvalence\n1\t" + b"x" * 1_000_000 + b"\t1\t1\n",
+    ),
+    "wrong columns": (RATINGS, b"\t".join(b"arousel%d" % n for n in range(4000)) + b"\n1\n"),
+    "a nest": ("participants.json", b"[" * 200_000),
+    "digits": ("dataset_description.json", b'{"Name": ' + b"9" * 400_000 + b"}"),
+    "a few digits": (ECG_JSON, b'{"SamplingFrequency": ' + b"9" * 400 + b"}"),
+    "an exponent": (ECG_JSON, b'{"StartTime": 1e999}'),
+    "infinity": (ECG_JSON, b'{"StartTime": -Infinity}'),
+    "bytes": ("stimuli.tsv", b"\0" * 30_000_000),
+    "keys": ("participants.json", b"{" + b",".join(b'"k":1' for _ in range(100_000)) + b"}"),
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_what_is_too_large_is_refused_in_a_few_words_and_little_memory(
+    tiny: Path, kind: str
+) -> None:
+    name, content = LARGE[kind]
+    put(name, content)(tiny)
+    tracemalloc.start()
+    error = refused(tiny)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert name in str(error) and len(str(error)) < 6_000
+    assert peak < 100e6
+
+
+def test_the_same_answers_are_no_copy_and_the_same_recording_is(tiny: Path) -> None:
+    assert (tiny / ITEMS).read_text() == (tiny / ITEMS.replace("sub-01", "sub-02")).read_text()
+    a, b, c, d = "ab", "b", "c", "d"
+    found = copies({"y": a, "x": a, "z": b, "p": c, "q": c, "r": c, "s": d})
+    assert [problem.where for problem in found] == ["x = y", "p = q = r"]
 
 
 # -- the tables' own rules ------------------------------------------------------------------
