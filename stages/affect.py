@@ -60,7 +60,7 @@ def _trained(run: Run) -> tuple[Any, dict[str, Any], list[dict[str, float]], pd.
     faces = align_corpus(
         corpus, align, spec.size_px, scratch=run.folder, workers=run.machine.workers
     )
-    initial = params.initial and load_weights(params.initial.path, params.initial.sha256)
+    initial = params.initial and load_weights(Path(params.initial.path), params.initial.sha256)
     trained = train(
         faces.images,
         faces.targets,

@@ -17,7 +17,7 @@ from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from eifer.physiology.peaks import artefact_share, correct
-from eifer.ranges import NotNegative, Positive, Share
+from eifer.ranges import LARGE, NotNegative, Positive, Share
 
 LEAST_BEATS = 3
 """Two intervals: what it takes to speak of plausible times at all."""
@@ -41,7 +41,7 @@ class QualitySpec:
     lowest_hr_bpm: Positive
     highest_hr_bpm: Positive
     longest_interval_s: Positive
-    highest_interval_ratio: Annotated[float, Ge(1)]
+    highest_interval_ratio: Annotated[float, Ge(1), Le(LARGE)]
     lowest_correlation: Annotated[float, Ge(-1), Le(1)]
     lowest_good_share: Share
     highest_artefact_share: Share
