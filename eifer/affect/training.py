@@ -20,7 +20,7 @@ from eifer.affect.estimator import (
     classifier_names,
     usable_device,
 )
-from eifer.affect.reproducible import quietly, reproducibly
+from eifer.affect.reproducible import quietly, reproducibly, trainer
 from eifer.affect.spec import AffectSpec, AffectTraining, Augmentation
 from eifer.affect.weights import State, fit_state
 from eifer.errors import DesignError
@@ -85,8 +85,6 @@ def train(
     AssetError
         If the backbone is unknown, or ``initial`` is another architecture's.
     """
-    import pytorch_lightning as pl
-
     _check(images, targets, identities, spec, training)
     held_out = validation_rows(identities, training.validation_share, seed=seed)
     rows = {"train": np.flatnonzero(~held_out), "validation": np.flatnonzero(held_out)}
@@ -105,7 +103,7 @@ def train(
             network, images=images, targets=targets, rows=rows, training=training, seed=seed
         )
         with tempfile.TemporaryDirectory() as scratch:  # Lightning wants a place of its own
-            trainer = pl.Trainer(
+            lightning = trainer(
                 accelerator="gpu" if place.type == "cuda" else place.type,
                 devices=[place.index or 0] if place.type == "cuda" else 1,
                 precision="bf16-mixed" if precision == "bfloat16" else "32-true",
@@ -113,14 +111,9 @@ def train(
                 gradient_clip_val=training.gradient_clip,
                 deterministic=True,
                 benchmark=False,
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                num_sanity_val_steps=0,
                 default_root_dir=scratch,
             )
-            trainer.fit(module)
+            lightning.fit(module)
     return TrainedAffect(
         state=module.kept_state,
         history=module.history,
