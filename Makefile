@@ -2,8 +2,9 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-BIN := $(CURDIR)/.venv/bin
-export PATH := $(BIN):$(PATH)
+# Relative, for its folder may have blanks in its name.
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
 # Nothing is sent home (README, "Privacy").
 export DO_NOT_TRACK := 1
@@ -17,7 +18,9 @@ export UV_NO_PROGRESS := 1
 # Labs often stand behind a proxy whose certificate only the system knows.
 export UV_SYSTEM_CERTS := true
 
-COHORT ?= $(wildcard ../shared/real_cohort)
+# By way of the environment: its name may hold blanks and quotes.
+export COHORT ?= $(wildcard ../shared/real_cohort)
+link = $(BIN)/python -c "import pathlib; print('report:', pathlib.Path('$(1)').absolute().as_uri())"
 .PHONY: help setup run demo demo-real test check docs ui services calibrate null-cohorts bench chaos lock clean
 
 help: ## list the targets
@@ -28,8 +31,8 @@ setup: .venv/installed ## virtual environment, pinned packages, eifer itself, mo
 
 .venv/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "setup: no python3 found; install Python 3.11 (Debian: apt install python3 python3-venv)"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "setup: Python 3.11 is needed, $(PYTHON) is $$($(PYTHON) -V); give its path: make PYTHON=/path/to/python3.11"; exit 1; }
-	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv || { echo "setup: python cannot make virtual environments (Debian: apt install python3-venv)"; rm -rf .venv; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "setup: Python 3.11 is needed, $(PYTHON) is $$("$(PYTHON)" -V); give its path: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -x $(BIN)/pip || "$(PYTHON)" -m venv --clear .venv || { echo "setup: python cannot make virtual environments (Debian: apt install python3-venv)"; rm -rf .venv; exit 1; }
 	@echo "setup: installing the pinned packages (a few minutes on a new machine)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
 	@$(BIN)/uv pip sync --quiet requirements.lock
@@ -40,16 +43,16 @@ demo: setup ## run the study on the embedded, simulated cohort
 	@eifer run
 	@eifer summary
 	@rm -rf reports/figures reports/tables && cp -r data/report/index.html data/report/figures data/report/tables reports/
-	@echo "report: file://$(CURDIR)/reports/index.html"
+	@$(call link,reports/index.html)
 
 run: setup ## run the study here as Prefect's flow, as much at once as this machine carries: make run ARGS="--dry-run"
 	@eifer run $(ARGS)
 
 demo-real: setup ## run the study on a folder of real recordings: make demo-real COHORT=path
-	@test -n "$(COHORT)" || { echo "demo-real: say where the recordings are: make demo-real COHORT=path"; exit 1; }
-	@eifer workspace runs/demo-real --replace-params --preset presets/real.yaml --cohort $(COHORT)
+	@test -n "$$COHORT" || { echo "demo-real: say where the recordings are: make demo-real COHORT=path"; exit 1; }
+	@eifer workspace runs/demo-real --replace-params --preset presets/real.yaml --cohort "$$COHORT"
 	@cd runs/demo-real && eifer run && eifer summary
-	@echo "report: file://$(CURDIR)/runs/demo-real/data/report/index.html"
+	@$(call link,runs/demo-real/data/report/index.html)
 
 calibrate: setup ## what each statistical test does where the truth is known, by simulation
 	@dvc repro calibrate

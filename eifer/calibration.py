@@ -25,7 +25,7 @@ from scipy.special import expit, ndtri
 
 from eifer.comparison import ComparisonSpec, ParticipantSpec, as_published, by_participant
 from eifer.comparison.participants import smallest_p
-from eifer.ranges import Count, NotNegative, Part, Share
+from eifer.ranges import Count, Draws, NotNegative, Part, Share
 from eifer.seeding import generator
 from eifer.statistics import participant_deltas, sign_flip, t_paired, tost_paired
 from eifer.tables.calibration import (
@@ -106,15 +106,15 @@ class Plan:
     others, which lie as far below ``auc`` as High above. ``simulations`` are the cohorts of each.
     """
 
-    participants: tuple[Annotated[int, Ge(2)], ...]
-    videos: Annotated[int, Ge(2), MultipleOf(2)]
+    participants: tuple[Annotated[Count, Ge(2)], ...]
+    videos: Annotated[Count, Ge(2), MultipleOf(2)]
     frames: Count
-    repetitions: Annotated[int, Ge(2)]
+    repetitions: Annotated[Count, Ge(2)]
     training: NotNegative
     auc: Part
     ease: NotNegative
     effects: tuple[Share, ...]
-    simulations: Count
+    simulations: Draws
 
     def __post_init__(self) -> None:
         """Refuse models that cannot lie so far apart."""
@@ -154,7 +154,7 @@ class CalibrationSpec:
     spread: Spread
     tests: tuple[Plan, ...]
     people: tuple[Plan, ...]
-    flips: Count
+    flips: Draws
     found: tuple[Plan, ...]
     power: Part
 

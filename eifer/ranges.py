@@ -9,17 +9,24 @@ from __future__ import annotations
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen, MultipleOf
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
+
+LARGE = 1_000_000
+"""More than any study needs; a thousand million is a slip of the hand, and fills a memory."""
 
 Share = Annotated[float, Ge(0), Le(1)]
 Part = Annotated[float, Gt(0), Lt(1)]
 """A share that leaves something on both sides."""
-Positive = Annotated[float, Gt(0)]
-NotNegative = Annotated[float, Ge(0)]
-Count = Annotated[int, Ge(1)]
-Number = Annotated[int, Ge(0)]
+Positive = Annotated[float, Gt(0), Le(LARGE)]
+NotNegative = Annotated[float, Ge(0), Le(LARGE)]
+Signed = Annotated[float, Ge(-LARGE), Le(LARGE)]
+Count = Annotated[int, Ge(1), Le(10_000)]
+Number = Annotated[int, Ge(0), Le(10_000)]
 """A count that may be none."""
-Text = Annotated[str, MinLen(1)]
+Draws = Annotated[int, Ge(1), Le(LARGE)]
+"""How often something is drawn: permutations, signs, simulated cohorts."""
+Seed = Annotated[int, Ge(0), Le(2**63 - 1)]
+Text = Annotated[str, MinLen(1), MaxLen(10_000)]
 
 
 def in_words(hint: Any) -> str:
@@ -38,13 +45,11 @@ def in_words(hint: Any) -> str:
 def _limits(limits: tuple[Any, ...]) -> str:
     ends = {type(limit): limit for limit in limits}
     low, high = ends.get(Ge), ends.get(Le)
-    said = []
+    said = [f"above {ends[Gt].gt}"] if Gt in ends else []
     if low and high:
         said.append(f"{low.ge} to {high.le}")
     elif low or high:
         said.append(f"{low.ge} or more" if low else f"{high.le} or less")  # type: ignore[union-attr]
-    if Gt in ends:
-        said.append(f"above {ends[Gt].gt}")
     if Lt in ends:
         said.append(f"below {ends[Lt].lt}")
     if MultipleOf in ends:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import math
+import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +14,18 @@ from typing import Annotated, Literal
 
 import typer
 
+from eifer.ranges import LARGE
+
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__
 )
 PARAMS = Path("params.yaml")
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):  # click compares a NaN with the bounds, and lets it pass
+        raise typer.BadParameter(f"{value} is not a number to reckon with")
+    return value
 
 
 @contextmanager
@@ -27,14 +39,27 @@ def _errors_without_traceback(command: str) -> Iterator[None]:
     except StudyError as error:
         print(f"eifer {command}: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
+    except OSError as error:  # a place that takes no files, a full disk
+        if error.errno in (None, errno.EPIPE):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"eifer {command}: {where}{error.strerror}; give another place", file=sys.stderr)
+        raise typer.Exit(1) from None
 
 
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="folder to write, new or empty")],
-    participants: Annotated[int, typer.Option(help="how many people, in one wave", min=1)] = 4,
-    effect: Annotated[float, typer.Option(help="size of the planted effect; 0 is a null")] = 1.0,
-    seed: Annotated[int, typer.Option(help="same seed, same bytes")] = 1,
+    participants: Annotated[
+        int, typer.Option(help="how many people, in one wave", min=1, max=10_000)
+    ] = 4,
+    effect: Annotated[
+        float,
+        typer.Option(
+            help="size of the planted effect; 0 is a null", min=-LARGE, max=LARGE, callback=_finite
+        ),
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="same seed, same bytes", min=0, max=2**63 - 1)] = 1,
     params: Annotated[Path, typer.Option(help="what else is planted: its simulate section")] = (
         PARAMS
     ),
@@ -106,14 +131,18 @@ def assets(
         from eifer.errors import AssetError
         from eifer.faces import assets as models
 
+        refused: list[str] = []
         for asset in models.ASSETS:
             try:
                 where = str(models.fetch(asset) if fetch else models.locate(asset))
-            except AssetError:
-                if fetch:
-                    raise
+            except AssetError as error:
                 where = "not fetched yet (make setup, or eifer assets --fetch)"
+                if fetch or os.path.lexists(models.folder() / asset.file):
+                    where = "refused: see below"
+                    refused.append(str(error))
             print(f"{asset.name}  {asset.licence}  sha256 {asset.sha256[:12]}…  {where}")
+        if refused:
+            raise AssetError("\n".join(refused))
 
 
 @app.command()
@@ -136,7 +165,8 @@ def workspace(
         made = make_workspace(
             target, preset=preset, overrides=overrides, replace_params=replace_params
         )
-        print(f"study in {made}; change its params.yaml, then: cd {target} && dvc repro")
+        there = shlex.quote(str(target))
+        print(f"study in {made}; change its params.yaml, then: cd {there} && dvc repro")
 
 
 @app.command()
@@ -161,7 +191,11 @@ def sync_tracking() -> None:
 
 
 @app.command()
-def ui(port: Annotated[int | None, typer.Option(help="on loopback; any free one")] = None) -> None:
+def ui(
+    port: Annotated[
+        int | None, typer.Option(help="on loopback; any free one", min=1, max=65_535)
+    ] = None,
+) -> None:
     """Open MLflow on this study's repetitions, and print where to compare them."""
     with _errors_without_traceback("ui"):
         from stages._runtime import tracking
@@ -172,11 +206,12 @@ def ui(port: Annotated[int | None, typer.Option(help="on loopback; any free one"
 @app.command()
 def docs() -> None:
     """Print docs/outputs.md and docs/settings.md again from the declarations."""
-    from flows import outputs, settings
-    from flows.graph import ROOT
+    with _errors_without_traceback("docs"):
+        from flows import outputs, settings
+        from flows.graph import ROOT
 
-    (ROOT / "docs/outputs.md").write_text(outputs.describe())
-    (ROOT / "docs/settings.md").write_text(settings.describe())
+        (ROOT / "docs/outputs.md").write_text(outputs.describe())
+        (ROOT / "docs/settings.md").write_text(settings.describe())
 
 
 @app.command()
@@ -191,10 +226,16 @@ def run(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would run, and why")] = False,
     at_once: Annotated[
-        int, typer.Option(help="instances at once; 0: what this machine carries", min=0)
+        int, typer.Option(help="instances at once; 0: what this machine carries", min=0, max=1024)
     ] = 0,
     timeout_min: Annotated[
-        float, typer.Option(help="minutes after which an instance is killed; 0: never", min=0)
+        float,
+        typer.Option(
+            help="minutes after which an instance is killed; 0: never",
+            min=0,
+            max=LARGE,
+            callback=_finite,
+        ),
     ] = 0,
     where: Annotated[
         Literal["local", "nodes"], typer.Option(help="here, or on the workers of a pool")
@@ -221,12 +262,16 @@ def run(
 @app.command()
 def services(
     prefect_port: Annotated[
-        int | None, typer.Option(help="on loopback; 4200, or any if that is taken")
+        int | None,
+        typer.Option(help="on loopback; 4200, or any if that is taken", min=1, max=65_535),
     ] = None,
     mlflow_port: Annotated[
-        int | None, typer.Option(help="on loopback; 5000, or any if that is taken")
+        int | None,
+        typer.Option(help="on loopback; 5000, or any if that is taken", min=1, max=65_535),
     ] = None,
-    gpus: Annotated[int, typer.Option(help="GPUs that stages may hold at once", min=1)] = 1,
+    gpus: Annotated[
+        int, typer.Option(help="GPUs that stages may hold at once", min=1, max=1024)
+    ] = 1,
 ) -> None:
     """Start Prefect, MLflow and a worker on this machine, and keep them until Ctrl-C."""
     with _errors_without_traceback("services"):

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from stages._runtime.artifacts import fill
+from stages._runtime.params_file import read_params
 from stages._runtime.stage import Stage
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +34,7 @@ def folders(study: Path) -> dict[str, list[Path]]:
 
     What lies beside them in ``data`` is left from other params.
     """
-    params = yaml.safe_load((study / "params.yaml").read_text())
+    params = read_params(study / "params.yaml")
     found: dict[str, list[Path]] = {}
     for name, block in declared(study).items():
         matrix = {key: _values(value, params) for key, value in block.get("matrix", {}).items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from eifer.errors import StudyError, examples
+from stages.params import load_params
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,23 @@ def instances(study: Path) -> dict[str, Instance]:
 
 
 def refuse_elsewhere(study: Path) -> None:
-    """Refuse a folder that is not the top of a DVC repository, before anything is made in it.
+    """Refuse a folder that is no study, before anything is made in it or DVC reads its params.
+
+    DVC makes commands and paths of params.yaml, and deletes what lies at those paths.
 
     Raises
     ------
     StudyError
-        If it has no ``.dvc``.
+        If it is not the top of a DVC repository, or if it is a study of eifer whose params do
+        not fit.
     """
     if not (study / ".dvc").is_dir():
         raise StudyError(
             f"{study.resolve()} is no study: it has no .dvc. Go to the top folder of one, "
             "or make one with `eifer workspace`"
         )
+    if (study / "stages/params.py").is_file():
+        load_params(study / "params.yaml")
 
 
 def _read(study: Path) -> dict[str, Instance]:

@@ -19,6 +19,7 @@ from flows.server import serve
 
 def dry(study: Path, *, only: list[str], start: list[str], end: list[str]) -> None:
     """Print which instances would run, in the order of ``dvc repro``, and why."""
+    refuse_elsewhere(study)
     if lockfile.broken(study):
         raise StudyError("dvc.lock was cut while written: a run mends it first, DVC cannot read it")
     if lost := lockfile.lost(study):

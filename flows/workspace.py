@@ -75,7 +75,11 @@ def make_workspace(
         written.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     if not (target / ".git").exists():
         # DVC looks upward for a repository; this one must not be taken for its parent.
-        subprocess.run(["git", "init", "--quiet", str(target)], check=True)
+        made = subprocess.run(
+            ["git", "init", "--quiet", str(target)], capture_output=True, text=True, check=False
+        )
+        if made.returncode:
+            raise StudyError(f"git init in {target}: {made.stderr.strip()}")
     return target
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -67,7 +68,7 @@ def _trained(run: Run) -> tuple[Any, dict[str, Any], list[dict[str, float]], pd.
     faces = align_corpus(
         corpus, align, spec.size_px, scratch=run.folder, workers=run.machine.workers
     )
-    initial = params.initial and load_weights(params.initial.path, params.initial.sha256)
+    initial = params.initial and load_weights(Path(params.initial.path), params.initial.sha256)
     trained = train(
         faces.images,
         faces.targets,

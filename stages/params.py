@@ -8,6 +8,7 @@ Sections that are a dataclass of `eifer` are described there.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -37,13 +38,30 @@ from eifer.models.backbones import backbone_card
 from eifer.models.spec import Heads, Recipe, block_repetitions
 from eifer.partitions import REGISTRY, Design
 from eifer.physiology.hrv import EcgSpec
-from eifer.ranges import Count, Positive, Share, Text
+from eifer.ranges import Count, Positive, Seed, Share, Text
 from eifer.validation import ValidationSpec
 from eifer.vocabulary import Condition
 from stages._runtime.params_file import problems, read_params
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Wave = Annotated[str, Field(pattern="^[A-Za-z0-9]+$")]
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch("[A-Za-z0-9]{1,32}", text):
+        raise ValueError("no name: 1 to 32 letters (A-Z, a-z) and digits, for it names folders")
+    return text
+
+
+def _block(text: str) -> str:
+    try:
+        block_repetitions(text)
+    except ParamsError as error:
+        raise ValueError(str(error)) from None
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Place = Annotated[Text, AfterValidator(place.local)]
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -53,7 +71,7 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-Names = Annotated[tuple[Wave, ...], AfterValidator(_each_once)]
+Names = Annotated[tuple[Name, ...], AfterValidator(_each_once)]
 
 
 class Section(BaseModel):
@@ -66,10 +84,8 @@ class Study(Section):
     """What the whole study shares."""
 
     name: Text = Field(description="what this study is called in reports")
-    seed: int = Field(description="the one seed; everything random has a named sub-seed of it")
-    cohort: Annotated[Text, AfterValidator(place.local)] = Field(
-        description="folder of raw recordings, relative to the study or absolute"
-    )
+    seed: Seed = Field(description="the one seed; everything random has a named sub-seed of it")
+    cohort: Place = Field(description="folder of raw recordings, relative to the study or absolute")
     waves: Names = Field(min_length=1, description="recruitment waves: units of work")
     exclude: tuple[Exclusion, ...] = Field(description="who and what is left out, with a reason")
     crop: CropSpec = Field(description="what an aligned face crop shows")
@@ -80,10 +96,14 @@ class Arithmetic(Section):
 
     device: Literal["cpu", "cuda"] = Field(description="where networks run")
     precision: Literal["float32", "bfloat16"] = Field(description="bfloat16: on cuda alone")
-    devices: Count = Field(description="devices that share each batch in training")
+    devices: Annotated[int, Field(ge=1, le=64)] = Field(
+        description="devices that share each batch in training"
+    )
     compile: bool = Field(description="torch.compile networks before training")
     deterministic: bool = Field(description="a GPU repeats itself, at some cost; a CPU always does")
-    batch: Count = Field(description="crops a network sees at once when estimating")
+    batch: Annotated[int, Field(ge=1, le=65_536)] = Field(
+        description="crops a network sees at once when estimating"
+    )
 
     @model_validator(mode="after")
     def _fits_device(self) -> Self:
@@ -121,14 +141,14 @@ class Corpus(Section):
 class Initial(Section):
     """Weights that training starts from."""
 
-    path: Path
+    path: Place
     sha256: Sha256
 
 
 class Affect(Section):
     """The network that estimates arousal and valence."""
 
-    origin: Text = Field(description="a corpus to train on, or weights to take")
+    origin: Place = Field(description="a corpus to train on, or weights to take")
     sha256: Sha256 | None = Field(description="of the weights; null: origin is a corpus")
     licence: Text = Field(description="of the origin, for the model card")
     backbone: str = Field(description="a timm name")
@@ -186,7 +206,7 @@ class Training(Section):
 
     backbone: str = Field(description="a name in eifer/models/backbones.py; affect's own")
     heads: Heads = Field(description="new heads in each training, or carried where there are any")
-    blocks: tuple[Annotated[str, Field(pattern=r"^\d+(-\d+)?$")], ...] = Field(
+    blocks: tuple[Annotated[str, AfterValidator(_block)], ...] = Field(
         min_length=1, description="repetitions that one process trains: 3, or 1-5"
     )
     recipe: Recipe
@@ -217,8 +237,12 @@ class Stats(Section):
 class ReportSources(Section):
     """What the report shows that only some studies have."""
 
-    cohort_from: Text = Field(description="the cohort's origin: a simulated one, or intake")
-    faces_from: Text = Field(description="the drawn corpus, or affect where there is none")
+    cohort_from: Annotated[str, Field(pattern="^data/(simulate/cohort-[A-Za-z0-9]+|intake)$")] = (
+        Field(description="the cohort's origin: a simulated one, or intake")
+    )
+    faces_from: Annotated[str, Field(pattern="^data/(corpus/faces-[A-Za-z0-9]+|affect)$")] = Field(
+        description="the drawn corpus, or affect where there is none"
+    )
 
 
 class Params(Section):
@@ -292,3 +316,5 @@ def check_params(content: Any, subject: str) -> Params:
         return Params.model_validate_json(json.dumps(content, default=str))
     except ValidationError as error:
         raise ParamsError(describe(subject, list(problems(error, Params)))) from None
+    except ValueError as error:  # Python's own, of a number of thousands of digits
+        raise ParamsError(f"{subject}: {error}") from None

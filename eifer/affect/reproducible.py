@@ -1,11 +1,13 @@
-"""What a training needs around it: the same numbers every time, and quiet."""
+"""What a training needs around it: the same numbers everywhere and every time, and quiet."""
 
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -26,6 +28,31 @@ def reproducibly(*, one_thread: bool) -> Iterator[None]:
         finally:
             torch.set_num_threads(threads)
             torch.use_deterministic_algorithms(deterministic)
+
+
+def trainer(**choices: Any) -> Any:
+    """Lightning's trainer with ``choices``, and nothing from the environment.
+
+    Lightning takes what is not said from ``PL_TRAINER_*``, and where it finds the variables of a
+    cluster's job it waits for the other processes of that job. Where training has several
+    processes, they are ours.
+    """
+    import pytorch_lightning as pl
+    from pytorch_lightning.plugins.environments import LightningEnvironment
+
+    said = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PL_")}
+    try:
+        return pl.Trainer(
+            plugins=[LightningEnvironment()],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            **choices,
+        )
+    finally:
+        os.environ |= said
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class AffectTraining:
     """
 
     epochs: Count
-    batch: Annotated[int, Ge(2)]
+    batch: Annotated[int, Ge(2), Le(65_536)]
     learning_rate: Positive
     weight_decay: NotNegative
     warmup_share: Share

@@ -21,7 +21,7 @@ from eifer.affect.estimator import (
     takes_bfloat16,
     usable_device,
 )
-from eifer.affect.reproducible import quietly, reproducibly
+from eifer.affect.reproducible import quietly, reproducibly, trainer
 from eifer.affect.spec import AffectSpec, AffectTraining, Augmentation
 from eifer.affect.weights import State, fit_state
 from eifer.errors import DesignError
@@ -92,8 +92,6 @@ def train(
     AssetError
         If the backbone is unknown, or ``initial`` is another architecture's.
     """
-    import pytorch_lightning as pl
-
     _check(images, targets, identities, spec, training)
     rows = parts(targets, identities, training.validation_share, seed=seed)
     place = usable_device(device)
@@ -106,7 +104,7 @@ def train(
             network, images=images, targets=targets, rows=rows, training=training, seed=seed
         )
         with tempfile.TemporaryDirectory() as scratch:  # Lightning wants a place of its own
-            trainer = pl.Trainer(
+            lightning = trainer(
                 accelerator="gpu" if place.type == "cuda" else place.type,
                 devices=[place.index or 0] if place.type == "cuda" else 1,
                 precision="bf16-mixed" if takes_bfloat16(place, precision) else "32-true",
@@ -114,14 +112,9 @@ def train(
                 gradient_clip_val=training.gradient_clip,
                 deterministic=True,
                 benchmark=False,
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                num_sanity_val_steps=0,
                 default_root_dir=scratch,
             )
-            trainer.fit(module)
+            lightning.fit(module)
     if module.kept_same:
         raise DesignError(
             f"affect: at its best epoch ({module.kept_epoch}) the network gives all "

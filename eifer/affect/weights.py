@@ -72,7 +72,10 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
     with safe_open(path, framework="pt") as file:
         found = file.metadata() or {}
-    return dict(json.loads(found.get(_METADATA_KEY, "{}")))
+    try:
+        return dict(json.loads(found.get(_METADATA_KEY, "{}")))
+    except (ValueError, TypeError):
+        return {}
 
 
 def fit_state(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
@@ -81,8 +84,8 @@ def fit_state(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> N
     Raises
     ------
     AssetError
-        If names are missing or unexpected or shapes differ: counts and examples of
-        each, under the name ``origin``.
+        If names are missing or unexpected, or shapes or kinds of numbers differ: counts and
+        examples of each, under the name ``origin``; or if a number is not finite.
     """
     expected = network.state_dict()
     missing = [name for name in expected if name not in state]
@@ -92,7 +95,17 @@ def fit_state(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> N
         for name in expected
         if name in state and state[name].shape != expected[name].shape
     ]
-    faults = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    other_kind = [
+        f"{name} {state[name].dtype} for {expected[name].dtype}".replace("torch.", "")
+        for name in expected
+        if name in state and not _fits(state[name], expected[name])
+    ]
+    faults = {
+        "missing": missing,
+        "unexpected": unexpected,
+        "of another shape": misshapen,
+        "of another kind of number": other_kind,
+    }
     if any(faults.values()):
         told = "; ".join(
             f"{len(names)} {fault} ({examples(names)})" for fault, names in faults.items() if names
@@ -101,7 +114,25 @@ def fit_state(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> N
             f"{origin}: weights of another architecture: of {len(expected)} tensors {told}. "
             "Name the backbone these weights were made for, or give weights of this one."
         )
+    infinite = [
+        name for name in expected if not torch.isfinite(state[name].to(expected[name].dtype)).all()
+    ]
+    if infinite:
+        raise AssetError(
+            f"{origin}: {len(infinite)} of {len(expected)} tensors hold NaN or infinity "
+            f"({examples(infinite)}). Its training failed: take the weights of an earlier epoch."
+        )
     network.load_state_dict(dict(state))
+
+
+def _fits(given: Tensor, wanted: Tensor) -> bool:
+    """Whether numbers may be taken over: whole or real ones each as such, of any width.
+
+    torch itself reads int8 as real numbers without their scale, and drops imaginary parts.
+    """
+    plain = given.layout is torch.strided and not given.is_quantized and not given.is_meta
+    real = given.is_floating_point() == wanted.is_floating_point()
+    return plain and real and not given.is_complex()
 
 
 def _read(path: Path) -> object:
@@ -149,7 +180,6 @@ def _tensors(content: object, path: Path) -> State:
 
 
 def _without_prefix(state: State) -> State:
-    for prefix in PREFIXES:
-        if all(name.startswith(prefix) for name in state):
-            return _without_prefix({name.removeprefix(prefix): state[name] for name in state})
+    while found := [p for p in PREFIXES if all(name.startswith(p) for name in state)]:
+        state = {name.removeprefix(found[0]): value for name, value in state.items()}
     return state

@@ -16,7 +16,7 @@ import pandas as pd
 
 from eifer.comparison.comparable import comparable
 from eifer.errors import DesignError, did_you_mean
-from eifer.ranges import Count, Part
+from eifer.ranges import Draws, Part
 from eifer.statistics import (
     Pooled,
     benjamini_hochberg,
@@ -94,7 +94,7 @@ class ParticipantSpec:
     alpha: Part
     family: tuple[str, ...]
     margin: Part
-    flips: Count
+    flips: Draws
 
     def __post_init__(self) -> None:
         known = [*CONTRAST, "role"]

@@ -37,7 +37,7 @@ from eifer.ei.anova import (
 )
 from eifer.errors import DesignError, did_you_mean, examples
 from eifer.inputs import numbers
-from eifer.ranges import Count, Number, Part, Share
+from eifer.ranges import LARGE, Count, Part, Share
 from eifer.seeding import generator
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.ei import CUTOFF_SCAN, CUTOFF_TESTS
@@ -91,7 +91,7 @@ class ScanSpec:
     model: Model
     alpha: Part
     max_imbalance_share: Share
-    permutations: Number
+    permutations: Annotated[int, Ge(0), Le(LARGE)]
 
     def __post_init__(self) -> None:
         """Refuse a scan that ends before it begins."""

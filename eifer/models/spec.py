@@ -5,10 +5,11 @@ Everything of the recipe is the study's and has no default.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from eifer.errors import ParamsError
 from eifer.ranges import Count, NotNegative, Number, Positive, Share, Text
@@ -17,6 +18,9 @@ Heads = Literal["new", "carried"]
 """Whether a training draws new heads, or keeps those of its initial weights, if any."""
 
 PhaseName = Literal["heads", "all"]
+
+BLOCK = re.compile("(?P<first>[1-9][0-9]{0,3})(-(?P<last>[1-9][0-9]{0,3}))?")
+"""Without zeros in front: a repetition has one name."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Thresholds:
 
     low: Share
     high: Share
-    step: Positive
+    step: Annotated[float, Ge(0.0001), Le(1)]
 
     def __post_init__(self) -> None:
         """Refuse what no candidates can be made of."""
@@ -109,7 +113,7 @@ class Recipe:
 
     first: Phase
     second: Phase
-    batch: Annotated[int, Ge(2)]
+    batch: Annotated[int, Ge(2), Le(65_536)]
     weight_decay: NotNegative
     gradient_clip: NotNegative
     regression_weight: NotNegative
@@ -157,10 +161,14 @@ def block_repetitions(block: str) -> list[int]:
     ParamsError
         If it is neither.
     """
-    first, dash, last = block.partition("-")
-    if not first.isdecimal() or (dash and not last.isdecimal()):
-        raise ParamsError(f"block {block!r} is neither a repetition (3) nor a range (1-5)")
+    said = BLOCK.fullmatch(block)
+    if said is None:
+        raise ParamsError(
+            f"block {block[:20]!r} is neither a repetition (3) nor a range (1-5); they go from 1 "
+            "to 9999"
+        )
+    first, last = said["first"], said["last"]
     found = list(range(int(first), int(last or first) + 1))
-    if not found or found[0] < 1:
-        raise ParamsError(f"block {block!r} holds no repetition; they count from 1")
+    if not found:
+        raise ParamsError(f"block {block!r} holds no repetition: give the lower end first")
     return found

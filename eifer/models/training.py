@@ -16,7 +16,7 @@ from torch import Tensor
 
 from eifer import metrics
 from eifer.affect.estimator import takes_bfloat16, usable_device
-from eifer.affect.reproducible import quietly, reproducibly
+from eifer.affect.reproducible import quietly, reproducibly, trainer
 from eifer.affect.weights import State
 from eifer.errors import DesignError, StudyError
 from eifer.models.backbones import backbone_card
@@ -172,17 +172,15 @@ def _fit(task: _Task) -> Progress:
             start, end = end, end + phase.epochs
             if progress.epoch < end:
                 learner.begin(name, phase, start)
-                trainer = _trainer(end - progress.epoch, recipe, task.hardware, scratch)
-                trainer.fit(learner, batches)
+                lightning = _trainer(end - progress.epoch, recipe, task.hardware, scratch)
+                lightning.fit(learner, batches)
     return progress
 
 
 def _trainer(epochs: int, recipe: Recipe, hardware: Hardware, scratch: str) -> Any:
-    import pytorch_lightning as pl
-
     device = torch.device(hardware.device)
     cpu, several = device.type == "cpu", hardware.devices > 1
-    return pl.Trainer(
+    return trainer(
         accelerator="gpu" if device.type == "cuda" else device.type,
         devices=hardware.devices if several or cpu else [device.index or 0],
         strategy="ddp" if several else "auto",
@@ -194,11 +192,6 @@ def _trainer(epochs: int, recipe: Recipe, hardware: Hardware, scratch: str) -> A
         # A CPU in one thread repeats itself without torch's slower deterministic mode.
         deterministic=hardware.deterministic and not cpu,
         benchmark=not cpu and not hardware.deterministic,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
         default_root_dir=scratch,
     )
 

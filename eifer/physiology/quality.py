@@ -31,7 +31,7 @@ from eifer.physiology.peaks import (
     departing,
     usual,
 )
-from eifer.ranges import NotNegative, Positive, Share
+from eifer.ranges import LARGE, NotNegative, Positive, Share
 
 LEAST_BEATS = 3
 """Two intervals: what it takes to speak of plausible times at all."""
@@ -61,7 +61,7 @@ class QualitySpec:
     lowest_qrs_ms: NotNegative
     highest_qrs_ms: Positive
     longest_interval_s: Positive
-    highest_interval_ratio: Annotated[float, Ge(1)]
+    highest_interval_ratio: Annotated[float, Ge(1), Le(LARGE)]
     lowest_correlation: Annotated[float, Ge(-1), Le(1)]
     lowest_good_share: Share
     highest_departure: Share

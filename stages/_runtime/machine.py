@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    YamlConfigSettingsSource,
 )
 
 from eifer.errors import ParamsError, Problem, describe
+from stages._runtime.params_file import read_params
+
+FILE = Path("machine.yaml")
 
 PARAMS = ("device", "precision", "devices", "compile", "deterministic", "batch")
 """What is no knob, because it can change a result: DVC must know of it."""
@@ -28,19 +32,26 @@ class Machine(BaseSettings):
     """Knobs from ``machine.yaml`` (where there is one) and ``EIFER_*`` variables, which win."""
 
     model_config = SettingsConfigDict(
-        env_prefix="EIFER_", yaml_file="machine.yaml", extra="forbid", frozen=True
+        env_prefix="EIFER_", extra="forbid", frozen=True, allow_inf_nan=False
     )
 
     workers: int = Field(
         default_factory=lambda: len(os.sched_getaffinity(0)),
         ge=1,
+        le=1024,
         description="processes that take videos in turn",
     )
     instances: int = Field(
-        default=0, ge=0, description="stage instances at once; 0: one a core, as far as memory goes"
+        default=0,
+        ge=0,
+        le=1024,
+        description="stage instances at once; 0: one a core, as far as memory goes",
     )
     instance_gib: float = Field(
-        default=1.5, gt=0, description="memory that one of them is reckoned to need, in GiB"
+        default=1.5,
+        gt=0,
+        le=1024,
+        description="memory that one of them is reckoned to need, in GiB",
     )
     hold: Literal["auto", "device", "host"] = Field(
         default="auto", description="where training crops lie; auto: on the device if they fit"
@@ -77,4 +88,11 @@ class Machine(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments first, then the environment, then the file."""
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _said(FILE))
+
+
+def _said(file: Path) -> dict[str, Any]:
+    content = read_params(file) if file.exists() else None
+    if content is not None and not isinstance(content, dict):
+        raise ParamsError(f"{file}: a {type(content).__name__}; write a line each knob: workers: 4")
+    return content or {}

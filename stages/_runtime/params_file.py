@@ -15,6 +15,11 @@ from pydantic.fields import FieldInfo
 from eifer.errors import ParamsError, Problem, did_you_mean
 from eifer.ranges import in_words
 
+MOST_BYTES = 2**18
+"""Of a file, also with its aliases written out: twenty times the longest preset."""
+SHOWN = 80
+"""Characters of a value that a message shows."""
+
 
 def read_params(path: Path) -> Any:
     """Read a params file as it stands.
@@ -22,24 +27,69 @@ def read_params(path: Path) -> Any:
     Raises
     ------
     ParamsError
-        If it is missing, not YAML, or says something twice.
+        If it is missing, no file, too large, not YAML, says something twice, or holds what
+        JSON has no word for.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), _Once)
+        if not path.is_file() and path.exists():
+            raise ParamsError(f"{path} is not a file; give a params file, as presets/ has them")
+        if (size := path.stat().st_size) > MOST_BYTES:
+            raise ParamsError(f"{path} has {size} bytes: more than {MOST_BYTES} are no params file")
+        return yaml.load(path.read_text(encoding="utf-8"), _Plain)
     except FileNotFoundError:
         raise ParamsError(f"{path} is missing; copy one of presets/ to it") from None
+    except OSError as error:
+        raise ParamsError(f"{path} cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} is not YAML: {error}") from None
+    except RecursionError:
+        raise ParamsError(f"{path} nests its values too deep; presets/ show how deep") from None
+    # PyYAML's own of "!!int x", "!!bool x", "!!timestamp x", and Python's of 5000 digits.
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ParamsError(f"{path} holds a value that is none of its type: {error}") from None
 
 
-class _Once(yaml.SafeLoader):
-    """YAML where a key stands once: PyYAML itself takes the last one and says nothing."""
+class _Plain(yaml.SafeLoader):
+    """YAML as JSON knows it, where a key is text and stands once, and aliases stay in bounds.
+
+    PyYAML itself takes the last of two keys and says nothing; its aliases cost nothing until
+    somebody writes them out.
+    """
+
+    yaml_constructors = {  # noqa: RUF012  (as PyYAML declares it)
+        tag: construct
+        for tag, construct in yaml.SafeLoader.yaml_constructors.items()
+        if not str(tag).endswith((":binary", ":set", ":omap", ":pairs"))
+    }
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self.size = 0
+        self.sizes: dict[int, int] = {}
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event, before = self.peek_event(), self.size
+        node = super().compose_node(parent, index)
+        line = event.start_mark.line + 1
+        if not isinstance(event, yaml.AliasEvent):
+            self.size += 1 + (len(node.value) if isinstance(node, yaml.ScalarNode) else 0)
+            self.sizes[id(node)] = self.size - before
+        elif id(node) in self.sizes:
+            self.size += self.sizes[id(node)]
+        else:  # it is not finished
+            raise yaml.YAMLError(f"line {line}: *{event.anchor} stands in itself")
+        if self.size > MOST_BYTES:
+            raise yaml.YAMLError(f"line {line}: its aliases stand for more than {MOST_BYTES} bytes")
+        return node
 
     def compose_mapping_node(self, anchor: Any) -> Any:
         node = super().compose_mapping_node(anchor)
         lines: dict[str, int] = {}
         for key, _ in node.value:
-            name, line = str(key.value), key.start_mark.line + 1
+            name, line = key.value, key.start_mark.line + 1
+            if not key.tag.endswith((":str", ":merge")):
+                kind = key.tag.rpartition(":")[2]
+                raise yaml.YAMLError(f"line {line}: a name is text, not {kind}; put it in quotes")
             if name in lines:
                 raise yaml.YAMLError(
                     f"line {line}: {name!r} again, after line {lines[name]}; keep one of them"
@@ -50,7 +100,14 @@ class _Once(yaml.SafeLoader):
 
 def problems(error: ValidationError, form: type[BaseModel]) -> Iterator[Problem]:
     """What pydantic found wrong with a params file of the sections ``form``, in words."""
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    places = {detail["loc"] for detail in details}
+    for detail in details:
+        if detail["type"] == "too_short" and any(
+            place != detail["loc"] and place[: len(detail["loc"])] == detail["loc"]
+            for place in places
+        ):
+            continue  # pydantic left out the elements that do not fit
         where = ".".join(map(str, detail["loc"])) or "sections that do not fit each other"
         if detail["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             known = list(fields_of(_at(detail["loc"][:-1], form))[1])
@@ -59,11 +116,16 @@ def problems(error: ValidationError, form: type[BaseModel]) -> Iterator[Problem]
         elif detail["type"] in ("missing", "missing_argument"):
             yield Problem("parameter missing", where, "say it; presets/ has an example")
         else:
-            value = "" if isinstance(detail["input"], Mapping) else f" = {detail['input']!r}"
+            value = "" if isinstance(detail["input"], Mapping) else f" = {_cut(detail['input'])}"
             allowed = "" if detail["type"] == "value_error" else in_words(_at(detail["loc"], form))
             value += f" (allowed: {allowed})" if allowed else ""
             what = detail["msg"].removeprefix("Value error, ")
             yield Problem(f"parameter does not fit: {what}", where + value, "correct it")
+
+
+def _cut(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def _at(location: tuple[Any, ...], form: Any) -> Any:

@@ -12,6 +12,7 @@ import argparse
 import errno
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from eifer.errors import StudyError
+from eifer.errors import ParamsError, StudyError, examples
 from eifer.seeding import sub_seed
 from eifer.tables.schema import Table
 from stages._runtime import artifacts, pool, provenance
@@ -36,6 +37,11 @@ from stages.params import load_params
 PARAMS = Path("params.yaml")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+NAME = re.compile("[A-Za-z0-9]+(-[A-Za-z0-9]+)?")
+"""A value of a matrix: a name, or a block of repetitions."""
+ADDRESS = re.compile(r"^.*dvc\.yaml:", re.DOTALL)
+"""Before the name of a stage, where DVC was called in another folder."""
 
 UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
 """A disk or quota that is full, a read-only one, or a folder of somebody else."""
@@ -218,6 +224,12 @@ class Stage:
         StudyError
             If params, input or output break their contract; the old output stays.
         """
+        # Before a path is made of them: "/../.." would lead out of the stage's own folder.
+        if wrong := [value for value in item.values() if not NAME.fullmatch(value)]:
+            raise ParamsError(
+                f"no names of the matrix: {examples([ascii(value[:80]) for value in wrong])}. "
+                "Letters and digits make a name; correct it in params.yaml"
+            )
         final = Path(artifacts.fill(self.folder, {f"item.{k}": v for k, v in item.items()}))
         partial = final.with_name(final.name + ".partial")
         started = time.time()
@@ -251,13 +263,32 @@ class Stage:
             raise TypeError(f"{self.name} declares and returns different things: {unexpected}")
         run.write(outcome)
 
+    def _item_of(self, address: str) -> dict[str, str]:
+        """The matrix item in DVC's address of an instance of this stage; else empty.
+
+        DVC joins the values with hyphens, and only the last key's values have one.
+        """
+        name, _, values = ADDRESS.sub("", address).partition("@")
+        if name != self.name or not values:
+            return {}
+        return dict(zip(self.matrix, values.split("-", len(self.matrix) - 1), strict=False))
+
     def main(self, arguments: Sequence[str] | None = None) -> None:
-        """The command line of the stage: ``python -m stages.<name> [--<matrix> VALUE]``."""
+        """The command line of the stage: ``python -m stages.<name> [--<matrix> VALUE]``.
+
+        Under DVC there are no options: values in ``cmd`` would be read by a shell.
+        """
         parser = argparse.ArgumentParser(
             prog=f"python -m stages.{self.name}", description=self.title
         )
+        known = self._item_of(os.environ.get("DVC_STAGE", ""))
         for key in self.matrix:
-            parser.add_argument(f"--{key}", required=True, help="which one of the matrix")
+            parser.add_argument(
+                f"--{key}",
+                default=known.get(key),
+                required=key not in known,
+                help="which one of the matrix; under DVC, the one that it runs",
+            )
         item = vars(parser.parse_args(arguments))
         no_telemetry()
         try:

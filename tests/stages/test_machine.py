@@ -84,3 +84,44 @@ def test_bfloat16_needs_a_gpu() -> None:
     with pytest.raises(ValueError, match="bfloat16 needs device cuda"):
         Arithmetic(**given, deterministic=True, batch=128)
     Arithmetic(**given | {"device": "cuda"}, deterministic=True, batch=128)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("workers: [", "machine.yaml is not YAML"),
+        ("- 3\n", "machine.yaml: a list"),
+        ("3\n", "machine.yaml: a int"),
+        ("workers: 1\nworkers: 2\n", "'workers' again"),
+        (f"workers: {5000 * '9'}", "none of its type"),
+        ("workers: &a [*a]", "stands in itself"),
+        ("workers: 1000000000", "workers"),
+        ("instance_gib: .nan", "instance_gib"),
+        ("instance_gib: .inf", "instance_gib"),
+        ("\x00", "machine.yaml is not YAML"),
+    ],
+)
+def test_a_file_that_is_none_is_refused(elsewhere: Path, text: str, said: str) -> None:
+    (elsewhere / "machine.yaml").write_text(text)
+    with pytest.raises(ParamsError) as caught:
+        Machine()
+    assert said in str(caught.value) and len(str(caught.value)) < 500
+
+
+def test_a_folder_is_no_file_and_an_empty_file_says_nothing(elsewhere: Path) -> None:
+    (elsewhere / "machine.yaml").mkdir()
+    with pytest.raises(ParamsError, match="not a file"):
+        Machine()
+    (elsewhere / "machine.yaml").rmdir()
+    (elsewhere / "machine.yaml").write_text("# nothing yet\n")
+    assert Machine().instances == 0
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "1e9", "many"])
+def test_a_variable_of_the_environment_has_bounds(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("INSTANCE_GIB", "WORKERS"):
+        monkeypatch.setenv(f"EIFER_{name}", value)
+    with pytest.raises(ParamsError, match="2 problems"):
+        Machine()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import copy
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import pytest
 import yaml
+from annotated_types import Ge, Gt, Le, Lt
 
 from eifer.errors import ParamsError
 from eifer.ranges import Positive, Share, in_words
 from flows.graph import ROOT
-from stages._runtime.params_file import fields_of, read_params
-from stages.params import Params, load_params
+from stages._runtime.machine import Machine
+from stages._runtime.params_file import MOST_BYTES, fields_of, read_params
+from stages.params import Params, check_params, load_params
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -151,21 +155,161 @@ def test_bytes_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
     assert "not YAML" in complaint(tmp_path / "params.yaml")
 
 
+# files that ask for much ----------------------------------------------------------------------
+
+
+def short(value: object) -> str:
+    return ascii(value)[:20]
+
+
+NESTED = "study: " + 5000 * "[" + 5000 * "]"
+BOMB = "".join(
+    f"{one}: &{one} [{', '.join(9 * [f'*{before}' if before else 'x'])}]\n"
+    for before, one in zip(["", *"abcdefgh"], "abcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (BOMB, "line 6: its aliases stand for more than"),
+        (f"a: &a {100_000 * 'x'}\nb: [*a, *a, *a]\n", "line 2: its aliases stand for more than"),
+        ("study: &a\n  x: *a\n", "line 2: *a stands in itself"),
+        ("study: &a [*a]", "line 1: *a stands in itself"),
+        ("study: &a {<<: *a}", "line 1: *a stands in itself"),
+        (NESTED, "nests its values too deep"),
+        (NESTED.replace("[", "{a: ").replace("]", "}"), "nests its values too deep"),
+        ("study: {2024-01-01: 1}", "line 1: a name is text, not timestamp"),
+        ("study: {!!binary aGk=: 1}", "line 1: a name is text, not binary"),
+        ("study: {1: 1}", "line 1: a name is text, not int"),
+        ("study: {on: 1}", "line 1: a name is text, not bool"),
+        ("study: {null: 1}", "line 1: a name is text, not null"),
+        ("study: {? [a, b] : 1}", "line 1: a name is text, not seq"),
+        ("study: {seed: !!binary aGk=}", "binary"),
+        ("study: !!set {a, b}", "set"),
+        ("study: !!omap [a: 1]", "omap"),
+        ("study: !!python/object:os.system {}", "python/object"),
+        (f"study: {{seed: {5000 * '9'}}}", "none of its type"),
+        (f"study: {{seed: 0x{5000 * 'f'}}}", "digits"),
+        ("study: {seed: !!int many}", "none of its type"),
+        ("study: {seed: !!bool many}", "none of its type"),
+        ("study: {seed: !!float many}", "none of its type"),
+        ("study: {seed: !!timestamp many}", "none of its type"),
+        ("study: {seed: 2024-99-99}", "none of its type"),
+        (f"study: {MOST_BYTES * 'x'}", "bytes: more than"),
+        ("study: &a 1\nstudy: *b", "undefined alias"),
+    ],
+    ids=short,
+)
+def test_a_file_that_asks_for_much_or_holds_other_things_is_refused(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    told = complaint(tmp_path / "params.yaml")
+    assert said in told and "params.yaml" in told and len(told) < 1000
+
+
+def test_the_files_that_were_reported_are_refused(shared: Path) -> None:
+    files = sorted((shared / "failing_inputs/hostile").glob("*.yaml"))
+    assert len(files) == 4
+    for file in files:
+        assert file.name in complaint(file)
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for place in (tmp_path, tmp_path / "fifo", Path("/dev/zero")):
+        assert f"{place} is not a file" in complaint(place)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "loop", tmp_path / "file/params.yaml", tmp_path / (300 * "x")):
+        assert str(place) in complaint(place)
+
+
+def test_a_long_list_of_exclusions_is_no_bomb(tmp_path: Path) -> None:
+    left_out = [{"participant": f"sub-{n:04}", "reason": "withdrew"} for n in range(2000)]
+    path = write(tmp_path, lambda content: content["study"].update(exclude=left_out))
+    assert len(load_params(path).study.exclude) == 2000
+
+
+# names and paths ------------------------------------------------------------------------------
+
+NO_NAMES = [
+    *("1-2; touch x;", "$(touch x)", "`touch x`", "'", '"', "a b", "a\n", "\n", "..", "/", "a/b"),
+    *("/../../victim", "-h", "--wave", "*", "?", "${study.seed}", "\\${x}", "a&b", "a|b", ">x"),
+    *("", ".", "~", "é", "١", "a\x00b", "a" * 33, "#", "x=1", "!1"),
+]
+NAMES = ["study.waves", "simulate.cohorts", "corpus.faces", "training.blocks"]
+
+
+def put(content: dict[str, Any], where: str, value: object) -> None:
+    *sections, name = where.split(".")
+    for section in sections:
+        content = content[section]
+    content[name] = value
+
+
+@pytest.mark.parametrize("where", NAMES)
+@pytest.mark.parametrize("name", NO_NAMES, ids=short)
+def test_what_is_no_name_is_refused_before_it_reaches_a_path_or_a_shell(
+    where: str, name: str
+) -> None:
+    demo = read_params(ROOT / "presets/demo.yaml")
+    put(demo, where, [name])
+    with pytest.raises(ParamsError) as refused:
+        check_params(demo, "demo")
+    said = str(refused.value)
+    assert "demo: 1 problem\n" in said and f"{where}.0 = " in said
+
+
+@pytest.mark.parametrize(
+    "block", ["1-9999999999", "0", "1-0", "01", "2-1", "1-2-3", "9" * 5000], ids=short
+)
+def test_blocks_are_repetitions_that_somebody_can_train(block: str) -> None:
+    demo = read_params(ROOT / "presets/demo.yaml")
+    demo["training"]["blocks"] = [block]
+    with pytest.raises(ParamsError, match=r"training\.blocks\.0 = "):
+        check_params(demo, "demo")
+
+
+PATHS = ["study.cohort", "affect.origin", "affect.initial.path"]
+RESULTS = ["report.cohort_from", "report.faces_from"]
+
+
+@pytest.mark.parametrize("where", PATHS + RESULTS)
+@pytest.mark.parametrize("path", ["", "a\nb", "a\x00b", "\x1b[2J", "x" * 20_000], ids=short)
+def test_paths_that_nobody_can_read_are_refused(where: str, path: str) -> None:
+    demo = read_params(ROOT / "presets/demo.yaml")
+    demo["affect"]["initial"] = {"path": "weights.safetensors", "sha256": 64 * "0"}
+    put(demo, where, path)
+    with pytest.raises(ParamsError, match=where):
+        check_params(demo, "demo")
+
+
+@pytest.mark.parametrize("path", ["/", "..", "data/intake/../../..", "/etc", "data/simulate/*"])
+@pytest.mark.parametrize("where", RESULTS)
+def test_the_report_shows_results_of_this_study_alone(where: str, path: str) -> None:
+    demo = read_params(ROOT / "presets/demo.yaml")
+    put(demo, where, path)
+    with pytest.raises(ParamsError, match=where):
+        check_params(demo, "demo")
+
+
 # ranges ---------------------------------------------------------------------------------------
 
 NONSENSE: list[tuple[str, object, str]] = [
     ("study.name", "", "not empty"),
     ("study.waves", ["1", "2", "1"], "named twice: 1"),
-    ("study.crop.size_px", 0, "16 or more"),
+    ("study.crop.size_px", 0, "16 to 2048"),
     ("study.crop.eye_distance", 1.0, "above 0, below 1"),
     ("study.exclude", [{"participant": "sub-01", "reason": ""}], "not empty"),
     ("study.exclude", [{"participant": "sub-01", "reason": "late", "run": 5}], "1 to 4"),
     ("simulate.cohorts", ["demo", "demo"], "named twice: demo"),
     ("simulate.planted.participants_per_wave", [], "not empty"),
-    ("simulate.planted.participants_per_wave", [8, 0], "each 1 or more"),
+    ("simulate.planted.participants_per_wave", [8, 0], "each 1 to 10000"),
     ("simulate.planted.effect", float("nan"), "finite"),
     ("simulate.planted.ei.mean", 1300, "0 to 1200"),
-    ("simulate.planted.felt.person_sd", -0.1, "0 or more"),
+    ("simulate.planted.felt.person_sd", -0.1, "0 to 1000000"),
     ("simulate.planted.ratings.neutral", 1.2, "0 to 1"),
     ("simulate.planted.expression.memory_s", 0, "above 0"),
     ("simulate.planted.autonomic.rate_bpm", 7200, "48 to 120"),
@@ -174,23 +318,23 @@ NONSENSE: list[tuple[str, object, str]] = [
     ("simulate.planted.video.fps", 0, "1 to 240"),
     ("simulate.planted.video.width_px", 161, "a multiple of 2"),
     ("simulate.planted.video.crf", 52, "0 to 51"),
-    ("simulate.planted.ecg.hz", 0, "1 or more"),
+    ("simulate.planted.ecg.hz", 0, "1 to 10000"),
     ("simulate.planted.events.no_face", -0.1, "0 to 1"),
     ("simulate.planted.events.no_face", 0.95, "below 0.9"),
     ("corpus.faces", ["drawn", "drawn"], "named twice: drawn"),
-    ("corpus.drawn.size_px", 20, "48 or more"),
-    ("corpus.drawn.identities", 0, "1 or more"),
+    ("corpus.drawn.size_px", 20, "48 to 1024"),
+    ("corpus.drawn.identities", 0, "1 to 10000"),
     ("affect.std", [0, 0.224, 0.225], "each above 0"),
-    ("affect.training.epochs", 0, "1 or more"),
-    ("affect.training.batch", 1, "2 or more"),
+    ("affect.training.epochs", 0, "1 to 10000"),
+    ("affect.training.batch", 1, "2 to 65536"),
     ("affect.training.learning_rate", -0.003, "above 0"),
     ("affect.training.validation_share", 1.0, "above 0, below 1"),
     ("affect.training.augmentation.zoom", 1.0, "0 or more, below 1"),
-    ("extract.detector_width_px", -256, "32 or more"),
+    ("extract.detector_width_px", -256, "32 to 4096"),
     ("extract.min_candidate_score", 0.9, "above quality.min_face_score"),
     ("extract.quality.min_presence", 50, "0 to 1"),
-    ("extract.quality.blur_tolerance", -1, "0 or more"),
-    ("intake.face_samples", 0, "1 or more"),
+    ("extract.quality.blur_tolerance", -1, "0 to 1000000"),
+    ("intake.face_samples", 0, "1 to 10000"),
     ("stratify.ecg.powerline_hz", 0, "above 0"),
     ("stratify.ecg.variables", [], "not empty"),
     ("stratify.ecg.quality.lowest_correlation", 66, "-1 to 1"),
@@ -199,19 +343,19 @@ NONSENSE: list[tuple[str, object, str]] = [
     ("stratify.ecg.spectrum.interpolation_hz", 0.5, "half of interpolation_hz"),
     ("stratify.cutoff.high", 1201, "0 to 1200"),
     ("stratify.cutoff.low", 1200.5, "0 to 1200"),
-    ("stratify.cutoff.step", 0, "1 or more"),
+    ("stratify.cutoff.step", 0, "1 to 10000"),
     ("stratify.cutoff.alpha", 5, "above 0, below 1"),
-    ("stratify.cutoff.permutations", -1, "0 or more"),
+    ("stratify.cutoff.permutations", -1, "0 to 1000000"),
     ("select.conditions", ["basline"], "did you mean 'baseline'?"),
     ("select.conditions", ["baseline", "baseline"], "named twice: baseline"),
     ("split.design.validation_share", 0, "above 0, below 1"),
-    ("split.design.test_per_group", 0, "1 or more"),
-    ("training.recipe.first.epochs", 0, "1 or more"),
+    ("split.design.test_per_group", 0, "1 to 10000"),
+    ("training.recipe.first.epochs", 0, "1 to 10000"),
     ("training.recipe.first.warmup_epochs", 3, "3 of 2 epochs"),
     ("training.recipe.first.backbone", {"start": 0, "peak": 1}, "rests in the first phase"),
     ("training.recipe.second.heads.start", 1.0, "above its peak"),
-    ("training.recipe.batch", 1, "2 or more"),
-    ("training.recipe.weight_decay", -0.01, "0 or more"),
+    ("training.recipe.batch", 1, "2 to 65536"),
+    ("training.recipe.weight_decay", -0.01, "0 to 1000000"),
     ("training.recipe.thresholds.high", 1.2, "0 to 1"),
     ("training.recipe.thresholds.high", 0.1, "low <= high"),
     ("training.recipe.augmentation.brightness", [1.2, 0.8], "lower end first"),
@@ -260,24 +404,13 @@ def test_what_is_declared_confirmatory_is_known_and_tested(
     assert "stats.participants.confirmatory" in said and f"did you mean '{meant}'" in said
 
 
-ANY_NUMBER = {
-    "study.seed",
-    "simulate.planted.effect",
-    "simulate.planted.ratings.noise_shift",
-    "simulate.planted.ratings.neutral_shift",
-    "simulate.planted.expression.coupling_shift",
-    *(
-        f"simulate.planted.autonomic.response.{name}"
-        for name in ("rate_bpm", "vagal_log", "ei_rate_bpm", "ei_vagal_log")
-    ),
-}
-"""Seeds, and coefficients that may have either sign."""
-
-
 def unlimited(hint: Any) -> bool:
-    """Whether a type holds numbers of any size."""
+    """Whether a type holds numbers of any size: a thousand million of them, say."""
     if get_origin(hint) is Annotated:
-        return unlimited(get_args(hint)[0]) and not in_words(hint)
+        inner, *limits = get_args(hint)
+        low = any(isinstance(limit, Ge | Gt) for limit in limits)
+        high = any(isinstance(limit, Le | Lt) for limit in limits)
+        return unlimited(inner) and not (low and high)
     return hint in (int, float) or any(map(unlimited, get_args(hint)))
 
 
@@ -292,8 +425,37 @@ def without_range(form: Any, path: str = "") -> set[str]:
     }
 
 
-def test_every_number_has_a_range() -> None:
-    assert without_range(Params) == ANY_NUMBER
+@pytest.mark.parametrize("form", [Params, Machine])
+def test_every_number_has_a_lower_and_an_upper_bound(form: type) -> None:
+    assert without_range(form) == set()
+
+
+def leaves(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where the numbers of a params file stand."""
+    if isinstance(content, dict | list):
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+            yield from leaves(value, (*path, key))
+    elif isinstance(content, int | float) and not isinstance(content, bool):
+        yield path
+
+
+@pytest.mark.parametrize(
+    "huge", [10**9, -(10**9), 10**4000, float("nan"), float("-inf")], ids=short
+)
+def test_no_number_of_the_study_may_be_a_thousand_million(huge: float) -> None:
+    demo = read_params(ROOT / "presets/demo.yaml")
+    places = [place for place in leaves(demo) if place != ("study", "seed") or huge < 0]
+    assert len(places) > 150
+    for *sections, name in places:
+        content = copy.deepcopy(demo)
+        inner = content
+        for section in sections:
+            inner = inner[section]
+        inner[name] = huge
+        with pytest.raises(ParamsError) as refused:
+            check_params(content, "demo")
+        said = str(refused.value)
+        assert str(sections[-1]) in said and len(said) < 2000, said
 
 
 @pytest.mark.parametrize(
@@ -301,7 +463,7 @@ def test_every_number_has_a_range() -> None:
     [
         (Share, "0 to 1"),
         (Share | None, "0 to 1"),
-        (tuple[Share, Positive], "each 0 to 1, above 0"),
+        (tuple[Share, Positive], "each 0 to 1, above 0, 1000000 or less"),
         (Literal["a", "b"], "a or b"),
         (float, ""),
         (list[int], ""),

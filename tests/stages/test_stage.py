@@ -18,7 +18,7 @@ from eifer.affect.weights import save_weights
 from eifer.errors import ContractError, StudyError
 from eifer.seeding import sub_seed
 from eifer.tables.schema import Column, Rule, Table
-from flows.graph import ROOT
+from flows.graph import ROOT, declared, stage_of
 from stages._runtime import artifacts
 from stages._runtime.artifacts import read_table, write_table
 from stages._runtime.stage import UNWRITABLE, Given, Made, Outcome, Report, Run, Stage, stage
@@ -28,6 +28,7 @@ def _without_word(table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> pd
     return table[~table["word"].isin(others["words"]["word"])]
 
 
+STAGES = list(declared())
 WORDS = Table(
     "words", "Words.", ("word",), (Column("word", "string", "one"), Column("n", "int", "n", low=0))
 )
@@ -325,3 +326,43 @@ def test_the_command_line_wants_the_matrix_key() -> None:
     with pytest.raises(SystemExit) as left_with:
         echo.main([])
     assert left_with.value.code == 2
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_dvc_says_which_item_it_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The instances of every stage, as DVC addresses them; options win."""
+    known = stage_of(name)
+    items = {"task": "arousal", "group": "High", "wave": "2b", "cohort": "demo", "faces": "drawn"}
+    item = {key: items.get(key, "1-20") for key in known.matrix}
+    ran: list[Mapping[str, str]] = []
+    monkeypatch.setattr(Stage, "__call__", lambda _, given: ran.append(given))
+    address = "@".join(filter(None, [name, "-".join(item.values())]))
+    for said in (address, f"../a folder/dvc.yaml:{address}"):
+        monkeypatch.setenv("DVC_STAGE", said)
+        known.main([])
+    assert ran == [item, item]
+    if item:
+        known.main(["--" + known.matrix[0], "other"])
+        assert ran[-1] == item | {known.matrix[0]: "other"}
+        for other in ("", "x@1", f"x{name}@1", name):
+            monkeypatch.setenv("DVC_STAGE", other)
+            with pytest.raises(SystemExit):
+                known.main([])
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if stage_of(name).matrix])
+@pytest.mark.parametrize(
+    "value",
+    ["x; touch y", "$(x)", "`x`", "'", '"', "a b", "a\n", "..", "/../../victim", "*", "${x}", "é"],
+)
+def test_an_item_that_is_no_name_makes_no_path(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(Path().rglob("*"))
+    known = stage_of(name)
+    first = ["arousal", "High"][: len(known.matrix) - 1]
+    monkeypatch.setenv("DVC_STAGE", f"{name}@{'-'.join([*first, value])}")
+    with pytest.raises(SystemExit) as left_with:
+        known.main([])
+    assert left_with.value.code == 1 and "no names of the matrix" in capsys.readouterr().err
+    assert sorted(Path().rglob("*")) == before

@@ -25,8 +25,8 @@ class CorpusSpec:
     """How many people, how many images of each, the side of an image, the camera's noise."""
 
     identities: Count
-    images_per_identity: Count
-    size_px: Annotated[int, Ge(48)]
+    images_per_identity: Annotated[Count, Le(1000)]
+    size_px: Annotated[int, Ge(48), Le(1024)]
     noise_levels: Annotated[float, Ge(0), Le(255)]
 
 

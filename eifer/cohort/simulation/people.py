@@ -19,7 +19,7 @@ from annotated_types import Ge, Le, MinLen, MultipleOf
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from eifer.ranges import Count, NotNegative, Positive, Share
+from eifer.ranges import Count, NotNegative, Positive, Share, Signed
 from eifer.seeding import generator
 from eifer.vocabulary import Dimension, Domain, EiIndex, Planted
 
@@ -32,8 +32,9 @@ SPREAD_MS = (4, 90)
 """The same for the spreads of beat intervals."""
 
 Floats = NDArray[np.float64]
-EvenSide = Annotated[int, Ge(2), MultipleOf(2)]
-"""H.264 holds pairs of pixels only."""
+HOUR_S = 3600
+EvenSide = Annotated[int, Ge(2), Le(8192), MultipleOf(2)]
+"""H.264 holds pairs of pixels only, and no wider picture."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ class RatingSpec:
 
     gain: Positive
     noise: NotNegative
-    noise_shift: float
+    noise_shift: Signed
     neutral: Share
-    neutral_shift: float
+    neutral_shift: Signed
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class ExpressionSpec:
     """
 
     coupling: NotNegative
-    coupling_shift: float
+    coupling_shift: Signed
     wander_sd: NotNegative
     memory_s: Positive
     excursions_per_minute: NotNegative
@@ -98,10 +99,10 @@ class DomainResponse:
     (vagal) variability; and what one SD of EI adds to each.
     """
 
-    rate_bpm: float
-    vagal_log: float
-    ei_rate_bpm: float
-    ei_vagal_log: float
+    rate_bpm: Signed
+    vagal_log: Signed
+    ei_rate_bpm: Signed
+    ei_vagal_log: Signed
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class VideoSpec:
     the spread of the camera's noise in grey levels.
     """
 
-    seconds: Positive
+    seconds: Annotated[Positive, Le(HOUR_S)]
     fps: Annotated[int, Ge(1), Le(240)]
     width_px: EvenSide
     height_px: EvenSide
@@ -146,7 +147,7 @@ class VideoSpec:
 class EcgSpec:
     """The ECG recordings: length, sampling rate, spread of the noise."""
 
-    seconds: Positive
+    seconds: Annotated[Positive, Le(24 * HOUR_S)]
     hz: Count
     noise_mv: NotNegative
 
@@ -173,7 +174,7 @@ class CohortSpec:
     """Everything planted in a cohort. ``effect`` multiplies every shift by EI: 0 is a true null."""
 
     participants_per_wave: Annotated[tuple[Count, ...], MinLen(1)]
-    effect: float
+    effect: Signed
     ei: EiSpec
     felt: FeltSpec
     ratings: RatingSpec

@@ -1,6 +1,7 @@
 """Training: learns what was planted, keeps identities apart, gives the same bytes twice."""
 
 import os
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -110,6 +111,75 @@ def test_the_same_seed_gives_the_same_bytes_and_leaves_no_trace(
     save_weights(tmp_path / "b", again.state, {})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert again.history == trained.history
+
+
+FOREIGN = {
+    # A cluster's job, as its programs find it.
+    "SLURM_NTASKS": "4",
+    "SLURM_JOB_NAME": "study",
+    "SLURM_JOB_ID": "7",
+    "SLURM_PROCID": "1",
+    "SLURM_LOCALID": "1",
+    "SLURM_NODELIST": "node[1-4]",
+    "TORCHELASTIC_RUN_ID": "7",
+    "RANK": "3",
+    "LOCAL_RANK": "3",
+    "GROUP_RANK": "1",
+    "NODE_RANK": "1",
+    "WORLD_SIZE": "8",
+    "MASTER_ADDR": "node1",
+    "MASTER_PORT": "99999",
+    "LSB_JOBID": "7",
+    "LSB_DJOB_RANKFILE": "/nowhere",
+    "JSM_NAMESPACE_LOCAL_RANK": "1",
+    "JSM_NAMESPACE_SIZE": "4",
+    "OMPI_COMM_WORLD_SIZE": "4",
+    "TPU_WORKER_ID": "1",
+    "PJRT_DEVICE": "TPU",
+    # What Lightning takes for a choice.
+    "PL_TRAINER_FAST_DEV_RUN": "1",
+    "PL_TRAINER_LIMIT_TRAIN_BATCHES": "1",
+    "PL_TRAINER_ACCUMULATE_GRAD_BATCHES": "2",
+    "PL_TRAINER_NUM_NODES": "2",
+    "PL_GLOBAL_SEED": "5",
+    # What a shell may say.
+    "CUDA_VISIBLE_DEVICES": "",
+    "PYTHONHASHSEED": "5",
+    "LC_ALL": "C",
+    "LANG": "C",
+    "OMP_NUM_THREADS": "2",
+}
+
+
+def test_the_environment_of_a_cluster_changes_nothing(
+    trained: TrainedAffect, data: Data, tmp_path: Path
+) -> None:
+    """In a process of its own: some of it is read when Python or Lightning starts."""
+    np.savez(tmp_path / "data.npz", images=data[0], targets=data[1], identities=data[2])
+    save_weights(tmp_path / "here", trained.state, {})
+    code = """
+import numpy as np, os, pickle, sys
+from eifer.affect.training import train
+from eifer.affect.weights import save_weights
+from pathlib import Path
+data = np.load("data.npz")
+spec, recipe = pickle.loads(Path("spec.pickle").read_bytes())
+identities = list(map(str, data["identities"]))
+found = train(data["images"], data["targets"], identities, spec, recipe, seed=1)
+save_weights(Path("there"), found.state, {})
+assert os.environ["PL_GLOBAL_SEED"] == "5"
+"""
+    (tmp_path / "spec.pickle").write_bytes(pickle.dumps((SPEC, RECIPE)))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | FOREIGN,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "there").read_bytes() == (tmp_path / "here").read_bytes()
 
 
 def test_another_seed_gives_other_weights(trained: TrainedAffect, data: Data) -> None:

@@ -139,3 +139,60 @@ def test_another_architecture_is_told_with_counts_and_five_examples(state: State
     assert "1 unexpected (loss.weight)" in message
     assert "6 of another shape (0.weight (4, 3) for (5, 3)" in message
     assert same(wider.state_dict(), before)
+
+
+def strange(state: State) -> dict[str, tuple[torch.Tensor, str]]:
+    weight, steps = state["0.weight"], state["1.num_batches_tracked"]
+    return {
+        "int8": (weight.to(torch.int8), "0.weight int8 for float32"),
+        "bool": (weight > 0, "0.weight bool for float32"),
+        "complex": (weight.to(torch.complex64), "0.weight complex64 for float32"),
+        "sparse": (weight.to_sparse(), "1 of another kind of number (0.weight"),
+        "meta": (weight.to("meta"), "1 of another kind of number (0.weight"),
+        "wrong shape": (weight.T.contiguous(), "0.weight (3, 4) for (4, 3)"),
+        "empty": (weight[:0], "0.weight (0, 3) for (4, 3)"),
+        "NaN": (weight.masked_fill(weight > 0, float("nan")), "1 of 7 tensors hold NaN"),
+        "infinite": (weight / 0, "1 of 7 tensors hold NaN or infinity (0.weight)"),
+        "too wide": (weight.double() * 1e300, "1 of 7 tensors hold NaN or infinity (0.weight)"),
+        "steps": (steps.float(), "1.num_batches_tracked float32 for int64"),
+    }
+
+
+KINDS = [
+    *("int8", "bool", "complex", "sparse", "meta", "wrong shape", "empty", "NaN", "infinite"),
+    *("too wide", "steps"),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_numbers_that_torch_would_take_for_others_are_refused(state: State, kind: str) -> None:
+    value, said = strange(state)[kind]
+    name = "1.num_batches_tracked" if kind == "steps" else "0.weight"
+    network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with pytest.raises(AssetError) as caught:
+        fit_state(network, {**state, name: value}, "weights x")
+    assert said in str(caught.value)
+    assert same(network.state_dict(), before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_real_numbers_of_another_width_are_taken(state: State, dtype: torch.dtype) -> None:
+    network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    fit_state(network, {**state, "0.weight": state["0.weight"].to(dtype)}, "weights x")
+    assert torch.allclose(network.state_dict()["0.weight"], state["0.weight"], atol=0.01)
+
+
+def test_a_name_of_ten_thousand_prefixes_is_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    torch.save({10_000 * "module." + "a": torch.ones(1)}, path)
+    assert list(load_weights(path, sha(path))) == ["a"]
+
+
+@pytest.mark.parametrize("text", ["[1", "[1]", "3", "null"])
+def test_metadata_of_another_program_is_none_of_ours(tmp_path: Path, text: str) -> None:
+    from safetensors.torch import save
+
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(save({"a": torch.ones(1)}, metadata={"eifer": text}))
+    assert read_metadata(path) == {}

@@ -145,6 +145,21 @@ def test_the_same_seed_gives_the_same_bytes_and_leaves_no_trace(
     assert again == replace(trained, state=again.state)
 
 
+def test_the_environment_of_a_cluster_changes_nothing(
+    train: Train, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of it, in a process of its own, in the test of the affect network."""
+    for name, value in {
+        **{"SLURM_NTASKS": "4", "SLURM_JOB_NAME": "study", "SLURM_PROCID": "1"},
+        **{"TORCHELASTIC_RUN_ID": "7", "RANK": "3", "LOCAL_RANK": "3", "WORLD_SIZE": "8"},
+        **{"PL_TRAINER_LIMIT_TRAIN_BATCHES": "1", "PL_TRAINER_FAST_DEV_RUN": "1"},
+    }.items():
+        monkeypatch.setenv(name, value)
+    again = train()
+    assert as_bytes(again.state, tmp_path) == as_bytes(trained.state, tmp_path)
+    assert again.curves == trained.curves
+
+
 def test_another_seed_gives_other_weights(train: Train, trained: Trained) -> None:
     other = train(seed=2)
     assert not torch.equal(other.state["classifier.weight"], trained.state["classifier.weight"])

@@ -1,0 +1,152 @@
+"""A params file from somewhere else runs no command and deletes nothing, by any way to run it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from eifer.errors import ParamsError
+from flows import instances, running
+from flows.graph import ROOT, declared
+from flows.workspace import make_workspace
+
+DEMO = ROOT / "presets/demo.yaml"
+NAMES = {
+    "simulate": ("simulate", "cohorts"),
+    "corpus": ("corpus", "faces"),
+    "extract": ("study", "waves"),
+    "train_total": ("training", "blocks"),
+}
+"""A stage for each list of names in params.yaml, and where that stands."""
+COMMANDS = [
+    "1-2; touch PWNED;",
+    "x' ; touch PWNED; '\"; touch PWNED; \"$(touch PWNED)`touch PWNED`\n touch PWNED \n'",
+    "\\'; touch PWNED; '",  # in fish a backslash escapes a quote between quotes
+    "$(touch PWNED)",
+    "x\ntouch PWNED\n",
+    "x\u2028touch PWNED\u2028",  # DVC splits a command into lines as Python does
+    "-h",
+    "* ? ~ ${study.seed} & touch PWNED & | touch PWNED > PWNED",
+]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    made = make_workspace(tmp_path / "study", preset=DEMO)
+    (made / "data/victim").mkdir(parents=True)
+    (made / "data/victim/thesis.txt").write_text("years of work")
+    (made / "victim").mkdir()
+    (made / "victim/thesis.txt").write_text("years of work")
+    return made
+
+
+def put(study: Path, names: dict[str, list[str]]) -> None:
+    params: dict[str, Any] = yaml.safe_load(DEMO.read_text())
+    for stage, values in names.items():
+        section, key = NAMES[stage]
+        params[section][key] = values
+    (study / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+def unharmed(study: Path) -> bool:
+    kept = [study / "victim/thesis.txt", study / "data/victim/thesis.txt"]
+    return not list(study.rglob("PWNED")) and all(path.exists() for path in kept)
+
+
+def repro(study: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    here = Path(sys.executable).parent
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", "repro", *words],
+        cwd=study,
+        env=os.environ | {"PATH": f"{here}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_no_command_of_dvc_yaml_holds_anything_of_params_yaml() -> None:
+    assert not [block["cmd"] for block in declared().values() if "$" in block["cmd"]]
+
+
+def test_dvc_repro_runs_no_command_that_stands_in_a_name(study: Path) -> None:
+    """Each list of names, in a graph without inputs: so that every stage has its turn."""
+    blocks = declared(study)
+    bare = {name: {k: blocks[name][k] for k in ("cmd", "matrix", "outs")} for name in NAMES}
+    bare["train_total"]["matrix"]["task"] = ["arousal"]
+    (study / "dvc.yaml").write_text(yaml.safe_dump({"stages": bare}))
+    put(study, {name: COMMANDS[i :: len(NAMES)] for i, name in enumerate(NAMES)})
+    done = repro(study, "--keep-going")
+    assert done.returncode != 0
+    for name in NAMES:
+        assert done.stderr.count(f"{name}: no names of the matrix: ") == 2, done.stderr
+    assert unharmed(study)
+
+
+@pytest.mark.parametrize("stage", ["extract", "train_total"])
+def test_dvc_itself_refuses_a_wave_or_block_that_leads_out_of_its_folder(
+    study: Path, stage: str
+) -> None:
+    """Several stages have an output by this name, which would be the same folder."""
+    for name in ("/../../victim", "/../../../victim"):
+        put(study, {stage: [name]})
+        done = repro(study)
+        assert done.returncode != 0 and "victim' is specified in" in done.stderr, done.stderr
+        assert unharmed(study)
+
+
+def refusals() -> dict[str, Callable[[Path], object]]:
+    nothing: dict[str, list[str]] = {"only": [], "start": [], "end": []}
+    rest: dict[str, Any] = {"keep_going": False, "at_once": 0, "timeout_min": 0, "where": "local"}
+    return {
+        "run": lambda study: running.go(study, **nothing, **rest),
+        "dry run": lambda study: running.dry(study, **nothing),
+        "instances": instances.instances,
+        "workspace": lambda study: make_workspace(
+            study.with_name("other"), preset=study / "params.yaml"
+        ),
+    }
+
+
+@pytest.mark.parametrize("way", refusals())
+@pytest.mark.parametrize("stage", NAMES)
+def test_eifer_refuses_before_dvc_reads_params(
+    study: Path, stage: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instances, "_read", lambda _: pytest.fail("DVC was asked"))
+    monkeypatch.setattr(running, "serve", lambda _: pytest.fail("a server was started"))
+    for name in (*COMMANDS, "/../../victim", "..", "/", "", "a b"):
+        put(study, {stage: [name]})
+        with pytest.raises(ParamsError, match=r"\.".join(NAMES[stage])):
+            refusals()[way](study)
+    assert unharmed(study)
+
+
+@pytest.mark.parametrize("text", ["study: &a [*a]", "study: {2024-01-01: 1}", "study: {}"])
+def test_eifer_run_reads_the_file_before_dvc_does(study: Path, text: str) -> None:
+    (study / "params.yaml").write_text(text)
+    for words in (["run"], ["run", "--dry-run"]):
+        done = subprocess.run(
+            [str(Path(sys.executable).with_name("eifer")), *words],
+            cwd=study,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1 and "params.yaml" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (study / "runs").exists() and not (study / ".dvc/tmp").exists()
+
+
+def test_names_of_another_study_than_eifers_are_its_own(finished: Path) -> None:
+    """Its stages are not known here, and neither are its params."""
+    shutil.rmtree(finished / "told")
+    assert set(instances.instances(finished)) >= {"extract@1", "split"}
