@@ -33,6 +33,26 @@ def drop_spoilt(study: Path, address: str) -> list[str]:
     return spoilt
 
 
+def drop_spoilt_listings(study: Path) -> list[str]:
+    """Remove from the cache the listings of folders that are not what their name says; whose.
+
+    DVC takes each for another state of the folder, makes it again, and finds a listing of the
+    right name there, which it leaves as it is: so in every run.
+    """
+    from dvc.repo import Repo
+
+    with Repo(str(study)) as repo:
+        cache = repo.cache.local
+    spoilt = []
+    for out in lockfile.outs(study):
+        digest = str(out.get("md5", ""))
+        listing = Path(cache.oid_to_path(digest)) if digest.endswith(".dir") else None
+        if listing and listing.exists() and not _is(listing, digest.removesuffix(".dir")):
+            listing.unlink()
+            spoilt.append(out["path"])
+    return spoilt
+
+
 def _digests(study: Path, cache: Any, outs: list[dict[str, Any]]) -> Iterator[tuple[Path, str]]:
     """(file in the study, its MD5)."""
     for out in outs:

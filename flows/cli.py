@@ -19,9 +19,9 @@ PARAMS = Path("params.yaml")
 @contextmanager
 def _errors_without_traceback(command: str) -> Iterator[None]:
     from eifer.errors import StudyError
-    from stages._runtime.privacy import no_telemetry
+    from stages._runtime.privacy import keep_private
 
-    no_telemetry()
+    keep_private()
     try:
         yield
     except StudyError as error:
@@ -152,15 +152,17 @@ def sync_tracking() -> None:
         print(f"MLflow: {counts.sent} records sent, {counts.waiting} waiting")
         for problem in counts.problems:
             print(f"  {problem}", file=sys.stderr)
+        if counts.problems:
+            raise typer.Exit(1)
 
 
 @app.command()
 def ui(port: Annotated[int | None, typer.Option(help="on loopback; any free one")] = None) -> None:
     """Open MLflow on this study's repetitions, and print where to compare them."""
     with _errors_without_traceback("ui"):
-        from stages._runtime import tracking
+        from flows.ui import show
 
-        tracking.ui(port)
+        show(Path(), port)
 
 
 @app.command()

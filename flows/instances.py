@@ -63,6 +63,23 @@ def refuse_elsewhere(study: Path) -> None:
         )
 
 
+def refuse_params(study: Path) -> None:
+    """Refuse params that the stages would refuse, before any of them runs.
+
+    A dvc.yaml that runs no stage of ours has params of its own kind.
+
+    Raises
+    ------
+    ParamsError
+        All that is wrong with them.
+    """
+    graph = study / "dvc.yaml"
+    if graph.is_file() and "python -m stages." in graph.read_text(encoding="utf-8"):
+        from stages.params import load_params
+
+        load_params(study / "params.yaml")
+
+
 def _read(study: Path) -> dict[str, Instance]:
     import networkx  # type: ignore[import-untyped]
     from dvc.dependency.param import ParamsDependency  # type: ignore[import-untyped]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import httpx
 
 from eifer.errors import StudyError, examples
 from flows import lockfile
-from flows.instances import instances, refuse_elsewhere
+from flows.instances import instances, refuse_elsewhere, refuse_params
 from flows.plan import choose, make
 from flows.server import serve
 
@@ -47,9 +48,10 @@ def go(
     Raises
     ------
     StudyError
-        If there is no study, a name is unknown, no server answers, or an instance failed.
+        If there is no study, its params are not valid, a name is unknown, no server answers, or an instance failed.
     """
     refuse_elsewhere(study)
+    refuse_params(study)
     if not lockfile.broken(study):  # which the flow mends, and DVC would stumble over
         choose(instances(study), only=only, start=start, end=end)
     for which in (signal.SIGTERM, signal.SIGHUP):
@@ -84,4 +86,8 @@ def go(
 
 
 def _end(which: int, _frame: FrameType | None) -> None:
+    if which == signal.SIGHUP:  # the terminal is gone: what is still said would fail
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for output in (1, 2):
+            os.dup2(nowhere, output)
     sys.exit(128 + which)

@@ -30,7 +30,7 @@ from eifer.seeding import sub_seed
 from eifer.tables.schema import Table
 from stages._runtime import artifacts, pool, provenance
 from stages._runtime.machine import Machine
-from stages._runtime.privacy import no_telemetry
+from stages._runtime.privacy import close_folders, keep_private
 from stages.params import load_params
 
 PARAMS = Path("params.yaml")
@@ -259,7 +259,8 @@ class Stage:
         for key in self.matrix:
             parser.add_argument(f"--{key}", required=True, help="which one of the matrix")
         item = vars(parser.parse_args(arguments))
-        no_telemetry()
+        keep_private()
+        close_folders(Path())
         try:
             self(item)
         except StudyError as error:

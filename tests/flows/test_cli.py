@@ -17,20 +17,14 @@ import yaml
 
 from eifer.hashing import sha256_file
 from flows.graph import ROOT
+from tests.watched import finish
 
 
 def eifer(
     folder: Path, *words: str, workers: int = 2, env: Mapping[str, str] = os.environ
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("eifer")), *words],
-        cwd=folder,
-        env={**env, "EIFER_WORKERS": str(workers)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    command = [str(Path(sys.executable).with_name("eifer")), *words]
+    return finish(command, folder, {**env, "EIFER_WORKERS": str(workers)})
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -234,9 +228,7 @@ def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
         "'mlflow', 'prefect', 'dvc', 'pandas', 'cv2'}\n"
         "print('HEAVY', sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = finish([sys.executable, "-c", code], ROOT)
     assert "HEAVY []" in done.stdout
     commands = ("simulate", "validate", "assets", "workspace", "summary", "outputs")
     assert all(command in done.stdout for command in commands)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import re
-import time
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 import yaml
 
 from flows.graph import ROOT
+from tests.watched import until
 
 TEMPLATE = ROOT / "flows/kubernetes/gpu-pool.json"
 PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -105,10 +105,8 @@ def test_a_server_takes_them_all(prepared: Path) -> None:
         gpu = client.read_global_concurrency_limit_by_name("gpu")
         # Its scheduler works: with SQLAlchemy 2.1 it wrote no run, and no caller was told.
         mine = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[study.id]))
-        deadline = time.monotonic() + 90
-        while not (planned := client.read_flow_runs(flow_run_filter=mine)):
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
+        until(lambda: client.read_flow_runs(flow_run_filter=mine))
+        planned = client.read_flow_runs(flow_run_filter=mine)
     assert all(run.auto_scheduled and run.state.is_scheduled() for run in planned)
     types = {
         name: shown.get("type")
