@@ -48,7 +48,8 @@ def go(
     Raises
     ------
     StudyError
-        If there is no study, its params are not valid, a name is unknown, no server answers, or an instance failed.
+        If there is no study, its params are not valid, a name is unknown, no server answers, or
+        an instance failed.
     """
     refuse_elsewhere(study)
     refuse_params(study)

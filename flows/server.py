@@ -31,8 +31,8 @@ DATABASE_CHOICES = {
 }
 """Variables by which a user puts Prefect's database elsewhere."""
 START_S = 600.0
-"""One that takes longer hangs: 5 s (Prefect) and 14 s (MLflow) are usual, 150 s on a busy machine."""
-FULL = re.compile(r"disk is full|No space left|[Qq]uota exceeded|disk I/O error")
+"""One that takes longer hangs: 5 s (Prefect), 14 s (MLflow); 150 s on a machine that is busy."""
+FULL = re.compile(r"disk is full|No space left|[Qq]uota exceeded")
 """What SQLite and others say of a disk without room, among lines that say nothing else."""
 
 
@@ -148,8 +148,8 @@ def last_words(service: Service) -> str:
     room = shutil.disk_usage(service.log.parent).free
     if FULL.search(words) or room < 2**20:
         return (
-            f"the disk is full ({room / 2**20:.0f} MB are free at {service.log.parent}): make "
-            f"room, and start again. {service.name} needs some MB for its database and its log"
+            f"{service.log.parent} takes no more: its disk has {room / 2**20:.0f} MB free, or your "
+            "quota there is used up. Make room, and start again"
         )
     return f"{words}\n(all of it is in {service.log})"
 

@@ -208,7 +208,7 @@ class _Walk:
                 shown = time.monotonic()
 
     def wind_up(self, step: Callable[[], None]) -> None:
-        """Take a step of the flow's end; what goes wrong in it is told beside what failed before."""
+        """Take a step of the flow's end; what goes wrong is told beside what failed before."""
         try:
             step()
         except (StudyError, OSError) as error:

@@ -18,6 +18,7 @@ import yaml
 from eifer.errors import ParamsError, StudyError
 from flows.graph import ROOT
 from stages._runtime.params_file import read_params
+from stages._runtime.privacy import close_folders
 from stages.params import check_params
 
 CODE = (
@@ -76,6 +77,7 @@ def make_workspace(
     if not (target / ".git").exists():
         # DVC looks upward for a repository; this one must not be taken for its parent.
         subprocess.run(["git", "init", "--quiet", str(target)], check=True)
+    close_folders(target)
     return target
 
 

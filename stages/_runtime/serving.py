@@ -20,9 +20,9 @@ LOGIN = "EIFER_GATE_LOGIN"
 USER = "eifer"
 
 Message = MutableMapping[str, Any]
-App = Callable[
-    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Any
-]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class Gate:
@@ -50,12 +50,7 @@ class Gate:
         """The gate as the variables `HOST` and `LOGIN` describe it: no command line shows them."""
         return cls(app, host=os.environ[HOST], login=os.environ.get(LOGIN))
 
-    async def __call__(
-        self,
-        scope: Message,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
         status, why = (0, "") if scope["type"] == "lifespan" else self._refusal(scope)
         if not status:

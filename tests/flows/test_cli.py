@@ -245,3 +245,18 @@ def test_a_workspace_is_made_for_a_cohort(home: Path, tmp_path: Path) -> None:
     assert (target / cohort).resolve() == (home / "cohort").resolve()
     assert not Path(cohort).is_absolute()
     assert "dvc repro" in done.stdout
+
+
+def test_records_that_could_not_be_sent_are_an_error(tmp_path: Path) -> None:
+    queue = tmp_path / "runs/tracking/queue"
+    queue.mkdir(parents=True)
+    nowhere = dict(os.environ) | {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    nothing = eifer(tmp_path, "sync-tracking", env=nowhere)
+    assert (nothing.returncode, nothing.stdout) == (0, "MLflow: 0 records sent, 0 waiting\n")
+
+    (queue / "one.json").write_text('{"study": "x"}')
+    done = eifer(tmp_path, "sync-tracking", env=nowhere)
+
+    assert done.returncode == 1
+    assert done.stdout == "MLflow: 0 records sent, 1 waiting\n"
+    assert "one.json: ConnectionError: no answer from http://127.0.0.1:9" in done.stderr

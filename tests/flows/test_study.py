@@ -12,9 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from eifer.errors import StudyError
 from eifer.tables.evaluation import METRICS_OF_ITEMS, SEARCHED, SUMMARY
+from flows import lockfile
 from flows.graph import ROOT
 from stages._runtime.artifacts import write_table
 from tests.flows.test_local import LINGER, gone, tell
@@ -133,6 +136,64 @@ def test_a_failed_check_stops_all_or_only_what_needs_it(
     assert state.is_failed()
     assert "4 of 7 instances are up to date" in state.message
     assert "not tried: estimate@1, split" in state.message
+
+
+@pytest.mark.parametrize("where", ["executor", "lock", "tracking", "results", "server"])
+def test_what_goes_wrong_at_the_end_does_not_hide_what_failed_before(
+    finished: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    from flows import study as flow
+
+    error = httpx.ConnectError("gone") if where == "server" else StudyError("the store is gone")
+
+    def fail(*_: object) -> None:
+        raise error
+
+    owner, name = {
+        "executor": (flow.LocalExecutor, "collect"),
+        "lock": (flow.lockfile, "order"),
+        "tracking": (flow, "_send_tracking"),
+        "results": (flow, "_show_results"),
+        "server": (flow, "_send_tracking"),
+    }[where]
+    monkeypatch.setattr(owner, name, fail)
+    change(finished, "top: 2", "top: 3")
+    tell(finished, "split", "sys.exit('split: 3 of 7 do not add up')")
+
+    state = run(finished)
+
+    assert state.is_failed()
+    assert "split: split: 3 of 7 do not add up" in state.message
+    assert (flow.GONE if where == "server" else "the store is gone") in state.message
+    if where == "executor":  # nor is it passed over where nothing else failed
+        tell(finished, "split", "")
+        state = run(finished)
+        assert state.is_failed()
+        assert "7 of 7 instances are up to date\nthen: the store is gone" in state.message
+
+
+@pytest.mark.parametrize("how", ["other", "broken"])
+def test_a_spoilt_listing_in_the_cache_is_mended_once(
+    finished: Path, run: Callable[..., Any], dvc: Callable[..., str], how: str
+) -> None:
+    """DVC itself makes the folder again in every run, and never mends it."""
+    (out,) = lockfile.outs(finished, "extract@1")
+    listing = finished / ".dvc/cache/files/md5" / out["md5"][:2] / out["md5"][2:]
+    right = listing.read_text()
+    spoilt = right.replace('"made"', '"mate"') if how == "other" else right[:-1] + "?"
+    assert len(spoilt) == len(right) and spoilt != right
+    listing.chmod(0o644)
+    listing.write_text(spoilt)
+    listing.chmod(0o444)
+    tell(finished, "extract_wave-1", "open('ran', 'a').write('.')")
+
+    state = run(finished)
+
+    assert state.is_completed(), state.message
+    assert listing.read_text() == right
+    assert dvc(finished, "status", "--json").strip() == "{}"
+    assert {one.state.name for one in task_runs(run(finished)).values()} == {"Unchanged"}
+    assert not (finished / "ran").exists() or (finished / "ran").read_text() == "."
 
 
 def test_a_killed_stage_is_tried_again(finished: Path, run: Callable[..., Any]) -> None:
