@@ -254,8 +254,9 @@ def _stop(study: Path, services: Sequence[Service]) -> None:
 
 def _announce(study: Path, services: Sequence[Service], given: Collection[str]) -> None:
     """Say where all is, and write it down for other shells; ``given`` is what the user knows."""
-    addresses = ("PREFECT_API_URL", "PREFECT_HOME", "MLFLOW_TRACKING_URI")
+    addresses = ("PREFECT_API_URL", "MLFLOW_TRACKING_URI")
     told = {name: without_password(os.environ[name]) for name in addresses}
+    told["PREFECT_HOME"] = os.environ["PREFECT_HOME"]
     told |= {name: os.environ[name] for name in LOGINS if name in set(os.environ) - set(given)}
     file = study / SERVICES / TOLD
     serving.tell(file, told)

@@ -31,8 +31,8 @@ def keep_private() -> None:
     for name in ("no_proxy", "NO_PROXY"):
         other = os.environ.get(name.swapcase(), "")
         known = [one.strip() for one in os.environ.get(name, other).split(",") if one.strip()]
-        if "*" not in known:
-            os.environ[name] = ",".join([*known, *(one for one in LOOPBACK if one not in known)])
+        missing = [one for one in LOOPBACK if one not in known and "*" not in known]
+        os.environ[name] = ",".join([*known, *missing])
 
 
 def close_folders(study: Path) -> None:
