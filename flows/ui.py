@@ -28,7 +28,7 @@ def show(study: Path, port: int | None) -> None:
         If nothing was recorded yet, the server does not answer, or the port is taken.
     """
     keep_private()
-    uri = tracking.uri()
+    given, uri = set(os.environ), tracking.uri()
     if uri.startswith("http"):
         shown = tracking.without_password(uri)
         if not tracking.answers(uri):
@@ -45,10 +45,10 @@ def show(study: Path, port: int | None) -> None:
     told, page = study / HOME / TOLD, mlflow.health.removesuffix("/health")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
-        serving.tell(told, {name: os.environ[name] for name in LOGIN})
-        tracking.show_pages(page)  # which makes or mends the database first
+        serving.tell(told, {name: os.environ[name] for name in LOGIN if name not in given})
         server.spawn(mlflow)
         server.wait_for(mlflow)
+        tracking.show_pages(page)
         print(f"The pages ask for the user and password in {told}, which only you can read.")
         print("Ctrl-C ends it.", flush=True)
         assert mlflow.process is not None

@@ -8,12 +8,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 
-from flows.executors import StageFailed
+from flows.executors import StageFailed, local
 from flows.executors.local import HELD, MARK, LocalExecutor, alive, myself, slots_here
 from flows.executors.supervise import supervised
 from flows.instances import Instance
@@ -164,7 +168,17 @@ def test_what_is_spoilt_in_the_cache_is_made_again(finished: Path, mode: int) ->
     assert ("spoilt in DVC's cache, made again: data/affect/made" in said) == (mode == 0o444)
 
 
-def test_too_long_is_killed_and_final(fresh: Path) -> None:
+def test_too_long_is_killed_and_final(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def timer(seconds: float, expire: Callable[..., None], given: Sequence[Any]) -> Any:
+        def over() -> None:
+            written(fresh / "pid")  # six seconds may not be enough for it to begin
+            expire(*given)
+
+        assert seconds == 6
+        thread = threading.Thread(target=over, daemon=True)
+        return SimpleNamespace(start=thread.start, cancel=lambda: None)
+
+    monkeypatch.setattr(local, "Timer", timer)
     tell(fresh, "affect", LINGER)
     why, _ = failure(fresh, LocalExecutor(fresh, timeout_s=6))
     assert not why.retry

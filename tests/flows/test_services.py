@@ -85,7 +85,7 @@ def test_they_listen_on_loopback_alone_and_keep_to_runs(
 
     healthy = re.findall(r"(\w+) is well: (\S+)", said)
     assert [name for name, _ in healthy] == ["prefect", "mlflow", "worker"]
-    assert all(answers(url) for _, url in healthy)
+    until(lambda: all(answers(url) for _, url in healthy), process.pid)
     family = [process, *psutil.Process(process.pid).children(recursive=True)]
     listening = {
         connection.laddr.ip
@@ -280,7 +280,7 @@ def test_one_that_dies_is_started_again_and_all_end_together(
         if "mlflow" in one.cmdline():
             one.kill()  # what it supervised would be left, and hold the port
 
-    until(lambda: listener(health) not in (None, before) and answers(health))
+    until(lambda: listener(health) not in (None, before) and answers(health), process.pid)
     assert process.stdout.readline() == "mlflow had ended; started again\n"
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGTERM)

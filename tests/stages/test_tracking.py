@@ -62,6 +62,9 @@ def study(
     for name in ("MLFLOW_TRACKING_URI", "EIFER_TRACKING", "EIFER_EXECUTION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(tracking, "_failures", [])
+    # No test is about how long a lock is held, or a server takes to answer.
+    for patience in ("LOCK_WAIT_S", "PROBE_S"):
+        monkeypatch.setattr(tracking, patience, STILL_S)
     # Drawing takes a third of a second; the tests of figures do it.
     monkeypatch.setattr(tracking, "_figure", lambda name, *_: {f"figures/{name}.svg": b"<svg/>"})
     brightness = ModuleType("eifer.brightness")
@@ -584,7 +587,7 @@ def test_ui_serves_the_comparison_to_its_owner_until_it_is_ended(
         assert json.loads(tags["mlflow.sharedViewState.means"])["groupBy"]
         # The same server as a tracking server: what is sent to it arrives, with its model.
         monkeypatch.setenv("MLFLOW_TRACKING_URI", base)
-        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", str(STILL_S))
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", f"{STILL_S:.0f}")
         for name, value in login.items():
             monkeypatch.setenv(name, value)
         train(repetition(2))
@@ -612,6 +615,7 @@ def test_a_study_that_was_copied_or_moved_records_into_itself(
         other.mkdir()
         (study / "runs").rename(other / "runs")
     monkeypatch.chdir(other)
+    Path("samples.parquet").write_bytes(b"samples")
 
     train(repetition(2))
 
