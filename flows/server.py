@@ -185,10 +185,11 @@ def serve(study: Path) -> Callable[[], None]:
         return lambda: None
     # Ours does not come back once it is gone: give up after 6 s, not after a minute for each call.
     os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "2")
+    given = set(os.environ)
     server = prefect(study, free_port(), home / "server.log")
     server.log.unlink(missing_ok=True)
     told = home / TOLD
-    names = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING")
+    names = {"PREFECT_API_URL", "PREFECT_API_AUTH_STRING"} - given
     serving.tell(told, {name: os.environ[name] for name in names})
     spawn(server)
 

@@ -117,4 +117,5 @@ def finish(
                 watch.look()
             except Hung:
                 process.kill()
+                process.wait()
                 raise
