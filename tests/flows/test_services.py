@@ -134,7 +134,7 @@ Asked = Callable[..., httpx.Response]
 
 
 @pytest.fixture(scope="module")
-def ask(running: tuple[Path, Any, str]) -> Asked:
+def ask(running: tuple[Path, Any, str]) -> Iterator[Asked]:
     """Ask Prefect or MLflow something as their owner does, but for what is given otherwise."""
     told = of_services(running[0])
     logins = {
@@ -147,9 +147,10 @@ def ask(running: tuple[Path, Any, str]) -> Asked:
 
     def one(tool: str, method: str, path: str, login: bool = True, **how: Any) -> httpx.Response:
         auth = logins[tool] if login else None
-        return httpx.request(method, told[tool] + path, auth=auth, timeout=STILL_S, **how)
+        return client.request(method, told[tool] + path, auth=auth, **how)
 
-    return one
+    with httpx.Client(timeout=STILL_S) as client:
+        yield one
 
 
 DEPLOYMENT = "/deployments/name/study/study"

@@ -615,6 +615,7 @@ def test_a_study_that_was_copied_or_moved_records_into_itself(
         other.mkdir()
         (study / "runs").rename(other / "runs")
     monkeypatch.chdir(other)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")  # which MLflow has set, for this process
     Path("samples.parquet").write_bytes(b"samples")
 
     train(repetition(2))
