@@ -18,7 +18,7 @@ from pathlib import Path
 
 from flows.executors.local import slots_here
 from stages._runtime.machine import Machine
-from stages._runtime.privacy import no_telemetry
+from stages._runtime.privacy import keep_private
 
 STAGES = 30
 WIDTH = 10
@@ -37,7 +37,7 @@ GRAPH = """stages:
 
 
 def main() -> None:
-    no_telemetry()
+    keep_private()
     with tempfile.TemporaryDirectory() as folder:
         serial = _study(Path(folder) / "serial")
         serial_s, _, serial_cpu_s = _timed(serial, "-m", "dvc", "repro")

@@ -2,23 +2,77 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import urllib.request
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 
 from eifer.errors import StudyError
+from stages._runtime import serving
 
 LOOPBACK = "127.0.0.1"
+SERVICES = Path("runs/services")
+TOLD = "environment"
+"""The file in `SERVICES` that says where the services are, and how to be let in."""
 
 
-def free_port() -> int:
-    """A port of this machine that is free now; another process may still be faster."""
-    with socket.socket() as one:
-        one.bind((LOOPBACK, 0))
-        return int(one.getsockname()[1])
+def of_services(study: Path) -> dict[str, str]:
+    """The variables by which tools find the services that run in ``study``; none if none do."""
+    try:
+        return serving.told(study / SERVICES / TOLD) if _run(study) else {}
+    except OSError:
+        return {}
+
+
+def use_services(study: Path) -> None:
+    """Have this process use the services of ``study``, but for what its environment names.
+
+    A password goes with its own server: nothing of it is told to another.
+    """
+    found = of_services(study)
+    for address in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
+        if address in found and os.environ.setdefault(address, found[address]) == found[address]:
+            tool = address.partition("_")[0]
+            for name in found:
+                if name.startswith(tool):
+                    os.environ.setdefault(name, found[name])
+
+
+def _run(study: Path) -> bool:
+    with (study / SERVICES / "lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def free_port(wanted: int | None = None, *, usual: int = 0, option: str = "--port") -> int:
+    """A port of loopback that is free now: ``wanted``, else ``usual`` or any other.
+
+    Another process may still be faster.
+
+    Raises
+    ------
+    StudyError
+        If ``wanted`` is not free; ``option`` is how to name another.
+    """
+    for port in (wanted or usual, 0):
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind((LOOPBACK, port))
+                return int(trial.getsockname()[1])
+            except (OSError, OverflowError):
+                if wanted:
+                    raise StudyError(
+                        f"port {wanted} is taken, or not ours to take; give another with {option}"
+                    ) from None
+    raise StudyError("this machine has no free port")
 
 
 def answers(url: str) -> bool:

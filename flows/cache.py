@@ -19,17 +19,42 @@ def drop_spoilt(study: Path, address: str) -> list[str]:
 
     They are gone from the study and from the cache: DVC makes them again.
     """
-    from dvc.repo import Repo  # type: ignore[import-untyped]
-
-    with Repo(str(study)) as repo:
-        cache = repo.cache.local
-    spoilt = []
-    for file, digest in _digests(study, cache, lockfile.outs(study, address)):
+    outs, cache = lockfile.outs(study, address), _cache(study)
+    if spoilt := _drop_listings(outs, cache):
+        return spoilt
+    for file, digest in _digests(study, cache, outs):
         cached = Path(cache.oid_to_path(digest))
         if cached.exists() and not _is(cached, digest):
             cached.unlink()
             file.unlink(missing_ok=True)
             spoilt.append(file.relative_to(study).as_posix())
+    return spoilt
+
+
+def drop_spoilt_listings(study: Path) -> list[str]:
+    """Remove from the cache the listings of folders that are not what their name says; whose.
+
+    DVC takes such a listing for another state of the folder and makes the folder again; then it
+    finds a listing of the right name in the cache, and leaves it as it is: so in every run.
+    """
+    return _drop_listings(lockfile.outs(study), _cache(study))
+
+
+def _cache(study: Path) -> Any:
+    from dvc.repo import Repo  # type: ignore[import-untyped]
+
+    with Repo(str(study)) as repo:
+        return repo.cache.local
+
+
+def _drop_listings(outs: list[dict[str, Any]], cache: Any) -> list[str]:
+    spoilt = []
+    for out in outs:
+        digest = str(out.get("md5", ""))
+        listing = Path(cache.oid_to_path(digest)) if digest.endswith(".dir") else None
+        if listing and listing.exists() and not _is(listing, digest.removesuffix(".dir")):
+            listing.unlink()
+            spoilt.append(out["path"])
     return spoilt
 
 

@@ -31,9 +31,9 @@ def _finite(value: float) -> float:
 @contextmanager
 def _errors_without_traceback(command: str) -> Iterator[None]:
     from eifer.errors import StudyError
-    from stages._runtime.privacy import no_telemetry
+    from stages._runtime.privacy import keep_private
 
-    no_telemetry()
+    keep_private()
     try:
         yield
     except StudyError as error:
@@ -188,6 +188,8 @@ def sync_tracking() -> None:
         print(f"MLflow: {counts.sent} records sent, {counts.waiting} waiting")
         for problem in counts.problems:
             print(f"  {problem}", file=sys.stderr)
+        if counts.problems:
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -198,9 +200,9 @@ def ui(
 ) -> None:
     """Open MLflow on this study's repetitions, and print where to compare them."""
     with _errors_without_traceback("ui"):
-        from stages._runtime import tracking
+        from flows.ui import show
 
-        tracking.ui(port)
+        show(Path(), port)
 
 
 @app.command()

@@ -7,7 +7,6 @@ from pathlib import Path
 from eifer.cohort.folder import Folder
 from eifer.errors import InputError, Problem
 from flows.instances import Instance, instances
-from stages.params import load_params
 
 
 def sound_instances(study: Path) -> dict[str, Instance]:
@@ -15,16 +14,12 @@ def sound_instances(study: Path) -> dict[str, Instance]:
 
     Raises
     ------
-    ParamsError
-        If the params of a study with the stages of this one are not valid.
     InputError
         If a file or folder that no stage makes holds anything that cannot be read, or must
         not be (`Folder.look_through`), or holds the study.
     StudyError
         As `instances`.
     """
-    if (study / "stages/params.py").is_file():
-        load_params(study / "params.yaml")
     found = instances(study)
     problems = [
         problem

@@ -115,10 +115,12 @@ def addresses(study: Path) -> set[str]:
     return set(read[1]) if read else set()
 
 
-def outs(study: Path, address: str) -> list[dict[str, Any]]:
-    """What dvc.lock says that an instance wrote: path and hash of each."""
+def outs(study: Path, address: str | None = None) -> list[dict[str, Any]]:
+    """What dvc.lock says that an instance wrote, or else all of them: path and hash of each."""
     read = _read(study / LOCK)
-    return list(read[1].get(address, {}).get("outs", [])) if read else []
+    entries = read[1] if read else {}
+    chosen = [entries.get(address, {})] if address else entries.values()
+    return [out for entry in chosen for out in entry.get("outs", [])]
 
 
 def order(study: Path, wanted: Sequence[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from typing import Any
 
 from eifer.errors import StudyError, did_you_mean, examples
 from flows import lockfile
-from flows.instances import Instance, instances
+from flows.executors.supervise import asked, finished
+from flows.instances import Instance, instances, refuse_elsewhere
 
 AFTER = "after "
 
@@ -52,8 +52,9 @@ def make(
     Raises
     ------
     StudyError
-        As `choose`, or if DVC cannot tell.
+        As `choose`, or if the params are not valid, or DVC cannot tell.
     """
+    refuse_elsewhere(study)
     with asking(study) as status:
         found = instances(study)
         chosen = choose(found, only=only, start=start, end=end)
@@ -133,22 +134,17 @@ def reasons(
 @contextmanager
 def asking(study: Path) -> Iterator[Callable[[], dict[str, list[Any]]]]:
     """Ask DVC what changed, in a process beside this one; what is yielded waits for the answer."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json"],
-        cwd=study,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as asked:
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json"]
+    with asked(command, cwd=study) as answer:
 
-        def answer() -> dict[str, list[Any]]:
-            told, errors = asked.communicate()
-            if asked.returncode:
-                raise StudyError(f"dvc status failed:\n{errors.strip()}")
-            changes: dict[str, list[Any]] = json.loads(told)
+        def changed() -> dict[str, list[Any]]:
+            done = answer()
+            if done.returncode:
+                raise StudyError(f"dvc status failed:\n{done.stderr.strip()}")
+            changes: dict[str, list[Any]] = json.loads(done.stdout)
             return changes
 
-        yield answer
+        yield changed
 
 
 def record_data(study: Path, files: Collection[str]) -> None:
@@ -159,13 +155,8 @@ def record_data(study: Path, files: Collection[str]) -> None:
     StudyError
         If DVC cannot, as where it was deleted.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *files],
-        cwd=study,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    words = ["-m", "dvc", "--wait-for-lock", "repro", "--single-item", *files]
+    done = finished([sys.executable, *words], cwd=study)
     if done.returncode:
         raise StudyError(f"dvc cannot record {examples(list(files))}:\n{done.stderr.strip()}")
 

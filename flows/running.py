@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -50,7 +51,8 @@ def go(
     Raises
     ------
     StudyError
-        If there is no study, a name is unknown, no server answers, or an instance failed.
+        If there is no study, its params are not valid, a name is unknown, no server answers, or
+        an instance failed.
     """
     refuse_elsewhere(study)
     if not lockfile.broken(study):  # which the flow mends, and DVC would stumble over
@@ -87,4 +89,8 @@ def go(
 
 
 def _end(which: int, _frame: FrameType | None) -> None:
+    if which == signal.SIGHUP:  # the terminal is gone: what is still said would fail
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for output in (1, 2):
+            os.dup2(nowhere, output)
     sys.exit(128 + which)

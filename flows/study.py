@@ -13,7 +13,7 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -49,8 +49,8 @@ from prefect.states import Cancelled, Completed, Crashed, Failed, State
 from prefect.utilities.annotations import quote
 from pydantic import Field
 
-from eifer.errors import StudyError
-from flows import lockfile, plan
+from eifer.errors import StudyError, examples
+from flows import cache, lockfile, plan
 from flows.addresses import without_password
 from flows.executors import Executor, StageFailed
 from flows.executors.local import QUEUE, LocalExecutor, alive, myself
@@ -94,6 +94,7 @@ def study(
         Here, or on the workers of a pool.
     """
     place = Path(folder).resolve()
+    walk: _Walk | None = None
     try:
         refuse_elsewhere(place)
         with _alone(place):
@@ -104,16 +105,21 @@ def study(
                 walk(keep_going)
             finally:
                 walk.halt.set()
-                executor.stop()
-                executor.collect(get_run_logger().info)
-                lockfile.order(place, list(planned.found))
-            _send_tracking(place, walk.sender)
-            _show_results(place, {planned.found[address].stage for address in walk.done})
-    except StudyError as error:
+                for step in (
+                    executor.stop,
+                    lambda: executor.collect(get_run_logger().info),
+                    lambda: lockfile.order(place, list(planned.found)),
+                ):
+                    walk.wind_up(step)
+            stages = {planned.found[address].stage for address in walk.done}
+            walk.wind_up(lambda: _send_tracking(place, walk.sender))
+            walk.wind_up(lambda: _show_results(place, stages))
+    except (StudyError, OSError) as error:  # the disk is full, or takes nothing
         return Failed(message=str(error))  # said without a traceback
     except httpx.TransportError:
-        return Failed(message=GONE)
-    ending = Cancelled if walk.cancelled else Failed if walk.failed else Completed
+        return Failed(message="\n".join([GONE, *([walk.summary()] if walk else [])]))
+    failed = walk.failed or walk.troubles
+    ending = Cancelled if walk.cancelled else Failed if failed else Completed
     return ending(message=walk.summary())
 
 
@@ -129,6 +135,8 @@ def _planned(place: Path, only: list[str], start: list[str], end: list[str]) -> 
     logger = get_run_logger()
     if note := lockfile.mend(place):
         logger.warning(note)
+    if spoilt := cache.drop_spoilt_listings(place):
+        logger.warning("spoilt in DVC's cache, made again: the listing of %s", examples(spoilt))
     planned = plan.make(place, only=only, start=start, end=end)
     if planned.data:
         logger.info("recorded in %s: %s", ", ".join(planned.data), ", ".join(planned.data.values()))
@@ -153,6 +161,8 @@ class _Walk:
         self.sender: subprocess.Popen[str] | None = None
         self.done: list[str] = []
         self.failed: dict[str, str] = {}
+        self.troubles: list[str] = []
+        """What went wrong while the flow ended; it must not hide what failed before."""
         self.futures: dict[str, PrefectFuture[Any]] = {}
         self.halt = Event()
         self.cancelled = False
@@ -197,10 +207,19 @@ class _Walk:
                 update_progress_artifact(progress, percent, description=self.summary())
                 shown = time.monotonic()
 
+    def wind_up(self, step: Callable[[], None]) -> None:
+        """Take a step of the flow's end; what goes wrong is told beside what failed before."""
+        try:
+            step()
+        except (StudyError, OSError) as error:
+            self.troubles.append(str(error))
+            get_run_logger().error("at the end of the flow: %s", error)
+
     def summary(self) -> str:
         """What is done, what failed and why, and what was not tried."""
         lines = [f"{len(self.done)} of {len(self.needs)} instances are up to date"]
         lines += [f"{address}: {why}" for address, why in self.failed.items()]
+        lines += [f"then: {trouble}" for trouble in self.troubles]
         if self.cancelled:
             lines.append("cancelled in Prefect: what ran was ended; run again, and it goes on")
         if left := [a for a in self.needs if a not in self.futures and self.failed]:

@@ -18,6 +18,7 @@ import yaml
 from eifer.errors import ParamsError, StudyError
 from flows.graph import ROOT
 from stages._runtime.params_file import read_params
+from stages._runtime.privacy import close_folders
 from stages.params import check_params
 
 CODE = (
@@ -80,6 +81,7 @@ def make_workspace(
         )
         if made.returncode:
             raise StudyError(f"git init in {target}: {made.stderr.strip()}")
+    close_folders(target)
     return target
 
 

@@ -25,6 +25,7 @@ from eifer.hashing import sha256_file
 from eifer.vocabulary import Dimension
 from flows.graph import ROOT
 from flows.workspace import make_workspace, relative
+from tests.watched import finish
 
 QUICK: dict[str, Any] = {
     "participants": [4], "videos": 4, "frames": 2, "repetitions": 2,
@@ -102,16 +103,7 @@ def run(
         "EIFER_TRACKING": tracking,
         "DVC_NO_ANALYTICS": "1",
     }
-    return subprocess.run(
-        words,
-        cwd=workspace,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=900,
-    )
+    return finish(words, workspace, environment, together=True)
 
 
 def repro(workspace: Path, *words: str, tracking: str = "off") -> list[str]:

@@ -32,7 +32,7 @@ from benchmarks.chaos.rounds import (
     run,
 )
 from benchmarks.chaos.servers import Servers
-from stages._runtime.privacy import no_telemetry
+from stages._runtime.privacy import keep_private
 
 
 def play(number: int, seed: int, harm: str, servers: Servers, home: Path) -> Round:
@@ -107,7 +107,7 @@ def main() -> None:
     asked.add_argument("--only", type=int, action="append", help="this round (repeatable)")
     asked.add_argument("--keep", type=Path, help="folder of the rounds; else a temporary one")
     options = asked.parse_args()
-    no_telemetry()
+    keep_private()
     home = (options.keep or Path(tempfile.mkdtemp(prefix="chaos-"))).resolve()
     home.mkdir(parents=True, exist_ok=True)
     servers = Servers(home)

@@ -43,7 +43,9 @@ OF_DVC = re.compile(rf"{HINTS.pattern}|> |Running stage|Stage '|ERROR: failed to
 """What DVC says itself, among the lines of a stage; the hints need not be repeated."""
 REFUSED = re.compile(r"ERROR: failed to reproduce '.*?': (?!failed to run:)(.+)")
 """What DVC found wrong itself: a dependency or param that is missing, an output that never came."""
-PATIENCE_S = 10.0
+LEFT_S = 5.0
+PATIENCE_S = 60.0
+"""How long what a dead flow left running may take to end by itself, and in all to be killed."""
 
 
 class LocalExecutor:
@@ -195,7 +197,7 @@ class LocalExecutor:
                 if owner is not None and alive(owner):
                     why = f"another flow (process {owner['pid']}) is running it"
                     raise StageFailed(instance.address, why, retry=True)
-                if time.monotonic() > deadline - PATIENCE_S / 2:
+                if time.monotonic() > deadline - PATIENCE_S + LEFT_S:
                     kill_left_over(self._mark(instance))
                 if time.monotonic() > deadline:
                     why = "processes of a dead flow hold it and cannot be killed"

@@ -30,6 +30,7 @@ from flows import snapshot
 from flows.executors import Log, StageFailed
 from flows.executors.local import QUEUE, LocalExecutor
 from flows.instances import Instance
+from stages._runtime.privacy import close_folders
 
 GPU = "gpu"
 """Prefect's concurrency limit, for GPUs that several workers share."""
@@ -135,6 +136,7 @@ class Clone(LocalExecutor):
     def bring_up_to_date(self) -> None:
         """Check out the snapshot and say to DVC where the others' results are."""
         snapshot.check_out(self.study, self.origin.snapshot, self.origin.repository)
+        close_folders(self.study)
         options = ["[core]"]
         if self.origin.remote is not None:
             options += ["    remote = nodes", "['remote \"nodes\"']"]

@@ -31,7 +31,7 @@ from eifer.seeding import sub_seed
 from eifer.tables.schema import Table
 from stages._runtime import artifacts, pool, provenance
 from stages._runtime.machine import Machine
-from stages._runtime.privacy import no_telemetry
+from stages._runtime.privacy import close_folders, keep_private
 from stages.params import load_params
 
 PARAMS = Path("params.yaml")
@@ -290,7 +290,8 @@ class Stage:
                 help="which one of the matrix; under DVC, the one that it runs",
             )
         item = vars(parser.parse_args(arguments))
-        no_telemetry()
+        keep_private()
+        close_folders(Path())
         try:
             self(item)
         except StudyError as error:

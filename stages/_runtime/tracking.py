@@ -23,10 +23,9 @@ import math
 import os
 import re
 import shutil
-import signal
 import socket
+import sqlite3
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
@@ -43,11 +42,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from eifer.errors import StudyError
 from eifer.hashing import sha256_file
 from stages._runtime import provenance
 from stages._runtime.artifacts import write_json, write_table
-from stages._runtime.privacy import no_telemetry
+from stages._runtime.privacy import keep_private
+from stages._runtime.serving import Gate, sqlite_uri
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -59,7 +58,6 @@ QUEUE = Path("runs/tracking/queue")
 LOCK = Path("runs/tracking/lock")
 LOCK_WAIT_S = 30.0
 PROBE_S = 5.0
-SERVER_START_S = 120.0
 DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 INTERMEDIATE = ("pretrain_ei",)
 """Stages whose models only start other trainings: their names say so, and no view compares them."""
@@ -276,7 +274,7 @@ def sync() -> Counts:
             sent += 1
         except Exception as error:
             problems.append(f"{path.name}: {_in_short(error)}")
-            if isinstance(error, TimeoutError) or not _answers(_uri()):
+            if isinstance(error, TimeoutError) or not answers(uri()):
                 break
     return Counts(sent, len(list(QUEUE.glob("*.json"))), tuple(problems[:5]))
 
@@ -284,71 +282,16 @@ def sync() -> Counts:
 # --- the pages -----------------------------------------------------------------------------------
 
 
-def ui(port: int | None = None) -> None:
-    """Print the addresses that compare the repetitions, and serve them until interrupted.
-
-    With a server named by ``MLFLOW_TRACKING_URI``, only the addresses are printed.
-
-    Raises
-    ------
-    StudyError
-        If nothing was recorded yet, the server does not answer, or the port is taken.
-    """
-    uri = _uri()
-    if uri.startswith("http"):
-        if not _answers(uri):
-            raise StudyError(
-                f"ui: no answer from {_without_password(uri)}; start that server, or unset "
-                "MLFLOW_TRACKING_URI"
-            )
-        _print_pages(_open(uri), _without_password(uri))
-        return
-    if uri == _own_uri() and not DATABASE.exists():
-        raise StudyError("ui: no repetition was recorded yet; run `make demo` first")
-    port = _free_port(port)
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1"]
-    # What it is asked to store goes where the stages put it, not through the server.
-    command += ["--port", str(port), "--no-serve-artifacts"]
-    settings = {
-        "MLFLOW_BACKEND_STORE_URI": uri,  # not on the command line: it may hold a password
-        "MLFLOW_DEFAULT_ARTIFACT_ROOT": ARTIFACTS.resolve().as_uri(),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # four processes, for language models
-    }
-    client = _open(uri)
-    # A group of its own, because the server's own child would outlive it otherwise.
-    server = subprocess.Popen(
-        command,
-        env=os.environ | settings,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    base = f"http://127.0.0.1:{port}"
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    try:
-        deadline = time.monotonic() + SERVER_START_S
-        while not _answers(base):
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise StudyError(f"ui: the server did not start; see: {' '.join(command)}")
-            time.sleep(0.2)
-        _print_pages(client, base)
-        print("Ctrl-C ends it.", flush=True)
-        server.wait()
-    except KeyboardInterrupt:
-        print()
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
+def show_pages(base: str) -> None:
+    """Print the addresses that compare the repetitions, on the server at ``base``."""
+    _print_pages(_open(uri()), base)
 
 
-def _free_port(port: int | None) -> int:
-    with socket.socket() as trial:
-        try:
-            trial.bind(("127.0.0.1", port or 0))
-        except OSError:
-            raise StudyError(f"ui: port {port} is taken; name another one, or none") from None
-        return int(trial.getsockname()[1])
+def server() -> Gate:
+    """MLflow's server for its owner alone: the application that `flows` has MLflow serve."""
+    from mlflow.server.fastapi_app import app
+
+    return Gate.from_environment(app)
 
 
 def _print_pages(client: MlflowClient, base: str) -> None:
@@ -634,27 +577,29 @@ def _locked() -> Iterator[None]:
 # --- MLflow --------------------------------------------------------------------------------------
 
 
-def _uri() -> str:
-    return os.environ.get("MLFLOW_TRACKING_URI") or _own_uri()
+def uri() -> str:
+    """Where records go: the server or database that the environment names, else the study's own."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or own_uri()
 
 
-def _own_uri() -> str:
-    return f"sqlite:///{DATABASE.resolve()}"
+def own_uri(study: Path = Path()) -> str:
+    """The address of the database in ``study``."""
+    return sqlite_uri(study / DATABASE)
 
 
 def _client() -> MlflowClient:
-    uri = _uri()
-    if not _answers(uri):
-        raise ConnectionError(f"no answer from {_without_password(uri)}")
-    return _open(uri)
+    where = uri()
+    if not answers(where):
+        raise ConnectionError(f"no answer from {without_password(where)}")
+    return _open(where)
 
 
-def _answers(uri: str) -> bool:
+def answers(address: str) -> bool:
     """Whether anybody answers there; asked before mlflow, which takes seconds to import."""
-    where = urllib.parse.urlsplit(uri)
+    where = urllib.parse.urlsplit(address)
     try:
         if where.scheme in {"http", "https"}:
-            urllib.request.urlopen(f"{_without_password(uri)}/health", timeout=PROBE_S).close()
+            urllib.request.urlopen(f"{without_password(address)}/health", timeout=PROBE_S).close()
         elif where.hostname:
             port = where.port or DATABASE_PORTS.get(where.scheme.split("+")[0], 0)
             socket.create_connection((where.hostname, port), timeout=PROBE_S).close()
@@ -667,14 +612,15 @@ def _answers(uri: str) -> bool:
     return True
 
 
-def _without_password(uri: str) -> str:
-    where = urllib.parse.urlsplit(uri)
+def without_password(address: str) -> str:
+    """``address`` without the user and password that it may hold."""
+    where = urllib.parse.urlsplit(address)
     return where._replace(netloc=where.netloc.rpartition("@")[2]).geturl().rstrip("/")
 
 
 @functools.cache
-def _open(uri: str) -> MlflowClient:
-    no_telemetry()
+def _open(address: str) -> MlflowClient:
+    keep_private()
     # mlflow's own defaults wait for an absent server for minutes.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
@@ -682,10 +628,15 @@ def _open(uri: str) -> MlflowClient:
 
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-        _make_database(Path(uri.removeprefix("sqlite:///")))
-    mlflow.set_tracking_uri(uri)
-    return mlflow.MlflowClient(uri)
+    plain = Path(address.removeprefix("sqlite:///"))
+    if address == own_uri():
+        come_home()
+        if not DATABASE.exists():
+            _make_database(DATABASE)
+    elif address.startswith("sqlite:///") and not plain.exists():
+        _make_database(plain)
+    mlflow.set_tracking_uri(address)
+    return mlflow.MlflowClient(address)
 
 
 def _make_database(path: Path) -> None:
@@ -695,9 +646,39 @@ def _make_database(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
     partial.unlink(missing_ok=True)
-    store = SqlAlchemyStore(f"sqlite:///{partial.resolve()}", ARTIFACTS.resolve().as_uri())
+    store = SqlAlchemyStore(sqlite_uri(partial), ARTIFACTS.resolve().as_uri())
     store.engine.dispose()
     partial.replace(path)
+
+
+PLACES = {
+    "experiments": "artifact_location",
+    "runs": "artifact_uri",
+    "logged_models": "artifact_location",
+}
+"""Where MLflow keeps whole paths of files, by table."""
+
+
+def come_home(study: Path = Path()) -> None:
+    """Have the database of a study that was copied or moved name the files that lie beside it.
+
+    MLflow has no call for it. Until then what the copy records would go into the original.
+    """
+    if not (study / DATABASE).exists():
+        return
+    own, marker = (study / ARTIFACTS).resolve().as_uri(), f"/{ARTIFACTS.as_posix()}"
+    with (
+        contextlib.closing(sqlite3.connect(study / DATABASE, timeout=LOCK_WAIT_S)) as database,
+        database,
+    ):
+        for table, column in PLACES.items():
+            for (place,) in database.execute(f"SELECT DISTINCT {column} FROM {table}").fetchall():
+                before, found, rest = (place or "").rpartition(marker)
+                ours = found and before.startswith("file:") and rest[:1] in {"", "/"}
+                if ours and before + found != own:
+                    database.execute(
+                        f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (own + rest, place)
+                    )
 
 
 def _send(record: Record) -> None:
@@ -727,7 +708,7 @@ def _experiment(client: MlflowClient, name: str) -> str:
     if found is not None:
         return str(found.experiment_id)
     # A server decides itself where files go; a plain database needs to be told.
-    own = not _uri().startswith("http")
+    own = not uri().startswith("http")
     folder = re.sub(r"[^\w.-]", "_", name)
     place = (ARTIFACTS / folder).resolve().as_uri() if own else None
     # Without a kind, MLflow's pages show what is for language models and ask what this is.

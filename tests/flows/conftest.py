@@ -103,17 +103,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Prefect server that serves all tests, in Prefect's settings and ours."""
     from flows.server import serve
 
+    names = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_API_KEY")
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("PREFECT_API_URL", raising=False)
+        for name in names:
+            patch.delenv(name, raising=False)
         patch.setenv("PREFECT_LOGGING_LEVEL", "WARNING")
         patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect")))
         stop = serve(tmp_path_factory.mktemp("served"))
-        url = os.environ["PREFECT_API_URL"]
+        url, login = os.environ["PREFECT_API_URL"], os.environ["PREFECT_API_AUTH_STRING"]
         # Where another test imported prefect before, the environment is read no more.
-        from prefect.settings import PREFECT_API_URL, temporary_settings
+        from prefect.settings import (
+            PREFECT_API_AUTH_STRING,
+            PREFECT_API_URL,
+            temporary_settings,
+        )
 
-        with temporary_settings({PREFECT_API_URL: url}):
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: login}):
             yield url
-        patch.setenv("PREFECT_API_URL", url)
         stop()
-    os.environ.pop("PREFECT_API_URL", None)
+        for name in names:
+            os.environ.pop(name, None)

@@ -17,20 +17,14 @@ import yaml
 
 from eifer.hashing import sha256_file
 from flows.graph import ROOT
+from tests.watched import finish
 
 
 def eifer(
     folder: Path, *words: str, workers: int = 2, env: Mapping[str, str] = os.environ
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("eifer")), *words],
-        cwd=folder,
-        env={**env, "EIFER_WORKERS": str(workers)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    command = [str(Path(sys.executable).with_name("eifer")), *words]
+    return finish(command, folder, {**env, "EIFER_WORKERS": str(workers)})
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -240,9 +234,7 @@ def test_help_is_quick_because_nothing_heavy_is_imported() -> None:
         "'mlflow', 'prefect', 'dvc', 'pandas', 'cv2'}\n"
         "print('HEAVY', sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = finish([sys.executable, "-c", code], ROOT)
     assert "HEAVY []" in done.stdout
     commands = ("simulate", "validate", "assets", "workspace", "summary", "outputs")
     assert all(command in done.stdout for command in commands)
@@ -267,3 +259,18 @@ def test_a_workspace_is_made_for_a_cohort(home: Path, tmp_path: Path) -> None:
         done = eifer(ROOT, "workspace", str(tmp_path / "other"), *words)
         assert done.returncode == 1 and message in done.stderr, done.stderr
     assert not (tmp_path / "other").exists()
+
+
+def test_records_that_could_not_be_sent_are_an_error(tmp_path: Path) -> None:
+    queue = tmp_path / "runs/tracking/queue"
+    queue.mkdir(parents=True)
+    nowhere = dict(os.environ) | {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    nothing = eifer(tmp_path, "sync-tracking", env=nowhere)
+    assert (nothing.returncode, nothing.stdout) == (0, "MLflow: 0 records sent, 0 waiting\n")
+
+    (queue / "one.json").write_text('{"study": "x"}')
+    done = eifer(tmp_path, "sync-tracking", env=nowhere)
+
+    assert done.returncode == 1
+    assert done.stdout == "MLflow: 0 records sent, 1 waiting\n"
+    assert "one.json: ConnectionError: no answer from http://127.0.0.1:9" in done.stderr

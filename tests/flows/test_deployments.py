@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import re
-import time
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 import yaml
 
 from flows.graph import ROOT
+from tests.watched import until
 
 TEMPLATE = ROOT / "flows/kubernetes/gpu-pool.json"
 PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -63,9 +63,9 @@ def test_the_pool_for_kubernetes_takes_what_its_template_declares(template: dict
     jsonschema.validate({"image": "x", "gpus": 2}, variables)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"image": "x", "gpus": "some"}, variables)
-    # What Prefect's own worker for Kubernetes reads.
+    # What Prefect's own worker for Kubernetes reads; but who starts a run says no command.
     known = collected("prefect-kubernetes", "kubernetes")["job_configuration"]
-    assert set(template["job_configuration"]) == set(known)
+    assert set(template["job_configuration"]) == set(known) - {"command"}
 
 
 def test_a_pod_asks_for_its_gpus_and_has_secrets_from_the_cluster(template: dict[str, Any]) -> None:
@@ -105,10 +105,8 @@ def test_a_server_takes_them_all(prepared: Path) -> None:
         gpu = client.read_global_concurrency_limit_by_name("gpu")
         # Its scheduler works: with SQLAlchemy 2.1 it wrote no run, and no caller was told.
         mine = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[study.id]))
-        deadline = time.monotonic() + 90
-        while not (planned := client.read_flow_runs(flow_run_filter=mine)):
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
+        until(lambda: client.read_flow_runs(flow_run_filter=mine))
+        planned = client.read_flow_runs(flow_run_filter=mine)
     assert all(run.auto_scheduled and run.state.is_scheduled() for run in planned)
     types = {
         name: shown.get("type")
@@ -128,11 +126,13 @@ def test_a_server_takes_them_all(prepared: Path) -> None:
 
 
 @pytest.mark.xdist_group("prefect")
-def test_what_was_changed_about_schedules_stays(prepared: Path) -> None:
+def test_what_was_changed_about_schedules_stays_and_a_command_does_not(prepared: Path) -> None:
     from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolUpdate
     from prefect.client.schemas.schedules import CronSchedule
+    from prefect.workers.process import ProcessWorker
 
-    from flows.services import prepare
+    from flows.services import JOB, prepare
 
     def told() -> list[tuple[str, bool]]:
         schedules = client.read_deployment_by_name("study/study").schedules
@@ -143,7 +143,11 @@ def test_what_was_changed_about_schedules_stays(prepared: Path) -> None:
         client.update_deployment_schedule(study.id, study.schedules[0].id, active=False)
         own = CronSchedule(cron="0 12 * * 1")
         client.create_deployment_schedules(study.id, [(own, True)])
+        # As a former version made it: who starts a run says its command.
+        former = ProcessWorker.get_default_base_job_template()
+        client.update_work_pool("local", WorkPoolUpdate(base_job_template=former))
         prepare(prepared, gpus=1)
+        assert client.read_work_pool("local").base_job_template == JOB
         assert told() == [("0 12 * * 1", True), ("0 2 * * *", False)]
 
 

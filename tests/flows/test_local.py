@@ -8,17 +8,21 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 
-from flows.executors import StageFailed
+from flows.executors import StageFailed, local
 from flows.executors.local import HELD, MARK, LocalExecutor, alive, myself, slots_here
 from flows.executors.supervise import supervised
 from flows.instances import Instance
 from stages._runtime.machine import Machine
+from tests.watched import ended, until, written
 
 AFFECT = Instance("affect", "affect", {}, "", (), (), ())
 FLOW = """
@@ -28,7 +32,7 @@ from flows.instances import Instance
 LocalExecutor(Path()).run(Instance("affect", "affect", {}, "", (), (), ()), print)
 """
 """A flow of one instance, in a process that can be killed."""
-LINGER = "pathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(60)\nopen('ended', 'w')"
+LINGER = "pathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(36000)\nopen('ended', 'w')"
 """Says who it is, and ends by itself only much later."""
 
 
@@ -36,24 +40,17 @@ def tell(study: Path, stage: str, code: str) -> None:
     (study / "told" / stage).write_text(code)
 
 
-def wait_for(path: Path, seconds: float = 60) -> str:
-    deadline = time.monotonic() + seconds
-    while not (path.exists() and path.read_text()):
-        assert time.monotonic() < deadline, f"{path} did not come"
-        time.sleep(0.02)
-    return path.read_text()
+def gone(pid: int) -> bool:
+    """Whether a process has ended, or ends."""
 
-
-def gone(pid: int, seconds: float = 15) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    def dead() -> bool:
         try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
+            return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return True
-        time.sleep(0.02)
-    return False
+
+    until(dead, pid)
+    return True
 
 
 def failure(study: Path, executor: LocalExecutor | None = None) -> tuple[StageFailed, list[str]]:
@@ -129,29 +126,29 @@ def test_nothing_lives_on_when_its_parents_are_killed(fresh: Path, who: str) -> 
         assert why.why == "killed by signal 9"
     pid = int((fresh / "pid").read_text())
     if who != "supervisor and flow":
-        assert gone(pid, 2)
+        assert gone(pid)
     tell(fresh, "affect", "")
     said: list[str] = []
     LocalExecutor(fresh).run(AFFECT, said.append)  # finds what may be left, and runs alone
-    assert gone(pid, 2)
+    assert gone(pid)
     assert not (fresh / "ended").exists()
     assert (fresh / "data/affect/made").exists()
 
 
 def test_the_command_dies_with_the_flow(tmp_path: Path) -> None:
     """A grandchild in a session of its own, whose parent has ended, is found as well."""
-    inner = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    inner = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(36000)"
     outer = f"""
 import subprocess, sys, time
 subprocess.Popen([sys.executable, "-c", {inner!r}], start_new_session=True)
-time.sleep(60)
+time.sleep(36000)
 """
     process = supervised([sys.executable, "-c", outer], cwd=tmp_path, env=os.environ)
-    pid = int(wait_for(tmp_path / "pid"))
+    pid = int(written(tmp_path / "pid", process.pid))
     assert process.stdin is not None
     process.stdin.close()  # as the kernel does when the flow dies
-    assert process.wait(15) == 128 + signal.SIGINT or process.returncode == 1
-    assert gone(pid, 2)
+    assert ended(process) in (128 + signal.SIGINT, 1)
+    assert gone(pid)
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o644])
@@ -171,18 +168,28 @@ def test_what_is_spoilt_in_the_cache_is_made_again(finished: Path, mode: int) ->
     assert ("spoilt in DVC's cache, made again: data/affect/made" in said) == (mode == 0o444)
 
 
-def test_too_long_is_killed_and_final(fresh: Path) -> None:
+def test_too_long_is_killed_and_final(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def timer(seconds: float, expire: Callable[..., None], given: Sequence[Any]) -> Any:
+        def over() -> None:
+            written(fresh / "pid")  # six seconds may not be enough for it to begin
+            expire(*given)
+
+        assert seconds == 6
+        thread = threading.Thread(target=over, daemon=True)
+        return SimpleNamespace(start=thread.start, cancel=lambda: None)
+
+    monkeypatch.setattr(local, "Timer", timer)
     tell(fresh, "affect", LINGER)
     why, _ = failure(fresh, LocalExecutor(fresh, timeout_s=6))
     assert not why.retry
     assert "longer than 6 s" in why.why
-    assert gone(int((fresh / "pid").read_text()), 2)
+    assert gone(int((fresh / "pid").read_text()))
 
 
 def test_two_flows_cannot_run_the_same_instance(fresh: Path) -> None:
     tell(fresh, "affect", LINGER)
     flow = subprocess.Popen([sys.executable, "-c", FLOW], cwd=fresh, stdout=subprocess.DEVNULL)
-    pid = int(wait_for(fresh / "pid"))
+    pid = int(written(fresh / "pid", flow.pid))
     why, said = failure(fresh)
     assert why.retry
     assert f"another flow (process {flow.pid}) is running it" in why.why
@@ -198,11 +205,11 @@ def test_two_flows_cannot_run_the_same_instance(fresh: Path) -> None:
 
 def test_what_a_dead_flow_left_is_killed_before_its_instance_runs(fresh: Path) -> None:
     mark = f"{fresh.resolve()}:affect"
-    left = subprocess.Popen(["sleep", "60"], env=os.environ | {MARK: mark})
+    left = subprocess.Popen(["sleep", "36000"], env=os.environ | {MARK: mark})
     said: list[str] = []
     LocalExecutor(fresh).run(AFFECT, said.append)
-    assert said[0] == "killed what a dead flow had left running: sleep 60"
-    assert left.wait(5) == -signal.SIGKILL
+    assert said[0] == "killed what a dead flow had left running: sleep 36000"
+    assert ended(left) == -signal.SIGKILL
 
 
 def test_stopped_means_stopped(fresh: Path) -> None:

@@ -23,6 +23,7 @@ from flows import lockfile, snapshot
 from flows.executors import StageFailed
 from flows.executors.supervise import supervised
 from flows.instances import Instance, instances
+from tests.watched import until
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
@@ -34,7 +35,7 @@ time.sleep(0.3)
 told = pathlib.Path(os.environ["EXECUTIONS"] + ".linger")
 if told.exists():
     told.rename(told.with_suffix(".here")).write_text(os.environ["EIFER_CLONES"])
-    time.sleep(90)  # until it is killed
+    time.sleep(36000)  # until it is killed
 pathlib.Path("data").mkdir(exist_ok=True)
 pathlib.Path(out).write_text(out + "".join(pathlib.Path(one).read_text() for one in given))
 records = pathlib.Path("runs/provenance")
@@ -303,8 +304,18 @@ def two_workers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[list[Path]]:
     """The folders of two workers of pool gpu, with one GPU between them and secrets around them."""
+    from flows import heartbeats
+    from flows.executors import nodes
+
     for name in PLANTED:
         monkeypatch.setenv(name, SECRET)
+    # On a busy machine all may be silent for long, and nothing has died.
+    for module, patience in (
+        (heartbeats, "SILENCE_S"),
+        (heartbeats, "START_S"),
+        (nodes, "START_S"),
+    ):
+        monkeypatch.setattr(module, patience, 36000)
     prepare_once(tmp_path)
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "gpu"]
     folders = [tmp_path / "node-1", tmp_path / "node-2"]
@@ -567,10 +578,3 @@ def of_node(process: psutil.Process, clones: str) -> bool:
         return process.environ().get("EIFER_CLONES") == clones
     except psutil.Error:
         return False
-
-
-def until(done: Callable[[], bool], seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -42,8 +42,13 @@ def test_a_run_writes_no_secret(
 ) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+    from prefect.settings import PREFECT_API_AUTH_STRING
 
     from stages._runtime import provenance
+
+    login = PREFECT_API_AUTH_STRING.value()
+    known = {"PREFECT_API_URL": server, "PREFECT_API_AUTH_STRING": login}
+    monkeypatch.delenv("PREFECT_API_KEY")  # Prefect would send it instead
 
     # A stage that fails says most: its last words are kept.
     (fresh / "told/intake").write_text("raise SystemExit('does not add up')")
@@ -51,7 +56,7 @@ def test_a_run_writes_no_secret(
     done = subprocess.run(
         [sys.executable, "-m", "flows", "run", "--keep-going", "--only=affect", "--only=intake"],
         cwd=fresh,
-        env=os.environ | {"PREFECT_API_URL": server, "PREFECT_LOGGING_LEVEL": "INFO"},
+        env=os.environ | known | {"PREFECT_LOGGING_LEVEL": "INFO"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -62,7 +67,7 @@ def test_a_run_writes_no_secret(
 
     assert json.loads(record.read_text())["stage"] == "affect"
     assert (fresh / "dvc.lock").exists()
-    assert holding(fresh, planted) == []
+    assert holding(fresh, planted) == holding(fresh, login) == []
     run = UUID(re.findall(r"/flow-run/(\S+)", done.stdout)[0])
     with get_client(sync_client=True) as client:
         logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])))
@@ -71,6 +76,7 @@ def test_a_run_writes_no_secret(
     assert "2 of 2 instances to run" in lines
     assert "does not add up" in told
     assert planted not in told + lines + done.stdout
+    assert login not in told + lines + done.stdout
 
 
 def test_a_snapshot_with_a_secret_is_refused_and_says_where(fresh: Path, planted: str) -> None:

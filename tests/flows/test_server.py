@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 
 from eifer.errors import StudyError
-from flows import server, services
+from flows import addresses, server
 from flows.addresses import try_prefect
 
-RUNNING = {"PREFECT_API_URL": "http://127.0.0.1:1/api", "MLFLOW_TRACKING_URI": "http://127.0.0.1:2"}
+RUNNING = {
+    "PREFECT_API_URL": "http://127.0.0.1:1/api",
+    "PREFECT_API_AUTH_STRING": "eifer:one",
+    "MLFLOW_TRACKING_URI": "http://127.0.0.1:2",
+    "MLFLOW_TRACKING_PASSWORD": "two",
+}
 
 
 @pytest.fixture
@@ -21,7 +26,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What the code takes for the environment, without any server in it."""
     mine = {name: value for name, value in os.environ.items() if name not in RUNNING}
     monkeypatch.setattr(os, "environ", mine)
-    monkeypatch.setattr(server, "supervised", lambda *_, **__: pytest.fail("started a server"))
+    monkeypatch.setattr(server, "spawn", lambda *_, **__: pytest.fail("started a server"))
     monkeypatch.setattr(server, "try_prefect", lambda: None)
     return mine
 
@@ -29,7 +34,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def test_services_that_run_in_the_study_are_used_without_being_exported(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "addresses", {tmp_path: RUNNING}.__getitem__)
+    monkeypatch.setattr(addresses, "of_services", {tmp_path: RUNNING}.__getitem__)
     server.serve(tmp_path)()
     assert environment.items() >= RUNNING.items()
 
@@ -37,10 +42,13 @@ def test_services_that_run_in_the_study_are_used_without_being_exported(
 def test_what_is_exported_counts_more(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "addresses", lambda _: RUNNING)
+    monkeypatch.setattr(addresses, "of_services", lambda _: RUNNING)
     environment["PREFECT_API_URL"] = "https://prefect.example/api"
     server.serve(tmp_path)()
     assert environment["PREFECT_API_URL"] == "https://prefect.example/api"
+    # A password is told to its own server alone.
+    assert "PREFECT_API_AUTH_STRING" not in environment
+    assert environment["MLFLOW_TRACKING_PASSWORD"] == "two"
 
 
 @pytest.mark.usefixtures("environment")

@@ -28,7 +28,7 @@ def test_a_workspace_has_the_code_and_the_params_asked_for(tmp_path: Path) -> No
         assert (made / name).read_bytes() == (ROOT / name).read_bytes()
     # DVC finds its own repository here, and neither another's data nor byte code.
     assert (made / ".dvc/config").is_file() and (made / ".git").is_dir()
-    assert not (made / ".dvc/cache").exists() and not (made / "data").exists()
+    assert [*(made / ".dvc/cache").iterdir(), *(made / "data").iterdir()] == []
     assert not list(made.rglob("__pycache__"))
 
 

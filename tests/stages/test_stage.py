@@ -21,6 +21,7 @@ from eifer.tables.schema import Column, Rule, Table
 from flows.graph import ROOT, declared, stage_of
 from stages._runtime import artifacts
 from stages._runtime.artifacts import read_table, write_table
+from stages._runtime.privacy import FOLDERS
 from stages._runtime.stage import UNWRITABLE, Given, Made, Outcome, Report, Run, Stage, stage
 
 
@@ -320,6 +321,17 @@ def test_what_is_to_be_cleared_away_goes_last() -> None:
     Path("room").touch()
     clearing({})
     assert not Path("kept").exists() and Path("data/scratch/note.json").exists()
+
+
+def test_others_on_this_machine_read_nothing(study: Path) -> None:
+    """Also where it is plain DVC that runs a stage, in a shell that lets all be read."""
+    Path(".dvc").mkdir()
+    former = os.umask(0o022)
+    echo.main(["--wave", "1"])
+    os.umask(former)
+
+    modes = {name: (study / name).stat().st_mode & 0o077 for name in FOLDERS}
+    assert modes == dict.fromkeys(("data", "runs", ".dvc/cache", ".dvc/tmp"), 0)
 
 
 def test_the_command_line_wants_the_matrix_key() -> None:

@@ -15,12 +15,13 @@ from prefect.deployments import run_deployment  # noqa: E402
 
 from flows import services  # noqa: E402
 
-study, worker = Path.cwd(), services._worker()
+study = Path.cwd()
+worker = services._worker(study)
 alone = sys.argv[1] == "alone"
 services.prepare(study, gpus=1)
-(study / services.HOME).mkdir(parents=True, exist_ok=True)
+worker.log.parent.mkdir(parents=True, exist_ok=True)
 if alone:  # as somebody starts it by hand
-    with services._log(study, worker).open("a") as log:
+    with worker.log.open("a") as log:
         process = subprocess.Popen(
             worker.command,
             env={**os.environ, **worker.environment},

@@ -1,0 +1,102 @@
+"""``eifer run`` as a process: what it refuses at once, and how it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import termios
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from eifer.errors import StudyError
+from flows import plan, running
+from tests.flows.test_local import LINGER, gone, tell
+from tests.watched import ended, heard, until, written
+
+EIFER = str(Path(sys.executable).with_name("eifer"))
+ALL: dict[str, list[str]] = {"only": [], "start": [], "end": []}
+
+
+def asks_dvc(flow: subprocess.Popen[str]) -> int | None:
+    """The process in which a flow asks DVC what changed, once there is one."""
+    for one in psutil.Process(flow.pid).children(recursive=True):
+        try:
+            if "status" in one.cmdline() and "supervisor" not in "".join(one.cmdline()):
+                return one.pid
+        except psutil.Error:
+            continue
+    return None
+
+
+@pytest.mark.xdist_group("prefect")
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGKILL])
+def test_a_dvc_that_hashes_for_ever_ends_with_the_run(
+    finished: Path, dvc: Callable[..., str], which: signal.Signals
+) -> None:
+    graph, raw = finished / "dvc.yaml", finished / "raw"
+    step = "python step.py data/affect"
+    graph.write_text(graph.read_text().replace(f"{step}\n", f"{step} raw\n    deps: [raw]\n"))
+    raw.mkdir()
+    (raw / "one").touch()
+    dvc(finished, "repro", "--quiet", "affect")
+    os.mkfifo(raw / "nobody_writes")  # reading it waits for ever
+    flow = subprocess.Popen([EIFER, "run"], cwd=finished, stdout=subprocess.PIPE, text=True)
+    until(lambda: asks_dvc(flow), flow.pid)
+    pid = asks_dvc(flow)
+    assert pid is not None
+
+    flow.send_signal(which)
+
+    heard(flow)
+    assert flow.returncode == (-which if which == signal.SIGKILL else 128 + which)
+    assert gone(pid)
+
+
+@pytest.mark.xdist_group("prefect")
+@pytest.mark.usefixtures("server")
+def test_a_closed_terminal_ends_all_with_129(finished: Path) -> None:
+    """What is still to be said then fails, and must not change the exit code."""
+    tell(finished, "split", LINGER)
+    params = finished / "params.yaml"
+    params.write_text(params.read_text().replace("top: 2", "top: 3"))
+    ours, theirs = os.openpty()
+    flow = subprocess.Popen(
+        [EIFER, "run", "--only", "split"],
+        cwd=finished,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 (no threads)
+    )
+    os.close(theirs)
+    pid = int(written(finished / "pid", flow.pid))
+
+    os.close(ours)
+
+    assert ended(flow) == 128 + signal.SIGHUP
+    assert gone(pid)
+
+
+@pytest.mark.parametrize("how", ["dry", "go"])
+def test_params_that_stages_refuse_are_refused_before_anything_runs(
+    fresh: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    graph = fresh / "dvc.yaml"
+    graph.write_text(graph.read_text().replace("python step.py data/split", "python -m stages.x"))
+    for module, name in ((plan, "asked"), (running, "serve")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("started something"))
+
+    with pytest.raises(StudyError, match=r"params\.yaml[\s\S]*waves"):
+        if how == "dry":
+            running.dry(fresh, **ALL)
+        else:
+            running.go(fresh, **ALL, keep_going=False, at_once=0, timeout_min=0, where="local")

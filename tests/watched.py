@@ -1,0 +1,121 @@
+"""Waiting in tests without a limit of time: only what has come to a stop is given up.
+
+How long something takes says how busy the machine is. What is watched here instead is whether it
+still gets on.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+STILL_S = 600.0
+"""So long without any progress is a hang, on any machine."""
+LOOK_S = 0.05
+
+
+class Hung(AssertionError):  # noqa: N818 (as pytest's own: what happened)
+    """Nothing moved for `STILL_S`."""
+
+
+class Watch:
+    """Notes the progress of processes and of all below them; by default of what this one started.
+
+    Progress is processor time, and what is read and written: output, and files.
+    """
+
+    def __init__(self, *processes: int) -> None:
+        self._processes = processes
+        self._seen: frozenset[tuple[int, ...]] = frozenset()
+        self._since = time.monotonic()
+
+    def look(self) -> None:
+        """Raise `Hung` if all stood still since `STILL_S`."""
+        now = frozenset(self._progress())
+        if now != self._seen:
+            self._seen, self._since = now, time.monotonic()
+        elif time.monotonic() - self._since > STILL_S:
+            raise Hung(f"no progress for {STILL_S:g} s: {sorted(now)}")
+
+    def _progress(self) -> Iterator[tuple[int, ...]]:
+        for top in self._processes or (os.getpid(),):
+            with suppress(psutil.Error):
+                family = psutil.Process(top).children(recursive=True)
+                # This process itself is always busy, with looking.
+                for one in [*family, *([psutil.Process(top)] if self._processes else [])]:
+                    with suppress(psutil.Error):
+                        cpu, moved = one.cpu_times(), one.io_counters()
+                        tenths_s = int(10 * (cpu.user + cpu.system))
+                        yield one.pid, tenths_s, moved.read_chars, moved.write_chars
+
+
+def until(done: Callable[[], object], *processes: int) -> None:
+    """Wait until ``done()``; by default all that this process started is watched."""
+    watch = Watch(*processes)
+    while not done():
+        watch.look()
+        time.sleep(LOOK_S)
+
+
+def written(path: Path, *processes: int) -> str:
+    """The text of a file, as soon as there is any."""
+    until(lambda: path.exists() and path.read_text(), *processes)
+    return path.read_text()
+
+
+def ended(process: subprocess.Popen[str]) -> int:
+    """The exit code of a process, when it has ended."""
+    until(lambda: process.poll() is not None, process.pid)
+    assert process.returncode is not None
+    return process.returncode
+
+
+def heard(process: subprocess.Popen[str]) -> str:
+    """All that a process still says on its standard output, and its end."""
+    told: list[str] = []
+    assert process.stdout is not None
+    reader = threading.Thread(target=lambda: told.extend(process.stdout), daemon=True)
+    reader.start()
+    watch = Watch(process.pid)
+    while reader.is_alive():
+        reader.join(LOOK_S)
+        watch.look()
+    process.wait()
+    return "".join(told)
+
+
+def finish(
+    words: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    *,
+    together: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; with ``together``, its errors are among its output."""
+    process = subprocess.Popen(
+        words,
+        cwd=cwd,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if together else subprocess.PIPE,
+        text=True,
+    )
+    watch = Watch(process.pid)
+    while True:
+        try:
+            told, errors = process.communicate(timeout=LOOK_S * 10)
+            return subprocess.CompletedProcess(words, process.returncode, told, errors)
+        except subprocess.TimeoutExpired:  # no limit: a look at it
+            try:
+                watch.look()
+            except Hung:
+                process.kill()
+                process.wait()
+                raise
