@@ -8,8 +8,12 @@ an item is one frame of it, ``sub-01_run-1_frame-000123``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ParticipantId = NewType("ParticipantId", str)
 VideoId = NewType("VideoId", str)
@@ -110,3 +114,21 @@ def video_id(participant: str, run: int) -> VideoId:
 def item_id(video: str, frame: int) -> ItemId:
     """The identifier of frame ``frame`` (counted from 0) of ``video``."""
     return ItemId(f"{video}_frame-{frame:06d}")
+
+
+def in_order(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Sort ``rows`` by the columns ``by``; conditions and models stand as the protocol lists them.
+
+    Conditions and models that the protocol does not list come last.
+    """
+    place = {str(name): k for k, name in enumerate((*Condition, *Group, "Affect"))}
+    return rows.sort_values(
+        list(by),
+        key=lambda column: (
+            column.map(place).fillna(len(place))
+            if column.name in ("condition", "training_group")
+            else column
+        ),
+        kind="stable",
+        ignore_index=True,
+    )

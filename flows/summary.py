@@ -18,13 +18,13 @@ from eifer.comparison import findings, short_participants
 from eifer.comparison import short_table as short_contrasts
 from eifer.errors import StudyError
 from eifer.evaluation import short_table as short_scores
+from eifer.report.fragments import merged
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON
 from eifer.tables.evaluation import SUMMARY
 from eifer.tables.partitions import PARTITIONS
 from flows.graph import folders
 from stages._runtime.artifacts import read_table
-from stages._runtime.fragments import merged
 
 PIPE_WIDTH = 140
 

@@ -75,13 +75,14 @@ PAGE, FIGURES, TABLES = Made("index.html"), Made("figures"), Made("tables")
 def report(run: Run) -> Outcome:
     """Read what every stage left, and assemble the page as reports/spec.yml says."""
     # Here, so that `--help` and errors in params need not wait for matplotlib.
-    from stages._runtime.fragments import Assembly, gather, read, truth
+    from eifer.report.assembly import Assembly
+    from eifer.report.fragments import gather, planted
 
     found = gather([folder for given in FOLDERS for folder in run.paths(given)])
     sources = {
-        **read(run, SHOWN, ONLY),
-        **truth(run.path(COHORT)),
-        "first_curves": read(run, FIRST_CURVES, ONLY)[CURVES.name],
+        **run.sources(SHOWN, ONLY),
+        **planted(run.path(COHORT)),
+        "first_curves": run.sources(FIRST_CURVES)[CURVES.name],
         "checks": found.checks,
         "attrition": found.attrition,
         "published_scores": published.performance(),

@@ -39,6 +39,10 @@ would retrain every network (docs/decisions/0001)."""
 STAGES = list(declared())
 
 
+FOUND_BY_NAME = {"eifer.figures", "eifer.summaries"}
+"""Packages whose modules are imported by the names that reports/spec.yml gives them."""
+
+
 @cache
 def imports() -> grimp.ImportGraph:
     return grimp.build_graph("eifer", "stages", cache_dir=None)
@@ -55,6 +59,8 @@ def closure(name: str) -> set[str]:
         seen.add(module)
         if module not in RUNNING or module == f"stages.{name}":
             todo += graph.find_modules_directly_imported_by(module)
+        if module in FOUND_BY_NAME:
+            todo += graph.find_children(module)
     # What every stage is written with, whether or not the module itself names it.
     seen |= {"stages._runtime.artifacts"}
     return {

@@ -6,24 +6,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import GROUP, MUTED, canvas, legend_below
-from eifer.vocabulary import Condition
+from eifer.vocabulary import in_order
 
 KEY = ["task", "condition", "contrast"]
 VALUE = ("pooled_delta", "pooled_ci_low", "pooled_ci_high")
 
 
-def _rows(comparison: pd.DataFrame) -> pd.DataFrame:
-    place = {str(name): k for k, name in enumerate(Condition)}
-    return comparison.sort_values(
-        KEY,
-        key=lambda c: c.map(place).fillna(len(place)) if c.name == "condition" else c,
-        ignore_index=True,
-    )
-
-
 def draw(comparison: pd.DataFrame, published: pd.DataFrame) -> Figure:
     """A line a task, condition and contrast: ours filled, published hollow; right favours High."""
-    rows = _rows(comparison)
+    rows = in_order(comparison, KEY)
     theirs = published.set_index(KEY)[list(VALUE)].reindex(pd.MultiIndex.from_frame(rows[KEY]))
     figure, [[axes]] = canvas(1.3 + 0.3 * len(rows))
     for shift, mine, colour, filling, name in (

@@ -6,19 +6,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import ACCENT, GROUP, MUTED, canvas, legend_below
-from eifer.vocabulary import Condition
+from eifer.vocabulary import in_order
 
 KEY = ["task", "condition", "contrast"]
 
 
 def draw(by_participant: pd.DataFrame, participant_deltas: pd.DataFrame) -> Figure:
     """A line a task, condition and contrast: people hollow, their mean filled, margins shaded."""
-    place = {str(name): k for k, name in enumerate(Condition)}
-    rows = by_participant.sort_values(
-        KEY,
-        key=lambda c: c.map(place).fillna(len(place)) if c.name == "condition" else c,
-        ignore_index=True,
-    )
+    rows = in_order(by_participant, KEY)
     where = pd.Series(rows.index, index=pd.MultiIndex.from_frame(rows[KEY]))
     lines = where.reindex(pd.MultiIndex.from_frame(participant_deltas[KEY])).to_numpy()
     figure, [[axes]] = canvas(1.3 + 0.3 * len(rows))

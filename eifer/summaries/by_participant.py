@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-from eifer.vocabulary import Condition
+from eifer.vocabulary import in_order
 
 KEY = ["task", "condition", "contrast"]
 
 
 def table(by_participant: pd.DataFrame) -> pd.DataFrame:
     """The table, confirmatory contrasts first, with p and q of the declared test."""
-    place = {str(name): k for k, name in enumerate(Condition)}
     made = by_participant.assign(
         left_out=by_participant["left_out"].str.replace("\n", "; "),
         **{
@@ -19,12 +18,7 @@ def table(by_participant: pd.DataFrame) -> pd.DataFrame:
             for name in ("p", "q")
         },
     )
-    return made.sort_values(
-        ["role", *KEY],
-        key=lambda c: c.map(place).fillna(len(place)) if c.name == "condition" else c,
-        kind="stable",
-        ignore_index=True,
-    )
+    return in_order(made, ["role", *KEY])
 
 
 def caption(by_participant: pd.DataFrame) -> str:

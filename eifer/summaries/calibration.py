@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from eifer.summaries.scores import KEY, ordered
+from eifer.summaries.scores import KEY
+from eifer.vocabulary import in_order
 
 SHOWN = ("brier", "ece", "calibration_slope", "macro_f1", "accuracy")
 
@@ -15,7 +16,7 @@ def table(summary: pd.DataFrame) -> pd.DataFrame:
     wide = half.pivot(index=KEY, columns="metric", values=["mean", "sd"])
     names = wide.columns.to_flat_index().map(lambda name: f"{name[1]}_{name[0]}")
     wide.columns = names
-    return ordered(wide.reset_index())
+    return in_order(wide.reset_index(), KEY)
 
 
 def caption(summary: pd.DataFrame) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from eifer.vocabulary import Condition
+from eifer.vocabulary import in_order
 
 KEY = ["task", "condition", "contrast"]
 
@@ -16,13 +16,7 @@ def table(comparison: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     made["n_warnings"] = [
         0 if pd.isna(text) else len(text.split("\n")) for text in made["warnings"]
     ]
-    place = {str(name): k for k, name in enumerate(Condition)}
-    return made.sort_values(
-        KEY,
-        key=lambda c: c.map(place).fillna(len(place)) if c.name == "condition" else c,
-        kind="stable",
-        ignore_index=True,
-    )
+    return in_order(made, KEY)
 
 
 def caption(comparison: pd.DataFrame, published: pd.DataFrame) -> str:

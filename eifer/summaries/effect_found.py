@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from eifer.vocabulary import Condition
+from eifer.vocabulary import in_order
 
 
 def table(truth: dict[str, Any], by_participant: pd.DataFrame) -> pd.DataFrame:
@@ -14,12 +14,7 @@ def table(truth: dict[str, Any], by_participant: pd.DataFrame) -> pd.DataFrame:
     mine = by_participant[by_participant["contrast"] == "High-Low"]
     rows = mine[["task", "condition", "role", "delta", "ci_low", "ci_high", "verdict"]].copy()
     rows["planted_effect"] = truth["spec"]["effect"]
-    place = {str(name): k for k, name in enumerate(Condition)}
-    return rows.sort_values(
-        ["task", "condition"],
-        key=lambda c: c.map(place).fillna(len(place)) if c.name == "condition" else c,
-        ignore_index=True,
-    )
+    return in_order(rows, ["task", "condition"])
 
 
 def caption(truth: dict[str, Any], by_participant: pd.DataFrame) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from eifer.vocabulary import Condition, Group
+from eifer.vocabulary import in_order
 
 KEY = ["task", "condition", "training_group"]
-MODELS = (*Group, "Affect")
 
 
 def table(summary: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
@@ -15,8 +14,7 @@ def table(summary: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     searched = summary[summary["threshold_kind"] == "searched"]
     ours = _wide(searched, ("mean", "sd", "n_used"))
     theirs = _wide(published, ("mean", "sd")).add_suffix("_published")
-    made = ours.join(theirs).reset_index()
-    return ordered(made)
+    return in_order(ours.join(theirs).reset_index(), KEY)
 
 
 def caption(summary: pd.DataFrame, published: pd.DataFrame) -> str:
@@ -28,17 +26,6 @@ def caption(summary: pd.DataFrame, published: pd.DataFrame) -> str:
         "set, at the threshold found on validation data; below, in grey, the published mean (SD) "
         "over 5 repetitions. An SD over repetitions says how much trainings differ, not how much "
         "people do."
-    )
-
-
-def ordered(rows: pd.DataFrame) -> pd.DataFrame:
-    """``rows`` by task, then condition and model as the protocol lists them, unknown ones last."""
-    place = {str(name): k for k, name in enumerate((*Condition, *MODELS))}
-    return rows.sort_values(
-        KEY,
-        key=lambda c: c if c.name == "task" else c.map(place).fillna(len(place)),
-        kind="stable",
-        ignore_index=True,
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import errno
 import functools
+import json
 import os
 import re
 import shutil
@@ -131,6 +132,27 @@ class Run:
             self._check(given.table, frame)
             self.seen[given.table.name] = frame
         return frame
+
+    def sources(
+        self, shown: Sequence[Given], only: Mapping[str, list[str]] | None = None
+    ) -> dict[str, Any]:
+        """Tables by their names, several files of one as one; JSON by its file's name.
+
+        ``only`` names the columns wanted of tables that are too large to be read whole. A table is
+        not checked again: it was checked where it was made, and the outcome is shown.
+        """
+        parts: dict[str, list[Any]] = {}
+        for given in shown:
+            if given.table is None:
+                name, content = Path(given.path).stem, json.loads(self.path(given).read_text())
+            else:
+                name = given.table.name
+                content = self.read(given, (only or {}).get(name, given.table.names))
+            parts.setdefault(name, []).append(content)
+        return {
+            name: found[0] if len(found) == 1 else pd.concat(found, ignore_index=True)
+            for name, found in parts.items()
+        }
 
     def out(self, made: Made) -> Path:
         """Where a stage itself writes what is not a table."""

@@ -1,4 +1,4 @@
-"""The report, put together from what every stage left: fragments, checks, attrition, tables.
+"""The page, its figures and its tables, put together from what every stage left.
 
 ``reports/spec.yml`` says what stands where. A section, figure or table whose
 sources this study does not have (no simulated truth, no training yet) is left
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import base64
 import html
-import json
 import math
+import pkgutil
 import re
 import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,138 +25,19 @@ import pandas as pd
 import yaml
 from markupsafe import Markup
 
+import eifer.figures
+import eifer.summaries
 from eifer.errors import StudyError, did_you_mean
 from eifer.figures.style import drawing, svg
-from eifer.tables.simulation import LATENT
-from stages._runtime.artifacts import read_table
-from stages._runtime.exhibits import FIGURES, TABLES
-from stages._runtime.stage import Given, Run
+from eifer.report.fragments import Fragments
 
-NUMBER = r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?!\w)"
+EXHIBITS = {"figure": eifer.figures, "table": eifer.summaries}
+"""Where an exhibit's module lies. A figure has ``draw(*sources)``, which returns a Figure, a table
+``table(*sources)``, which returns a DataFrame; both have ``caption(*sources)``."""
+
 ABSENT = "–"
 SHORT = 34
 """Characters that a cell shows without breaking its line."""
-
-
-@dataclass(frozen=True)
-class Fragments:
-    """What the stages say of themselves, in the order they were given."""
-
-    reports: list[dict[str, Any]]
-    checks: pd.DataFrame
-    attrition: pd.DataFrame
-
-    def numbers(self) -> dict[str, Any]:
-        """Each stage's numbers by its name; a list of them where it ran several times."""
-        found: dict[str, Any] = {}
-        for report in self.reports:
-            found.setdefault(report["stage"], []).append(report["numbers"])
-        return {stage: all_[0] if len(all_) == 1 else all_ for stage, all_ in found.items()}
-
-    def methods(self, stages: Iterable[str]) -> list[str]:
-        """The methods text of each of ``stages``, instances of one stage merged."""
-        return [
-            text
-            for stage in stages
-            if (mine := [r for r in self.reports if r["stage"] == stage])
-            for text in merged(mine)
-        ]
-
-    def title(self, stage: str) -> str:
-        """What a stage calls itself."""
-        return next((r["title"] for r in self.reports if r["stage"] == stage), stage)
-
-
-def gather(folders: Sequence[Path]) -> Fragments:
-    """Read report.json, checks.json and attrition.parquet of every stage folder, each once."""
-    reports, checks, attrition = [], [], []
-    for folder in dict.fromkeys(folders):
-        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-        reports.append(report)
-        where = {"stage": report["stage"], "item": _item(report["item"])}
-        checks += [where | check for check in json.loads((folder / "checks.json").read_text())]
-        if (folder / "attrition.parquet").exists():
-            rows = pd.read_parquet(folder / "attrition.parquet")
-            attrition.append(rows.assign(**where)[[*where, *rows.columns]])
-    return Fragments(
-        reports,
-        pd.DataFrame(checks),
-        pd.concat(attrition, ignore_index=True) if attrition else pd.DataFrame(),
-    )
-
-
-def read(run: Run, shown: Sequence[Given], only: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Tables by their names, several files of one as one; JSON by its file's name.
-
-    ``only`` names the columns wanted of tables that are too large to be read whole.
-    """
-    parts: dict[str, list[Any]] = {}
-    for given in shown:
-        if given.table is None:
-            name, content = Path(given.path).stem, json.loads(run.path(given).read_text())
-        else:
-            # Checked where it was made, and the outcome is shown: it is not checked again here.
-            columns = only.get(given.table.name, given.table.names)
-            name, content = given.table.name, run.read(given, columns)
-        parts.setdefault(name, []).append(content)
-    return {
-        name: found[0] if len(found) == 1 else pd.concat(found, ignore_index=True)
-        for name, found in parts.items()
-    }
-
-
-def truth(folder: Path) -> dict[str, Any]:
-    """What was planted in a cohort that the simulation in ``folder`` made, else nothing."""
-    if not (folder / "truth.json").exists():
-        return {"truth": None, LATENT.name: None}
-    planted = json.loads((folder / "truth.json").read_text())
-    return {"truth": planted, LATENT.name: read_table(folder / "latent.parquet", LATENT)}
-
-
-def merged(reports: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The methods text of one stage's instances: said once where only numbers or items differ.
-
-    Of waves 1 and 2 "10 frames" and "12 frames" become "(For each wave.) 10 to 12 frames", of
-    two tasks "learnt arousal" and "learnt valence" become "learnt arousal or valence".
-    """
-    same: dict[tuple[str, ...], list[tuple[Mapping[str, Any], list[str]]]] = {}
-    for report in reports:
-        items = "".join(rf"|\b{re.escape(value)}\b" for value in report["item"].values())
-        parts = re.split(f"({NUMBER}{items})", report["methods"])
-        same.setdefault(tuple(parts[::2]), []).append((report, parts[1::2]))
-    texts = []
-    for words, group in same.items():
-        values = [_range(slot) for slot in zip(*(found for _, found in group), strict=True)]
-        text = "".join(a + b for a, b in zip(words, [*values, ""], strict=True))
-        texts.append(_prefix([report["item"] for report, _ in group], len(reports)) + text)
-    return texts
-
-
-def _prefix(items: Sequence[Mapping[str, str]], of: int) -> str:
-    """Which of a stage's instances a text is about, where it has several."""
-    if of == 1:
-        return ""
-    if len(items) < of:
-        return f"({'; '.join(map(_item, items))}.) "
-    varied = [key for key in items[0] if len({item[key] for item in items}) > 1]
-    return f"(For each {_listed([key.replace('_', ' ') for key in varied])}.) "
-
-
-def _range(values: Sequence[str]) -> str:
-    """What stands at one place of several texts: one word, a choice of words, or a range."""
-    different = sorted(set(values))
-    if len(different) == 1 or not all(re.fullmatch(NUMBER, value) for value in different):
-        return _listed(different, "or")
-    different.sort(key=float)
-    return f"{different[0]} to {different[-1]}"
-
-
-def _listed(words: Sequence[str], last: str = "and") -> str:
-    return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
-
-
-def _item(item: Mapping[str, str]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in item.items())
 
 
 class Cells(string.Formatter):
@@ -273,14 +155,13 @@ class Assembly:
             "fold": item.get("fold", False),
             "title": item.get("title", ""),
         }
+        module: Any = exhibit(kind, name)
         if kind == "figure":
-            module = _exhibit(FIGURES, name)
             with drawing():
                 drawn = svg(module.draw(*given))
             (self.out / "figures" / f"{label['name']}.svg").write_text(drawn, encoding="utf-8")
             image = base64.b64encode(drawn.encode()).decode()
             return Shown(caption=module.caption(*given), image=image, **label)
-        module = _exhibit(TABLES, name)
         frame = module.table(*given)
         frame.to_csv(self.out / "tables" / f"{label['name']}.csv", index=False, lineterminator="\n")
         heads, rows = _cells(frame, item["columns"])
@@ -294,11 +175,14 @@ class Assembly:
         )
 
 
-def _exhibit(known: Mapping[str, ModuleType], name: str) -> Any:
+def exhibit(kind: str, name: str) -> ModuleType:
+    """The module of a ``figure`` or ``table``, by the name that reports/spec.yml uses."""
+    package = EXHIBITS[kind]
+    known = [module.name for module in pkgutil.iter_modules(package.__path__)]
     if name not in known:
         hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
-        raise StudyError(f"reports/spec.yml: nothing is called {name!r}{hint}")
-    return known[name]
+        raise StudyError(f"reports/spec.yml: no {kind} is called {name!r}{hint}")
+    return import_module(f"{package.__name__}.{name}")
 
 
 def _cells(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[list[str], list[list[Markup]]]:

@@ -1,0 +1,117 @@
+"""What the stages say of themselves: methods texts, numbers, checks, and what they left out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from eifer.tables.simulation import LATENT
+
+NUMBER = r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?!\w)"
+
+
+@dataclass(frozen=True)
+class Fragments:
+    """What the stages say of themselves, in the order they were given."""
+
+    reports: list[dict[str, Any]]
+    checks: pd.DataFrame
+    attrition: pd.DataFrame
+
+    def numbers(self) -> dict[str, Any]:
+        """Each stage's numbers by its name; a list of them where it ran several times."""
+        found: dict[str, Any] = {}
+        for report in self.reports:
+            found.setdefault(report["stage"], []).append(report["numbers"])
+        return {stage: all_[0] if len(all_) == 1 else all_ for stage, all_ in found.items()}
+
+    def methods(self, stages: Iterable[str]) -> list[str]:
+        """The methods text of each of ``stages``, instances of one stage merged."""
+        return [
+            text
+            for stage in stages
+            if (mine := [r for r in self.reports if r["stage"] == stage])
+            for text in merged(mine)
+        ]
+
+    def title(self, stage: str) -> str:
+        """What a stage calls itself."""
+        return next((r["title"] for r in self.reports if r["stage"] == stage), stage)
+
+
+def gather(folders: Sequence[Path]) -> Fragments:
+    """Read report.json, checks.json and attrition.parquet of every stage folder, each once."""
+    reports, checks, attrition = [], [], []
+    for folder in dict.fromkeys(folders):
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        reports.append(report)
+        where = {"stage": report["stage"], "item": _item(report["item"])}
+        checks += [where | check for check in json.loads((folder / "checks.json").read_text())]
+        if (folder / "attrition.parquet").exists():
+            rows = pd.read_parquet(folder / "attrition.parquet")
+            attrition.append(rows.assign(**where)[[*where, *rows.columns]])
+    return Fragments(
+        reports,
+        pd.DataFrame(checks),
+        pd.concat(attrition, ignore_index=True) if attrition else pd.DataFrame(),
+    )
+
+
+def planted(folder: Path) -> dict[str, Any]:
+    """What was planted in a cohort that the simulation in ``folder`` made, else nothing."""
+    if not (folder / "truth.json").exists():
+        return {"truth": None, LATENT.name: None}
+    truth = json.loads((folder / "truth.json").read_text())
+    return {"truth": truth, LATENT.name: LATENT.conform(pd.read_parquet(folder / "latent.parquet"))}
+
+
+def merged(reports: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The methods text of one stage's instances: said once where only numbers or items differ.
+
+    Of waves 1 and 2 "10 frames" and "12 frames" become "(For each wave.) 10 to 12 frames", of
+    two tasks "learnt arousal" and "learnt valence" become "learnt arousal or valence".
+    """
+    same: dict[tuple[str, ...], list[tuple[Mapping[str, Any], list[str]]]] = {}
+    for report in reports:
+        items = "".join(rf"|\b{re.escape(value)}\b" for value in report["item"].values())
+        parts = re.split(f"({NUMBER}{items})", report["methods"])
+        same.setdefault(tuple(parts[::2]), []).append((report, parts[1::2]))
+    texts = []
+    for words, group in same.items():
+        values = [_range(slot) for slot in zip(*(found for _, found in group), strict=True)]
+        text = "".join(a + b for a, b in zip(words, [*values, ""], strict=True))
+        texts.append(_prefix([report["item"] for report, _ in group], len(reports)) + text)
+    return texts
+
+
+def _prefix(items: Sequence[Mapping[str, str]], of: int) -> str:
+    """Which of a stage's instances a text is about, where it has several."""
+    if of == 1:
+        return ""
+    if len(items) < of:
+        return f"({'; '.join(map(_item, items))}.) "
+    varied = [key for key in items[0] if len({item[key] for item in items}) > 1]
+    return f"(For each {_listed([key.replace('_', ' ') for key in varied])}.) "
+
+
+def _range(values: Sequence[str]) -> str:
+    """What stands at one place of several texts: one word, a choice of words, or a range."""
+    different = sorted(set(values))
+    if len(different) == 1 or not all(re.fullmatch(NUMBER, value) for value in different):
+        return _listed(different, "or")
+    different.sort(key=float)
+    return f"{different[0]} to {different[-1]}"
+
+
+def _listed(words: Sequence[str], last: str = "and") -> str:
+    return f" {last} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _item(item: Mapping[str, str]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in item.items())
