@@ -70,7 +70,7 @@ def _array(values: Any) -> npt.NDArray[Any]:
     if isinstance(values, str | bytes | Mapping | Set):
         raise TypeError("not an array")
     if isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "biuf":
-        return np.asarray(values.astype(np.float64).filled(np.nan))
+        return np.ma.filled(np.ma.asarray(values, np.float64), np.nan)
     if isinstance(values, Iterable) and not hasattr(values, "__array__"):
         values = list(values)
     return np.asarray(values)

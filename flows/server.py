@@ -108,7 +108,7 @@ def python(*words: str) -> list[str]:
 def spawn(service: Service, more: Mapping[str, str] | None = None) -> None:
     """Start its process, which cannot outlive this one; it may not answer yet."""
     service.log.parent.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | service.environment | (more or {})
+    environment = {**os.environ, **service.environment, **(more or {})}
     with service.log.open("a") as log:
         service.process = supervised(service.command, cwd=service.folder, env=environment, to=log)
 

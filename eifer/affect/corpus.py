@@ -382,7 +382,7 @@ def _refuse_bad_values(origin: Path, rows: pd.DataFrame) -> None:
         )
     ]
     if set(_BOX) <= set(rows):
-        sound = np.isfinite(rows[_BOX]).all(axis=1) & (rows[_BOX[2:]] > 0).all(axis=1)
+        sound = np.isfinite(rows[_BOX].to_numpy()).all(axis=1) & (rows[_BOX[2:]] > 0).all(axis=1)
         problems += [
             Problem(
                 "the face's box is no place with a width and a height",

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -108,7 +108,7 @@ def gee_odds_ratios(
     table = table.assign(correct=table["correct"].astype(float))
     others = sorted(set(table["training_group"]) - {reference})
     found = {group: _carried(table, cluster, group, reference) for group in others}
-    share = table.groupby("training_group", observed=True)["correct"].mean()
+    share = table.groupby("training_group", observed=True)["correct"].mean().to_dict()
     reasons: dict[Hashable, str] = {
         group: _always(share[group], group) for group in others if share[group] in (0, 1)
     }
@@ -198,7 +198,7 @@ def _check(
         raise DesignError(f"{subject}: no row has the reference group {reference!r}{hint}")
     if len(found) < 2:
         raise DesignError(f"{subject}: {reference} is the only group; there is nothing to compare")
-    levels = {
+    levels: dict[Any, list[Any]] = {
         group: sorted(set(part))
         for group, part in table.groupby("training_group", observed=True)["repetition"]
     }
