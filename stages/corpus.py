@@ -9,7 +9,7 @@ from stages._runtime.stage import Made, Outcome, Report, Run, stage
 IMAGES = Made("corpus.parquet", CORPUS)
 
 
-@stage(params=("study.seed", "corpus"), made=(IMAGES,), matrix=("faces",))
+@stage(params=("study.seed", "corpus"), made=(IMAGES,), switch="faces")
 def corpus(run: Run) -> Outcome:
     """Draw portraits of people who are not in the cohort."""
     wanted = run.params.corpus.drawn

@@ -115,8 +115,8 @@ class Arithmetic(Section):
 class Simulate(Section):
     """The simulated cohort."""
 
-    cohorts: Names = Field(description="names; none where a real cohort is given")
-    planted: CohortSpec | None = Field(description="what is planted; null without cohorts")
+    cohorts: Names = Field(max_length=1, description="its name; none where a real cohort is given")
+    planted: CohortSpec | None = Field(description="what is planted; null without one")
 
     @model_validator(mode="after")
     def _planted(self) -> Self:
@@ -128,8 +128,8 @@ class Simulate(Section):
 class Corpus(Section):
     """The drawn affect corpus."""
 
-    faces: Names = Field(description="names; none where it is not needed")
-    drawn: CorpusSpec | None = Field(description="what is drawn; null without names")
+    faces: Names = Field(max_length=1, description="its name; none where it is not needed")
+    drawn: CorpusSpec | None = Field(description="what is drawn; null without one")
 
     @model_validator(mode="after")
     def _drawn(self) -> Self:
@@ -237,10 +237,10 @@ class Stats(Section):
 class ReportSources(Section):
     """What the report shows that only some studies have."""
 
-    cohort_from: Annotated[str, Field(pattern="^data/(simulate/cohort-[A-Za-z0-9]+|intake)$")] = (
-        Field(description="the cohort's origin: a simulated one, or intake")
+    cohort_from: Literal["data/simulate", "data/intake"] = Field(
+        description="the cohort's origin: a simulated one, or intake"
     )
-    faces_from: Annotated[str, Field(pattern="^data/(corpus/faces-[A-Za-z0-9]+|affect)$")] = Field(
+    faces_from: Literal["data/corpus", "data/affect"] = Field(
         description="the drawn corpus, or affect where there is none"
     )
 

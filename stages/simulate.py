@@ -11,7 +11,7 @@ TRUTH = Made("truth.json")
 FELT = Made("latent.parquet", LATENT)
 
 
-@stage(params=("study.seed", "simulate"), made=(COHORT, TRUTH, FELT), matrix=("cohort",))
+@stage(params=("study.seed", "simulate"), made=(COHORT, TRUTH, FELT), switch="cohort")
 def simulate(run: Run) -> Outcome:
     """Write the cohort, and what was planted in it."""
     spec = run.params.simulate.planted

@@ -306,7 +306,7 @@ class TestStudy:
     def test_a_recording_changed_after_intake_is_refused_and_intake_mends_it(
         self, copy: Path
     ) -> None:
-        cohort = copy / "data/simulate/cohort-demo/cohort"
+        cohort = copy / "data/simulate/cohort"
         replace(cohort / VIDEO, cohort / VIDEO.replace("run-2", "run-1"))
         done = run(copy, "dvc", "repro", "--single-item", "--force", "extract@2")
         assert done.returncode != 0

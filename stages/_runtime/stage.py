@@ -221,6 +221,7 @@ class Stage:
         given: Sequence[Given],
         made: Sequence[Made],
         matrix: Sequence[str],
+        switch: str | None,
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
@@ -228,14 +229,15 @@ class Stage:
         self.params = tuple(params)
         self.given = tuple(given)
         self.made = tuple(made)
-        self.matrix = tuple(matrix)
+        self.matrix = (switch,) if switch else tuple(matrix)
+        self.named = switch is None
         module = sys.modules[function.__module__]
         self.title = (module.__doc__ or "").strip().splitlines()[0].rstrip(".")
 
     @property
     def folder(self) -> str:
         """The folder this stage writes, as in dvc.yaml: its only output."""
-        part = "_".join(f"{key}-${{item.{key}}}" for key in self.matrix)
+        part = "_".join(f"{key}-${{item.{key}}}" for key in self.matrix if self.named)
         return "/".join(filter(None, ["data", self.name, part]))
 
     def __call__(self, item: Mapping[str, str]) -> None:
@@ -339,11 +341,16 @@ def stage(
     given: Sequence[Given] = (),
     made: Sequence[Made] = (),
     matrix: Sequence[str] = (),
+    switch: str | None = None,
 ) -> Callable[[Callable[[Run], Outcome]], Stage]:
-    """Declare a stage: the params it sees, what it reads and makes, and its matrix keys."""
+    """Declare a stage: the params it sees, what it reads and makes, and its matrix keys.
+
+    ``switch`` is the key of a matrix of one name or none, which only says whether the stage is
+    there: that name stands in no path, since DVC empties the paths of outputs before a stage runs.
+    """
 
     def wrap(function: Callable[[Run], Outcome]) -> Stage:
-        return Stage(function, params=params, given=given, made=made, matrix=matrix)
+        return Stage(function, params=params, given=given, made=made, matrix=matrix, switch=switch)
 
     return wrap
 

@@ -211,7 +211,7 @@ def write_study(study: Path) -> None:
     proof = {"a": "train", "b": "test", "of": "items", "shared": 0}
     write_json(study / "data/split/disjointness.json", {"pairs": [proof], "overlaps": []})
     shutil.copytree(ROOT / "reports", study / "reports", ignore=shutil.ignore_patterns("*.svg"))
-    cohort = study / "data/simulate/cohort-demo"
+    cohort = study / "data/simulate"
     write_json(cohort / "truth.json", truth())
     felt = [
         row(LATENT, participant_id=who, video_id=video, frame=frame, arousal=frame / 6, valence=0.1)
@@ -263,9 +263,7 @@ def truth() -> dict[str, Any]:
 PARAMS = SimpleNamespace(
     study=SimpleNamespace(name="a <small> study", waves=("1",)),
     training=SimpleNamespace(blocks=("1-2",)),
-    report=SimpleNamespace(
-        cohort_from="data/simulate/cohort-demo", faces_from="data/corpus/faces-drawn"
-    ),
+    report=SimpleNamespace(cohort_from="data/simulate", faces_from="data/corpus"),
 )
 
 
