@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -45,3 +46,10 @@ def test_a_command_ends_with_all_it_said(tmp_path: Path) -> None:
 
     assert (apart.returncode, len(apart.stdout), apart.stderr) == (1, 100_001, "why\n")
     assert sorted(together.stdout.split()) == ["why", "x" * 100_000]
+
+
+def test_what_has_ended_is_not_waited_for() -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""], text=True)
+    with pytest.raises(AssertionError, match="ended, and what was waited for had not come"):
+        watched.until(lambda: False, process.pid)
+    assert watched.ended(process) == 0

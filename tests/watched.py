@@ -56,10 +56,23 @@ class Watch:
                         yield one.pid, tenths_s, moved.read_chars, moved.write_chars
 
 
+def _runs(process: int) -> bool:
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def until(done: Callable[[], object], *processes: int) -> None:
-    """Wait until ``done()``; by default all that this process started is watched."""
+    """Wait until ``done()``; by default all that this process started is watched.
+
+    Where all ``processes`` have ended, nothing more will come.
+    """
     watch = Watch(*processes)
     while not done():
+        if processes and not any(map(_runs, processes)):
+            assert done(), f"{processes} ended, and what was waited for had not come"
+            return
         watch.look()
         time.sleep(LOOK_S)
 

@@ -232,12 +232,12 @@ def _contradictions(
             "there is no one difference for a fixed effect to estimate."
         )
     for why, untested in tests[~tests["estimable"]].groupby("reason", sort=True):
-        if not row["fisher_reason"]:
+        if pd.isna(row["fisher_reason"]):
             which = ", ".join(map(str, untested["repetition"]))
             yield f"Repetition {which} has no DeLong test ({why}) and is not combined by Fisher."
     if row["fisher_p"] == 0:
         yield "A p-value is 0 to the last digit of the arithmetic: Fisher's p hangs on it alone."
-    if row["pooled_left_out"] and not row["pooled_reason"]:
+    if pd.notna(row["pooled_left_out"]) and pd.isna(row["pooled_reason"]):
         yield f"Repetition {row['pooled_left_out']} has a standard error of 0 and is not pooled."
     apart = (low > 0 or high < 0) and row["gee_q"] < spec.alpha
     if apart and (delta > 0) != (row["gee_odds_ratio"] < 1):

@@ -40,9 +40,10 @@ def claimed(what: CalibrationSpec) -> pd.DataFrame:
 def test_the_mean_difference_within_people_is_the_effect_asked_for(
     training: float, ease: float
 ) -> None:
-    # 40 trainings, so that their luck averages out too.
-    design = Design(60, 4, 5, 40, training, 0.9, ease)
-    items = mine._frames(design).iloc[: 60 * 4 * 5]
+    # 40 trainings, so that their luck averages out too; people differ more where some are easy.
+    number = 300 if ease else 60
+    design = Design(number, 4, 5, 40, training, 0.9, ease)
+    items = mine._frames(design).iloc[: number * 4 * 5]
     high, low, total = (
         scores.reshape(40, -1).T for scores in mine.draw(design, SPREAD, 0.08, 3, 0)
     )
@@ -153,7 +154,7 @@ def test_impossible_effects_are_refused() -> None:
     with pytest.raises(ValueError, match="both must lie between"):
         spec(found=(plan(4, 6, (0.25,), 5),))
     with pytest.raises(ValueError, match="both must lie between"):
-        replace(spec(), auc=0.5)
+        spec(found=(replace(plan(4, 6, (0.05,), 5), auc=0.99),))
 
 
 def test_contracts_catch_what_cannot_be() -> None:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -70,11 +69,11 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The recordings that were opened; a file of b"bad" cannot be read."""
     seen: list[str] = []
 
-    def look(path: Path) -> SimpleNamespace:
+    def look(path: Path) -> float:
         seen.append(path.name)
         if path.read_bytes() == b"bad":
             raise RecordingError(f"{path.name}: not a video")
-        return SimpleNamespace(duration_s=6.0)
+        return 6.0
 
     def read(path: Path, sidecar: object) -> None:
         look(path)

@@ -8,14 +8,11 @@ import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from eifer.errors import StudyError
-from flows import plan, running
 from tests.flows.test_local import LINGER, gone, tell
 from tests.watched import ended, heard, until, written
 
@@ -38,15 +35,10 @@ def asks_dvc(flow: subprocess.Popen[str]) -> int | None:
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGKILL])
 def test_a_dvc_that_hashes_for_ever_ends_with_the_run(
-    finished: Path, dvc: Callable[..., str], which: signal.Signals
+    finished: Path, which: signal.Signals
 ) -> None:
-    graph, raw = finished / "dvc.yaml", finished / "raw"
-    step = "python step.py data/affect"
-    graph.write_text(graph.read_text().replace(f"{step}\n", f"{step} raw\n    deps: [raw]\n"))
-    raw.mkdir()
-    (raw / "one").touch()
-    dvc(finished, "repro", "--quiet", "affect")
-    os.mkfifo(raw / "nobody_writes")  # reading it waits for ever
+    # Reading it waits for ever. In what a study is given it would be refused; this is an output.
+    os.mkfifo(finished / "data/affect/nobody_writes")
     flow = subprocess.Popen([EIFER, "run"], cwd=finished, stdout=subprocess.PIPE, text=True)
     until(lambda: asks_dvc(flow), flow.pid)
     pid = asks_dvc(flow)
@@ -84,19 +76,3 @@ def test_a_closed_terminal_ends_all_with_129(finished: Path) -> None:
 
     assert ended(flow) == 128 + signal.SIGHUP
     assert gone(pid)
-
-
-@pytest.mark.parametrize("how", ["dry", "go"])
-def test_params_that_stages_refuse_are_refused_before_anything_runs(
-    fresh: Path, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
-    graph = fresh / "dvc.yaml"
-    graph.write_text(graph.read_text().replace("python step.py data/split", "python -m stages.x"))
-    for module, name in ((plan, "asked"), (running, "serve")):
-        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("started something"))
-
-    with pytest.raises(StudyError, match=r"params\.yaml[\s\S]*waves"):
-        if how == "dry":
-            running.dry(fresh, **ALL)
-        else:
-            running.go(fresh, **ALL, keep_going=False, at_once=0, timeout_min=0, where="local")
