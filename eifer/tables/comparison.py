@@ -94,7 +94,7 @@ DELONG = Table(
         Rule(
             name="missing_with_reason",
             says="p is missing where, and only where, the test is not estimable for a reason",
-            why="no number is better than a guess, but not without a word",
+            why="A missing number needs a reason.",
             remedy=_REPEAT,
             broken=_numbers_without_reason,
         ),
@@ -192,7 +192,7 @@ COMPARISON = Table(
         Rule(
             name="missing_with_reason",
             says="each method's answer is missing where, and only where, it gives a reason",
-            why="no number is better than a guess, but not without a word",
+            why="A missing number needs a reason.",
             remedy=_REPEAT,
             broken=_answers_without_reason,
         ),
@@ -450,7 +450,7 @@ BY_PARTICIPANT = Table(
         Rule(
             name="missing_with_reason",
             says="each method's answer is missing where, and only where, it gives a reason",
-            why="no number is better than a guess, but not without a word",
+            why="A missing number needs a reason.",
             remedy=_REPEAT,
             broken=_unanswered,
         ),

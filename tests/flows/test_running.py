@@ -59,6 +59,11 @@ def test_a_closed_terminal_ends_all_with_129(finished: Path) -> None:
     params = finished / "params.yaml"
     params.write_text(params.read_text().replace("top: 2", "top: 3"))
     ours, theirs = os.openpty()
+
+    def in_its_own_terminal() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where the tests run under nohup
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
     flow = subprocess.Popen(
         [EIFER, "run", "--only", "split"],
         cwd=finished,
@@ -67,7 +72,7 @@ def test_a_closed_terminal_ends_all_with_129(finished: Path) -> None:
         stderr=theirs,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 (no threads)
+        preexec_fn=in_its_own_terminal,  # noqa: PLW1509 (no threads)
     )
     os.close(theirs)
     pid = int(written(finished / "pid", flow.pid))

@@ -225,10 +225,10 @@ def write_study(study: Path) -> None:
 def calibrated(declared: ParticipantSpec) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Error rates and power from very few drawn cohorts."""
     how = calibration.Comparison(ComparisonSpec(0.05, ("condition",), 12), declared, seed=1)
-    null = calibration.Plan((4,), 2, 3, 2, 0.0, (0.0,), 2)
+    null = calibration.Plan((4,), 2, 3, 2, 0.0, 0.9, 0.0, (0.0,), 2)
     lucky, found = replace(null, training=0.3), replace(null, effects=(0.05, 0.1))
     spread = calibration.Spread(0.5, 0.5, 0.3, 0.45, 0.7, 0.5)
-    spec = calibration.CalibrationSpec(0.9, spread, (null,), (null, lucky), 99, (found,), 0.8)
+    spec = calibration.CalibrationSpec(spread, (null,), (null, lucky), 99, (found,), 0.8)
     claimed = pd.concat(
         calibration.claims(chunk, spec, how) for chunk in calibration.chunks(spec, 1)
     )
