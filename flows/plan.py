@@ -29,7 +29,7 @@ class Plan:
     why: Mapping[str, str]
     """Why each of them that would run would run."""
     data: Mapping[str, str]
-    """Data of ``dvc add`` that changed since and that these instances read, by its ``.dvc`` file."""
+    """Data of ``dvc add`` that changed since and that they read, by its ``.dvc`` file."""
     left_out: Collection[str]
     """What stands before them and would run, but was not chosen."""
 

@@ -81,7 +81,10 @@ def go(
     except httpx.TransportError:
         raise StudyError(walking.GONE) from None
     except (KeyboardInterrupt, SystemExit):
-        print("eifer run: stopped, and every running stage with it; run it again to go on", file=sys.stderr)
+        print(
+            "eifer run: stopped, and every running stage with it; run it again to go on",
+            file=sys.stderr,
+        )
         raise
     if not state.is_completed():
         raise StudyError(state.message or state.name)

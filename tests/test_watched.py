@@ -48,7 +48,8 @@ def test_a_command_ends_with_all_it_said(tmp_path: Path) -> None:
     assert sorted(together.stdout.split()) == ["why", "x" * 100_000]
 
 
-def test_what_has_ended_is_not_waited_for() -> None:
+def test_what_has_ended_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watched, "ENDED_S", 0.2)
     process = subprocess.Popen([sys.executable, "-c", ""], text=True)
     with pytest.raises(AssertionError, match="ended, and what was waited for had not come"):
         watched.until(lambda: False, process.pid)

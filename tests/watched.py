@@ -18,6 +18,8 @@ import psutil
 
 STILL_S = 600.0
 """So long without any progress is a hang, on any machine."""
+ENDED_S = 10.0
+"""So long after their end, nothing more comes of processes."""
 LOOK_S = 0.05
 
 
@@ -68,11 +70,12 @@ def until(done: Callable[[], object], *processes: int) -> None:
 
     Where all ``processes`` have ended, nothing more will come.
     """
-    watch = Watch(*processes)
+    watch, since = Watch(*processes), time.monotonic()
     while not done():
-        if processes and not any(map(_runs, processes)):
-            assert done(), f"{processes} ended, and what was waited for had not come"
-            return
+        # A process whose threads still end is a zombie before it can be waited for.
+        since = time.monotonic() if not processes or any(map(_runs, processes)) else since
+        late = time.monotonic() - since > ENDED_S
+        assert not late, f"{processes} ended, and what was waited for had not come"
         watch.look()
         time.sleep(LOOK_S)
 

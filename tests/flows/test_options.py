@@ -128,6 +128,7 @@ def test_a_workspace_without_its_cohort_is_not_made(cohort: str, nowhere: Path) 
 def test_the_next_command_that_is_shown_can_be_pasted(nowhere: Path) -> None:
     target = nowhere / "my study's; touch x"
     (nowhere / "my cohort").mkdir()
+    (nowhere / "my cohort/dataset_description.json").write_text("{}")
     result = CliRunner().invoke(
         app, ["workspace", str(target), "--preset", DEMO, "--cohort", "my cohort"]
     )

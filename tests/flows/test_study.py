@@ -264,7 +264,7 @@ def test_a_cancelled_flow_takes_its_stages_along(finished: Path) -> None:
     flow.terminate()
     told = heard(flow)
     assert flow.returncode == 128 + signal.SIGTERM, told
-    assert "run again, and it goes on" in told
+    assert "run it again to go on" in told
     assert gone(pid)
 
 
