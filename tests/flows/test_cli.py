@@ -63,7 +63,10 @@ def broken(home: Path, tmp_path: Path) -> Path:
 def test_what_was_simulated_is_valid(home: Path) -> None:
     done = eifer(home, "validate", "cohort")
     assert done.returncode == 0, done.stderr
-    assert done.stdout == "cohort is valid: 4 of 4 participants, 16 videos, 16 ECGs\n"
+    assert done.stdout.splitlines() == [
+        "cohort is valid: 4 of 4 participants, 16 videos, 16 ECGs",
+        "16 face videos last less than 90% of their film (intake.short_face_videos allows it)",
+    ]
     # Where no terminal shows a bar, a line now and then says how far it is.
     progress = [line for line in done.stderr.splitlines() if "checking recordings" in line]
     assert len(progress) == 8 and progress[-1] == "checking recordings: 32 of 32"
