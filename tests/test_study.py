@@ -29,7 +29,7 @@ from tests.watched import finish
 
 QUICK: dict[str, Any] = {
     "participants": [4], "videos": 4, "frames": 2, "repetitions": 2,
-    "training": 0.0, "effects": [0.0], "simulations": 2,
+    "training": 0.0, "auc": 0.95, "ease": 0.0, "effects": [0.0], "simulations": 2,
 }  # fmt: skip
 CALIBRATED: dict[str, Any] = {
     "calibrate.tests": [QUICK],
@@ -265,7 +265,7 @@ class TestStudy:
 
     def test_the_planted_expression_is_recovered(self, study: Path) -> None:
         estimates = table(study, "estimate/*/estimates.parquet")
-        latent = table(study, "simulate/*/latent.parquet").query("planted == 'face'")
+        latent = table(study, "simulate/latent.parquet").query("planted == 'face'")
         both = estimates.merge(latent, on=["video_id", "frame"], suffixes=("", "_planted"))
         assert len(both) > 700
         for dimension in ("arousal", "valence"):
