@@ -90,9 +90,9 @@ EI_SCORES = replace(
 """
 """What is written below eifer/tables/ei.py so that nobody's score can pass."""
 VIDEO = "sub-07/beh/sub-07_task-elicitation_run-2_video.mp4"
+"""A recording of wave 2."""
 AN_EMPTY_BOX = b"\x00\x00\x00\x08free"
 """Behind an mp4 file it changes the bytes, and nothing that is shown."""
-"""A recording of wave 2."""
 
 
 def run(
