@@ -85,6 +85,13 @@ def cpu_s(task: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
+def _pairs(spec: ExtractSpec, path: Path) -> list[tuple[float, float]]:
+    tasks = partial(bare, path, spec), partial(ours, path, spec)
+    for task in tasks:
+        task()
+    return [(cpu_s(tasks[0]), cpu_s(tasks[1])) for _ in range(ROUNDS)]
+
+
 def wall_s(workers: int, path: Path, spec: ExtractSpec) -> float:
     start = time.perf_counter()
     list(pool.each(partial(_ours, spec), [path] * CLIPS, workers=workers, label="bench"))
@@ -107,11 +114,8 @@ def main() -> None:
         folder = Path(name)
         path, spec = clip(folder)
         frames = bare(path, spec)
-        ours(path, spec)
-        pairs = [
-            (cpu_s(partial(bare, path, spec)), cpu_s(partial(ours, path, spec)))
-            for _ in range(ROUNDS)
-        ]
+        # In one of the processes that extract starts, which keep to one thread.
+        pairs = next(pool.each(partial(_pairs, spec), [path], workers=1, label="bench"))
         ratio = statistics.median(a / b for a, b in pairs)
         ms = 1000 * statistics.median(b for _, b in pairs) / frames
         print(f"extract against the bare loop (CPU time): {ratio:.2f} (wanted: at least 0.90)")

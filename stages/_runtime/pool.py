@@ -21,6 +21,8 @@ def one_thread() -> None:
     import os
     import sys
 
+    from threadpoolctl import threadpool_limits
+
     for variable in (
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
@@ -28,6 +30,8 @@ def one_thread() -> None:
         "OPENCV_FOR_THREADS_NUM",
     ):
         os.environ[variable] = "1"
+    # A spawned worker has the main module's imports already, and with them their threads.
+    threadpool_limits(1)
     if "cv2" in sys.modules:
         sys.modules["cv2"].setNumThreads(1)
     if "torch" in sys.modules:

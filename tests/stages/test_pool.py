@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from eifer.cohort.recordings import unchanged
 from eifer.errors import InputError
 from eifer.faces.decoding import check
 from eifer.hashing import sha256_file
+from flows.graph import ROOT
 from stages._runtime.pool import each
 
 # Tasks are functions of libraries, because a worker cannot import a test module.
@@ -85,3 +89,27 @@ def test_no_bar_where_there_is_no_terminal(capfd: pytest.CaptureFixture[str]) ->
 
 def test_a_worker_keeps_to_one_thread() -> None:
     assert list(each(os.getenv, ["OMP_NUM_THREADS"], workers=1, label="")) == ["1"]
+
+
+STAGE = """
+import numpy  # loaded in the worker before its first line, with BLAS threads of its own
+from threadpoolctl import threadpool_info
+from stages._runtime.pool import each
+
+def threads(_):
+    return [library["num_threads"] for library in threadpool_info()]
+
+if __name__ == "__main__":
+    print(*each(threads, [0], workers=1, label=""))
+"""
+
+
+def test_a_worker_keeps_libraries_that_are_loaded_already_to_one_thread(tmp_path: Path) -> None:
+    script = tmp_path / "stage.py"
+    script.write_text(STAGE)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "2"}
+    shown = subprocess.run(
+        [sys.executable, script], env=environment, capture_output=True, text=True, check=True
+    )
+    threads = json.loads(shown.stdout)
+    assert threads and set(threads) == {1}
