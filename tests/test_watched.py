@@ -39,7 +39,7 @@ def test_what_works_or_speaks_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_command_ends_with_all_it_said(tmp_path: Path) -> None:
-    words = "import sys; print('x' * 100_000); sys.exit('why')"
+    words = "import sys; print('x' * 100_000, flush=True); sys.exit('why')"
 
     apart = watched.finish([sys.executable, "-c", words], tmp_path)
     together = watched.finish([sys.executable, "-c", words], tmp_path, together=True)

@@ -69,7 +69,7 @@ def test_what_was_simulated_is_valid(home: Path) -> None:
     ]
     # Where no terminal shows a bar, a line now and then says how far it is.
     progress = [line for line in done.stderr.splitlines() if "checking recordings" in line]
-    assert len(progress) == 8 and progress[-1] == "checking recordings: 32 of 32"
+    assert len(progress) == 8 and progress[-1] == "checking recordings: 16 of 16"
     # The answers lie beside the cohort, where whoever analyses it does not stumble over them.
     names = {path.name for path in home.iterdir()}
     assert names == {"params.yaml", "cohort", "cohort_truth.json", "cohort_latent.parquet"}

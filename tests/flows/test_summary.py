@@ -157,7 +157,7 @@ def test_tables_2_and_4_are_the_last_word_and_uncut_where_there_is_no_terminal(
         [
             dict.fromkeys(BY_PARTICIPANT.names)
             | {"task": task, "condition": condition, "contrast": contrast, "role": "exploratory"}
-            | {f"n_{name}": 4 for name in ("participants", "used", "repetitions")}
+            | dict.fromkeys(("n_participants", "n_used", "n_repetitions", "gee_n_used"), 4)
             | place
             | numbers
             | {"t_q": 0.0001, "sign_flip_p": 0.125}
