@@ -12,21 +12,17 @@ LATENT = Table(
     columns=(
         Column("video_id", "string", "the recording of one elicitation run"),
         Column("participant_id", "string", "whose face it is"),
-        Column("frame", "int", "frame of the video, counted from 0", low=0),
+        Column("frame", "int 0..", "frame of the video, counted from 0"),
         Column(
             "arousal",
-            "float",
+            "float -1..1",
             "arousal that the drawn face was told to show, also where no face is seen",
-            low=-1,
-            high=1,
             why="Estimates are judged against it (recovery of the planted signal).",
         ),
         Column(
             "valence",
-            "float",
+            "float -1..1",
             "valence that the drawn face was told to show, also where no face is seen",
-            low=-1,
-            high=1,
             why="Estimates are judged against it (recovery of the planted signal).",
         ),
         Column(
