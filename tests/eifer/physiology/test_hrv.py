@@ -13,14 +13,16 @@ from eifer.errors import RecordingError, StudyError
 from eifer.physiology.hrv import (
     VARIABLES,
     EcgSpec,
+    Series,
     SpectrumSpec,
     Variable,
     analyse_ecg,
     attrition,
-    hrv_of_intervals,
-    hrv_table,
+    cards,
+    rows_of,
     variable,
 )
+from eifer.physiology.peaks import nn_intervals_ms, on_grid
 from eifer.physiology.quality import QualitySpec
 from eifer.tables.attrition import LEVELS
 from eifer.tables.physiology import ECG_QUALITY, HRV, HRV_DOMAINS
@@ -66,6 +68,16 @@ def beats(seconds: float, hz: int = 250, seed: int = 0) -> NDArray[np.int64]:
     time = 0.8 * np.arange(n)
     interval = 0.8 + 0.03 * np.sin(2 * np.pi * 0.25 * time) + 0.03 * np.sin(0.6 * time)
     return np.round(np.cumsum(interval + rng.normal(0, 0.01, n)) * hz).astype(np.int64)
+
+
+def hrv_of_intervals(nn_ms, seconds: float, names, spectrum: SpectrumSpec) -> pd.DataFrame:
+    """HRV of an unbroken series of intervals."""
+    whole = Series(on_grid(nn_ms), np.ones(len(nn_ms), dtype=bool), seconds)
+    return pd.DataFrame(rows_of([whole], seconds, seconds, cards(names), spectrum))
+
+
+def hrv_table(peaks, hz: float, seconds: float, names, spectrum: SpectrumSpec) -> pd.DataFrame:
+    return hrv_of_intervals(nn_intervals_ms(peaks, hz), seconds, names, spectrum)
 
 
 def values(table: pd.DataFrame) -> dict[str, float]:
