@@ -40,8 +40,6 @@ TESTS: dict[str, Callable[[Any], Any]] = {
     "sign_flip": lambda v: statistics.sign_flip(v, 9, 1),
     "benjamini_hochberg": statistics.benjamini_hochberg,
     "fisher": statistics.fisher,
-    "stouffer": statistics.stouffer,
-    "cauchy": statistics.cauchy,
     "delong labels": lambda v: statistics.delong(v, GOOD, GOOD),
     "delong scores": lambda v: statistics.delong(LABELS, GOOD, v),
     "pool_fixed": lambda v: statistics.pool_fixed(v, GOOD),
@@ -84,7 +82,6 @@ def test_labels_of_several_kinds_are_refused(odd: Any) -> None:
         inputs.labels(odd)
     for test in (
         lambda: statistics.benjamini_hochberg([0.1, 0.2], odd),
-        lambda: statistics.cluster_bootstrap(odd, len, resamples=5, level=0.9, seed=1),
         lambda: statistics.participant_deltas(odd, [0, 1], [0.1, 0.2], [0.1, 0.2]),
         lambda: factor("group", odd, 2),
     ):
