@@ -19,7 +19,7 @@ import yaml
 from eifer import calibration, evaluation, partitions, selection
 from eifer.comparison import Claim, ComparisonSpec, ParticipantSpec, as_published, by_participant
 from eifer.errors import StudyError
-from eifer.report.assembly import ABSENT, EXHIBITS, Cells, exhibit
+from eifer.report.exhibits import ABSENT, EXHIBITS, Cells, exhibit
 from eifer.report.fragments import merged
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.evaluation import PREDICTIONS
