@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from eifer.errors import StudyError, did_you_mean
 from eifer.figures.style import drawing, svg
-from eifer.report.exhibits import Cells, exhibit, lines
+from eifer.report.exhibits import Cells, exhibit, lines, tabled
 from eifer.report.fragments import Fragments
 
 SHORT = 34
@@ -124,18 +124,18 @@ class Assembly:
             "fold": item.get("fold", False),
             "title": item.get("title", ""),
         }
-        module: Any = exhibit(kind, name)
         if kind == "figure":
+            module: Any = exhibit(kind, name)
             with drawing():
                 drawn = svg(module.draw(*given))
             (self.out / "figures" / f"{label['name']}.svg").write_text(drawn, encoding="utf-8")
             image = base64.b64encode(drawn.encode()).decode()
             return Shown(caption=module.caption(*given), image=image, **label)
-        frame = module.table(*given)
+        frame, caption = tabled(item, given)
         frame.to_csv(self.out / "tables" / f"{label['name']}.csv", index=False, lineterminator="\n")
         heads, rows = _cells(frame, item["columns"])
         return Shown(
-            caption=module.caption(*given),
+            caption=caption,
             heads=heads,
             rows=rows,
             forms=[_form(row[k] for row in rows) for k in range(len(heads))],

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import jinja2
 import pandas as pd
 import yaml
 
@@ -60,14 +61,32 @@ def _is_number(value: object) -> bool:
     return hasattr(value, "__float__") and not isinstance(value, str)
 
 
+def known_exhibits(kind: str) -> list[str]:
+    """The names of all figures or tables that have a module."""
+    return [module.name for module in pkgutil.iter_modules(EXHIBITS[kind].__path__)]
+
+
 def exhibit(kind: str, name: str) -> ModuleType:
     """The module of a ``figure`` or ``table``, by the name that reports/spec.yml uses."""
-    package = EXHIBITS[kind]
-    known = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    package, known = EXHIBITS[kind], known_exhibits(kind)
     if name not in known:
         hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
         raise StudyError(f"reports/spec.yml: no {kind} is called {name!r}{hint}")
     return import_module(f"{package.__name__}.{name}")
+
+
+def tabled(item: Mapping[str, Any], given: Sequence[Any]) -> tuple[pd.DataFrame, str]:
+    """The table that ``item`` of reports/spec.yml declares, and its caption.
+
+    ``caption`` (jinja, which may use the sources by their names) stands in for the module's; with
+    it, a table without a module is the source of that name as it is.
+    """
+    own, named = item.get("caption"), dict(zip(item["of"], given, strict=True))
+    plain = own and item["table"] in named and item["table"] not in known_exhibits("table")
+    module: Any = None if plain else exhibit("table", item["table"])
+    frame = named[item["table"]] if plain else module.table(*given)
+    strict = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
+    return frame, strict.from_string(own).render(named) if own else module.caption(*given)
 
 
 def lines(frame: pd.DataFrame, columns: Mapping[str, str]) -> list[list[list[str]]]:
@@ -93,14 +112,12 @@ def printed(spec: Path, sources: Mapping[str, Any]) -> Iterator[Printed]:
     for item in (item for section in declared["sections"] for item in section.get("show", [])):
         given: Sequence[Any] = [sources.get(name) for name in item["of"]]
         if item.get("terminal") and all(source is not None for source in given):
-            module: Any = exhibit("table", item["table"])
-            rows = [
-                [first for first, *_ in row] for row in lines(module.table(*given), item["columns"])
-            ]
+            frame, caption = tabled(item, given)
+            rows = [[first for first, *_ in row] for row in lines(frame, item["columns"])]
             yield Printed(
                 item.get("as", item["table"]),
                 item["title"],
-                module.caption(*given),
+                caption,
                 list(item["columns"]),
                 rows,
             )

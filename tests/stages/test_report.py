@@ -359,6 +359,7 @@ def test_everything_the_report_can_show_is_declared_and_the_other_way_round() ->
         ("table", "table", set()),
     ):
         shown = {item[kind] for item in items if kind in item}
+        shown -= {"attrition", "delong"}  # sources as they are, with captions in the spec
         files = {path.stem for path in Path(EXHIBITS[kind].__path__[0]).glob("[!_]*.py")}
         assert files - apart == shown
         for name in shown:
