@@ -10,6 +10,7 @@ from eifer.vocabulary import FrameStatus
 IMAGE_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 """How a PNG and a JPEG file begin."""
 
+_ENDS = {"arousal": "-1 calm, +1 excited", "valence": "-1 unpleasant, +1 pleasant"}
 _FRAME_KEY = ["video_id", "participant_id", "frame"]
 _RETRAIN = "Look at the affect stage's card: a network that diverged has CCC near 0; train it anew."
 
@@ -55,19 +56,15 @@ ESTIMATES = Table(
         Column("video_id", "string", "the video"),
         Column("participant_id", "string", "whose face it is"),
         Column("frame", "int 0..", "the frame, counted from 0 in decoding order"),
-        Column(
-            "arousal",
-            "float32 -1..1",
-            "estimated arousal: -1 calm, +1 excited",
-            why="Selection ranks frames by the estimate's sign and magnitude.",
-            remedy=_RETRAIN,
-        ),
-        Column(
-            "valence",
-            "float32 -1..1",
-            "estimated valence: -1 unpleasant, +1 pleasant",
-            why="Selection ranks frames by the estimate's sign and magnitude.",
-            remedy=_RETRAIN,
+        *(
+            Column(
+                dimension,
+                "float32 -1..1",
+                f"estimated {dimension}: {ends}",
+                why="Selection ranks frames by the estimate's sign and magnitude.",
+                remedy=_RETRAIN,
+            )
+            for dimension, ends in _ENDS.items()
         ),
     ),
     rules=(one_estimate_per_accepted_frame, estimates_vary),
@@ -87,21 +84,16 @@ CORPUS = Table(
             remedy="Give every image of a person the same identity.",
         ),
         Column("image", "bytes", "the picture as a PNG or JPEG file"),
-        Column(
-            "arousal",
-            "float -1..1",
-            "annotated arousal: -1 calm, +1 excited",
-            why="The network's outputs lie in [-1, 1].",
-            remedy="AffectNet marks rows without an annotation by -2: read it with "
-            "eifer.affect.corpus.read_affectnet, which leaves them out and counts them.",
-        ),
-        Column(
-            "valence",
-            "float -1..1",
-            "annotated valence: -1 unpleasant, +1 pleasant",
-            why="The network's outputs lie in [-1, 1].",
-            remedy="AffectNet marks rows without an annotation by -2: read it with "
-            "eifer.affect.corpus.read_affectnet, which leaves them out and counts them.",
+        *(
+            Column(
+                dimension,
+                "float -1..1",
+                f"annotated {dimension}: {ends}",
+                why="The network's outputs lie in [-1, 1].",
+                remedy="AffectNet marks rows without an annotation by -2: read it with "
+                "eifer.affect.corpus.read_affectnet, which leaves them out and counts them.",
+            )
+            for dimension, ends in _ENDS.items()
         ),
         Column("source", "string", "where the image comes from"),
     ),

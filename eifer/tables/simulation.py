@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eifer.tables.schema import Column, Table
-from eifer.vocabulary import Planted
+from eifer.vocabulary import Dimension, Planted
 
 LATENT = Table(
     name="latent",
@@ -13,17 +13,14 @@ LATENT = Table(
         Column("video_id", "string", "the recording of one elicitation run"),
         Column("participant_id", "string", "whose face it is"),
         Column("frame", "int 0..", "frame of the video, counted from 0"),
-        Column(
-            "arousal",
-            "float -1..1",
-            "arousal that the drawn face was told to show, also where no face is seen",
-            why="Estimates are judged against it (recovery of the planted signal).",
-        ),
-        Column(
-            "valence",
-            "float -1..1",
-            "valence that the drawn face was told to show, also where no face is seen",
-            why="Estimates are judged against it (recovery of the planted signal).",
+        *(
+            Column(
+                dimension,
+                "float -1..1",
+                f"{dimension} that the drawn face was told to show, also where no face is seen",
+                why="Estimates are judged against it (recovery of the planted signal).",
+            )
+            for dimension in map(str, Dimension)
         ),
         Column(
             "planted",
