@@ -22,7 +22,6 @@ from eifer.summaries import (
     groups,
     hrv_tests,
     left_out,
-    participant_deltas,
     partitions,
     ratings,
     recovered,
@@ -483,10 +482,3 @@ def test_other_views_say_why_they_have_no_answer() -> None:
     primary = pd.DataFrame([over_people(**why), over_people(task="valence")])
     shown = by_participant.table(primary)
     assert [shown[name].dropna().tolist() for name in why] == [[text] for text in why.values()]
-
-
-def test_who_has_no_difference_is_named_under_the_list() -> None:
-    deltas = pd.DataFrame({"participant_id": ["sub-01", "sub-02"], "delta": [0.1, None]})
-    assert participant_deltas.caption(deltas).endswith("one class: sub-02.")
-    assert "Without" not in participant_deltas.caption(deltas[:1])
-    assert len(participant_deltas.table(deltas)) == 2
