@@ -23,7 +23,7 @@ from eifer.tables.calibration import CALIBRATION, POWER
 from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON
 from eifer.tables.evaluation import SUMMARY
 from eifer.tables.partitions import PARTITIONS
-from flows.graph import folders
+from flows.graph import ROOT, folders
 from stages._runtime.artifacts import read_table
 
 PIPE_WIDTH = 140
@@ -84,7 +84,7 @@ def tables(
         "published_scores": published.performance(),
         "published_contrasts": published.contrasts(),
     }
-    return list(printed(study / "reports/spec.yml", {**published_tables, **sources, **more}))
+    return list(printed(ROOT / "reports/spec.yml", {**published_tables, **sources, **more}))
 
 
 def rendered(table: Printed) -> Table:

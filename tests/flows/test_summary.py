@@ -22,8 +22,6 @@ from stages._runtime.artifacts import write_json, write_table
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("COLUMNS", "200")
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
-    (tmp_path / "reports").mkdir()
-    shutil.copy(ROOT / "reports/spec.yml", tmp_path / "reports")
     shutil.copy(ROOT / "presets/demo.yaml", tmp_path / "params.yaml")
     extract, split = tmp_path / "data/extract/wave-1", tmp_path / "data/split"
     for folder, item in ((extract, {"wave": "1"}), (split, {})):
