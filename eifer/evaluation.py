@@ -21,7 +21,6 @@ from eifer.tables.evaluation import (
     METRICS,
     METRICS_OF_ITEMS,
     MODEL,
-    MODELS,
     PREDICTIONS,
     REFERENCE,
     SEARCHED,
@@ -29,7 +28,6 @@ from eifer.tables.evaluation import (
     TEST,
     refuse_incomparable,
 )
-from eifer.vocabulary import Condition, Dimension
 
 DECIMALS = 6
 """Scores are rounded to this, so that the last bits of the arithmetic stay out of the table."""
@@ -316,29 +314,3 @@ def _points(wide: pd.DataFrame) -> list[dict[str, object]]:
         {str(k): None if pd.isna(v) else v for k, v in row.items()}
         for row in flat.to_dict("records")
     ]
-
-
-def short_table(summary: pd.DataFrame, shown: Sequence[str] = SHOWN) -> list[dict[str, str]]:
-    """Tables 2 and 3 in short: a row per task, condition and model, ``mean (SD)`` as text.
-
-    An em dash stands where there is no value; one repetition has no SD.
-    """
-    own = summary[summary["threshold_kind"] == SEARCHED]
-    text = [_cell(mean, sd) for mean, sd in zip(own["mean"], own["sd"], strict=True)]
-    names = [*TEST, "training_group"]
-    wide = own.assign(text=text).pivot(index=names, columns="metric", values="text")
-    places = {name: place for place, name in enumerate([*Dimension, *Condition, *MODELS])}
-    order = sorted(wide.index, key=lambda row: [places.get(name, len(places)) for name in row])
-    return [
-        {
-            **dict(zip(("task", "condition", "model"), row, strict=True)),
-            **wide.loc[row, list(shown)],
-        }
-        for row in order
-    ]
-
-
-def _cell(mean: float, sd: float) -> str:
-    if math.isnan(mean):
-        return "—"
-    return f"{mean:.4f}" if math.isnan(sd) else f"{mean:.4f} ({sd:.4f})"

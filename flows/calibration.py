@@ -6,14 +6,9 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from eifer.errors import StudyError
-from eifer.summaries import error_rates, smallest_effects
-from eifer.tables.calibration import CALIBRATION, POWER
-from stages._runtime.artifacts import read_table
-
-PIPE_WIDTH = 140
+from flows.summary import PIPE_WIDTH, rendered, tables
 
 
 def show(study: Path) -> None:
@@ -27,33 +22,9 @@ def show(study: Path) -> None:
     folder = study / "data/calibrate"
     if not folder.is_dir():
         raise StudyError(f"no results in {folder.resolve()}; run `make calibrate`")
-    rates = error_rates.table(read_table(folder / "calibration.parquet", CALIBRATION))
-    found = smallest_effects.table(read_table(folder / "power.parquet", POWER))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    heads = ("trainings", "true dAUC", "people", "frames", "test", "block", "claimed in %", "of")
-    shown = Table(*heads, title="What each test claims where the truth is known", caption=CAPTION)
-    last = None
-    for row in rates.to_dict("records"):
-        place = (row["trainings"], row["true_effect"], row["people"], row["frames"])
-        if last not in (None, place):
-            shown.add_section()
-        head = ("", "", "", "") if place == last else map(str, place)
-        rate = f"{row['rate']:5.1f} [{row['ci_low']:.1f}, {row['ci_high']:.1f}]"
-        cannot = row["test"] + (" *" if isinstance(row["reason"], str) else "")
-        shown.add_row(*head, cannot, row["block"], rate, str(row["n_estimable"]))
-        last = place
-    console.print(shown)
-    power = Table("people", "frames", "test", "smallest dAUC", "found in %", title="Power")
-    for row in found.to_dict("records"):
-        rate = f"{row['rate']:5.1f} [{row['ci_low']:.1f}, {row['ci_high']:.1f}]"
-        power.add_row(row["people"], str(row["frames"]), row["test"], row["smallest"], rate)
-    console.print(power)
-
-
-CAPTION = (
-    "With a true dAUC of 0 the share claimed is an error (equivalence: its power). "
-    "* cannot reject with so few people, or has no answer in some cohorts."
-)
+    for table in tables(study, ("calibrate",)):
+        console.print(rendered(table))
 
 
 if __name__ == "__main__":

@@ -55,8 +55,7 @@ def _table(table: Table) -> Iterator[str]:
     if table.rules:
         yield "\nRules:\n"
         for rule in table.rules:
-            says = rule.says[0].upper() + rule.says[1:].rstrip(".")
-            yield f"- {says}. {rule.why} *{rule.remedy}*"
+            yield f"- {rule.says}. {rule.why} *{rule.remedy}*"
 
 
 def _range(column: Column) -> str:

@@ -383,13 +383,12 @@ def _show_results(place: Path, stages: set[str]) -> None:
     """
     if not stages & {"evaluate", "stats", "report"}:
         return
-    from flows.summary import short_tables  # after the walk: it imports much
+    from flows.summary import tables  # after the walk: it imports much
 
-    for key, (title, rows) in short_tables(place / "data", stages).items():
-        head = "|".join(rows[0])
-        lines = ["|".join(row.values()) for row in rows]
-        table = "\n".join([head, "|".join("---" for _ in rows[0]), *lines])
-        create_markdown_artifact(table, key=key, description=title)
+    for shown in tables(place, stages):
+        lines = ["|".join(row) for row in (shown.heads, ["---"] * len(shown.heads), *shown.rows)]
+        key = shown.name.replace("_", "-")
+        create_markdown_artifact("\n".join(lines), key=key, description=shown.title)
     report = place / "data/report/index.html"
     if "report" in stages and report.exists():
         # A browser follows no link to a file from a server's page: it has to be copied.

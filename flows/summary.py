@@ -14,19 +14,28 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eifer.comparison import findings, short_participants
-from eifer.comparison import short_table as short_contrasts
+from eifer import published
 from eifer.errors import StudyError
-from eifer.evaluation import short_table as short_scores
+from eifer.report.exhibits import Printed, printed
 from eifer.report.fragments import merged
 from eifer.tables.attrition import ATTRITION
+from eifer.tables.calibration import CALIBRATION, POWER
 from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON
 from eifer.tables.evaluation import SUMMARY
 from eifer.tables.partitions import PARTITIONS
-from flows.graph import folders
+from flows.graph import ROOT, folders
 from stages._runtime.artifacts import read_table
 
 PIPE_WIDTH = 140
+SOURCES = (
+    ("split", PARTITIONS),
+    ("evaluate", SUMMARY),
+    ("stats", BY_PARTICIPANT),
+    ("stats", COMPARISON),
+    ("calibrate", CALIBRATION),
+    ("calibrate", POWER),
+)
+"""The tables that are also shown in a terminal are made of these, and of what was left out."""
 
 
 def show(study: Path) -> None:
@@ -52,41 +61,38 @@ def show(study: Path) -> None:
         text = "\n".join(merged(reports))
         console.print(f"\n[bold]{reports[0]['title']}[/bold]\n{text}")
     console.print()
-    console.print(_attrition(instances))
-    if (data / "split/partitions.parquet").exists():
-        console.print(_partitions(read_table(data / "split/partitions.parquet", PARTITIONS)))
     if times := _times(study / "runs/provenance"):
         console.print(_where_time_went(times))
-    for title, rows in short_tables(data).values():
-        console.print(_texts(title, rows))
+    for table in tables(study, attrition=_attrition(instances)):
+        console.print(rendered(table))
     lists = [path for mine in instances.values() for path in _in(mine, "checks.json")]
     checks = [check for path in lists for check in json.loads(path.read_text())]
     passed = sum(check["success"] for check in checks)
     console.print(f"{passed} of {len(checks)} data checks passed; results are in {data}/")
 
 
-def short_tables(
-    data: Path, stages: Collection[str] = ("evaluate", "stats")
-) -> dict[str, tuple[str, list[dict[str, str]]]]:
-    """Title and rows of the short tables that ``stages`` made in ``data``, by a name for each."""
-    tables: dict[str, tuple[str, list[dict[str, str]]]] = {}
-    if "evaluate" in stages and (data / "evaluate/summary.parquet").exists():
-        scores = short_scores(read_table(data / "evaluate/summary.parquet", SUMMARY))
-        title = "Table 2 in short: test frames, mean (SD) over repetitions"
-        tables["table-2"] = (title, scores)
-    if "stats" in stages and (data / "stats/by_participant.parquet").exists():
-        primary = read_table(data / "stats/by_participant.parquet", BY_PARTICIPANT)
-        said = findings(primary)
-        title = (
-            f"Primary analysis in short: {said['test_participants']} people as the sample, who "
-            f"allow no p below {said['smallest_p']:.3g}"
-        )
-        tables["primary"] = (title, short_participants(primary))
-    if "stats" in stages and (data / "stats/comparison.parquet").exists():
-        contrasts = short_contrasts(read_table(data / "stats/comparison.parquet", COMPARISON))
-        title = "Table 4 in short: comparison as published (its warnings are in the report)"
-        tables["table-4"] = (title, contrasts)
-    return tables
+def tables(
+    study: Path, stages: Collection[str] = ("split", "evaluate", "stats"), **more: pd.DataFrame
+) -> list[Printed]:
+    """The report's short tables of what ``stages`` left in ``study``, and of ``more`` sources."""
+    sources = {
+        table.name: read_table(path, table)
+        for stage, table in SOURCES
+        if stage in stages and (path := study / f"data/{stage}/{table.name}.parquet").exists()
+    }
+    published_tables = {
+        "published_scores": published.performance(),
+        "published_contrasts": published.contrasts(),
+    }
+    return list(printed(ROOT / "reports/spec.yml", {**published_tables, **sources, **more}))
+
+
+def rendered(table: Printed) -> Table:
+    """A table of the report for a terminal."""
+    shown = Table(*map(escape, table.heads), title=table.title, caption=table.caption)
+    for row in table.rows:
+        shown.add_row(*map(escape, row))
+    return shown
 
 
 def _in(folders: list[Path], name: str) -> list[Path]:
@@ -94,39 +100,13 @@ def _in(folders: list[Path], name: str) -> list[Path]:
     return [path for folder in folders if (path := folder / name).exists()]
 
 
-def _attrition(instances: dict[str, list[Path]]) -> Table:
+def _attrition(instances: dict[str, list[Path]]) -> pd.DataFrame:
     parts = [
         read_table(path, ATTRITION).assign(stage=name)
-        for name, mine in instances.items()
-        for path in _in(mine, "attrition.parquet")
+        for name, folders in instances.items()
+        for path in _in(folders, "attrition.parquet")
     ]
-    rows = pd.concat(parts) if parts else ATTRITION.empty().assign(stage="")
-    # A reason that ends in numbers of its own stands once, for all who share its words.
-    short = rows.assign(kind=rows["reason"].str.replace(r"\d+(\.\d+)?", "…", regex=True))
-    groups = short.groupby(["stage", "level", "kind"], sort=False)
-    counted = groups.agg(n=("n", "sum"), people=("participant_id", "nunique")).reset_index()
-    table = Table("stage", "left out", "n", "participants", "why", title="Left out, and why")
-    for row in counted.itertuples():
-        table.add_row(*map(escape, map(str, (row.stage, row.level, row.n, row.people, row.kind))))
-    return table
-
-
-def _partitions(people: pd.DataFrame) -> Table:
-    table = Table("partition", "High", "Low", "frames", "participants", title="Partitions")
-    for name in ("train", "validation", "test"):
-        mine = people[people["partition"] == name]
-        sizes = mine["group"].value_counts()
-        names = ", ".join(mine["participant_id"].str.removeprefix("sub-"))
-        frames = str(mine["n_frames"].sum())
-        table.add_row(name, str(sizes.get("High", 0)), str(sizes.get("Low", 0)), frames, names)
-    return table
-
-
-def _texts(title: str, rows: list[dict[str, str]]) -> Table:
-    table = Table(*rows[0], title=title)
-    for row in rows:
-        table.add_row(*row.values())
-    return table
+    return pd.concat(parts) if parts else ATTRITION.empty().assign(stage="")
 
 
 def _times(records: Path) -> dict[str, dict[str, Any]]:

@@ -15,8 +15,6 @@ from eifer.comparison.shown import (
     findings,
     findings_as_published,
     numbers,
-    short_participants,
-    short_table,
 )
 
 __all__ = [
@@ -29,6 +27,4 @@ __all__ = [
     "findings",
     "findings_as_published",
     "numbers",
-    "short_participants",
-    "short_table",
 ]

@@ -1,10 +1,9 @@
-"""What is shown of the comparisons: in the terminal, and as numbers to record."""
+"""What is said of the comparisons: findings, and numbers to record."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,8 +12,6 @@ import pandas as pd
 from eifer.comparison.participants import ParticipantSpec, smallest_p
 from eifer.comparison.published import ComparisonSpec
 from eifer.tables.comparison import CONFIRMATORY
-
-Row = dict[Hashable, Any]
 
 PRIMARY = (
     "delta",
@@ -105,62 +102,5 @@ def findings_as_published(comparison: pd.DataFrame, spec: ComparisonSpec) -> dic
     }
 
 
-def short_participants(primary: pd.DataFrame) -> list[dict[str, str]]:
-    """The primary analysis in short: a row per task, condition and contrast, as text.
-
-    K participants are used; q is that of the declared test. An em dash stands where there is no
-    value; what follows a verdict's first words is left to the table.
-    """
-    return [
-        {
-            "task": row["task"],
-            "condition": row["condition"],
-            "contrast": row["contrast"],
-            "role": row["role"],
-            "K": str(row["n_used"]),
-            "dAUC [95 % CI]": _interval(row, "", "delta", "+.4f"),
-            "q": _q(row[f"{row['test']}_q"]),
-            "sign-flip p": _q(row["sign_flip_p"]),
-            "verdict": _word(row["verdict"]),
-        }
-        for row in primary.to_dict("records")
-    ]
-
-
-def short_table(comparison: pd.DataFrame) -> list[dict[str, str]]:
-    """The source's Table 4 in short: a row per task, condition and contrast, everything as text.
-
-    An em dash stands where there is no value; ``warnings`` counts them.
-    """
-    return [
-        {
-            "task": row["task"],
-            "condition": row["condition"],
-            "contrast": row["contrast"],
-            "mean dAUC": _text(row["mean_delta"], "+.4f"),
-            "pooled dAUC [95 % CI]": _interval(row, "pooled_", "delta", "+.4f"),
-            "Fisher q": _q(row["fisher_q"]),
-            "OR [95 % CI]": _interval(row, "gee_", "odds_ratio", ".3f"),
-            "GEE q": _q(row["gee_q"]),
-            "warnings": str(len(row["warnings"].splitlines()) if pd.notna(row["warnings"]) else 0),
-        }
-        for row in comparison.to_dict("records")
-    ]
-
-
 def _word(verdict: str) -> str:
     return re.split("[:,(]", verdict)[0].strip()
-
-
-def _text(value: float, form: str) -> str:
-    return "—" if math.isnan(value) else format(value, form)
-
-
-def _interval(row: Row, method: str, answer: str, form: str) -> str:
-    names = (answer, "ci_low", "ci_high")
-    value, low, high = (_text(row[f"{method}{name}"], form) for name in names)
-    return value if value == "—" else f"{value} [{low}, {high}]"
-
-
-def _q(value: float) -> str:
-    return "< .001" if value < 0.001 else _text(value, ".3f")

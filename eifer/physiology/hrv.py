@@ -23,8 +23,9 @@ edge moves with the duration, for the same reason); HTI and TINN (20 min at leas
 Task Force 1996); SDANN and its kin (hours); DFA alpha 2 (nothing to fit below
 some 200 beats); Shannon entropy of raw intervals (depends on the sampling rate).
 
-To add a variable: write one function below with its `variable` card, and name it
-in params. Tests, tables and documents follow the registry.
+To add a variable: one line of `outputs` below, or a function with its `variable` card where
+NeuroKit2's output is turned into something else; and name it in params. Tests, tables and
+documents follow the registry.
 """
 
 from __future__ import annotations
@@ -43,7 +44,6 @@ from eifer.physiology.peaks import (
     departing,
     neurokit_quiet,
     nn_intervals_ms,
-    on_grid,
     r_peaks,
     require_method,
 )
@@ -163,7 +163,7 @@ class Variable:
     source: str
     meaning: str
     column: str
-    of: Callable[[float], float]
+    of: Callable[[float], float] = float
     scales: str = ""
 
 
@@ -200,28 +200,37 @@ VARIABLES: dict[str, Variable] = {}
 
 
 def variable(
-    column: str, *, domain: str, unit: str, least_s: float, source: str, scales: str = ""
+    column: str, *, domain: str, unit: str, least_s: float, source: str
 ) -> Callable[[Callable[[float], float]], Callable[[float], float]]:
     """Register a function of one NeuroKit2 output; its name and first line go on the card."""
 
     def register(of: Callable[[float], float]) -> Callable[[float], float]:
-        name = of.__name__
-        if name in VARIABLES:
-            raise ValueError(f"HRV variable {name!r} is registered twice")
         meaning = (of.__doc__ or "").strip().splitlines()[0]
-        VARIABLES[name] = Variable(name, domain, unit, least_s, source, meaning, column, of, scales)
+        _register(Variable(of.__name__, domain, unit, least_s, source, meaning, column, of))
         return of
 
     return register
 
 
+def outputs(domain: str, least_s: float, source: str, scales: str = "") -> Callable[..., None]:
+    """Register NeuroKit2 outputs as they are, each as ``name="column unit: meaning"``."""
+
+    def register(**named: str) -> None:
+        for name, text in named.items():
+            form, meaning = text.split(": ", 1)
+            column, unit = form.split()
+            _register(Variable(name, domain, unit, least_s, source, meaning, column, scales=scales))
+
+    return register
+
+
+def _register(card: Variable) -> None:
+    if card.name in VARIABLES:
+        raise ValueError(f"HRV variable {card.name!r} is registered twice")
+    VARIABLES[card.name] = card
+
+
 # Time domain ------------------------------------------------------------------------------
-
-
-@variable("HRV_MeanNN", domain="time", unit="ms", least_s=10, source=SALAHUDDIN)
-def mean_nn_ms(value: float) -> float:
-    """Mean NN interval; about the level of the heart rate, not its variability."""
-    return value
 
 
 @variable("HRV_MeanNN", domain="time", unit="1/min", least_s=10, source=SALAHUDDIN)
@@ -230,133 +239,47 @@ def mean_hr_bpm(value: float) -> float:
     return 60000.0 / value
 
 
-@variable("HRV_MedianNN", domain="time", unit="ms", least_s=10, source=SALAHUDDIN)
-def median_nn_ms(value: float) -> float:
-    """Median NN interval; about level, not variability."""
-    return value
-
-
-@variable("HRV_SDNN", domain="time", unit="ms", least_s=30, source=MUNOZ)
-def sdnn_ms(value: float) -> float:
-    """Spread (standard deviation, n - 1) of the NN intervals: variability of every speed."""
-    return value
-
-
-@variable("HRV_RMSSD", domain="time", unit="ms", least_s=30, source=SALAHUDDIN)
-def rmssd_ms(value: float) -> float:
-    """Root mean square of successive differences: beat-to-beat, mostly vagal."""
-    return value
-
-
-@variable("HRV_CVNN", domain="time", unit="1", least_s=30, source=MUNOZ)
-def cvnn_ratio(value: float) -> float:
-    """SDNN over mean NN: variability relative to the level."""
-    return value
-
-
-@variable("HRV_CVSD", domain="time", unit="1", least_s=30, source=SALAHUDDIN)
-def cvsd_ratio(value: float) -> float:
-    """RMSSD over mean NN: beat-to-beat variability relative to the level."""
-    return value
-
-
-@variable("HRV_SDRMSSD", domain="time", unit="1", least_s=30, source=MUNOZ)
-def sdnn_rmssd_ratio(value: float) -> float:
-    """SDNN over RMSSD: slow against beat-to-beat variability."""
-    return value
-
-
-@variable("HRV_MadNN", domain="time", unit="ms", least_s=30, source=_AS_SDNN)
-def mad_nn_ms(value: float) -> float:
-    """Median absolute deviation times 1.4826: SDNN's estimate that outliers do not move."""
-    return value
-
-
-@variable("HRV_MCVNN", domain="time", unit="1", least_s=30, source=_AS_SDNN)
-def mcv_nn_ratio(value: float) -> float:
-    """Median absolute deviation (times 1.4826) over median NN."""
-    return value
-
-
-@variable("HRV_IQRNN", domain="time", unit="ms", least_s=30, source=_AS_SDNN)
-def iqr_nn_ms(value: float) -> float:
-    """Interquartile range of the NN intervals."""
-    return value
-
-
-@variable("HRV_Prc20NN", domain="time", unit="ms", least_s=30, source=_AS_SDNN)
-def p20_nn_ms(value: float) -> float:
-    """20th percentile of the NN intervals: how short the fast beats are."""
-    return value
-
-
-@variable("HRV_Prc80NN", domain="time", unit="ms", least_s=30, source=_AS_SDNN)
-def p80_nn_ms(value: float) -> float:
-    """80th percentile of the NN intervals: how long the slow beats are."""
-    return value
-
-
-@variable("HRV_pNN20", domain="time", unit="%", least_s=60, source=BAEK)
-def pnn20_pct(value: float) -> float:
-    """Successive differences above 20 ms, as a share of the NN intervals.
-
-    See `pnn50_pct` for the divisor.
-    """
-    return value
-
-
-@variable("HRV_pNN50", domain="time", unit="%", least_s=60, source=BAEK)
-def pnn50_pct(value: float) -> float:
-    """Successive differences above 50 ms, as a share of the NN intervals.
-
-    Where the series is unbroken, divided by the number n of intervals, which is the
-    Task Force's (1996) definition and NeuroKit2's; other packages (pyhrv, hrv-analysis)
-    divide by the n - 1 differences, and their values are larger by n/(n - 1).
-    """
-    return value
-
-
-@variable("HRV_MinNN", domain="time", unit="ms", least_s=120, source=OVERVIEW)
-def min_nn_ms(value: float) -> float:
-    """Shortest NN interval: the fastest moment, like every extreme a matter of length."""
-    return value
-
-
-@variable("HRV_MaxNN", domain="time", unit="ms", least_s=120, source=OVERVIEW)
-def max_nn_ms(value: float) -> float:
-    """Longest NN interval: the slowest moment, like every extreme a matter of length."""
-    return value
-
+outputs("time", 10, SALAHUDDIN)(
+    mean_nn_ms="HRV_MeanNN ms: Mean NN interval; about the level of the heart rate, not its "
+    "variability.",
+    median_nn_ms="HRV_MedianNN ms: Median NN interval; about level, not variability.",
+)
+outputs("time", 30, MUNOZ)(
+    sdnn_ms="HRV_SDNN ms: Spread (standard deviation, n - 1) of the NN intervals: variability of "
+    "every speed.",
+    cvnn_ratio="HRV_CVNN 1: SDNN over mean NN: variability relative to the level.",
+    sdnn_rmssd_ratio="HRV_SDRMSSD 1: SDNN over RMSSD: slow against beat-to-beat variability.",
+)
+outputs("time", 30, SALAHUDDIN)(
+    rmssd_ms="HRV_RMSSD ms: Root mean square of successive differences: beat-to-beat, mostly "
+    "vagal.",
+    cvsd_ratio="HRV_CVSD 1: RMSSD over mean NN: beat-to-beat variability relative to the level.",
+)
+outputs("time", 30, _AS_SDNN)(
+    mad_nn_ms="HRV_MadNN ms: Median absolute deviation times 1.4826: SDNN's estimate that outliers "
+    "do not move.",
+    mcv_nn_ratio="HRV_MCVNN 1: Median absolute deviation (times 1.4826) over median NN.",
+    iqr_nn_ms="HRV_IQRNN ms: Interquartile range of the NN intervals.",
+    p20_nn_ms="HRV_Prc20NN ms: 20th percentile of the NN intervals: how short the fast beats are.",
+    p80_nn_ms="HRV_Prc80NN ms: 80th percentile of the NN intervals: how long the slow beats are.",
+)
+outputs("time", 60, BAEK)(
+    pnn20_pct="HRV_pNN20 %: Successive differences above 20 ms, as a share of the NN intervals.",
+    pnn50_pct="HRV_pNN50 %: Successive differences above 50 ms, as a share of the NN intervals.",
+)
+outputs("time", 120, OVERVIEW)(
+    min_nn_ms="HRV_MinNN ms: Shortest NN interval: the fastest moment, like every extreme a matter "
+    "of length.",
+    max_nn_ms="HRV_MaxNN ms: Longest NN interval: the slowest moment, like every extreme a matter "
+    "of length.",
+)
+# A share of the intervals, where the series is unbroken, is divided by their number n, which is the
+# Task Force's (1996) definition and NeuroKit2's; other packages (pyhrv, hrv-analysis) divide by the
+# n - 1 differences, and their values are larger by n/(n - 1).
 
 # Frequency domain -------------------------------------------------------------------------
-
-
-@variable("HRV_HF", domain="frequency", unit="ms2", least_s=40, source=SALAHUDDIN)
-def hf_ms2(value: float) -> float:
-    """Power of the high-frequency band (respiratory, vagal).
-
-    The Task Force (1996) asks for about 1 min; validation studies found 20 s
-    (Baek 2015) and 40 s enough, and the band is whole from 27 s on.
-    """
-    return value
-
-
-@variable("HRV_LnHF", domain="frequency", unit="ln(ms2)", least_s=40, source=SALAHUDDIN)
-def hf_ln(value: float) -> float:
-    """Natural logarithm of the high-frequency power, whose distribution is skewed."""
-    return value
-
-
-@variable("HRV_LF", domain="frequency", unit="ms2", least_s=120, source=TASK_FORCE)
-def lf_ms2(value: float) -> float:
-    """Power of the low-frequency band (baroreflex, sympathetic and vagal)."""
-    return value
-
-
-@variable("HRV_LFHF", domain="frequency", unit="1", least_s=120, source=TASK_FORCE)
-def lf_hf_ratio(value: float) -> float:
-    """LF over HF power; no measure of a sympathovagal balance (Billman 2013)."""
-    return value
+# For the high-frequency band the Task Force (1996) asks for about 1 min; validation studies found
+# 20 s (Baek 2015) and 40 s enough, and the band is whole from 27 s on.
 
 
 @variable("HRV_LFHF", domain="frequency", unit="%", least_s=120, source=TASK_FORCE)
@@ -369,77 +292,47 @@ def lf_nu_pct(value: float) -> float:
     return 100.0 * value / (1.0 + value)
 
 
+outputs("frequency", 40, SALAHUDDIN)(
+    hf_ms2="HRV_HF ms2: Power of the high-frequency band (respiratory, vagal).",
+    hf_ln="HRV_LnHF ln(ms2): Natural logarithm of the high-frequency power, whose distribution is "
+    "skewed.",
+)
+outputs("frequency", 120, TASK_FORCE)(
+    lf_ms2="HRV_LF ms2: Power of the low-frequency band (baroreflex, sympathetic and vagal).",
+    lf_hf_ratio="HRV_LFHF 1: LF over HF power; no measure of a sympathovagal balance (Billman "
+    "2013).",
+)
+
 # Nonlinear --------------------------------------------------------------------------------
 # SD1 and SD2 of the Poincare plot are functions of RMSSD and SDNN (Brennan 2001), so all that is
 # made of them needs what SDNN needs.
 
 _POINCARE = f"as SDNN and RMSSD, by {BRENNAN}: {MUNOZ}"
-
-
-@variable("HRV_SD1", domain="nonlinear", unit="ms", least_s=30, source=_POINCARE, scales="rmssd_ms")
-def sd1_ms(value: float) -> float:
-    """Width of the Poincare plot: RMSSD over the root of 2, but for centring."""
-    return value
-
-
-@variable("HRV_SD2", domain="nonlinear", unit="ms", least_s=30, source=_POINCARE)
-def sd2_ms(value: float) -> float:
-    """Length of the Poincare plot: slower variability."""
-    return value
-
-
-@variable("HRV_SD1SD2", domain="nonlinear", unit="1", least_s=30, source=_POINCARE)
-def sd1_sd2_ratio(value: float) -> float:
-    """Width over length of the Poincare plot."""
-    return value
-
-
-@variable("HRV_S", domain="nonlinear", unit="ms2", least_s=30, source=_POINCARE)
-def poincare_area_ms2(value: float) -> float:
-    """Area of the Poincare plot's ellipse, pi SD1 SD2."""
-    return value
-
-
-@variable("HRV_CSI", domain="nonlinear", unit="1", least_s=30, source=_POINCARE)
-def csi_ratio(value: float) -> float:
-    """Cardiac sympathetic index (Toichi 1997): length over width of the Poincare plot."""
-    return value
-
-
-@variable("HRV_CVI", domain="nonlinear", unit="log10(ms2)", least_s=30, source=_POINCARE)
-def cvi_log10(value: float) -> float:
-    """Cardiac vagal index (Toichi 1997): log10 of 16 SD1 SD2."""
-    return value
-
-
-@variable("HRV_CSI_Modified", domain="nonlinear", unit="ms", least_s=30, source=_POINCARE)
-def csi_modified_ms(value: float) -> float:
-    """Cardiac sympathetic index, modified (Jeppesen 2014): 4 SD2 squared over SD1."""
-    return value
-
-
-@variable("HRV_DFA_alpha1", domain="nonlinear", unit="1", least_s=120, source=ROGERS)
-def dfa_alpha1(value: float) -> float:
-    """Short-term scaling exponent of detrended fluctuations, over 4 to 11 beats."""
-    return value
-
-
-@variable("HRV_ApEn", domain="nonlinear", unit="1", least_s=120, source=PINCUS)
-def apen(value: float) -> float:
-    """Approximate entropy, m = 2, r = 0.2 SDNN; 10^m beats at least, at 50 a minute."""
-    return value
-
-
-@variable("HRV_SampEn", domain="nonlinear", unit="1", least_s=120, source=PINCUS)
-def sampen(value: float) -> float:
-    """Sample entropy, m = 2, r = 0.2 SDNN; 10^m beats at least, at 50 a minute."""
-    return value
-
-
-@variable("HRV_FuzzyEn", domain="nonlinear", unit="1", least_s=120, source=PINCUS)
-def fuzzyen(value: float) -> float:
-    """Fuzzy entropy (Chen 2007), m = 2, r = 0.2 SDNN: sample entropy without a hard border."""
-    return value
+outputs("nonlinear", 30, _POINCARE, scales="rmssd_ms")(
+    sd1_ms="HRV_SD1 ms: Width of the Poincare plot: RMSSD over the root of 2, but for centring.",
+)
+outputs("nonlinear", 30, _POINCARE)(
+    sd2_ms="HRV_SD2 ms: Length of the Poincare plot: slower variability.",
+    sd1_sd2_ratio="HRV_SD1SD2 1: Width over length of the Poincare plot.",
+    poincare_area_ms2="HRV_S ms2: Area of the Poincare plot's ellipse, pi SD1 SD2.",
+    csi_ratio="HRV_CSI 1: Cardiac sympathetic index (Toichi 1997): length over width of the "
+    "Poincare plot.",
+    cvi_log10="HRV_CVI log10(ms2): Cardiac vagal index (Toichi 1997): log10 of 16 SD1 SD2.",
+    csi_modified_ms="HRV_CSI_Modified ms: Cardiac sympathetic index, modified (Jeppesen 2014): 4 "
+    "SD2 squared over SD1.",
+)
+outputs("nonlinear", 120, ROGERS)(
+    dfa_alpha1="HRV_DFA_alpha1 1: Short-term scaling exponent of detrended fluctuations, over 4 to "
+    "11 beats.",
+)
+outputs("nonlinear", 120, PINCUS)(
+    apen="HRV_ApEn 1: Approximate entropy, m = 2, r = 0.2 SDNN; 10^m beats at least, at 50 a "
+    "minute.",
+    sampen="HRV_SampEn 1: Sample entropy, m = 2, r = 0.2 SDNN; 10^m beats at least, at 50 a "
+    "minute.",
+    fuzzyen="HRV_FuzzyEn 1: Fuzzy entropy (Chen 2007), m = 2, r = 0.2 SDNN: sample entropy without "
+    "a hard border.",
+)
 
 
 # From beats to a table --------------------------------------------------------------------
@@ -471,57 +364,6 @@ def cards(names: Sequence[str]) -> list[Variable]:
     if problems:
         raise StudyError(describe("HRV variables", problems))
     return [VARIABLES[name] for name in names]
-
-
-def hrv_table(
-    peaks: NDArray[np.int64],
-    sampling_hz: float,
-    duration_s: float,
-    variables: Sequence[str],
-    spectrum: SpectrumSpec,
-) -> pd.DataFrame:
-    """HRV of one recording from its beats; see `hrv_of_intervals`.
-
-    Parameters
-    ----------
-    peaks
-        Sample of each beat, ``int64[k]``, increasing.
-    sampling_hz
-        Samples a second of the signal that ``peaks`` counts in.
-    duration_s
-        Length of the recording (not of the stretch that has beats).
-    variables
-        Names, or ``("all",)``.
-    spectrum
-        How powers are estimated.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``variable, family, unit, value, used_s, used_share, n_intervals, reason``, a
-        row a variable.
-    """
-    intervals = nn_intervals_ms(peaks, sampling_hz)
-    return hrv_of_intervals(intervals, duration_s, variables, spectrum)
-
-
-def hrv_of_intervals(
-    nn_ms: NDArray[np.float64],
-    duration_s: float,
-    variables: Sequence[str],
-    spectrum: SpectrumSpec,
-) -> pd.DataFrame:
-    """HRV of one recording from its successive NN intervals in ms.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``variable, family, unit, value, used_s, used_share, n_intervals, reason``, a
-        row a variable. A value is missing where the recording is shorter than the variable's
-        minimum or the result is not a finite number; ``reason`` says which.
-    """
-    whole = Series(on_grid(nn_ms), np.ones(len(nn_ms), dtype=np.bool_), duration_s)
-    return pd.DataFrame(_rows([whole], duration_s, duration_s, cards(variables), spectrum))
 
 
 def analyse_ecg(
@@ -561,7 +403,7 @@ def analyse_ecg(
     chosen = cards(spec.variables)
     if quality.reason is None:
         series = [Series.of(stretch, peaks, sampling_hz, spec) for stretch in stretches]
-        rows = _rows(series, quality.film_s, quality.duration_s, chosen, spec.spectrum)
+        rows = rows_of(series, quality.film_s, quality.duration_s, chosen, spec.spectrum)
     else:
         why = f"ECG rejected: {quality.reason}"
         rows = [_row(card, float("nan"), why) for card in chosen]
@@ -613,7 +455,7 @@ def _judged(
     return peaks, *assess(part, sampling_hz, peaks, spec.quality, film)
 
 
-def _rows(
+def rows_of(
     series: Sequence[Series],
     film_s: float,
     duration_s: float,

@@ -9,15 +9,10 @@ from __future__ import annotations
 
 import base64
 import html
-import math
-import pkgutil
 import re
-import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import jinja2
@@ -25,39 +20,13 @@ import pandas as pd
 import yaml
 from markupsafe import Markup
 
-import eifer.figures
-import eifer.summaries
 from eifer.errors import StudyError, did_you_mean
 from eifer.figures.style import drawing, svg
+from eifer.report.exhibits import Cells, exhibit, lines, tabled
 from eifer.report.fragments import Fragments
 
-EXHIBITS = {"figure": eifer.figures, "table": eifer.summaries}
-"""Where an exhibit's module lies. A figure has ``draw(*sources)``, which returns a Figure, a table
-``table(*sources)``, which returns a DataFrame; both have ``caption(*sources)``."""
-
-ABSENT = "–"
 SHORT = 34
 """Characters that a cell shows without breaking its line."""
-
-
-class Cells(string.Formatter):
-    """Formats the cells of a table: what is missing is a dash, ``:p`` writes a p-value."""
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        """``value`` as ``format_spec`` says."""
-        if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
-            return ABSENT
-        if format_spec == "p":
-            return "< .001" if value < 0.001 else f"{value:.3f}".replace("0.", ".", 1)
-        if isinstance(value, bool):
-            return "yes" if value else "no"
-        return (
-            str(format(value, format_spec)).replace("-", "−") if _is_number(value) else str(value)
-        )
-
-
-def _is_number(value: object) -> bool:
-    return hasattr(value, "__float__") and not isinstance(value, str)
 
 
 @dataclass(frozen=True)
@@ -155,18 +124,18 @@ class Assembly:
             "fold": item.get("fold", False),
             "title": item.get("title", ""),
         }
-        module: Any = exhibit(kind, name)
         if kind == "figure":
+            module: Any = exhibit(kind, name)
             with drawing():
                 drawn = svg(module.draw(*given))
             (self.out / "figures" / f"{label['name']}.svg").write_text(drawn, encoding="utf-8")
             image = base64.b64encode(drawn.encode()).decode()
             return Shown(caption=module.caption(*given), image=image, **label)
-        frame = module.table(*given)
+        frame, caption = tabled(item, given)
         frame.to_csv(self.out / "tables" / f"{label['name']}.csv", index=False, lineterminator="\n")
         heads, rows = _cells(frame, item["columns"])
         return Shown(
-            caption=module.caption(*given),
+            caption=caption,
             heads=heads,
             rows=rows,
             forms=[_form(row[k] for row in rows) for k in range(len(heads))],
@@ -175,33 +144,15 @@ class Assembly:
         )
 
 
-def exhibit(kind: str, name: str) -> ModuleType:
-    """The module of a ``figure`` or ``table``, by the name that reports/spec.yml uses."""
-    package = EXHIBITS[kind]
-    known = [module.name for module in pkgutil.iter_modules(package.__path__)]
-    if name not in known:
-        hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
-        raise StudyError(f"reports/spec.yml: no {kind} is called {name!r}{hint}")
-    return import_module(f"{package.__name__}.{name}")
-
-
 def _cells(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[list[str], list[list[Markup]]]:
     """What each cell shows: a second line of its form is set smaller, in grey."""
-    cells, rows = Cells(), []
-    records: list[Any] = frame.astype(object).to_dict("records")
-    for record in records:
-        row = []
-        for form in columns.values():
-            try:
-                lines = [cells.vformat(line, (), record) for line in form.split(" / ")]
-            except KeyError as error:
-                hint = did_you_mean(str(error.args[0]), list(frame.columns))
-                raise StudyError(f"reports/spec.yml: no column {error}{hint}") from None
-            first, *more = (html.escape(line) for line in lines)
-            small = "".join(f"<small>{line}</small>" for line in more if set(line) - set(" –()[],"))
-            row.append(Markup(first + small))
-        rows.append(row)
-    return list(columns), rows
+    return list(columns), [[_cell(*cell) for cell in row] for row in lines(frame, columns)]
+
+
+def _cell(*texts: str) -> Markup:
+    first, *more = map(html.escape, texts)
+    small = "".join(f"<small>{line}</small>" for line in more if set(line) - set(" –()[],"))
+    return Markup(first + small)
 
 
 def _form(cells: Iterable[Markup]) -> str:

@@ -16,26 +16,21 @@ from eifer.statistics.participants import (
 from eifer.statistics.pooling import (
     Combined,
     Pooled,
-    cauchy,
     fisher,
     pool_fixed,
     pool_random,
-    stouffer,
 )
 from eifer.statistics.power import power_paired
 from eifer.statistics.robustness import (
-    ClusterBootstrap,
     Equivalence,
     PairedT,
     SignFlip,
-    cluster_bootstrap,
     sign_flip,
     t_paired,
     tost_paired,
 )
 
 __all__ = [
-    "ClusterBootstrap",
     "Combined",
     "DeLong",
     "Equivalence",
@@ -46,8 +41,6 @@ __all__ = [
     "Pooled",
     "SignFlip",
     "benjamini_hochberg",
-    "cauchy",
-    "cluster_bootstrap",
     "delong",
     "fisher",
     "gee_odds_ratios",
@@ -57,7 +50,6 @@ __all__ = [
     "pool_random",
     "power_paired",
     "sign_flip",
-    "stouffer",
     "t_paired",
     "tost_paired",
 ]

@@ -64,15 +64,7 @@ def table(
     return pd.DataFrame(rows)
 
 
-def caption(
-    truth: dict[str, Any],
-    latent: pd.DataFrame,
-    frames: pd.DataFrame,
-    estimates: pd.DataFrame,
-    scores: pd.DataFrame,
-    videos: pd.DataFrame,
-    hrv: pd.DataFrame,
-) -> str:
+def caption(truth: dict[str, Any], latent: pd.DataFrame, *_: pd.DataFrame) -> str:
     """What is shown, and of how many."""
     effect = truth["spec"]["effect"]
     null = " It is 0: any difference between the groups found below is chance." * (effect == 0)

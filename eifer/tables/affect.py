@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
-from eifer.tables.schema import Column, Rule, Table
+from eifer.tables.schema import Column, Table, rule
 from eifer.vocabulary import FrameStatus
 
 IMAGE_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 """How a PNG and a JPEG file begin."""
 
+_ENDS = {"arousal": "-1 calm, +1 excited", "valence": "-1 unpleasant, +1 pleasant"}
 _FRAME_KEY = ["video_id", "participant_id", "frame"]
 _RETRAIN = "Look at the affect stage's card: a network that diverged has CCC near 0; train it anew."
 
 
-def _accepted_without_estimate(
-    table: pd.DataFrame, others: Mapping[str, pd.DataFrame]
-) -> pd.DataFrame:
-    """Rows on one side only: estimates of other frames, and accepted frames without one."""
-    frames = others["frames"]
+@rule(
+    "A frame without an estimate would leave the study without a reason; "
+    "an estimate of a rejected frame would bring it back.",
+    "Run the estimate stage again on these frames' table.",
+)
+def one_estimate_per_accepted_frame(table: pd.DataFrame, frames: pd.DataFrame) -> pd.DataFrame:
+    """The rows are exactly the accepted frames."""
     accepted = frames.loc[frames["status"] == FrameStatus.ACCEPTED, _FRAME_KEY]
     both = table.merge(accepted, on=_FRAME_KEY, how="outer", indicator=True)
     return both.loc[both["_merge"] != "both", list(table.columns)]
 
 
-def _constant(table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """All rows where an estimate has one value throughout: the network says nothing."""
-    del others
+@rule(
+    "A network with dead or saturated outputs gives one value, "
+    "and the ranking would then follow the frame number.",
+    _RETRAIN,
+)
+def estimates_vary(table: pd.DataFrame) -> pd.DataFrame:
+    """Neither estimate has the same value for all frames."""
     stuck = len(table) > 1 and any(table[name].nunique() < 2 for name in ("arousal", "valence"))
     return table if stuck else table.iloc[:0]
 
 
-def _not_an_image(table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    del others
+@rule(
+    "Anything else cannot be decoded when the network is trained.",
+    "Write the image again as PNG or JPEG.",
+)
+def image_is_png_or_jpeg(table: pd.DataFrame) -> pd.DataFrame:
+    """Each image begins as a PNG or a JPEG file does."""
     return table[[not bytes(image[:8]).startswith(IMAGE_SIGNATURES) for image in table["image"]]]
 
 
@@ -46,45 +55,19 @@ ESTIMATES = Table(
     columns=(
         Column("video_id", "string", "the video"),
         Column("participant_id", "string", "whose face it is"),
-        Column("frame", "int", "the frame, counted from 0 in decoding order", low=0),
-        Column(
-            "arousal",
-            "float32",
-            "estimated arousal: -1 calm, +1 excited",
-            low=-1,
-            high=1,
-            why="Selection ranks frames by the estimate's sign and magnitude.",
-            remedy=_RETRAIN,
-        ),
-        Column(
-            "valence",
-            "float32",
-            "estimated valence: -1 unpleasant, +1 pleasant",
-            low=-1,
-            high=1,
-            why="Selection ranks frames by the estimate's sign and magnitude.",
-            remedy=_RETRAIN,
+        Column("frame", "int 0..", "the frame, counted from 0 in decoding order"),
+        *(
+            Column(
+                dimension,
+                "float32 -1..1",
+                f"estimated {dimension}: {ends}",
+                why="Selection ranks frames by the estimate's sign and magnitude.",
+                remedy=_RETRAIN,
+            )
+            for dimension, ends in _ENDS.items()
         ),
     ),
-    rules=(
-        Rule(
-            name="one_estimate_per_accepted_frame",
-            says="the rows are exactly the accepted frames",
-            why="A frame without an estimate would leave the study without a reason; "
-            "an estimate of a rejected frame would bring it back.",
-            remedy="Run the estimate stage again on these frames' table.",
-            broken=_accepted_without_estimate,
-            needs=("frames",),
-        ),
-        Rule(
-            name="estimates_vary",
-            says="neither estimate has the same value for all frames",
-            why="A network with dead or saturated outputs gives one value, "
-            "and the ranking would then follow the frame number.",
-            remedy=_RETRAIN,
-            broken=_constant,
-        ),
-    ),
+    rules=(one_estimate_per_accepted_frame, estimates_vary),
 )
 
 CORPUS = Table(
@@ -101,35 +84,18 @@ CORPUS = Table(
             remedy="Give every image of a person the same identity.",
         ),
         Column("image", "bytes", "the picture as a PNG or JPEG file"),
-        Column(
-            "arousal",
-            "float",
-            "annotated arousal: -1 calm, +1 excited",
-            low=-1,
-            high=1,
-            why="The network's outputs lie in [-1, 1].",
-            remedy="AffectNet marks rows without an annotation by -2: read it with "
-            "eifer.affect.corpus.read_affectnet, which leaves them out and counts them.",
-        ),
-        Column(
-            "valence",
-            "float",
-            "annotated valence: -1 unpleasant, +1 pleasant",
-            low=-1,
-            high=1,
-            why="The network's outputs lie in [-1, 1].",
-            remedy="AffectNet marks rows without an annotation by -2: read it with "
-            "eifer.affect.corpus.read_affectnet, which leaves them out and counts them.",
+        *(
+            Column(
+                dimension,
+                "float -1..1",
+                f"annotated {dimension}: {ends}",
+                why="The network's outputs lie in [-1, 1].",
+                remedy="AffectNet marks rows without an annotation by -2: read it with "
+                "eifer.affect.corpus.read_affectnet, which leaves them out and counts them.",
+            )
+            for dimension, ends in _ENDS.items()
         ),
         Column("source", "string", "where the image comes from"),
     ),
-    rules=(
-        Rule(
-            name="image_is_png_or_jpeg",
-            says="each image begins as a PNG or a JPEG file does",
-            why="Anything else cannot be decoded when the network is trained.",
-            remedy="Write the image again as PNG or JPEG.",
-            broken=_not_an_image,
-        ),
-    ),
+    rules=(image_is_png_or_jpeg,),
 )

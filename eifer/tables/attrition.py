@@ -17,6 +17,6 @@ ATTRITION = Table(
         Column("video_id", "string", "in which recording; n/a where it is not about one"),
         Column("what", "string", "the thing itself: a recording, an HRV variable, frames"),
         Column("reason", "string", "why it was left out, in words"),
-        Column("n", "int", "how many", low=1),
+        Column("n", "int 1..", "how many"),
     ),
 )

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
-from eifer.tables.schema import Column, Rule, Table
-
-Others = Mapping[str, pd.DataFrame]
+from eifer.tables.schema import Column, Table, rule
 
 PUBLISHED, PARTICIPANT = "as published", "participant level"
 BLOCKS = {
@@ -52,75 +48,56 @@ def people(table: pd.DataFrame) -> pd.Series:
 _REPEAT = "repeat calibrate; if it stays, eifer.calibration is wrong"
 
 _DESIGN_COLUMNS = (
-    Column("participants", "int", "people tested", "participants", low=2),
-    Column("videos", "int", "of each, half of them labelled high", "videos", low=2),
-    Column("frames", "int", "of each video", "frames", low=1),
-    Column("repetitions", "int", "trainings of each model", "repetitions", low=2),
+    Column("participants", "int participants 2..", "people tested"),
+    Column("videos", "int videos 2..", "of each, half of them labelled high"),
+    Column("frames", "int frames 1..", "of each video"),
+    Column("repetitions", "int repetitions 2..", "trainings of each model"),
     Column(
         "training",
-        "float",
+        "float 0..",
         "SD of how well a training separates the classes in everybody alike, on the scale of the "
         "scores; above 0 a model is better or worse by luck of its training",
-        low=0,
     ),
-    Column("auc", "float", "mean of two models' ROC-AUC within a person", low=0.5, high=1),
+    Column("auc", "float 0.5..1", "mean of two models' ROC-AUC within a person"),
     Column(
         "ease",
-        "float",
+        "float 0..",
         "SD of how much easier one person is to read than another, on the scale of the scores; "
         "above 0 most errors sit in few people",
-        low=0,
     ),
-    Column("true_effect", "float", "expected AUC of High less that of Low; 0: none", low=0, high=1),
+    Column("true_effect", "float 0..1", "expected AUC of High less that of Low; 0: none"),
 )
 _RATE_COLUMNS = (
-    Column("n_simulations", "int", "cohorts drawn", "cohorts", low=1),
-    Column("n_estimable", "int", "of these, with an answer of the test", "cohorts", low=0),
-    Column("n_rejected", "int", "of these, in which the test claims its effect", "cohorts", low=0),
+    Column("n_simulations", "int cohorts 1..", "cohorts drawn"),
+    Column("n_estimable", "int cohorts 0..", "of these, with an answer of the test"),
+    Column("n_rejected", "int cohorts 0..", "of these, in which the test claims its effect"),
     Column(
-        "rate",
-        "float",
-        "n_rejected / n_estimable; missing where no cohort had an answer",
-        low=0,
-        high=1,
-        missing=True,
+        "rate", "float? 0..1", "n_rejected / n_estimable; missing where no cohort had an answer"
     ),
-    Column("ci_low", "float", "lower end of its 95 % interval (Wilson)", "", 0, 1, missing=True),
-    Column("ci_high", "float", "upper end of its 95 % interval (Wilson)", "", 0, 1, missing=True),
+    Column("ci_low", "float? 0..1", "lower end of its 95 % interval (Wilson)"),
+    Column("ci_high", "float? 0..1", "upper end of its 95 % interval (Wilson)"),
 )
 
 
-def _more_than_there_are(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("a test without an answer rejects nothing", _REPEAT)
+def counts_add_up(table: pd.DataFrame) -> pd.DataFrame:
+    """n_rejected is at most n_estimable, and that at most n_simulations."""
     estimable = table["n_estimable"]
     return table[(table["n_rejected"] > estimable) | (estimable > table["n_simulations"])]
 
 
-def _not_the_share(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("an error rate is what this table is for", _REPEAT)
+def rate_is_the_share(table: pd.DataFrame) -> pd.DataFrame:
+    """Rate is n_rejected / n_estimable and lies in its interval."""
     there = table["n_estimable"] > 0
     gap = (table["rate"] * table["n_estimable"] - table["n_rejected"]).abs()
     within = table["rate"].between(table["ci_low"] - 1e-12, table["ci_high"] + 1e-12)
     return table[(there & ~((gap < 1e-9) & within)) | (~there & table["rate"].notna())]
 
 
-_COUNTS = (
-    Rule(
-        name="counts_add_up",
-        says="n_rejected is at most n_estimable, and that at most n_simulations",
-        why="a test without an answer rejects nothing",
-        remedy=_REPEAT,
-        broken=_more_than_there_are,
-    ),
-    Rule(
-        name="rate_is_the_share",
-        says="rate is n_rejected / n_estimable and lies in its interval",
-        why="an error rate is what this table is for",
-        remedy=_REPEAT,
-        broken=_not_the_share,
-    ),
-)
-
-
-def _wrong_block(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("what holds its level must not be mixed up with what does not", _REPEAT)
+def test_in_its_block(table: pd.DataFrame) -> pd.DataFrame:
+    """A test stands in the block it belongs to."""
     return table[table["test"].map(BLOCKS) != table["block"]]
 
 
@@ -139,24 +116,21 @@ CALIBRATION = Table(
             "as published, or at the level of participants",
             values=(PUBLISHED, PARTICIPANT),
         ),
-        Column("alpha", "float", "the level it is tested at", low=0, high=1),
+        Column("alpha", "float 0..1", "the level it is tested at"),
         *_RATE_COLUMNS,
-        Column("reason", "string", "why it cannot reject, or why it has no answer", missing=True),
+        Column("reason", "string?", "why it cannot reject, or why it has no answer"),
     ),
     rules=(
-        *_COUNTS,
-        Rule(
-            name="test_in_its_block",
-            says="a test stands in the block it belongs to",
-            why="what holds its level must not be mixed up with what does not",
-            remedy=_REPEAT,
-            broken=_wrong_block,
-        ),
+        counts_add_up,
+        rate_is_the_share,
+        test_in_its_block,
     ),
 )
 
 
-def _found_wrongly(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("the smallest effect found is what a null result rules out", _REPEAT)
+def found_where_it_reaches(table: pd.DataFrame) -> pd.DataFrame:
+    """Found says whether rate is at least the power wanted."""
     return table[table["found"] != (table["rate"] >= table["wanted"])]
 
 
@@ -168,19 +142,14 @@ POWER = Table(
     columns=(
         *_DESIGN_COLUMNS,
         Column("test", "string", "which test", values=OF_DIFFERENCES),
-        Column("alpha", "float", "the level it is tested at", low=0, high=1),
+        Column("alpha", "float 0..1", "the level it is tested at"),
         *_RATE_COLUMNS,
-        Column("wanted", "float", "the power asked for", low=0, high=1),
+        Column("wanted", "float 0..1", "the power asked for"),
         Column("found", "bool", "whether rate reaches it"),
     ),
     rules=(
-        *_COUNTS,
-        Rule(
-            name="found_where_it_reaches",
-            says="found says whether rate is at least the power wanted",
-            why="the smallest effect found is what a null result rules out",
-            remedy=_REPEAT,
-            broken=_found_wrongly,
-        ),
+        counts_add_up,
+        rate_is_the_share,
+        found_where_it_reaches,
     ),
 )

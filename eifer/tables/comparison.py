@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from eifer.tables.evaluation import TEST
-from eifer.tables.schema import Column, Rule, Table
+from eifer.tables.schema import Column, Rule, Table, rule
 from eifer.vocabulary import Dimension, Group
-
-Others = Mapping[str, pd.DataFrame]
 
 OTHERS = (Group.LOW, Group.TOTAL)
 """The groups that High is compared with."""
@@ -38,25 +36,43 @@ _CONTRAST_COLUMNS = (
 )
 
 
-def _number(
-    name: str, meaning: str, unit: str = "", low: float | None = None, high: float | None = None
-) -> Column:
-    return Column(name, "float", meaning, unit, low, high, missing=True)
-
-
-def _p(name: str, meaning: str) -> Column:
-    return _number(name, meaning, low=0, high=1)
-
-
 # delong ---------------------------------------------------------------------------------------
 
 
-def _not_the_difference(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("the sign says which model is better", _REPEAT)
+def delta_is_the_difference(table: pd.DataFrame) -> pd.DataFrame:
+    """Delta is auc_a - auc_b."""
     gap = (table["auc_a"] - table["auc_b"] - table["delta"]).abs()
-    return table[table["estimable"] & ~(gap < 1e-12)]
+    return table[(gap > 1e-12) | (gap.isna() & table["reason"].isna())]
 
 
-def _numbers_without_reason(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+def _answers_or_reasons(answers: Mapping[str, str]) -> Rule:
+    """The rule for a table whose methods have their answers in these columns."""
+
+    @rule("A missing number needs a reason.", _REPEAT)
+    def missing_with_reason(table: pd.DataFrame) -> pd.DataFrame:
+        """Each method's answer is missing where, and only where, it gives a reason"""
+        reasons = table[[f"{method}_reason" for method in answers]].notna().to_numpy()
+        return table[(table[list(answers.values())].isna().to_numpy() != reasons).any(axis=1)]
+
+    return missing_with_reason
+
+
+def _corrected(methods: Sequence[str]) -> Rule:
+    """The rule for a table with p and q of these methods."""
+
+    @rule("a correction that makes findings stronger is none", _REPEAT)
+    def q_is_not_below_p(table: pd.DataFrame) -> pd.DataFrame:
+        """Every p has a q, and no q is below its p"""
+        p, q = (table[[f"{method}_{name}" for method in methods]].to_numpy() for name in "pq")
+        return table[((q < p) | (pd.isna(p) != pd.isna(q))).any(axis=1)]
+
+    return q_is_not_below_p
+
+
+@rule("A missing number needs a reason.", _REPEAT)
+def missing_with_reason(table: pd.DataFrame) -> pd.DataFrame:
+    """P is missing where, and only where, the test is not estimable for a reason."""
     blank = table["p"].isna()
     return table[(blank == table["estimable"]) | (blank != table["reason"].notna())]
 
@@ -68,37 +84,24 @@ DELONG = Table(
     key=("task", "condition", "contrast", "repetition"),
     columns=(
         *_CONTRAST_COLUMNS,
-        Column("repetition", "int", "the same repetition of both models", low=1),
-        _number("auc_a", "ROC-AUC of High", low=0, high=1),
-        _number("auc_b", "ROC-AUC of the other model", low=0, high=1),
-        _number("se_a", "standard error of auc_a", low=0),
-        _number("se_b", "standard error of auc_b", low=0),
-        _number("delta", f"auc_a - auc_b: {_DIRECTION}", low=-1, high=1),
-        _number("se", "standard error of delta; 0 where nothing varies between frames", low=0),
-        _number("ci_low", "lower end of its 95 % interval, not clipped"),
-        _number("ci_high", "upper end of its 95 % interval, not clipped"),
-        _number("z", "delta / se; 0 where both are 0, missing where se alone is"),
-        _p("p", "two-sided p-value"),
-        _number("log_p", "its natural logarithm, finite where p underflows", high=0),
+        Column("repetition", "int 1..", "the same repetition of both models"),
+        Column("auc_a", "float? 0..1", "ROC-AUC of High"),
+        Column("auc_b", "float? 0..1", "ROC-AUC of the other model"),
+        Column("se_a", "float? 0..", "standard error of auc_a"),
+        Column("se_b", "float? 0..", "standard error of auc_b"),
+        Column("delta", "float? -1..1", f"auc_a - auc_b: {_DIRECTION}"),
+        Column(
+            "se", "float? 0..", "standard error of delta; 0 where nothing varies between frames"
+        ),
+        Column("ci_low", "float?", "lower end of its 95 % interval, not clipped"),
+        Column("ci_high", "float?", "upper end of its 95 % interval, not clipped"),
+        Column("z", "float?", "delta / se; 0 where both are 0, missing where se alone is"),
+        Column("p", "float? 0..1", "two-sided p-value"),
+        Column("log_p", "float? ..0", "its natural logarithm, finite where p underflows"),
         Column("estimable", "bool", "whether the test has an answer"),
-        Column("reason", "string", "why it has none", missing=True),
+        Column("reason", "string?", "why it has none"),
     ),
-    rules=(
-        Rule(
-            name="delta_is_the_difference",
-            says="delta is auc_a - auc_b",
-            why="the sign says which model is better",
-            remedy=_REPEAT,
-            broken=_not_the_difference,
-        ),
-        Rule(
-            name="missing_with_reason",
-            says="p is missing where, and only where, the test is not estimable for a reason",
-            why="A missing number needs a reason.",
-            remedy=_REPEAT,
-            broken=_numbers_without_reason,
-        ),
-    ),
+    rules=(delta_is_the_difference, missing_with_reason),
 )
 
 
@@ -108,24 +111,10 @@ ANSWERS = {"fisher": "fisher_p", "pooled": "pooled_delta", "gee": "gee_odds_rati
 """Each method with the column that holds its answer."""
 
 
-def _answers_without_reason(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    bad = pd.Series(False, index=table.index)
-    for method, answer in ANSWERS.items():
-        bad |= table[answer].isna() != table[f"{method}_reason"].notna()
-    return table[bad]
-
-
-def _q_below_p(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    bad = pd.Series(False, index=table.index)
-    for method in ("fisher", "gee"):
-        p, q = table[f"{method}_p"], table[f"{method}_q"]
-        bad |= (q < p) | (p.isna() != q.isna())
-    return table[bad]
-
-
-def _tests_not_listed(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    tests = others["delong"]
-    listed = tests.groupby(CONTRAST)["repetition"].size()
+@rule("the summary must be of the tests listed", _REPEAT)
+def rests_on_its_tests(table: pd.DataFrame, delong: pd.DataFrame) -> pd.DataFrame:
+    """n_repetitions are the contrast's rows in delong."""
+    listed = delong.groupby(CONTRAST)["repetition"].size()
     found = listed.reindex(pd.MultiIndex.from_frame(table[CONTRAST])).to_numpy()
     return table[found != table["n_repetitions"].to_numpy()]
 
@@ -138,80 +127,64 @@ COMPARISON = Table(
     key=("task", "condition", "contrast"),
     columns=(
         *_CONTRAST_COLUMNS,
-        Column("n_items", "int", "frames tested", "frames", low=1),
-        Column("n_positive", "int", "of these, with the label high", "frames", low=0),
-        Column("n_participants", "int", "people they show", "participants", low=1),
-        Column("n_repetitions", "int", "repetitions of each model", "repetitions", low=2),
-        _number("mean_auc_a", "ROC-AUC of High, mean over repetitions", low=0, high=1),
-        _number("mean_auc_b", "ROC-AUC of the other model, mean over repetitions", low=0, high=1),
-        _number("mean_delta", f"plain mean of the differences: {_DIRECTION}", low=-1, high=1),
+        Column("n_items", "int frames 1..", "frames tested"),
+        Column("n_positive", "int frames 0..", "of these, with the label high"),
+        Column("n_participants", "int participants 1..", "people they show"),
+        Column("n_repetitions", "int repetitions 2..", "repetitions of each model"),
+        Column("mean_auc_a", "float? 0..1", "ROC-AUC of High, mean over repetitions"),
+        Column("mean_auc_b", "float? 0..1", "ROC-AUC of the other model, mean over repetitions"),
+        Column("mean_delta", "float? -1..1", f"plain mean of the differences: {_DIRECTION}"),
         Column(
             "family",
             "string",
             "the tests corrected together: this, within one method",
             why="params say what makes a family",
         ),
-        _number("fisher_statistic", "-2 sum ln p over repetitions", low=0),
-        _number("fisher_df", "its degrees of freedom: twice the repetitions used", low=2),
-        _p("fisher_p", "combined p-value of the DeLong tests, blind to their direction"),
-        _number("fisher_log_p", "its natural logarithm, finite where p underflows", high=0),
-        _p("fisher_q", "its Benjamini-Hochberg q-value"),
-        Column("fisher_n_used", "int", "repetitions combined", "repetitions", low=0),
-        Column("fisher_reason", "string", "why there is no combined p", missing=True),
-        _number("pooled_delta", f"inverse-variance weighted difference: {_DIRECTION}", "", -1, 1),
-        _number("pooled_se", "its standard error", low=0),
-        _number("pooled_ci_low", "lower end of its 95 % interval"),
-        _number("pooled_ci_high", "upper end of its 95 % interval"),
-        _p("pooled_p", "its two-sided p-value"),
-        _number("heterogeneity_q", "Cochran's Q between repetitions", low=0),
-        _p("heterogeneity_p", "its p-value"),
-        _number("i2_pct", "I2: share of the spread that is not sampling error", "%", 0, 100),
-        Column("pooled_n_used", "int", "repetitions pooled", "repetitions", low=0),
+        Column("fisher_statistic", "float? 0..", "-2 sum ln p over repetitions"),
+        Column("fisher_df", "float? 2..", "its degrees of freedom: twice the repetitions used"),
+        Column(
+            "fisher_p",
+            "float? 0..1",
+            "combined p-value of the DeLong tests, blind to their direction",
+        ),
+        Column("fisher_log_p", "float? ..0", "its natural logarithm, finite where p underflows"),
+        Column("fisher_q", "float? 0..1", "its Benjamini-Hochberg q-value"),
+        Column("fisher_n_used", "int repetitions 0..", "repetitions combined"),
+        Column("fisher_reason", "string?", "why there is no combined p"),
+        Column(
+            "pooled_delta", "float? -1..1", f"inverse-variance weighted difference: {_DIRECTION}"
+        ),
+        Column("pooled_se", "float? 0..", "its standard error"),
+        Column("pooled_ci_low", "float?", "lower end of its 95 % interval"),
+        Column("pooled_ci_high", "float?", "upper end of its 95 % interval"),
+        Column("pooled_p", "float? 0..1", "its two-sided p-value"),
+        Column("heterogeneity_q", "float? 0..", "Cochran's Q between repetitions"),
+        Column("heterogeneity_p", "float? 0..1", "its p-value"),
+        Column("i2_pct", "float? % 0..100", "I2: share of the spread that is not sampling error"),
+        Column("pooled_n_used", "int repetitions 0..", "repetitions pooled"),
         Column(
             "pooled_left_out",
-            "string",
+            "string?",
             "repetitions that have no weight because their se is 0 or missing",
-            missing=True,
         ),
         Column("sign_conflict", "bool", "pooled and plain mean difference differ in sign"),
-        Column("pooled_reason", "string", "why there is no pooled difference", missing=True),
-        _number("gee_coef", "ln of the odds ratio"),
-        _number("gee_se", "its robust standard error, clustered on items", low=0),
-        _number(
-            "gee_odds_ratio", "odds(other right) / odds(High right): below 1 favours High", "", 0
+        Column("pooled_reason", "string?", "why there is no pooled difference"),
+        Column("gee_coef", "float?", "ln of the odds ratio"),
+        Column("gee_se", "float? 0..", "its robust standard error, clustered on items"),
+        Column(
+            "gee_odds_ratio",
+            "float? 0..",
+            "odds(other right) / odds(High right): below 1 favours High",
         ),
-        _number("gee_ci_low", "lower end of its 95 % interval", low=0),
-        _number("gee_ci_high", "upper end of its 95 % interval", low=0),
-        _p("gee_p", "its two-sided p-value"),
-        _p("gee_q", "its Benjamini-Hochberg q-value"),
-        _number("gee_alpha", "exchangeable correlation of answers to one item", "", -1, 1),
-        Column("gee_reason", "string", "why there is no odds ratio", missing=True),
-        Column("warnings", "string", "what to know before believing it, one a line", missing=True),
+        Column("gee_ci_low", "float? 0..", "lower end of its 95 % interval"),
+        Column("gee_ci_high", "float? 0..", "upper end of its 95 % interval"),
+        Column("gee_p", "float? 0..1", "its two-sided p-value"),
+        Column("gee_q", "float? 0..1", "its Benjamini-Hochberg q-value"),
+        Column("gee_alpha", "float? -1..1", "exchangeable correlation of answers to one item"),
+        Column("gee_reason", "string?", "why there is no odds ratio"),
+        Column("warnings", "string?", "what to know before believing it, one a line"),
     ),
-    rules=(
-        Rule(
-            name="missing_with_reason",
-            says="each method's answer is missing where, and only where, it gives a reason",
-            why="A missing number needs a reason.",
-            remedy=_REPEAT,
-            broken=_answers_without_reason,
-        ),
-        Rule(
-            name="q_is_not_below_p",
-            says="every p has a q, and no q is below its p",
-            why="a correction that makes findings stronger is none",
-            remedy=_REPEAT,
-            broken=_q_below_p,
-        ),
-        Rule(
-            name="rests_on_its_tests",
-            says="n_repetitions are the contrast's rows in delong",
-            why="the summary must be of the tests listed",
-            remedy=_REPEAT,
-            broken=_tests_not_listed,
-            needs=("delong",),
-        ),
-    ),
+    rules=(_answers_or_reasons(ANSWERS), _corrected(("fisher", "gee")), rests_on_its_tests),
 )
 
 
@@ -224,6 +197,13 @@ _ROLE = Column(
     values=ROLES,
     why="a hypothesis chosen after the results is confirmed by them, always",
 )
+
+
+@rule("they take frames for independent and so do not hold their error rate", _REPEAT)
+def published_confirms_nothing(table: pd.DataFrame) -> pd.DataFrame:
+    """Tests as published are exploratory."""
+    return table[(table["block"] == "published") & (table["role"] == CONFIRMATORY)]
+
 
 DECLARED = Table(
     name="declared",
@@ -240,29 +220,17 @@ DECLARED = Table(
         ),
         _ROLE,
     ),
-    rules=(
-        Rule(
-            name="published_confirms_nothing",
-            says="tests as published are exploratory",
-            why="they take frames for independent and so do not hold their error rate",
-            remedy=_REPEAT,
-            broken=lambda table, others: table[
-                (table["block"] == "published") & (table["role"] == CONFIRMATORY)
-            ],
-        ),
-    ),
+    rules=(published_confirms_nothing,),
 )
 
 
 # participant deltas ---------------------------------------------------------------------------
 
 
-def _two_classes(table: pd.DataFrame) -> pd.Series:
-    return (table["n_positive"] > 0) & (table["n_positive"] < table["n_items"])
-
-
-def _one_class_with_a_number(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    both = _two_classes(table)
+@rule("one class cannot be ranked, and nobody is left out without a word", _REPEAT)
+def both_classes_or_a_reason(table: pd.DataFrame) -> pd.DataFrame:
+    """Delta is there where, and only where, a participant has frames of both classes."""
+    both = (table["n_positive"] > 0) & (table["n_positive"] < table["n_items"])
     return table[(both != table["delta"].notna()) | (both == table["reason"].notna())]
 
 
@@ -274,32 +242,15 @@ PARTICIPANT_DELTAS = Table(
     columns=(
         *_CONTRAST_COLUMNS,
         Column("participant_id", "string", "whose frames"),
-        Column("n_items", "int", "frames of that participant", "frames", low=1),
-        Column("n_positive", "int", "of these, with the label high", "frames", low=0),
-        _number("auc_a", "ROC-AUC of High among them, mean over repetitions", low=0, high=1),
-        _number("auc_b", "ROC-AUC of the other model, mean over repetitions", low=0, high=1),
-        _number("delta", f"auc_a - auc_b: {_DIRECTION}", low=-1, high=1),
-        _number("delta_sd", "its standard deviation over repetitions (divisor n - 1)", low=0),
-        Column("reason", "string", "why there is no difference", missing=True),
+        Column("n_items", "int frames 1..", "frames of that participant"),
+        Column("n_positive", "int frames 0..", "of these, with the label high"),
+        Column("auc_a", "float? 0..1", "ROC-AUC of High among them, mean over repetitions"),
+        Column("auc_b", "float? 0..1", "ROC-AUC of the other model, mean over repetitions"),
+        Column("delta", "float? -1..1", f"auc_a - auc_b: {_DIRECTION}"),
+        Column("delta_sd", "float? 0..", "its standard deviation over repetitions (divisor n - 1)"),
+        Column("reason", "string?", "why there is no difference"),
     ),
-    rules=(
-        Rule(
-            name="both_classes_or_a_reason",
-            says="delta is there where, and only where, a participant has frames of both classes",
-            why="one class cannot be ranked, and nobody is left out without a word",
-            remedy=_REPEAT,
-            broken=_one_class_with_a_number,
-        ),
-        Rule(
-            name="delta_is_the_difference",
-            says="delta is auc_a - auc_b",
-            why="the sign says which model is better",
-            remedy=_REPEAT,
-            broken=lambda table, others: table[
-                (table["auc_a"] - table["auc_b"] - table["delta"]).abs() > 1e-12
-            ],
-        ),
-    ),
+    rules=(both_classes_or_a_reason, delta_is_the_difference),
 )
 
 
@@ -315,22 +266,9 @@ ANSWERS_BY_PARTICIPANT = {
 }
 
 
-def _unanswered(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    bad = pd.Series(False, index=table.index)
-    for method, answer in ANSWERS_BY_PARTICIPANT.items():
-        bad |= table[answer].isna() != table[f"{method}_reason"].notna()
-    return table[bad]
-
-
-def _corrected_downwards(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    bad = pd.Series(False, index=table.index)
-    for method in TESTED:
-        p, q = table[f"{method}_p"], table[f"{method}_q"]
-        bad |= (q < p) | (p.isna() != q.isna())
-    return table[bad]
-
-
-def _impossible_p(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("K signs can be turned in 2^K ways only", _REPEAT)
+def p_is_possible(table: pd.DataFrame) -> pd.DataFrame:
+    """No sign-flip p is below smallest_p, nor that below 2 / 2^K."""
     least = (2.0 / 2.0 ** table["n_used"]).clip(upper=1)
     exact = table["n_used"] <= 16
     return table[
@@ -338,15 +276,21 @@ def _impossible_p(table: pd.DataFrame, others: Others) -> pd.DataFrame:
     ]
 
 
-def _interval_against_p(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("they are one test", _REPEAT)
+def interval_agrees_with_p(table: pd.DataFrame) -> pd.DataFrame:
+    """The 95 % interval holds delta, and leaves out 0 where t_p is below .05."""
     holds_0 = (table["ci_low"] <= 0) & (table["ci_high"] >= 0)
     outside = (table["delta"] < table["ci_low"]) | (table["delta"] > table["ci_high"])
     near = (table["t_p"] - 0.05).abs() < 1e-9
     return table[outside | (table["t_p"].notna() & ~near & (holds_0 == (table["t_p"] < 0.05)))]
 
 
-def _not_of_its_participants(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    listed = others["participant_deltas"].groupby(CONTRAST)["delta"]
+@rule("the summary must be of the people listed", _REPEAT)
+def rests_on_its_participants(
+    table: pd.DataFrame, participant_deltas: pd.DataFrame
+) -> pd.DataFrame:
+    """Delta is the mean of the differences in participant_deltas, n_used their number."""
+    listed = participant_deltas.groupby(CONTRAST)["delta"]
     mine = pd.MultiIndex.from_frame(table[CONTRAST])
     found = listed.agg(["size", "count", "mean"]).reindex(mine)
     wrong = (found["size"].to_numpy() != table["n_participants"].to_numpy()) | (
@@ -356,15 +300,20 @@ def _not_of_its_participants(table: pd.DataFrame, others: Others) -> pd.DataFram
     return table[wrong | (gap > 1e-12) | (table["delta"].isna() != (table["n_used"] == 0))]
 
 
-def _not_as_declared(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    listed = others["declared"]
-    mine = listed[listed["block"] == "participants"].set_index([*CONTRAST, "method"])["role"]
+@rule("params are the preregistration", _REPEAT)
+def role_as_declared(table: pd.DataFrame, declared: pd.DataFrame) -> pd.DataFrame:
+    """The role is the one that declared gives this contrast and test."""
+    people = declared[declared["block"] == "participants"]
+    roles = people.set_index([*CONTRAST, "method"])["role"]
     place = pd.MultiIndex.from_frame(table[[*CONTRAST, "test"]])
-    return table[mine.reindex(place).to_numpy() != table["role"].to_numpy()]
+    return table[roles.reindex(place).to_numpy() != table["role"].to_numpy()]
 
 
-def _unearned(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    """Verdicts that say more than q, and the number of participants, allow."""
+@rule("no difference shown is not no difference, and few people show nothing", _REPEAT)
+def verdict_is_earned(table: pd.DataFrame) -> pd.DataFrame:
+    """Better needs q < alpha and 2 / 2^K < alpha (K: people who speak), equivalent a q of
+    equivalence below alpha and 1 / 2^K < alpha; all else is inconclusive or not estimable.
+    """
     q = pd.Series(
         [row[f"{row['test']}_q"] for row in table.to_dict("records")],
         index=table.index,
@@ -391,114 +340,100 @@ BY_PARTICIPANT = Table(
         *_CONTRAST_COLUMNS,
         _ROLE,
         Column("test", "string", "the test that speaks, as declared", values=TESTED[:3]),
-        Column("alpha", "float", "level of q", low=0, high=1),
-        Column("margin", "float", "smallest difference in ROC-AUC that would matter", "", 0, 1),
+        Column("alpha", "float 0..1", "level of q"),
+        Column("margin", "float 0..1", "smallest difference in ROC-AUC that would matter"),
         Column("family", "string", "the tests corrected together: this, within one test"),
         Column("verdict", "string", "what may be said: better, equivalent, or inconclusive"),
-        Column("n_participants", "int", "people tested", "participants", low=1),
-        Column("n_used", "int", "of these, with frames of both classes", "participants", low=0),
-        Column("left_out", "string", "the others and why, one a line", missing=True),
-        Column("n_repetitions", "int", "repetitions of each model", "repetitions", low=2),
-        _number("delta", f"mean over participants of their differences: {_DIRECTION}", "", -1, 1),
-        _number("se", "its standard error, over participants", low=0),
-        _number("ci_low", "lower end of its 95 % interval, by t"),
-        _number("ci_high", "upper end of its 95 % interval, by t"),
-        _number("t", "delta / se"),
-        _number("df", "its degrees of freedom: participants used less 1", low=1),
-        _p("t_p", "two-sided p of the t-test"),
-        _p("t_q", "its Benjamini-Hochberg q-value"),
-        Column("t_reason", "string", "why there is no t-test", missing=True),
-        _p("sign_flip_p", "two-sided p of turning signs: assumes symmetry alone"),
-        _p("sign_flip_q", "its Benjamini-Hochberg q-value"),
-        _p("smallest_p", "the smallest it can be: 2 / 2^K for K differences other than 0"),
-        Column("sign_flip_reason", "string", "why there is no sign-flip test", missing=True),
-        _p("equivalence_p", "larger p of two one-sided tests against -margin and margin"),
-        _p("equivalence_q", "its Benjamini-Hochberg q-value"),
-        _number("equivalence_ci_low", "lower end of the interval of level 1 - 2 alpha"),
-        _number("equivalence_ci_high", "its upper end; within the margins where equivalent"),
-        Column("equivalence_reason", "string", "why there is no such test", missing=True),
-        _number("pooled_delta", f"difference over everybody's frames together: {_DIRECTION}"),
-        _number("pooled_ci_low", "lower end of its 95 % interval: jackknife over participants"),
-        _number("pooled_ci_high", "upper end of its 95 % interval"),
-        _p("pooled_p", "its two-sided p-value, t with participants less 1 degrees of freedom"),
-        Column("pooled_reason", "string", "why it has none", missing=True),
-        _number(
-            "gee_odds_ratio", "odds(other right) / odds(High right): below 1 favours High", "", 0
+        Column("n_participants", "int participants 1..", "people tested"),
+        Column("n_used", "int participants 0..", "of these, with frames of both classes"),
+        Column("left_out", "string?", "the others and why, one a line"),
+        Column("n_repetitions", "int repetitions 2..", "repetitions of each model"),
+        Column(
+            "delta", "float? -1..1", f"mean over participants of their differences: {_DIRECTION}"
         ),
-        _number("gee_ci_low", "lower end of its 95 % interval (Mancl-DeRouen)", low=0),
-        _number("gee_ci_high", "upper end of its 95 % interval", low=0),
-        _number("gee_df", "degrees of freedom: participants less 1", low=1),
+        Column("se", "float? 0..", "its standard error, over participants"),
+        Column("ci_low", "float?", "lower end of its 95 % interval, by t"),
+        Column("ci_high", "float?", "upper end of its 95 % interval, by t"),
+        Column("t", "float?", "delta / se"),
+        Column("df", "float? 1..", "its degrees of freedom: participants used less 1"),
+        Column("t_p", "float? 0..1", "two-sided p of the t-test"),
+        Column("t_q", "float? 0..1", "its Benjamini-Hochberg q-value"),
+        Column("t_reason", "string?", "why there is no t-test"),
+        Column(
+            "sign_flip_p", "float? 0..1", "two-sided p of turning signs: assumes symmetry alone"
+        ),
+        Column("sign_flip_q", "float? 0..1", "its Benjamini-Hochberg q-value"),
+        Column(
+            "smallest_p",
+            "float? 0..1",
+            "the smallest it can be: 2 / 2^K for K differences other than 0",
+        ),
+        Column("sign_flip_reason", "string?", "why there is no sign-flip test"),
+        Column(
+            "equivalence_p",
+            "float? 0..1",
+            "larger p of two one-sided tests against -margin and margin",
+        ),
+        Column("equivalence_q", "float? 0..1", "its Benjamini-Hochberg q-value"),
+        Column("equivalence_ci_low", "float?", "lower end of the interval of level 1 - 2 alpha"),
+        Column(
+            "equivalence_ci_high", "float?", "its upper end; within the margins where equivalent"
+        ),
+        Column("equivalence_reason", "string?", "why there is no such test"),
+        Column(
+            "pooled_delta", "float?", f"difference over everybody's frames together: {_DIRECTION}"
+        ),
+        Column(
+            "pooled_ci_low", "float?", "lower end of its 95 % interval: jackknife over participants"
+        ),
+        Column("pooled_ci_high", "float?", "upper end of its 95 % interval"),
+        Column(
+            "pooled_p",
+            "float? 0..1",
+            "its two-sided p-value, t with participants less 1 degrees of freedom",
+        ),
+        Column("pooled_reason", "string?", "why it has none"),
+        Column(
+            "gee_odds_ratio",
+            "float? 0..",
+            "odds(other right) / odds(High right): below 1 favours High",
+        ),
+        Column("gee_ci_low", "float? 0..", "lower end of its 95 % interval (Mancl-DeRouen)"),
+        Column("gee_ci_high", "float? 0..", "upper end of its 95 % interval"),
+        Column("gee_df", "float? 1..", "degrees of freedom: participants less 1"),
         Column(
             "gee_n_used",
-            "int",
+            "int participants 0..",
             "people in whom the models are not right equally often: they alone speak",
-            "participants",
-            low=0,
         ),
-        _p("gee_p", "its two-sided p-value, clustered on participants"),
-        _p("gee_q", "its Benjamini-Hochberg q-value"),
-        Column("gee_reason", "string", "why there is no odds ratio", missing=True),
-        _number("random_delta", f"mean over repetitions with random effects: {_DIRECTION}"),
-        _number("random_ci_low", "lower end of its 95 % interval (Knapp-Hartung): of trainings"),
-        _number("random_ci_high", "upper end of its 95 % interval"),
-        _p("random_p", "its two-sided p-value: of other trainings, not of other people"),
-        _number("tau2", "variance between repetitions, beyond sampling error", low=0),
-        _number("i2_pct", "I2: share of the spread that is not sampling error", "%", 0, 100),
-        Column("random_reason", "string", "why there is no such mean", missing=True),
+        Column("gee_p", "float? 0..1", "its two-sided p-value, clustered on participants"),
+        Column("gee_q", "float? 0..1", "its Benjamini-Hochberg q-value"),
+        Column("gee_reason", "string?", "why there is no odds ratio"),
+        Column(
+            "random_delta", "float?", f"mean over repetitions with random effects: {_DIRECTION}"
+        ),
+        Column(
+            "random_ci_low",
+            "float?",
+            "lower end of its 95 % interval (Knapp-Hartung): of trainings",
+        ),
+        Column("random_ci_high", "float?", "upper end of its 95 % interval"),
+        Column(
+            "random_p",
+            "float? 0..1",
+            "its two-sided p-value: of other trainings, not of other people",
+        ),
+        Column("tau2", "float? 0..", "variance between repetitions, beyond sampling error"),
+        Column("i2_pct", "float? % 0..100", "I2: share of the spread that is not sampling error"),
+        Column("random_reason", "string?", "why there is no such mean"),
     ),
     rules=(
-        Rule(
-            name="missing_with_reason",
-            says="each method's answer is missing where, and only where, it gives a reason",
-            why="A missing number needs a reason.",
-            remedy=_REPEAT,
-            broken=_unanswered,
-        ),
-        Rule(
-            name="q_is_not_below_p",
-            says="every p has a q, and no q is below its p",
-            why="a correction that makes findings stronger is none",
-            remedy=_REPEAT,
-            broken=_corrected_downwards,
-        ),
-        Rule(
-            name="p_is_possible",
-            says="no sign-flip p is below smallest_p, nor that below 2 / 2^K",
-            why="K signs can be turned in 2^K ways only",
-            remedy=_REPEAT,
-            broken=_impossible_p,
-        ),
-        Rule(
-            name="interval_agrees_with_p",
-            says="the 95 % interval holds delta, and leaves out 0 where t_p is below .05",
-            why="they are one test",
-            remedy=_REPEAT,
-            broken=_interval_against_p,
-        ),
-        Rule(
-            name="verdict_is_earned",
-            says="better needs q < alpha and 2 / 2^K < alpha (K: people who speak), equivalent a q "
-            "of equivalence below alpha and 1 / 2^K < alpha; all else is inconclusive or not "
-            "estimable",
-            why="no difference shown is not no difference, and few people show nothing",
-            remedy=_REPEAT,
-            broken=_unearned,
-        ),
-        Rule(
-            name="rests_on_its_participants",
-            says="delta is the mean of the differences in participant_deltas, n_used their number",
-            why="the summary must be of the people listed",
-            remedy=_REPEAT,
-            broken=_not_of_its_participants,
-            needs=("participant_deltas",),
-        ),
-        Rule(
-            name="role_as_declared",
-            says="the role is the one that declared gives this contrast and test",
-            why="params are the preregistration",
-            remedy=_REPEAT,
-            broken=_not_as_declared,
-            needs=("declared",),
-        ),
+        _answers_or_reasons(ANSWERS_BY_PARTICIPANT),
+        _corrected(TESTED),
+        p_is_possible,
+        interval_agrees_with_p,
+        verdict_is_earned,
+        rests_on_its_participants,
+        role_as_declared,
     ),
 )

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
-from eifer.tables.schema import Column, Rule, Table
+from eifer.tables.schema import Column, Table, rule
 from eifer.vocabulary import EiIndex, Group
-
-Others = Mapping[str, pd.DataFrame]
 
 INDICES = tuple(map(str, EiIndex))
 WHY_SCORE = "groups, and so every model, rest on these scores"
@@ -17,29 +13,43 @@ SEE_ITEMS = "score the assessment again from its items"
 SCAN_AGAIN = "run the scan again; a table edited by hand cannot be trusted"
 
 
-def _indices_do_not_add_up(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule(WHY_SCORE, SEE_ITEMS)
+def indices_sum_to_score(table: pd.DataFrame) -> pd.DataFrame:
+    """The three indices sum to ei_score."""
     return table[table[list(INDICES)].sum(axis=1) != table["ei_score"]]
 
 
-def _not_tens(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("an answer gives 10 points or none, so another number is no sum of answers", SEE_ITEMS)
+def scores_are_tens(table: pd.DataFrame) -> pd.DataFrame:
+    """Every score is a multiple of 10."""
     return table[(table[["ei_score", *INDICES]] % 10 != 0).any(axis=1)]
 
 
-def _wrong_side(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    scan = others["cutoff_scan"]
-    cutoff = scan.loc[scan["chosen"], "cutoff"]
+@rule(
+    "the group must be a function of score and cutoff alone",
+    "assign the groups again from scores and cutoff",
+)
+def group_follows_cutoff(table: pd.DataFrame, cutoff_scan: pd.DataFrame) -> pd.DataFrame:
+    """High exactly where ei_score is above the chosen cutoff."""
+    cutoff = cutoff_scan.loc[cutoff_scan["chosen"], "cutoff"]
     if len(cutoff) != 1:
         return table
     high = table["ei_score"] > cutoff.iloc[0]
     return table[high != (table["group"] == Group.HIGH)]
 
 
-def _not_one_chosen(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("there is one pair of groups", SCAN_AGAIN)
+def one_chosen(table: pd.DataFrame) -> pd.DataFrame:
+    """Exactly one cutoff is chosen."""
     chosen = table[table["chosen"]]
     return table.iloc[:0] if len(chosen) == 1 else chosen if len(chosen) else table
 
 
-def _not_the_best(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("a cutoff chosen any other way is not the preregistered one", SCAN_AGAIN)
+def chosen_is_best(table: pd.DataFrame) -> pd.DataFrame:
+    """The chosen cutoff is acceptable, has an estimable variable, and the largest count
+    (ties: smaller imbalance, then lower cutoff).
+    """
     able = table[table["acceptable"] & (table["n_estimable"] > 0)]
     best = able.sort_values(
         ["n_significant", "imbalance", "cutoff"], ascending=[False, True, True], kind="stable"
@@ -47,33 +57,45 @@ def _not_the_best(table: pd.DataFrame, others: Others) -> pd.DataFrame:
     return table[table["chosen"] & ~table.index.isin(best.index)]
 
 
-def _wrong_imbalance(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("balance is half of the choice", SCAN_AGAIN)
+def imbalance_is_difference(table: pd.DataFrame) -> pd.DataFrame:
+    """Imbalance = |n_high - n_low|."""
     return table[table["imbalance"] != (table["n_high"] - table["n_low"]).abs()]
 
 
-def _people_vary(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("every participant is on one side of every cutoff", SCAN_AGAIN)
+def same_people_everywhere(table: pd.DataFrame) -> pd.DataFrame:
+    """n_high + n_low is the same at every cutoff."""
     people = table["n_high"] + table["n_low"]
     return table[people != people.mode().iloc[0]]
 
 
-def _more_high_at_a_higher_cutoff(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("whoever is above a cutoff is above every lower one", SCAN_AGAIN)
+def higher_cutoff_fewer_high(table: pd.DataFrame) -> pd.DataFrame:
+    """n_high does not grow with the cutoff."""
     return table[table.sort_values("cutoff")["n_high"].diff().reindex(table.index) > 0]
 
 
-def _more_significant_than_estimable(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("a variable that cannot be tested must not count", SCAN_AGAIN)
+def significant_within_estimable(table: pd.DataFrame) -> pd.DataFrame:
+    """n_significant <= n_estimable."""
     return table[table["n_significant"] > table["n_estimable"]]
 
 
-def _numbers_against_estimable(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("a number without a design behind it would be counted as a finding", SCAN_AGAIN)
+def numbers_only_where_estimable(table: pd.DataFrame) -> pd.DataFrame:
+    """f, df1, df2, p are there and reason is not, exactly where estimable."""
     numbers = table[["f", "df1", "df2", "p"]]
     whole = numbers.notna().all(axis=1) & table["reason"].isna()
     none = numbers.isna().all(axis=1) & table["reason"].notna()
     return table[~whole.where(table["estimable"], none)]
 
 
-def _tests_against_scan(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("the counts that choose the cutoff must be counts of these tests", SCAN_AGAIN)
+def tests_agree_with_scan(table: pd.DataFrame, cutoff_scan: pd.DataFrame) -> pd.DataFrame:
+    """Estimable tests of a cutoff = n_estimable of the scan."""
     counted = table.groupby("cutoff")["estimable"].sum()
-    said = others["cutoff_scan"].set_index("cutoff")["n_estimable"]
+    said = cutoff_scan.set_index("cutoff")["n_estimable"]
     agree = counted.reindex(counted.index.union(said.index)).eq(said)
     bad = table["cutoff"].isin(agree.index[~agree])
     # A cutoff of the scan without any test has no row to show: then all are suspect.
@@ -88,22 +110,16 @@ EI_SCORES = Table(
         Column("participant_id", "string", "whose score"),
         Column(
             "ei_score",
-            "int",
+            "int points 0..1200",
             "sum of the three indices",
-            unit="points",
-            low=0,
-            high=1200,
             why=WHY_SCORE,
             remedy=SEE_ITEMS,
         ),
         *(
             Column(
                 index,
-                "int",
+                "int points 0..400",
                 f"index {index.replace('_', ' ')}: 10 points for each of 40 items answered right",
-                unit="points",
-                low=0,
-                high=400,
                 why=WHY_SCORE,
                 remedy=SEE_ITEMS,
             )
@@ -118,30 +134,7 @@ EI_SCORES = Table(
             remedy="assign the groups again from scores and cutoff",
         ),
     ),
-    rules=(
-        Rule(
-            "indices_sum_to_score",
-            "the three indices sum to ei_score",
-            WHY_SCORE,
-            SEE_ITEMS,
-            _indices_do_not_add_up,
-        ),
-        Rule(
-            "scores_are_tens",
-            "every score is a multiple of 10",
-            "an answer gives 10 points or none, so another number is no sum of answers",
-            SEE_ITEMS,
-            _not_tens,
-        ),
-        Rule(
-            "group_follows_cutoff",
-            "High exactly where ei_score is above the chosen cutoff",
-            "the group must be a function of score and cutoff alone",
-            "assign the groups again from scores and cutoff",
-            _wrong_side,
-            needs=("cutoff_scan",),
-        ),
-    ),
+    rules=(indices_sum_to_score, scores_are_tens, group_follows_cutoff),
 )
 
 CUTOFF_SCAN = Table(
@@ -149,66 +142,28 @@ CUTOFF_SCAN = Table(
     meaning="Every candidate cutoff: the split it makes and how many HRV variables react to it.",
     key=("cutoff",),
     columns=(
-        Column("cutoff", "int", "candidate cutoff; High is above it", unit="points"),
-        Column("n_high", "int", "participants above the cutoff", low=0),
-        Column("n_low", "int", "participants at or below the cutoff", low=0),
-        Column("imbalance", "int", "|n_high - n_low|", unit="participants", low=0),
+        Column("cutoff", "int points", "candidate cutoff; High is above it"),
+        Column("n_high", "int 0..", "participants above the cutoff"),
+        Column("n_low", "int 0..", "participants at or below the cutoff"),
+        Column("imbalance", "int participants 0..", "|n_high - n_low|"),
         Column("acceptable", "bool", "both groups have members and differ little enough in size"),
         Column(
             "n_significant",
-            "int",
+            "int 0..",
             "HRV variables whose group x emotion interaction has p below alpha",
-            low=0,
             why="the largest count chooses the cutoff; its own p-value is the permutation's",
             remedy=SCAN_AGAIN,
         ),
-        Column("n_estimable", "int", "HRV variables that could be tested at this cutoff", low=0),
+        Column("n_estimable", "int 0..", "HRV variables that could be tested at this cutoff"),
         Column("chosen", "bool", "whether this is the cutoff between High and Low"),
     ),
     rules=(
-        Rule(
-            "one_chosen",
-            "exactly one cutoff is chosen",
-            "there is one pair of groups",
-            SCAN_AGAIN,
-            _not_one_chosen,
-        ),
-        Rule(
-            "chosen_is_best",
-            "the chosen cutoff is acceptable, has an estimable variable, and the largest count "
-            "(ties: smaller imbalance, then lower cutoff)",
-            "a cutoff chosen any other way is not the preregistered one",
-            SCAN_AGAIN,
-            _not_the_best,
-        ),
-        Rule(
-            "imbalance_is_difference",
-            "imbalance = |n_high - n_low|",
-            "balance is half of the choice",
-            SCAN_AGAIN,
-            _wrong_imbalance,
-        ),
-        Rule(
-            "same_people_everywhere",
-            "n_high + n_low is the same at every cutoff",
-            "every participant is on one side of every cutoff",
-            SCAN_AGAIN,
-            _people_vary,
-        ),
-        Rule(
-            "higher_cutoff_fewer_high",
-            "n_high does not grow with the cutoff",
-            "whoever is above a cutoff is above every lower one",
-            SCAN_AGAIN,
-            _more_high_at_a_higher_cutoff,
-        ),
-        Rule(
-            "significant_within_estimable",
-            "n_significant <= n_estimable",
-            "a variable that cannot be tested must not count",
-            SCAN_AGAIN,
-            _more_significant_than_estimable,
-        ),
+        one_chosen,
+        chosen_is_best,
+        imbalance_is_difference,
+        same_people_everywhere,
+        higher_cutoff_fewer_high,
+        significant_within_estimable,
     ),
 )
 
@@ -217,42 +172,19 @@ CUTOFF_TESTS = Table(
     meaning="The group x emotion interaction of every HRV variable at every candidate cutoff.",
     key=("cutoff", "variable"),
     columns=(
-        Column("cutoff", "int", "candidate cutoff", unit="points"),
+        Column("cutoff", "int points", "candidate cutoff"),
         Column("variable", "string", "HRV variable"),
-        Column("f", "float", "F of the interaction", low=0, missing=True),
-        Column("df1", "float", "numerator degrees of freedom", low=1, missing=True),
-        Column("df2", "float", "denominator degrees of freedom", low=1, missing=True),
-        Column(
-            "p",
-            "float",
-            "p of the interaction, for this variable at this cutoff alone",
-            low=0,
-            high=1,
-            missing=True,
-        ),
+        Column("f", "float? 0..", "F of the interaction"),
+        Column("df1", "float? 1..", "numerator degrees of freedom"),
+        Column("df2", "float? 1..", "denominator degrees of freedom"),
+        Column("p", "float? 0..1", "p of the interaction, for this variable at this cutoff alone"),
         Column(
             "estimable",
             "bool",
             "whether the design allows the test",
             why="with an empty cell software still prints a p, often tiny, that means nothing",
         ),
-        Column("reason", "string", "why not estimable", missing=True),
+        Column("reason", "string?", "why not estimable"),
     ),
-    rules=(
-        Rule(
-            "numbers_only_where_estimable",
-            "f, df1, df2, p are there and reason is not, exactly where estimable",
-            "a number without a design behind it would be counted as a finding",
-            SCAN_AGAIN,
-            _numbers_against_estimable,
-        ),
-        Rule(
-            "tests_agree_with_scan",
-            "estimable tests of a cutoff = n_estimable of the scan",
-            "the counts that choose the cutoff must be counts of these tests",
-            SCAN_AGAIN,
-            _tests_against_scan,
-            needs=("cutoff_scan",),
-        ),
-    ),
+    rules=(numbers_only_where_estimable, tests_agree_with_scan),
 )

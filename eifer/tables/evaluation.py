@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
 from eifer.errors import InputError, Problem
-from eifer.tables.schema import Column, Rule, Table
+from eifer.tables.schema import Column, Table, rule
 from eifer.vocabulary import Dimension, Group
-
-Others = Mapping[str, pd.DataFrame]
 
 REFERENCE = "Affect"
 """The affect network as it was before any training here; its only repetition is 0."""
@@ -56,7 +52,9 @@ def unscored(table: pd.DataFrame) -> pd.DataFrame:
     return found.loc[found["found"] == "left_only"].drop(columns="found")
 
 
-def _unscored_by_some(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("models are compared in pairs, item by item", _REPEAT)
+def same_items(table: pd.DataFrame) -> pd.DataFrame:
+    """In a task and condition all models scored the same items."""
     place = [*TEST, "item_id"]
     gaps = pd.MultiIndex.from_frame(unscored(table)[place])
     return table[pd.MultiIndex.from_frame(table[place]).isin(gaps)]
@@ -69,23 +67,39 @@ def _differing(table: pd.DataFrame, by: list[str], column: str) -> pd.DataFrame:
     return table[pd.MultiIndex.from_frame(table[by]).isin(wrong)]
 
 
-def _two_labels(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule(
+    "models that answer different questions cannot be compared",
+    "repeat split, then everything after it",
+)
+def same_labels(table: pd.DataFrame) -> pd.DataFrame:
+    """An item has the same label for a task, whichever model scored it."""
     return _differing(table, ["task", "item_id"], "label")
 
 
-def _two_thresholds(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("a threshold fitted to a condition would flatter it", _REPEAT)
+def one_threshold_a_model(table: pd.DataFrame) -> pd.DataFrame:
+    """A model has one threshold in all conditions."""
     return _differing(table, ["task", *MODEL], "threshold")
 
 
-def _two_scores(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("it is the same face and the same network", _REPEAT)
+def one_score_an_item(table: pd.DataFrame) -> pd.DataFrame:
+    """A model gives an item the same score in every condition that holds it."""
     return _differing(table, ["task", *MODEL, "item_id"], "score")
 
 
-def _reference_repeated(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("it was not trained here, so it has no repetitions", _REPEAT)
+def reference_is_repetition_0(table: pd.DataFrame) -> pd.DataFrame:
+    """The affect network, and it alone, is repetition 0."""
     return table[(table["training_group"] == REFERENCE) != (table["repetition"] == 0)]
 
 
-def _uneven_repetitions(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule(
+    "each repetition of one is set against the same repetition of another",
+    "train the missing repetitions: the same blocks for every group",
+)
+def same_repetitions(table: pd.DataFrame) -> pd.DataFrame:
+    """High, Low and Total have the same repetitions."""
     trained = table[table["training_group"] != REFERENCE]
     models = trained[[*TEST, *MODEL]].drop_duplicates()
     groups = models.groupby(TEST)["training_group"].transform("nunique")
@@ -94,9 +108,11 @@ def _uneven_repetitions(table: pd.DataFrame, others: Others) -> pd.DataFrame:
     return trained[pd.MultiIndex.from_frame(trained[[*TEST, *MODEL]]).isin(lone)]
 
 
-def _not_as_listed(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("the test set is fixed for every experiment", "repeat split and evaluate")
+def as_listed(table: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
+    """The items and labels are those of conditions."""
     place = [*TEST, "item_id"]
-    listed = others["conditions"].drop_duplicates(place).set_index(place)
+    listed = conditions.drop_duplicates(place).set_index(place)
     mine = pd.MultiIndex.from_frame(table[place])
     labels = listed["label"].reindex(mine).to_numpy()
     wrong = table[labels != table["label"].to_numpy()]
@@ -108,9 +124,11 @@ def _not_as_listed(table: pd.DataFrame, others: Others) -> pd.DataFrame:
     return wrong
 
 
-def _not_as_searched(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("a threshold chosen on test data would be a leak", _REPEAT)
+def threshold_as_searched(table: pd.DataFrame, repetitions: pd.DataFrame) -> pd.DataFrame:
+    """The threshold is the one that training found."""
     key = ["task", *MODEL]
-    found = others["repetitions"].drop_duplicates(key).set_index(key)["threshold"]
+    found = repetitions.drop_duplicates(key).set_index(key)["threshold"]
     trained = table[table["training_group"] != REFERENCE]
     searched = found.reindex(pd.MultiIndex.from_frame(trained[key])).to_numpy()
     return trained[searched != trained["threshold"].to_numpy()]
@@ -132,85 +150,31 @@ PREDICTIONS = Table(
             "whose data the model was first trained on; Affect: the untouched affect network",
             values=MODELS,
         ),
-        Column("repetition", "int", "the training's repetition; 0 for Affect", low=0),
+        Column("repetition", "int 0..", "the training's repetition; 0 for Affect"),
         Column(
             "score",
-            "float",
+            "float 0..1",
             "how far the model holds the frame for high, rounded to 6 digits; of Affect: "
             "(estimate + 1) / 2",
-            low=0,
-            high=1,
             why="a score that is missing or no probability has no place in an AUC",
             remedy="look at the model's training curves; weights with NaN score nothing",
         ),
         Column(
             "threshold",
-            "float",
+            "float 0..1",
             "predicted high where score >= threshold: searched on validation data; of Affect .5",
-            low=0,
-            high=1,
         ),
-        Column("label", "int", "the video's label for the task: 0 low, 1 high", low=0, high=1),
+        Column("label", "int 0..1", "the video's label for the task: 0 low, 1 high"),
     ),
     rules=(
-        Rule(
-            name="same_items",
-            says="in a task and condition all models scored the same items",
-            why="models are compared in pairs, item by item",
-            remedy=_REPEAT,
-            broken=_unscored_by_some,
-        ),
-        Rule(
-            name="same_labels",
-            says="an item has the same label for a task, whichever model scored it",
-            why="models that answer different questions cannot be compared",
-            remedy="repeat split, then everything after it",
-            broken=_two_labels,
-        ),
-        Rule(
-            name="one_threshold_a_model",
-            says="a model has one threshold in all conditions",
-            why="a threshold fitted to a condition would flatter it",
-            remedy=_REPEAT,
-            broken=_two_thresholds,
-        ),
-        Rule(
-            name="one_score_an_item",
-            says="a model gives an item the same score in every condition that holds it",
-            why="it is the same face and the same network",
-            remedy=_REPEAT,
-            broken=_two_scores,
-        ),
-        Rule(
-            name="same_repetitions",
-            says="High, Low and Total have the same repetitions",
-            why="each repetition of one is set against the same repetition of another",
-            remedy="train the missing repetitions: the same blocks for every group",
-            broken=_uneven_repetitions,
-        ),
-        Rule(
-            name="reference_is_repetition_0",
-            says="the affect network, and it alone, is repetition 0",
-            why="it was not trained here, so it has no repetitions",
-            remedy=_REPEAT,
-            broken=_reference_repeated,
-        ),
-        Rule(
-            name="as_listed",
-            says="the items and labels are those of conditions",
-            why="the test set is fixed for every experiment",
-            remedy="repeat split and evaluate",
-            broken=_not_as_listed,
-            needs=("conditions",),
-        ),
-        Rule(
-            name="threshold_as_searched",
-            says="the threshold is the one that training found",
-            why="a threshold chosen on test data would be a leak",
-            remedy=_REPEAT,
-            broken=_not_as_searched,
-            needs=("repetitions",),
-        ),
+        same_items,
+        same_labels,
+        one_threshold_a_model,
+        one_score_an_item,
+        same_repetitions,
+        reference_is_repetition_0,
+        as_listed,
+        threshold_as_searched,
     ),
 )
 
@@ -234,7 +198,6 @@ def incomparable(predictions: pd.DataFrame) -> list[Problem]:
     Duplicate rows, scores that are missing or not in 0..1, and whatever breaks the rules of
     `PREDICTIONS`; items that a model did not score are named with that model.
     """
-    remedies = {rule.name: rule.remedy for rule in PREDICTIONS.rules}
     bad = {
         ("duplicate row", "keep one row per item and model"): predictions[
             predictions.duplicated(list(PREDICTIONS.key))
@@ -242,13 +205,13 @@ def incomparable(predictions: pd.DataFrame) -> list[Problem]:
         ("score that is missing or not in 0..1", "score every item from 0 to 1"): predictions[
             ~predictions["score"].between(0, 1)
         ],
-        ("item that another model scored and this one did not", remedies["same_items"]): unscored(
+        ("item that another model scored and this one did not", same_items.remedy): unscored(
             predictions
         ),
     }
-    for rule in PREDICTIONS.rules:
-        if not rule.needs and rule.name != "same_items":
-            bad[f"not so: {rule.says}", rule.remedy] = rule.broken(predictions, {})
+    for promise in PREDICTIONS.rules:
+        if not promise.needs and promise is not same_items:
+            bad[f"not so: {promise.says}", promise.remedy] = promise.broken(predictions, {})
     return [
         Problem(what, " ".join(map(str, values)), remedy)
         for (what, remedy), rows in bad.items()
@@ -271,22 +234,24 @@ _KIND = Column(
 )
 
 
-def _share(name: str, meaning: str) -> Column:
-    return Column(name, "float", meaning, low=0, high=1, missing=True)
-
-
-def _metrics_without_reason(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("a silent gap looks like a forgotten model", _REPEAT)
+def missing_with_reason(table: pd.DataFrame) -> pd.DataFrame:
+    """A metric is missing where, and only where, there is a reason."""
     lacking = table[list(METRICS_OF_ITEMS)].isna().any(axis=1)
     return table[lacking != table["reason"].notna()]
 
 
-def _more_positives_than_items(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("they are counted from the same frames", _REPEAT)
+def positives_are_items(table: pd.DataFrame) -> pd.DataFrame:
+    """n_positive is at most n_items."""
     return table[table["n_positive"] > table["n_items"]]
 
 
-def _not_as_predicted(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("the sizes in the report must be those of the data", _REPEAT)
+def counts_as_predicted(table: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """n_items and n_positive are those of predictions."""
     key = [*TEST, *MODEL]
-    sizes = others["predictions"].groupby(key)["label"].agg(["size", "sum"])
+    sizes = predictions.groupby(key)["label"].agg(["size", "sum"])
     expected = sizes.reindex(pd.MultiIndex.from_frame(table[key])).to_numpy()
     return table[(table[["n_items", "n_positive"]].to_numpy() != expected).any(axis=1)]
 
@@ -297,60 +262,44 @@ METRICS = Table(
     key=("task", "condition", "training_group", "repetition", "threshold_kind"),
     columns=(
         *_TEST_COLUMNS,
-        Column("repetition", "int", "the training's repetition; 0 for Affect", low=0),
+        Column("repetition", "int 0..", "the training's repetition; 0 for Affect"),
         _KIND,
-        Column("threshold", "float", "predicted high where score >= threshold", low=0, high=1),
-        _share("accuracy", "share of items predicted right"),
-        _share("macro_precision", "plain mean of the classes' precision"),
-        _share("macro_recall", "plain mean of the classes' recall"),
-        _share("macro_f1", "plain mean of the classes' F1"),
-        _share("roc_auc", "area under the ROC curve; ties count half; needs no threshold"),
-        _share("pr_auc", "average precision; needs no threshold"),
-        _share("brier", "mean squared distance of score and label; 0 is best"),
-        _share("ece", "expected calibration error over 10 equal-width bins; 0 is best"),
+        Column("threshold", "float 0..1", "predicted high where score >= threshold"),
+        Column("accuracy", "float? 0..1", "share of items predicted right"),
+        Column("macro_precision", "float? 0..1", "plain mean of the classes' precision"),
+        Column("macro_recall", "float? 0..1", "plain mean of the classes' recall"),
+        Column("macro_f1", "float? 0..1", "plain mean of the classes' F1"),
+        Column(
+            "roc_auc",
+            "float? 0..1",
+            "area under the ROC curve; ties count half; needs no threshold",
+        ),
+        Column("pr_auc", "float? 0..1", "average precision; needs no threshold"),
+        Column("brier", "float? 0..1", "mean squared distance of score and label; 0 is best"),
+        Column(
+            "ece", "float? 0..1", "expected calibration error over 10 equal-width bins; 0 is best"
+        ),
         Column(
             "calibration_slope",
-            "float",
+            "float?",
             "slope of the logistic regression of the label on logit(score): 1 where calibrated, "
             "less where overconfident",
-            missing=True,
         ),
-        Column("calibration_intercept", "float", "its intercept: 0 where calibrated", missing=True),
-        Column("n_items", "int", "frames tested", "frames", low=1),
-        Column("n_positive", "int", "of these, frames with the label high", "frames", low=0),
-        Column("reason", "string", "why a metric has no value", missing=True),
+        Column("calibration_intercept", "float?", "its intercept: 0 where calibrated"),
+        Column("n_items", "int frames 1..", "frames tested"),
+        Column("n_positive", "int frames 0..", "of these, frames with the label high"),
+        Column("reason", "string?", "why a metric has no value"),
     ),
-    rules=(
-        Rule(
-            name="missing_with_reason",
-            says="a metric is missing where, and only where, there is a reason",
-            why="a silent gap looks like a forgotten model",
-            remedy=_REPEAT,
-            broken=_metrics_without_reason,
-        ),
-        Rule(
-            name="positives_are_items",
-            says="n_positive is at most n_items",
-            why="they are counted from the same frames",
-            remedy=_REPEAT,
-            broken=_more_positives_than_items,
-        ),
-        Rule(
-            name="counts_as_predicted",
-            says="n_items and n_positive are those of predictions",
-            why="the sizes in the report must be those of the data",
-            remedy=_REPEAT,
-            broken=_not_as_predicted,
-            needs=("predictions",),
-        ),
-    ),
+    rules=(missing_with_reason, positives_are_items, counts_as_predicted),
 )
 
 
 # summary --------------------------------------------------------------------------------------
 
 
-def _summary_without_reason(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("a silent gap looks like a forgotten model", _REPEAT, name="missing_with_reason")
+def mean_missing_with_reason(table: pd.DataFrame) -> pd.DataFrame:
+    """Where mean or SD is missing there is a reason."""
     return table[table[["mean", "sd"]].isna().any(axis=1) & table["reason"].isna()]
 
 
@@ -362,31 +311,18 @@ SUMMARY = Table(
         *_TEST_COLUMNS,
         _KIND,
         Column("metric", "string", "which metric, as in metrics", values=METRICS_OF_ITEMS),
-        Column("mean", "float", "over the repetitions that have a value", missing=True),
+        Column("mean", "float?", "over the repetitions that have a value"),
         Column(
             "sd",
-            "float",
+            "float? 0..",
             "standard deviation over them (divisor n - 1): how much trainings differ, on one fixed "
             "test set; it says nothing of other people",
-            low=0,
-            missing=True,
         ),
-        Column("n_repetitions", "int", "repetitions trained", "repetitions", low=1),
-        Column("n_used", "int", "of these, with a value", "repetitions", low=0),
+        Column("n_repetitions", "int repetitions 1..", "repetitions trained"),
+        Column("n_used", "int repetitions 0..", "of these, with a value"),
         Column(
-            "reason",
-            "string",
-            "why mean or SD has no value, or does not rest on every repetition",
-            missing=True,
+            "reason", "string?", "why mean or SD has no value, or does not rest on every repetition"
         ),
     ),
-    rules=(
-        Rule(
-            name="missing_with_reason",
-            says="where mean or SD is missing there is a reason",
-            why="a silent gap looks like a forgotten model",
-            remedy=_REPEAT,
-            broken=_summary_without_reason,
-        ),
-    ),
+    rules=(mean_missing_with_reason,),
 )

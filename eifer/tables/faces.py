@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
-from eifer.tables.schema import Column, Rule, Table
+from eifer.tables.schema import Column, Table, rule
 from eifer.vocabulary import FrameStatus, RejectionReason
-
-Others = Mapping[str, pd.DataFrame]
 
 STATUSES = tuple(status.value for status in FrameStatus)
 REASONS = tuple(reason.value for reason in RejectionReason)
@@ -28,12 +24,18 @@ MEASURES = (*BOX, *POINT_COLUMNS, CHANGE, *SCORES, *POSE)
 _AGAIN = "Run extract again; if it stays, the video changed while it was read."
 
 
-def _status_without_reason(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("No frame is dropped silently.", _AGAIN)
+def rejected_with_reason(table: pd.DataFrame) -> pd.DataFrame:
+    """A frame has a reason if and only if it is rejected."""
     rejected = table["status"] == FrameStatus.REJECTED.value
     return table[rejected != table["reason"].notna()]
 
 
-def _half_measured(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("Crops are cut from these numbers, and thresholds are checked on them.", _AGAIN)
+def faces_are_measured(table: pd.DataFrame) -> pd.DataFrame:
+    """A frame has its box, points, scores and pose if and only if it has a face, and one
+    without is rejected for no_face.
+    """
     found = table["n_faces"] > 0
     measured = table[list(MEASURES)].notna()
     no_face = table["reason"] == RejectionReason.NO_FACE.value
@@ -41,23 +43,34 @@ def _half_measured(table: pd.DataFrame, others: Others) -> pd.DataFrame:
     return table[wrong]
 
 
-def _gaps(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("A frame is found again by counting decoded frames.", _AGAIN)
+def no_gaps(table: pd.DataFrame) -> pd.DataFrame:
+    """A video's frames are numbered 0, 1, 2 ... without a gap."""
     ordered = table.sort_values(["video_id", "frame"])
     return ordered[ordered["frame"] != ordered.groupby("video_id").cumcount()]
 
 
-def _backwards(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule(
+    "Times that stand still or go back mean a damaged or badly remuxed recording.",
+    "Remux or re-encode the recording, or exclude the video with a reason.",
+)
+def time_goes_on(table: pd.DataFrame) -> pd.DataFrame:
+    """Within a video every frame is later than the one before."""
     ordered = table.sort_values(["video_id", "frame"])
     return ordered[ordered.groupby("video_id")["time_s"].diff() <= 0]
 
 
-def _unbalanced(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule("A frame that is neither would have vanished.", _AGAIN)
+def parts_add_up(table: pd.DataFrame) -> pd.DataFrame:
+    """Accepted and rejected frames add up to the frames decoded."""
     parts = ["frames_accepted", *(f"rejected_{reason}" for reason in REASONS)]
     return table[table[parts].sum(axis=1) != table["frames_decoded"]]
 
 
-def _miscounted(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    again = count(others["frames"]).reset_index()
+@rule("The counts go into the report; they must be those of the data used.", _AGAIN)
+def counts_match_frames(table: pd.DataFrame, frames: pd.DataFrame) -> pd.DataFrame:
+    """Counting the frames table again gives these counts, for the same videos."""
+    again = count(frames).reset_index()
     # A video whose numbers differ comes twice, once as counted and once as it should be.
     both = table.merge(again, how="outer", on=list(again.columns), indicator="side")
     return both.loc[both["side"] != "both", list(table.columns)]
@@ -77,12 +90,6 @@ def count(frames: pd.DataFrame) -> pd.DataFrame:
     return sums.rename_axis("video_id")
 
 
-def _measure(
-    name: str, meaning: str, unit: str = "", low: float | None = None, high: float | None = None
-) -> Column:
-    return Column(name, "float", meaning, unit=unit, low=low, high=high, missing=True)
-
-
 _FACE = "of the largest face, in the upright frame"
 
 FRAMES = Table(
@@ -92,8 +99,8 @@ FRAMES = Table(
     columns=(
         Column("video_id", "string", "recording of one elicitation run"),
         Column("participant_id", "string", "whose recording it is"),
-        Column("frame", "int", "index in decoding order, from 0", low=0),
-        Column("time_s", "float", "time after the video's first frame", unit="s", low=0),
+        Column("frame", "int 0..", "index in decoding order, from 0"),
+        Column("time_s", "float s 0..", "time after the video's first frame"),
         Column(
             "status",
             "string",
@@ -103,24 +110,22 @@ FRAMES = Table(
         ),
         Column(
             "reason",
-            "string",
+            "string?",
             "why it is rejected, the first that holds in the order listed; missing if accepted",
             values=REASONS,
-            missing=True,
         ),
         Column(
             "n_faces",
-            "int",
+            "int 0..",
             "confident faces; 1 if the only one is of low confidence. Above 1: the largest is used",
-            low=0,
             why="A second person may be the wrong one: such frames are counted in the report.",
         ),
-        _measure("box_x_px", f"left edge of the box {_FACE}; may lie outside it", "px"),
-        _measure("box_y_px", f"top edge of the box {_FACE}; may lie outside it", "px"),
-        _measure("box_w_px", f"width of the box {_FACE}", "px", low=1),
-        _measure("box_h_px", f"height of the box {_FACE}", "px", low=1),
+        Column("box_x_px", "float? px", f"left edge of the box {_FACE}; may lie outside it"),
+        Column("box_y_px", "float? px", f"top edge of the box {_FACE}; may lie outside it"),
+        Column("box_w_px", "float? px 1..", f"width of the box {_FACE}"),
+        Column("box_h_px", "float? px 1..", f"height of the box {_FACE}"),
         *(
-            _measure(f"{point}_{axis}_px", f"{axis} of the {words}, from the face mesh", "px")
+            Column(f"{point}_{axis}_px", "float? px", f"{axis} of the {words}, from the face mesh")
             for point, words in zip(
                 POINTS,
                 (
@@ -134,67 +139,30 @@ FRAMES = Table(
             )
             for axis in "xy"
         ),
-        _measure(
+        Column(
             CHANGE,
+            "float? grey levels 0..255",
             "how far the face's picture is from the last that was new; 255 for the first frame",
-            "grey levels",
-            low=0,
-            high=255,
         ),
-        _measure("face_score", "the detector's confidence", low=0, high=1),
-        _measure("presence_score", "the mesh model's probability of a face", low=0, high=1),
-        _measure(
-            "eye_closed_score", "how far the less closed eye is closed; 1 is shut", low=0, high=1
+        Column("face_score", "float? 0..1", "the detector's confidence"),
+        Column("presence_score", "float? 0..1", "the mesh model's probability of a face"),
+        Column(
+            "eye_closed_score", "float? 0..1", "how far the less closed eye is closed; 1 is shut"
         ),
-        _measure(
+        Column(
             "occlusion_score",
+            "float? 0..1",
             "share of the face that does not look as it does in the rest of the video",
-            low=0,
-            high=1,
         ),
-        _measure(
-            "yaw_deg", "turn of the head; above 0 to the person's left", "deg", low=-90, high=90
-        ),
-        _measure("pitch_deg", "nod of the head; above 0 upwards", "deg", low=-180, high=180),
-        _measure(
+        Column("yaw_deg", "float? deg -90..90", "turn of the head; above 0 to the person's left"),
+        Column("pitch_deg", "float? deg -180..180", "nod of the head; above 0 upwards"),
+        Column(
             "roll_deg",
+            "float? deg -180..180",
             "tilt of the head; above 0 to the person's left shoulder",
-            "deg",
-            low=-180,
-            high=180,
         ),
     ),
-    rules=(
-        Rule(
-            name="rejected_with_reason",
-            says="A frame has a reason if and only if it is rejected.",
-            why="No frame is dropped silently.",
-            remedy=_AGAIN,
-            broken=_status_without_reason,
-        ),
-        Rule(
-            name="faces_are_measured",
-            says="A frame has its box, points, scores and pose if and only if it has a face, and "
-            "one without is rejected for no_face.",
-            why="Crops are cut from these numbers, and thresholds are checked on them.",
-            remedy=_AGAIN,
-            broken=_half_measured,
-        ),
-        Rule(
-            name="no_gaps",
-            says="A video's frames are numbered 0, 1, 2 ... without a gap.",
-            why="A frame is found again by counting decoded frames.",
-            remedy=_AGAIN,
-            broken=_gaps,
-        ),
-        Rule(
-            name="time_goes_on",
-            says="Within a video every frame is later than the one before.",
-            why="Times that stand still or go back mean a damaged or badly remuxed recording.",
-            remedy="Remux or re-encode the recording, or exclude the video with a reason.",
-            broken=_backwards,
-        ),
-    ),
+    rules=(rejected_with_reason, faces_are_measured, no_gaps, time_goes_on),
 )
 
 COUNTS = Table(
@@ -204,52 +172,30 @@ COUNTS = Table(
     columns=(
         Column("video_id", "string", "recording of one elicitation run"),
         Column("participant_id", "string", "whose recording it is"),
-        Column("frames_decoded", "int", "frames in the video", low=1),
+        Column("frames_decoded", "int 1..", "frames in the video"),
         Column(
             "frames_accepted",
-            "int",
+            "int 0..",
             "frames whose face may be used",
-            low=0,
             why="A video without any adds nothing to the study, whatever its length.",
             remedy="Look at the rejection counts of that video; exclude it with a reason.",
         ),
-        Column("rejected_no_face", "int", "frames without a face", low=0),
+        Column("rejected_no_face", "int 0..", "frames without a face"),
         Column(
             "rejected_repeated",
-            "int",
+            "int 0..",
             "frames that show the picture of an earlier frame once more",
-            low=0,
             why="A recording that stood still, or was written at a higher rate than its camera's, "
             "shows each picture several times: it is looked at once.",
         ),
-        Column("rejected_low_confidence", "int", "frames whose face is unsure", low=0),
-        Column("rejected_eyes_closed", "int", "frames with both eyes closed", low=0),
-        Column("rejected_occluded", "int", "frames whose face is partly covered", low=0),
-        Column(
-            "frames_several_faces", "int", "frames with more than one face, of any status", low=0
-        ),
-        Column("width_px", "int", "width of the upright frame", unit="px", low=1),
-        Column("height_px", "int", "height of the upright frame", unit="px", low=1),
-        Column("fps", "float", "mean frame rate, by time stamps", unit="1/s", low=1, high=1000),
-        Column(
-            "duration_s", "float", "from the first frame to the end of the last", unit="s", low=0
-        ),
+        Column("rejected_low_confidence", "int 0..", "frames whose face is unsure"),
+        Column("rejected_eyes_closed", "int 0..", "frames with both eyes closed"),
+        Column("rejected_occluded", "int 0..", "frames whose face is partly covered"),
+        Column("frames_several_faces", "int 0..", "frames with more than one face, of any status"),
+        Column("width_px", "int px 1..", "width of the upright frame"),
+        Column("height_px", "int px 1..", "height of the upright frame"),
+        Column("fps", "float 1/s 1..1000", "mean frame rate, by time stamps"),
+        Column("duration_s", "float s 0..", "from the first frame to the end of the last"),
     ),
-    rules=(
-        Rule(
-            name="parts_add_up",
-            says="Accepted and rejected frames add up to the frames decoded.",
-            why="A frame that is neither would have vanished.",
-            remedy=_AGAIN,
-            broken=_unbalanced,
-        ),
-        Rule(
-            name="counts_match_frames",
-            says="Counting the frames table again gives these counts, for the same videos.",
-            why="The counts go into the report; they must be those of the data used.",
-            remedy=_AGAIN,
-            broken=_miscounted,
-            needs=("frames",),
-        ),
-    ),
+    rules=(parts_add_up, counts_match_frames),
 )

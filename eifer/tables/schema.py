@@ -6,9 +6,10 @@ Expectations suites, and `docs/outputs.md` is printed from them.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import pandas as pd
 from pandas.api.types import is_float_dtype
@@ -21,50 +22,94 @@ Kind = Literal["string", "int", "float", "float32", "bool", "bytes"]
 class Column:
     """One column.
 
-    ``unit`` is empty for numbers without one; ``low`` and ``high`` are inclusive;
-    ``values`` lists every text allowed; ``why`` and ``remedy`` are printed when a
-    check of this column fails.
+    ``form`` is its kind, its unit if it has one, and its range if it has one, both ends
+    inclusive: ``float? s 0..86400``. A question mark says that values may be missing.
+    ``values`` lists every text allowed; ``why`` and ``remedy`` are printed when a check of
+    this column fails.
     """
 
     name: str
-    kind: Kind
+    form: str
     meaning: str
-    unit: str = ""
-    low: float | None = None
-    high: float | None = None
     values: tuple[str, ...] = ()
-    missing: bool = False
     why: str = ""
     remedy: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"{self.name}: {self.kind!r} is none of {get_args(Kind)}")
+
+    @property
+    def kind(self) -> str:
+        """What the values are: one of `Kind`."""
+        return self.form.split()[0].rstrip("?")
+
+    @property
+    def missing(self) -> bool:
+        """Whether values may be missing."""
+        return self.form.split()[0].endswith("?")
+
+    @property
+    def unit(self) -> str:
+        """The unit; empty for numbers without one."""
+        return " ".join(word for word in self.form.split()[1:] if ".." not in word)
+
+    @property
+    def low(self) -> float | None:
+        """The lowest value allowed."""
+        return self._ends()[0]
+
+    @property
+    def high(self) -> float | None:
+        """The highest value allowed."""
+        return self._ends()[1]
+
+    def _ends(self) -> tuple[float | None, ...]:
+        last = self.form.split()[-1]
+        ends = last.split("..") if ".." in last else ("", "")
+        return tuple(None if not end else float(end) if "." in end else int(end) for end in ends)
 
     @property
     def dtype(self) -> str:
         """The pandas dtype this column is stored with."""
         if self.kind == "int":
             return "Int64" if self.missing else "int64"
-        return {
-            "string": "str",
-            "float": "float64",
-            "float32": "float32",
-            "bool": "bool",
-            "bytes": "object",
-        }[self.kind]
+        kinds = {"string": "str", "float": "float64", "bytes": "object"}
+        return kinds.get(self.kind, self.kind)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Something that must hold between rows, columns or tables.
-
-    ``broken(table, others)`` returns the rows of ``table`` that break it, none
-    where it holds; ``others`` maps the names in ``needs`` to those tables.
-    """
+    """Something that must hold between rows, columns or tables: a function made one by `rule`."""
 
     name: str
     says: str
     why: str
     remedy: str
-    broken: Callable[[pd.DataFrame, Mapping[str, pd.DataFrame]], pd.DataFrame]
-    needs: tuple[str, ...] = ()
+    check: Callable[..., pd.DataFrame]
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The names of the other tables that the rule looks at."""
+        return tuple(inspect.signature(self.check).parameters)[1:]
+
+    def broken(self, table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+        """The rows of ``table`` that break the rule, none where it holds."""
+        return self.check(table, *(others[name] for name in self.needs))
+
+
+def rule(why: str, remedy: str, name: str = "") -> Callable[[Callable[..., pd.DataFrame]], Rule]:
+    """Make a function a rule, which ``name`` calls otherwise than the function.
+
+    Its docstring says what must hold, its first parameter is the table, the others are the
+    tables that it needs, by their names; it returns the rows that break the rule.
+    """
+
+    def made(check: Callable[..., pd.DataFrame]) -> Rule:
+        says = " ".join((check.__doc__ or "").split()).removesuffix(".")
+        return Rule(name or check.__name__, says, why, remedy, check)
+
+    return made
 
 
 @dataclass(frozen=True)

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
-from eifer.tables.schema import Column, Rule, Table
+from eifer.tables.schema import Column, Table, rule
 from eifer.vocabulary import Condition, Dimension, LabelSource, item_id
 
 SOURCES = tuple(LabelSource)
 SAMPLED = tuple(c for c in Condition if c is not Condition.BASELINE)
 """The conditions of the protocol that take a fixed number of frames from each video."""
 
-Others = Mapping[str, pd.DataFrame]
 
-
-def misnamed_items(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    """Rows whose ``item_id`` is not made of their video and frame."""
+@rule(
+    "crops, samples and predictions are joined by item_id alone",
+    "build identifiers with eifer.vocabulary.item_id and nothing else",
+)
+def item_names_its_frame(table: pd.DataFrame) -> pd.DataFrame:
+    """item_id is made of the row's own video_id and frame."""
     named = [
         item_id(video, frame)
         for video, frame in zip(table["video_id"], table["frame"], strict=True)
     ]
     return table[table["item_id"].to_numpy() != np.array(named, dtype=object)]
-
-
-ITEM_RULE = Rule(
-    name="item_names_its_frame",
-    says="item_id is made of the row's own video_id and frame",
-    why="crops, samples and predictions are joined by item_id alone",
-    remedy="build identifiers with eifer.vocabulary.item_id and nothing else",
-    broken=misnamed_items,
-)
 
 
 def keyed(table: pd.DataFrame, *key: str) -> pd.DataFrame:
@@ -55,7 +46,12 @@ def _rank_columns() -> list[tuple[str, Dimension]]:
     return chosen + [(f"{d}_{c}_rank", d) for d in Dimension for c in SAMPLED]
 
 
-def _ranks_with_gaps(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule(
+    "'the top 100 frames' means nothing when ranks repeat or skip",
+    "repeat select; if it stays, eifer.selection.select ranks wrongly",
+)
+def ranks_count_up(table: pd.DataFrame) -> pd.DataFrame:
+    """Within a video every rank column counts 1, 2, 3 ... without gap or tie."""
     bad = [gaps(table, ["video_id"], rank) for rank, _ in _rank_columns()]
     return table.loc[table.index.isin(np.concatenate([b.index for b in bad]))]
 
@@ -65,7 +61,14 @@ def _alignment(table: pd.DataFrame, dimension: Dimension) -> pd.Series:
     return direction * table[f"{dimension}_estimate"].astype("float64")
 
 
-def _rank_despite_sign(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule(
+    "a frame that contradicts its label must not be trained on as an example of it",
+    "check that labels and estimates come from the same intake, then repeat select",
+)
+def sign_matches_label(table: pd.DataFrame) -> pd.DataFrame:
+    """A frame ranked for a dimension, or unambiguous in it, has an estimate on the
+    label's side of 0.
+    """
     bad = pd.Series(False, index=table.index)
     for dimension in Dimension:
         kept = table[f"{dimension}_rank"].notna()
@@ -74,7 +77,12 @@ def _rank_despite_sign(table: pd.DataFrame, others: Others) -> pd.DataFrame:
     return table[bad]
 
 
-def _rank_out_of_order(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule(
+    "a different order keeps different frames",
+    "repeat select; if it stays, eifer.selection or eifer.partitions orders wrongly",
+)
+def rank_follows_magnitude(table: pd.DataFrame) -> pd.DataFrame:
+    """Ranks go by falling |estimate| (ambiguous: rising alignment), ties by frame."""
     bad: list[pd.Index] = []
     for rank, dimension in _rank_columns():
         sign = 1 if rank.endswith(f"_{Condition.AMBIGUOUS}_rank") else -1
@@ -86,19 +94,27 @@ def _rank_out_of_order(table: pd.DataFrame, others: Others) -> pd.DataFrame:
     return table.loc[table.index.isin(np.concatenate(bad))]
 
 
-def _two_labels(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule(
+    "a person rated the video, not the frame",
+    "look for a video_id that stands for two recordings in intake",
+)
+def one_label_a_video(table: pd.DataFrame) -> pd.DataFrame:
+    """All frames of a video carry the same labels and label sources."""
     names = [f"{d}_label{suffix}" for d in Dimension for suffix in ("", "_source")]
     kinds = table.groupby("video_id")[names].nunique().max(axis=1)
     return table[table["video_id"].isin(kinds.index[kinds > 1])]
 
 
-def _not_as_estimated(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    estimates = keyed(others["estimates"], "video_id", "frame")[list(Dimension)]
-    here = estimates.reindex(pd.MultiIndex.from_frame(table[["video_id", "frame"]]))
-    same = np.ones(len(table), dtype=bool)
-    for dimension in Dimension:
-        same &= here[dimension].to_numpy() == table[f"{dimension}_estimate"].to_numpy()
-    return table[~same]
+@rule(
+    "a frame without an accepted face has no place in the data",
+    "repeat estimate and select for this wave together",
+)
+def as_estimated(table: pd.DataFrame, estimates: pd.DataFrame) -> pd.DataFrame:
+    """Every stored frame is an estimated one, with the estimates given there."""
+    key = ["video_id", "frame"]
+    there = keyed(estimates, *key).reindex(pd.MultiIndex.from_frame(table[key]))
+    here = table[[f"{d}_estimate" for d in Dimension]]
+    return table[(there[list(Dimension)].to_numpy() != here.to_numpy()).any(axis=1)]
 
 
 SELECTION = Table(
@@ -110,14 +126,12 @@ SELECTION = Table(
         Column("item_id", "string", "the frame's name everywhere: video and frame number"),
         Column("video_id", "string", "the recording it comes from"),
         Column("participant_id", "string", "whose face it shows"),
-        Column("frame", "int", "position in decoding order, from 0", low=0),
+        Column("frame", "int 0..", "position in decoding order, from 0"),
         *(
             Column(
                 f"{d}_estimate",
-                "float32",
+                "float32 -1..1",
                 f"the affect network's {d}, as in estimates",
-                low=-1,
-                high=1,
                 why="the rank and the regression target are made of it",
             )
             for d in Dimension
@@ -126,7 +140,7 @@ SELECTION = Table(
             column
             for d in Dimension
             for column in (
-                Column(f"{d}_label", "int", f"the video's {d}: 0 low, 1 high", low=0, high=1),
+                Column(f"{d}_label", "int 0..1", f"the video's {d}: 0 low, 1 high"),
                 Column(
                     f"{d}_label_source",
                     "string",
@@ -138,76 +152,50 @@ SELECTION = Table(
         *(
             Column(
                 f"{d}_rank",
-                "int",
+                "int? 1..",
                 f"place by |{d} estimate| among the video's frames whose sign matches the {d} "
                 "label; missing where not among the top",
-                low=1,
-                missing=True,
             )
             for d in Dimension
         ),
         *(
             Column(
                 f"{d}_{c}_rank",
-                "int",
+                "int? 1..",
                 f"place in the video's {c} frames for {d}, should its participant be tested; "
                 "missing where not among them",
-                low=1,
-                missing=True,
             )
             for d in Dimension
             for c in SAMPLED
         ),
     ),
     rules=(
-        ITEM_RULE,
-        Rule(
-            name="ranks_count_up",
-            says="within a video every rank column counts 1, 2, 3 ... without gap or tie",
-            why="'the top 100 frames' means nothing when ranks repeat or skip",
-            remedy="repeat select; if it stays, eifer.selection.select ranks wrongly",
-            broken=_ranks_with_gaps,
-        ),
-        Rule(
-            name="sign_matches_label",
-            says="a frame ranked for a dimension, or unambiguous in it, has an estimate on the "
-            "label's side of 0",
-            why="a frame that contradicts its label must not be trained on as an example of it",
-            remedy="check that labels and estimates come from the same intake, then repeat select",
-            broken=_rank_despite_sign,
-        ),
-        Rule(
-            name="rank_follows_magnitude",
-            says="ranks go by falling |estimate| (ambiguous: rising alignment), ties by frame",
-            why="a different order keeps different frames",
-            remedy="repeat select; if it stays, eifer.selection or eifer.partitions orders wrongly",
-            broken=_rank_out_of_order,
-        ),
-        Rule(
-            name="one_label_a_video",
-            says="all frames of a video carry the same labels and label sources",
-            why="a person rated the video, not the frame",
-            remedy="look for a video_id that stands for two recordings in intake",
-            broken=_two_labels,
-        ),
-        Rule(
-            name="as_estimated",
-            says="every stored frame is an estimated one, with the estimates given there",
-            why="a frame without an accepted face has no place in the data",
-            remedy="repeat estimate and select for this wave together",
-            broken=_not_as_estimated,
-            needs=("estimates",),
-        ),
+        item_names_its_frame,
+        ranks_count_up,
+        sign_matches_label,
+        rank_follows_magnitude,
+        one_label_a_video,
+        as_estimated,
     ),
 )
 
 
-def _kept_wrongly(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule(
+    "a short video is neither filled up with mismatches nor dropped",
+    "repeat select; if it stays, eifer.selection.select counts wrongly",
+)
+def kept_what_there_was(table: pd.DataFrame) -> pd.DataFrame:
+    """Kept is the smaller of matching and asked."""
     return table[table["kept"] != table[["matching", "asked"]].min(axis=1)]
 
 
-def _not_as_selected(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    ranked = others["selection"].groupby("video_id")[[f"{d}_rank" for d in Dimension]].count()
+@rule(
+    "the counts in the report must be those of the data",
+    "repeat select, so that both tables come from one run",
+)
+def kept_is_in_selection(table: pd.DataFrame, selection: pd.DataFrame) -> pd.DataFrame:
+    """Kept equals the ranked frames of that video and dimension in selection."""
+    ranked = selection.groupby("video_id")[[f"{d}_rank" for d in Dimension]].count()
     bad = pd.Series(False, index=table.index)
     for dimension in Dimension:
         rows = table[table["dimension"] == dimension]
@@ -224,42 +212,39 @@ SHORTFALL = Table(
         Column("video_id", "string", "the recording"),
         Column("participant_id", "string", "whose it is"),
         Column("dimension", "string", "the dimension", values=tuple(Dimension)),
-        Column("matching", "int", "frames whose estimate has the label's sign", "frames", low=0),
-        Column("kept", "int", "frames kept of those", "frames", low=0),
-        Column("asked", "int", "frames wanted (params)", "frames", low=1),
+        Column("matching", "int frames 0..", "frames whose estimate has the label's sign"),
+        Column("kept", "int frames 0..", "frames kept of those"),
+        Column("asked", "int frames 1..", "frames wanted (params)"),
     ),
-    rules=(
-        Rule(
-            name="kept_what_there_was",
-            says="kept is the smaller of matching and asked",
-            why="a short video is neither filled up with mismatches nor dropped",
-            remedy="repeat select; if it stays, eifer.selection.select counts wrongly",
-            broken=_kept_wrongly,
-        ),
-        Rule(
-            name="kept_is_in_selection",
-            says="kept equals the ranked frames of that video and dimension in selection",
-            why="the counts in the report must be those of the data",
-            remedy="repeat select, so that both tables come from one run",
-            broken=_not_as_selected,
-            needs=("selection",),
-        ),
-    ),
+    rules=(kept_what_there_was, kept_is_in_selection),
 )
 
 
-def _crops_of_wrong_length(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule(
+    "otherwise it cannot be read back as an image", "cut the crop from a contiguous uint8 RGB array"
+)
+def crop_fills_its_size(table: pd.DataFrame) -> pd.DataFrame:
+    """The crop has height_px x width_px x 3 bytes."""
     length = table["crop"].map(len)
     return table[length != table["height_px"] * table["width_px"] * 3]
 
 
-def _crops_of_two_sizes(table: pd.DataFrame, others: Others) -> pd.DataFrame:
+@rule(
+    "they are stacked into one array for training",
+    "repeat select for every wave with the same crop size",
+)
+def one_crop_size(table: pd.DataFrame) -> pd.DataFrame:
+    """All crops have the same size."""
     sizes = table.groupby(["height_px", "width_px"], sort=False)["item_id"].transform("size")
     return table[sizes < len(table)]
 
 
-def _crops_not_as_selected(table: pd.DataFrame, others: Others) -> pd.DataFrame:
-    selection = others["selection"]
+@rule(
+    "a missing crop would only be found in the middle of training",
+    "repeat select for this wave, so that table and crops come from one run",
+)
+def crops_are_the_stored_frames(table: pd.DataFrame, selection: pd.DataFrame) -> pd.DataFrame:
+    """A video has exactly the crops that selection lists for it."""
     stray = ~table["item_id"].isin(selection["item_id"])
     wanted = table["video_id"].map(selection["video_id"].value_counts())
     found = table["video_id"].map(table["video_id"].value_counts())
@@ -273,9 +258,9 @@ CROPS = Table(
     columns=(
         Column("item_id", "string", "the frame's name, as in selection"),
         Column("video_id", "string", "the recording it comes from"),
-        Column("frame", "int", "position in decoding order, from 0", low=0),
-        Column("height_px", "int", "rows of the crop", "px", low=1),
-        Column("width_px", "int", "columns of the crop", "px", low=1),
+        Column("frame", "int 0..", "position in decoding order, from 0"),
+        Column("height_px", "int px 1..", "rows of the crop"),
+        Column("width_px", "int px 1..", "columns of the crop"),
         Column(
             "crop",
             "bytes",
@@ -283,29 +268,5 @@ CROPS = Table(
             why="any codec would lose detail or cost time at every epoch",
         ),
     ),
-    rules=(
-        ITEM_RULE,
-        Rule(
-            name="crop_fills_its_size",
-            says="the crop has height_px x width_px x 3 bytes",
-            why="otherwise it cannot be read back as an image",
-            remedy="cut the crop from a contiguous uint8 RGB array",
-            broken=_crops_of_wrong_length,
-        ),
-        Rule(
-            name="one_crop_size",
-            says="all crops have the same size",
-            why="they are stacked into one array for training",
-            remedy="repeat select for every wave with the same crop size",
-            broken=_crops_of_two_sizes,
-        ),
-        Rule(
-            name="crops_are_the_stored_frames",
-            says="a video has exactly the crops that selection lists for it",
-            why="a missing crop would only be found in the middle of training",
-            remedy="repeat select for this wave, so that table and crops come from one run",
-            broken=_crops_not_as_selected,
-            needs=("selection",),
-        ),
-    ),
+    rules=(item_names_its_frame, crop_fills_its_size, one_crop_size, crops_are_the_stored_frames),
 )

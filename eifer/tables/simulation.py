@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eifer.tables.schema import Column, Table
-from eifer.vocabulary import Planted
+from eifer.vocabulary import Dimension, Planted
 
 LATENT = Table(
     name="latent",
@@ -12,22 +12,15 @@ LATENT = Table(
     columns=(
         Column("video_id", "string", "the recording of one elicitation run"),
         Column("participant_id", "string", "whose face it is"),
-        Column("frame", "int", "frame of the video, counted from 0", low=0),
-        Column(
-            "arousal",
-            "float",
-            "arousal that the drawn face was told to show, also where no face is seen",
-            low=-1,
-            high=1,
-            why="Estimates are judged against it (recovery of the planted signal).",
-        ),
-        Column(
-            "valence",
-            "float",
-            "valence that the drawn face was told to show, also where no face is seen",
-            low=-1,
-            high=1,
-            why="Estimates are judged against it (recovery of the planted signal).",
+        Column("frame", "int 0..", "frame of the video, counted from 0"),
+        *(
+            Column(
+                dimension,
+                "float -1..1",
+                f"{dimension} that the drawn face was told to show, also where no face is seen",
+                why="Estimates are judged against it (recovery of the planted signal).",
+            )
+            for dimension in map(str, Dimension)
         ),
         Column(
             "planted",

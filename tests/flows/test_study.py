@@ -413,7 +413,7 @@ def test_progress_tables_and_report_are_artifacts_of_the_run_that_made_them(
         return {one.key: one.data for one in found}
 
     told = shown(run(fresh))
-    assert set(told) == {"progress", "table-2", "report"}
+    assert set(told) == {"progress", "table-2", "table-3", "report"}
     assert told["progress"] == 100
     assert "0.8123 (0.0456)" in told["table-2"]
     assert (fresh / "data/report/index.html").as_uri() in told["report"]

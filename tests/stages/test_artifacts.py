@@ -19,7 +19,7 @@ NOTES = Table(
     ("name",),
     (
         Column("name", "string", "who"),
-        Column("count", "int", "how many", missing=True),
+        Column("count", "int?", "how many"),
         Column("share", "float32", "how much"),
         Column("blob", "bytes", "what"),
     ),

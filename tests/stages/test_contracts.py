@@ -8,16 +8,20 @@ import pandas as pd
 import pytest
 
 from eifer.errors import ContractError
-from eifer.tables.schema import Column, Rule, Table
+from eifer.tables.schema import Column, Table, rule
 from stages._runtime.contracts import check
 
 
-def _late(table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+@rule("Time runs on.", "Swap them.")
+def ends_later(table: pd.DataFrame) -> pd.DataFrame:
+    """A span ends after it begins."""
     return table[table["end_s"] < table["start_s"]]
 
 
-def _of_nobody(table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    return table[~table["whose"].isin(others["people"]["whose"])]
+@rule("People count.", "Add them.")
+def of_people(table: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    """A span is somebody's."""
+    return table[~table["whose"].isin(people["whose"])]
 
 
 SPANS = Table(
@@ -26,22 +30,12 @@ SPANS = Table(
     ("whose", "number"),
     (
         Column("whose", "string", "whose span"),
-        Column("number", "int", "which of theirs", low=1),
-        Column("start_s", "float", "begin", unit="s", low=0, high=60, remedy="Cut it again."),
-        Column("end_s", "float", "end", unit="s", missing=True),
+        Column("number", "int 1..", "which of theirs"),
+        Column("start_s", "float s 0..60", "begin", remedy="Cut it again."),
+        Column("end_s", "float? s", "end"),
         Column("state", "string", "what it is", values=("calm", "moved"), why="Nothing else is."),
     ),
-    rules=(
-        Rule("ends_later", "a span ends after it begins", "Time runs on.", "Swap them.", _late),
-        Rule(
-            "of_people",
-            "a span is somebody's",
-            "People count.",
-            "Add them.",
-            _of_nobody,
-            ("people",),
-        ),
-    ),
+    rules=(ends_later, of_people),
 )
 ROWS: list[dict[str, object]] = [
     {"whose": w, "number": n, "start_s": 1.0, "end_s": 2.0, "state": "calm"}
@@ -77,8 +71,8 @@ def test_a_table_that_keeps_its_promises_passes_every_one() -> None:
         ({"number": 0}, "number lies in [1, None]: 1 of 4"),
         ({"start_s": None}, "start_s is never missing: 1 of 4"),
         ({"state": "bored"}, "state is one of ['calm', 'moved']: 1 of 4"),
-        ({"end_s": 0.5}, "a span ends after it begins: 1 of 4"),
-        ({"whose": "eve"}, "a span is somebody's: 1 of 4"),
+        ({"end_s": 0.5}, "A span ends after it begins: 1 of 4"),
+        ({"whose": "eve"}, "A span is somebody's: 1 of 4"),
     ],
 )
 def test_a_broken_promise_names_its_row(values: dict[str, object], said: str) -> None:
@@ -150,7 +144,7 @@ def test_a_rule_between_tables_waits_for_its_table() -> None:
 def test_a_rule_that_fails_itself_does_not_pass() -> None:
     # `people` is there, but without the column that the rule looks at.
     text = complaint(pd.DataFrame(ROWS), {"people": pd.DataFrame({"name": ["ann"]})})
-    assert "a span is somebody's: could not be checked" in text
+    assert "A span is somebody's: could not be checked" in text
 
 
 def test_the_same_table_gives_the_same_results_in_the_same_order() -> None:

@@ -17,7 +17,7 @@ import yaml
 from eifer.affect.weights import save_weights
 from eifer.errors import ContractError, StudyError
 from eifer.seeding import sub_seed
-from eifer.tables.schema import Column, Rule, Table
+from eifer.tables.schema import Column, Table, rule
 from flows.graph import ROOT, declared, stage_of
 from stages._runtime import artifacts
 from stages._runtime.artifacts import read_table, write_table
@@ -25,21 +25,18 @@ from stages._runtime.privacy import FOLDERS
 from stages._runtime.stage import UNWRITABLE, Given, Made, Outcome, Report, Run, Stage, stage
 
 
-def _without_word(table: pd.DataFrame, others: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    return table[~table["word"].isin(others["words"]["word"])]
+@rule("", "")
+def known(table: pd.DataFrame, words: pd.DataFrame) -> pd.DataFrame:
+    """A word is one of words."""
+    return table[~table["word"].isin(words["word"])]
 
 
 STAGES = list(declared())
 WORDS = Table(
-    "words", "Words.", ("word",), (Column("word", "string", "one"), Column("n", "int", "n", low=0))
+    "words", "Words.", ("word",), (Column("word", "string", "one"), Column("n", "int 0..", "n"))
 )
-ECHOES = Table(
-    "echoes",
-    "Words again.",
-    ("word",),
-    (Column("word", "string", "a word of words"),),
-    rules=(Rule("known", "a word is one of words", "", "", _without_word, ("words",)),),
-)
+COLUMNS = (Column("word", "string", "a word of words"),)
+ECHOES = Table("echoes", "Words again.", ("word",), COLUMNS, rules=(known,))
 SPOKEN = Given("in/words.parquet", WORDS)
 HEARD = Made("echoes.parquet", ECHOES)
 PARTS = Made("parts", ECHOES, shards=True)
@@ -146,7 +143,7 @@ def failing(kind: str) -> Stage:
     ("kind", "error", "said"),
     [
         ("twice", ContractError, "one row for each word: 2 of 3 rows break this: word=a"),
-        ("unknown", ContractError, "a word is one of words: 1 of 3 rows break this: word=unheard"),
+        ("unknown", ContractError, "A word is one of words: 1 of 3 rows break this: word=unheard"),
         ("raises", RuntimeError, "power"),
         ("full", OSError, "No space left on device"),
         ("interrupted", KeyboardInterrupt, None),

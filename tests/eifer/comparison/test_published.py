@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eifer.comparison import ComparisonSpec, as_published, short_table
+from eifer.comparison import ComparisonSpec, as_published
 from eifer.errors import DesignError, InputError
 from eifer.tables.comparison import COMPARISON, DELONG
 from eifer.tables.evaluation import PREDICTIONS
@@ -191,7 +191,6 @@ def test_a_class_with_one_frame_has_no_area_but_its_odds_ratio(plain) -> None:
     assert table["fisher_reason"].str.contains("single item").all()
     assert table["pooled_delta"].isna().all()
     assert table["gee_odds_ratio"].notna().all()
-    assert short_table(table)[0]["Fisher q"] == "—"
 
 
 def test_a_group_that_never_errs_has_a_reason_and_the_other_a_number(plain) -> None:
@@ -316,15 +315,6 @@ def test_a_missing_group_is_refused(plain) -> None:
         as_published(plain[plain["training_group"] != "Total"], SPEC)
     with pytest.raises(DesignError, match="no predictions of High, Low, Total"):
         as_published(plain[:0], SPEC)
-
-
-def test_short_table_reads_as_table_4(compared) -> None:
-    first = short_table(compared[1])[0]
-    assert first["contrast"] == "High-Low"
-    assert first["pooled dAUC [95 % CI]"] == "+0.0014 [-0.0080, +0.0108]"
-    assert first["OR [95 % CI]"] == "0.773 [0.544, 1.099]"
-    assert first["Fisher q"] == "0.266"
-    assert int(first["warnings"]) == len(compared[1]["warnings"].iloc[0].splitlines())
 
 
 def test_a_difference_without_variance_is_no_finding_and_is_said() -> None:

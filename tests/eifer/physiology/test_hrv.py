@@ -7,52 +7,39 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from numpy.typing import NDArray
 
 from eifer.errors import RecordingError, StudyError
 from eifer.physiology.hrv import (
     VARIABLES,
     EcgSpec,
+    Series,
     SpectrumSpec,
     Variable,
     analyse_ecg,
     attrition,
-    hrv_of_intervals,
-    hrv_table,
+    cards,
+    rows_of,
     variable,
 )
+from eifer.physiology.peaks import nn_intervals_ms, on_grid
 from eifer.physiology.quality import QualitySpec
 from eifer.tables.attrition import LEVELS
 from eifer.tables.physiology import ECG_QUALITY, HRV, HRV_DOMAINS
 
+ROOT = Path(__file__).parents[3]
 SPECTRUM = SpectrumSpec(
     psd_method="welch", interpolation_hz=4, lf_hz=(0.04, 0.15), hf_hz=(0.15, 0.4)
+)
+QUALITY = QualitySpec(
+    **yaml.safe_load((ROOT / "presets/demo.yaml").read_text())["stratify"]["ecg"]["quality"]
 )
 SPEC = EcgSpec(
     method="neurokit",
     powerline_hz=50,
     correct_artefacts=True,
-    quality=QualitySpec(
-        lowest_sampling_hz=100,
-        highest_sampling_hz=10_000,
-        least_duration_s=10,
-        lowest_film_share=0.9,
-        highest_after_share=0.2,
-        flat_run_s=0.2,
-        highest_flat_share=0.05,
-        highest_clipped_share=0.02,
-        window_s=10,
-        lowest_hr_bpm=40,
-        highest_hr_bpm=180,
-        lowest_qrs_ms=10,
-        highest_qrs_ms=60,
-        longest_interval_s=3,
-        highest_interval_ratio=2.2,
-        lowest_correlation=0.66,
-        lowest_good_share=0.8,
-        highest_departure=0.2,
-        highest_artefact_share=0.2,
-    ),
+    quality=QUALITY,
     spectrum=SPECTRUM,
     variables=("all",),
 )
@@ -66,6 +53,16 @@ def beats(seconds: float, hz: int = 250, seed: int = 0) -> NDArray[np.int64]:
     time = 0.8 * np.arange(n)
     interval = 0.8 + 0.03 * np.sin(2 * np.pi * 0.25 * time) + 0.03 * np.sin(0.6 * time)
     return np.round(np.cumsum(interval + rng.normal(0, 0.01, n)) * hz).astype(np.int64)
+
+
+def hrv_of_intervals(nn_ms, seconds: float, names, spectrum: SpectrumSpec) -> pd.DataFrame:
+    """HRV of an unbroken series of intervals."""
+    whole = Series(on_grid(nn_ms), np.ones(len(nn_ms), dtype=bool), seconds)
+    return pd.DataFrame(rows_of([whole], seconds, seconds, cards(names), spectrum))
+
+
+def hrv_table(peaks, hz: float, seconds: float, names, spectrum: SpectrumSpec) -> pd.DataFrame:
+    return hrv_of_intervals(nn_intervals_ms(peaks, hz), seconds, names, spectrum)
 
 
 def values(table: pd.DataFrame) -> dict[str, float]:

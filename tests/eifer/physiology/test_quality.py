@@ -6,32 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 
 from eifer.physiology.peaks import r_peaks
 from eifer.physiology.quality import EcgQuality, QualitySpec, assess, clipped_share, flat_share
 from eifer.tables.physiology import ECG_REASONS
 
+ROOT = Path(__file__).parents[3]
 SPEC = QualitySpec(
-    lowest_sampling_hz=100,
-    highest_sampling_hz=10_000,
-    least_duration_s=10,
-    lowest_film_share=0.9,
-    highest_after_share=0.2,
-    flat_run_s=0.2,
-    highest_flat_share=0.05,
-    highest_clipped_share=0.02,
-    window_s=10,
-    lowest_hr_bpm=40,
-    highest_hr_bpm=180,
-    lowest_qrs_ms=10,
-    highest_qrs_ms=60,
-    longest_interval_s=3,
-    highest_interval_ratio=2.2,
-    lowest_correlation=0.66,
-    lowest_good_share=0.8,
-    highest_departure=0.2,
-    highest_artefact_share=0.2,
+    **yaml.safe_load((ROOT / "presets/demo.yaml").read_text())["stratify"]["ecg"]["quality"]
 )
 find = partial(r_peaks, method="neurokit", powerline_hz=50, correct_artefacts=False)
 

@@ -13,7 +13,6 @@ from eifer.summaries import (
     by_participant,
     card,
     checks,
-    companions,
     comparisons,
     disjointness,
     ecg,
@@ -23,7 +22,6 @@ from eifer.summaries import (
     groups,
     hrv_tests,
     left_out,
-    participant_deltas,
     partitions,
     ratings,
     recovered,
@@ -479,16 +477,8 @@ def test_the_primary_table_starts_with_what_was_declared_and_shows_its_test() ->
     assert "as few as" not in by_participant.caption(primary[:2])
 
 
-def test_companions_say_why_they_have_no_answer() -> None:
+def test_other_views_say_why_they_have_no_answer() -> None:
     why = {"gee_reason": "always right", "random_reason": "no se", "pooled_reason": "no se"}
     primary = pd.DataFrame([over_people(**why), over_people(task="valence")])
-    shown = companions.table(primary)
+    shown = by_participant.table(primary)
     assert [shown[name].dropna().tolist() for name in why] == [[text] for text in why.values()]
-    assert "4 participants as clusters" in companions.caption(primary)
-
-
-def test_who_has_no_difference_is_named_under_the_list() -> None:
-    deltas = pd.DataFrame({"participant_id": ["sub-01", "sub-02"], "delta": [0.1, None]})
-    assert participant_deltas.caption(deltas).endswith("one class: sub-02.")
-    assert "Without" not in participant_deltas.caption(deltas[:1])
-    assert len(participant_deltas.table(deltas)) == 2

@@ -18,7 +18,7 @@ FORM = Table(
     (
         Column("name", "string", "text"),
         Column("number", "int", "whole"),
-        Column("rank", "int", "whole or missing", missing=True),
+        Column("rank", "int?", "whole or missing"),
         Column("share", "float32", "half precision"),
         Column("good", "bool", "yes or no"),
         Column("blob", "bytes", "bytes"),
@@ -77,10 +77,17 @@ def test_what_cannot_be_cast_without_loss_is_refused(number: object) -> None:
 
 @pytest.mark.parametrize("kind", ["string", "float", "float32"])
 def test_a_missing_value_stays_missing(kind: Kind) -> None:
-    table = Table(
-        "t", "T.", ("k",), (Column("k", "int", "k"), Column("v", kind, "v", missing=True))
-    )
+    table = Table("t", "T.", ("k",), (Column("k", "int", "k"), Column("v", f"{kind}?", "v")))
     assert table.frame([{"k": 1, "v": None}])["v"].isna().all()
+
+
+def test_a_form_says_kind_unit_and_range() -> None:
+    column = Column("x", "int? grey levels -1..0.5", "x")
+    assert (column.kind, column.missing, column.unit) == ("int", True, "grey levels")
+    assert (column.low, column.high) == (-1, 0.5)
+    assert (Column("x", "float 1/s 2..", "x").high, Column("x", "bool", "x").low) == (None, None)
+    with pytest.raises(ValueError, match="x: 'integer' is none of"):
+        Column("x", "integer", "x")
 
 
 @pytest.mark.parametrize("table", EVERY, ids=lambda table: table.name)
