@@ -56,7 +56,7 @@ demo-real: setup ## run the study on a folder of real recordings: make demo-real
 
 calibrate: setup ## what each statistical test does where the truth is known, by simulation
 	@dvc repro calibrate
-	@python -m flows.calibration
+	@python -m flows.pages.calibration
 
 null-cohorts: setup ## how often the whole pipeline claims an effect that is not there (half an hour and more)
 	python -m benchmarks.null_cohorts

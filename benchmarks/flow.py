@@ -16,7 +16,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from flows.executors.local import slots_here
+from flows.run.local import slots_here
 from stages._runtime.machine import Machine
 from stages._runtime.privacy import keep_private
 

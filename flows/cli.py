@@ -95,7 +95,7 @@ def validate(
     with _errors_without_traceback("validate"):
         from eifer.validation import short_face_videos
         from eifer.validation import validate as check
-        from flows import telling
+        from flows.pages import validity as telling
         from stages.params import load_params
 
         wanted = load_params(params)
@@ -173,7 +173,7 @@ def workspace(
 def summary() -> None:
     """Say who and what was included and excluded, and where the time went."""
     with _errors_without_traceback("summary"):
-        from flows.summary import show
+        from flows.pages.summary import show
 
         show(Path())
 
@@ -200,7 +200,7 @@ def ui(
 ) -> None:
     """Open MLflow on this study's repetitions, and print where to compare them."""
     with _errors_without_traceback("ui"):
-        from flows.ui import show
+        from flows.servers.ui import show
 
         show(Path(), port)
 
@@ -209,8 +209,8 @@ def ui(
 def docs() -> None:
     """Print docs/outputs.md and docs/settings.md again from the declarations."""
     with _errors_without_traceback("docs"):
-        from flows import outputs, settings
         from flows.graph import ROOT
+        from flows.pages import outputs, settings
 
         (ROOT / "docs/outputs.md").write_text(outputs.describe())
         (ROOT / "docs/settings.md").write_text(settings.describe())
@@ -245,7 +245,7 @@ def run(
 ) -> None:
     """Run the study: every stage as soon as what it needs is done, several at once."""
     with _errors_without_traceback("run"):
-        from flows.running import dry, go
+        from flows.run.command import dry, go
 
         names = {"only": only or [], "start": start or [], "end": end or []}
         if dry_run:
@@ -277,6 +277,6 @@ def services(
 ) -> None:
     """Start Prefect, MLflow and a worker on this machine, and keep them until Ctrl-C."""
     with _errors_without_traceback("services"):
-        from flows.services import run as keep
+        from flows.servers.services import run as keep
 
         keep(Path(), prefect_port=prefect_port, mlflow_port=mlflow_port, gpus=gpus)

@@ -175,7 +175,7 @@ HARMS: dict[str, Harm] = {
     "dvc.lock cut": _cut_lock,
     "output spoilt": _spoil_output,
     "dvc.lock lost": _lose_lock,
-    "Prefect server": _kill("flows.server:prefect_application"),
+    "Prefect server": _kill("flows.servers.server:prefect_application"),
     "stage": _kill("python", ".py", "data/"),
     "training stage": _kill("train.py"),
     "dvc": _kill("dvc", "repro"),

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flows.addresses import answers, free_port
-from flows.executors.supervise import supervised
+from flows.run.supervise import supervised
+from flows.servers.addresses import answers, free_port
 
 PATIENCE_S = 900.0
 

@@ -101,7 +101,7 @@ def finished(_finished: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Prefect server that serves all tests, in Prefect's settings and ours."""
-    from flows.server import serve
+    from flows.servers.server import serve
 
     names = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_API_KEY")
     with pytest.MonkeyPatch.context() as patch:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eifer.errors import InputError, StudyError
-from flows.given import sound_instances
+from flows.run.given import sound_instances
 
 GRAPH = """stages:
   read:

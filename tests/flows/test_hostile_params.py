@@ -14,8 +14,9 @@ import pytest
 import yaml
 
 from eifer.errors import ParamsError
-from flows import instances, running
 from flows.graph import ROOT, declared
+from flows.run import command as running
+from flows.run import instances
 from flows.workspace import make_workspace
 
 DEMO = ROOT / "presets/demo.yaml"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from eifer.errors import StudyError
-from flows.instances import Instance, instances
-from flows.plan import choose, reasons
+from flows.run.instances import Instance, instances
+from flows.run.plan import choose, reasons
 
 
 def graph(**needs: str) -> dict[str, Instance]:

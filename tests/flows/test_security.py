@@ -13,9 +13,9 @@ from uuid import UUID
 import pytest
 
 from eifer.errors import StudyError
-from flows import snapshot
-from flows.addresses import refuse_password, without_password
 from flows.graph import ROOT
+from flows.nodes import snapshot
+from flows.servers.addresses import refuse_password, without_password
 
 SECRET = "planted-7d1f-secret"
 NAMES = (

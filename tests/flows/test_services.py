@@ -22,9 +22,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from eifer.errors import StudyError
-from flows import server, services
-from flows.addresses import SERVICES, answers, free_port, of_services
-from flows.server import Service
+from flows.servers import server, services
+from flows.servers.addresses import SERVICES, answers, free_port, of_services
+from flows.servers.server import Service
 from stages._runtime.serving import sqlite_uri
 from tests.watched import STILL_S, ended, heard, until
 

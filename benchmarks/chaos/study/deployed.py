@@ -13,7 +13,7 @@ os.makedirs("runs/prefect", exist_ok=True)
 
 from prefect.deployments import run_deployment  # noqa: E402
 
-from flows import services  # noqa: E402
+from flows.servers import services  # noqa: E402
 
 study = Path.cwd()
 worker = services._worker(study)

@@ -36,15 +36,15 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling, Crashed
 
 from eifer.errors import StudyError
-from flows import snapshot
-from flows.addresses import refuse_password, without_password
-from flows.executors import Log, StageFailed
-from flows.executors.local import HINTS
-from flows.executors.node import EXECUTED, INTERRUPTED, PROVENANCE, RECORDS, RUNNING, Origin
-from flows.executors.supervise import supervised
 from flows.graph import declared
-from flows.heartbeats import watch
-from flows.instances import Instance
+from flows.nodes import snapshot
+from flows.nodes.node import EXECUTED, INTERRUPTED, PROVENANCE, RECORDS, RUNNING, Origin
+from flows.run.executor import Log, StageFailed
+from flows.run.instances import Instance
+from flows.run.local import HINTS
+from flows.run.supervise import supervised
+from flows.servers.addresses import refuse_password, without_password
+from flows.servers.heartbeats import watch
 from stages._runtime.artifacts import write_json
 
 DEPLOYMENT = "stage/node"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from eifer.cohort.folder import Folder
 from eifer.errors import InputError, Problem
-from flows.instances import Instance, instances
+from flows.run.instances import Instance, instances
 
 
 def sound_instances(study: Path) -> dict[str, Instance]:

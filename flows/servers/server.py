@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import psutil  # type: ignore[import-untyped]
 
 from eifer.errors import StudyError
-from flows.addresses import LOOPBACK, TOLD, answers, free_port, try_prefect, use_services
-from flows.executors.supervise import supervised
+from flows.run.supervise import supervised
+from flows.servers.addresses import LOOPBACK, TOLD, answers, free_port, try_prefect, use_services
 from stages._runtime import serving
 from stages._runtime.privacy import close_folders, keep_private
 
@@ -68,7 +68,7 @@ def prefect(study: Path, port: int, log: Path) -> Service:
     if not os.environ.keys() & DATABASE_CHOICES:
         uri = serving.sqlite_uri(home / "prefect.db", "aiosqlite")
         settings["PREFECT_API_DATABASE_CONNECTION_URL"] = uri
-    words = ["uvicorn", "--factory", "flows.server:prefect_application", "--log-level", "warning"]
+    words = ["uvicorn", "--factory", f"{__name__}:prefect_application", "--log-level", "warning"]
     command = python(*words, "--host", LOOPBACK, "--port", str(port))
     return Service("prefect", command, f"http://{LOOPBACK}:{port}/api/health", settings, study, log)
 
@@ -198,7 +198,7 @@ def serve(study: Path) -> Callable[[], None]:
         stop(server)
         told.unlink(missing_ok=True)
 
-    import flows.study  # noqa: F401  with prefect: seconds, in which the server starts
+    import flows.run.study  # noqa: F401  with prefect: seconds, in which the server starts
 
     wait_for(server)
     print(f"Prefect's pages ask for the words of PREFECT_API_AUTH_STRING in {told}", flush=True)

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from eifer.errors import StudyError
-from flows import server
-from flows.addresses import TOLD, free_port
+from flows.servers import server
+from flows.servers.addresses import TOLD, free_port
 from stages._runtime import serving, tracking
 from stages._runtime.privacy import close_folders, keep_private
 

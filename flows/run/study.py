@@ -50,12 +50,12 @@ from prefect.utilities.annotations import quote
 from pydantic import Field
 
 from eifer.errors import StudyError, examples
-from flows import cache, lockfile, plan
-from flows.addresses import without_password
-from flows.executors import Executor, StageFailed
-from flows.executors.local import QUEUE, LocalExecutor, alive, myself
-from flows.executors.supervise import supervised
-from flows.instances import Instance, refuse_elsewhere
+from flows.run import cache, lockfile, plan
+from flows.run.executor import Executor, StageFailed
+from flows.run.instances import Instance, refuse_elsewhere
+from flows.run.local import QUEUE, LocalExecutor, alive, myself
+from flows.run.supervise import supervised
+from flows.servers.addresses import without_password
 
 FLOWS = Path("runs/flow/runs")
 GONE = "Prefect's server does not answer any more: all was ended; run again, and it goes on"
@@ -125,7 +125,7 @@ def study(
 
 def _executor(where: str, place: Path, at_once: int, timeout_min: float) -> Executor:
     if where == "nodes":
-        from flows.executors.nodes import NodesExecutor
+        from flows.nodes.coordinator import NodesExecutor
 
         return NodesExecutor(place, at_once=at_once) if at_once else NodesExecutor(place)
     return LocalExecutor(place, at_once=at_once or None, timeout_s=timeout_min * 60 or None)
@@ -383,7 +383,7 @@ def _show_results(place: Path, stages: set[str]) -> None:
     """
     if not stages & {"evaluate", "stats", "report"}:
         return
-    from flows.summary import short_tables  # after the walk: it imports much
+    from flows.pages.summary import short_tables  # after the walk: it imports much
 
     for key, (title, rows) in short_tables(place / "data", stages).items():
         head = "|".join(rows[0])

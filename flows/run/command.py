@@ -11,11 +11,11 @@ from types import FrameType
 import httpx
 
 from eifer.errors import StudyError, examples
-from flows import lockfile
-from flows.given import sound_instances
-from flows.instances import refuse_elsewhere
-from flows.plan import choose, make
-from flows.server import serve
+from flows.run import lockfile
+from flows.run.given import sound_instances
+from flows.run.instances import refuse_elsewhere
+from flows.run.plan import choose, make
+from flows.servers.server import serve
 
 
 def dry(study: Path, *, only: list[str], start: list[str], end: list[str]) -> None:
@@ -64,7 +64,7 @@ def go(
         serve(study)
     except OSError as error:  # read-only, or full
         raise StudyError(str(error)) from None
-    from flows import study as walking
+    from flows.run import study as walking
 
     try:
         state = walking.study(

@@ -26,10 +26,10 @@ from prefect.states import Completed, Failed, State
 from pydantic import BaseModel, Field
 
 from eifer.errors import StudyError
-from flows import snapshot
-from flows.executors import Log, StageFailed
-from flows.executors.local import QUEUE, LocalExecutor
-from flows.instances import Instance
+from flows.nodes import snapshot
+from flows.run.executor import Log, StageFailed
+from flows.run.instances import Instance
+from flows.run.local import QUEUE, LocalExecutor
 from stages._runtime.privacy import close_folders
 
 GPU = "gpu"

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from eifer.errors import StudyError, did_you_mean, examples
-from flows import lockfile
-from flows.executors.supervise import asked, finished
-from flows.instances import Instance, instances, refuse_elsewhere
+from flows.run import lockfile
+from flows.run.instances import Instance, instances, refuse_elsewhere
+from flows.run.supervise import asked, finished
 
 AFTER = "after "
 

@@ -19,11 +19,11 @@ from urllib.parse import quote
 
 import psutil  # type: ignore[import-untyped]
 
-from flows import lockfile
-from flows.cache import drop_spoilt
-from flows.executors import Log, StageFailed
-from flows.executors.supervise import supervised
-from flows.instances import Instance
+from flows.run import lockfile
+from flows.run.cache import drop_spoilt
+from flows.run.executor import Log, StageFailed
+from flows.run.instances import Instance
+from flows.run.supervise import supervised
 from stages._runtime.machine import Machine
 
 LOCKS = Path("runs/flow/locks")

@@ -88,7 +88,7 @@ def _automation(
     from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
     from prefect.events.schemas.events import ResourceSpecification
 
-    from flows.executors.node import INTERRUPTED
+    from flows.nodes.node import INTERRUPTED
 
     ends = ("Completed", "Failed", "Cancelled", "Crashed", INTERRUPTED)
     return AutomationCore(

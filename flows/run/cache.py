@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from flows import lockfile
+from flows.run import lockfile
 
 
 def drop_spoilt(study: Path, address: str) -> list[str]:

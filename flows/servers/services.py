@@ -20,8 +20,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from eifer.errors import StudyError
-from flows import server
-from flows.addresses import (
+from flows.graph import ROOT
+from flows.run.local import MARK, kill_left_over
+from flows.run.supervise import finished
+from flows.servers import server
+from flows.servers.addresses import (
     LOOPBACK,
     SERVICES,
     TOLD,
@@ -30,10 +33,7 @@ from flows.addresses import (
     try_prefect,
     without_password,
 )
-from flows.executors.local import MARK, kill_left_over
-from flows.executors.supervise import finished
-from flows.graph import ROOT
-from flows.server import Service
+from flows.servers.server import Service
 from stages._runtime import serving
 from stages._runtime.privacy import close_folders, keep_private
 
@@ -150,8 +150,8 @@ def prepare(study: Path, gpus: int) -> None:
     )
     from prefect.exceptions import ObjectNotFound
 
-    from flows.executors.node import GPU
-    from flows.heartbeats import watch
+    from flows.nodes.node import GPU
+    from flows.servers.heartbeats import watch
 
     with get_client(sync_client=True) as client:
         for name in POOLS:
@@ -181,7 +181,7 @@ def _schedules_kept(client: SyncPrefectClient) -> Iterator[None]:
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.exceptions import ObjectNotFound
 
-    from flows.heartbeats import DEPLOYMENTS
+    from flows.servers.heartbeats import DEPLOYMENTS
 
     before = {}
     for name in DEPLOYMENTS:
