@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eifer.errors import StudyError, did_you_mean, examples
-from flows.run import lockfile
+from flows.run import dvc, lockfile
 from flows.run.instances import Instance, instances, refuse_elsewhere
 from flows.run.supervise import asked, finished
 
@@ -134,8 +133,7 @@ def reasons(
 @contextmanager
 def asking(study: Path) -> Iterator[Callable[[], dict[str, list[Any]]]]:
     """Ask DVC what changed, in a process beside this one; what is yielded waits for the answer."""
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json"]
-    with asked(command, cwd=study) as answer:
+    with asked(dvc.command("status", "--json"), cwd=study) as answer:
 
         def changed() -> dict[str, list[Any]]:
             done = answer()
@@ -155,8 +153,7 @@ def record_data(study: Path, files: Collection[str]) -> None:
     StudyError
         If DVC cannot, as where it was deleted.
     """
-    words = ["-m", "dvc", "--wait-for-lock", "repro", "--single-item", *files]
-    done = finished([sys.executable, *words], cwd=study)
+    done = finished(dvc.command("repro", "--single-item", *files), cwd=study)
     if done.returncode:
         raise StudyError(f"dvc cannot record {examples(list(files))}:\n{done.stderr.strip()}")
 

@@ -127,7 +127,7 @@ def _executor(where: str, place: Path, at_once: int, timeout_min: float) -> Exec
     if where == "nodes":
         from flows.nodes.coordinator import NodesExecutor
 
-        return NodesExecutor(place, at_once=at_once) if at_once else NodesExecutor(place)
+        return NodesExecutor(place, at_once=at_once)
     return LocalExecutor(place, at_once=at_once or None, timeout_s=timeout_min * 60 or None)
 
 

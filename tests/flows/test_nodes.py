@@ -371,7 +371,6 @@ def test_two_nodes_make_the_lock_of_a_serial_run(
         for one in made:
             one.result()
         start("join").result()
-    assert executor.executed == {"make@1": 1, "make@2": 1, "join": 1}
     # Its process may die before it collects: the next one finds what the nodes have done.
     records = study / "runs/provenance"
     shutil.rmtree(records)
@@ -537,7 +536,7 @@ def test_what_did_not_come_is_made_again_and_said(
 ) -> None:
     from flows.run.executor import nodes
 
-    monkeypatch.setattr(nodes, "_check_deployment", lambda _: None)
+    monkeypatch.setattr(nodes, "_check_deployment", lambda: None)
     use_remote(study, str(tmp_path / "store"))
     executor = nodes.NodesExecutor(study)
     executor._done["make@1"] = uuid4()  # as a node says that keeps its results to itself
