@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from eifer.errors import StudyError, did_you_mean, examples
 from flows.run import dvc, lockfile
 from flows.run.instances import Instance, instances, refuse_elsewhere
+from flows.run.request import Choice
 from flows.run.supervise import asked, finished
 
 AFTER = "after "
@@ -43,9 +44,7 @@ class Plan:
         )
 
 
-def make(
-    study: Path, *, only: Sequence[str] = (), start: Sequence[str] = (), end: Sequence[str] = ()
-) -> Plan:
+def make(study: Path, **choice: Unpack[Choice]) -> Plan:
     """Ask DVC for the graph and for what changed.
 
     Raises
@@ -56,7 +55,7 @@ def make(
     refuse_elsewhere(study)
     with asking(study) as status:
         found = instances(study)
-        chosen = choose(found, only=only, start=start, end=end)
+        chosen = choose(found, **choice)
         changes = status()
     recorded = lockfile.addresses(study)
     why = reasons(changes, recorded, found, chosen)
@@ -69,14 +68,8 @@ def make(
     return Plan(found, chosen, why, _data(changes, found, why), left_out)
 
 
-def choose(
-    found: Mapping[str, Instance],
-    *,
-    only: Sequence[str] = (),
-    start: Sequence[str] = (),
-    end: Sequence[str] = (),
-) -> set[str]:
-    """The addresses a run is about: all, or ``only`` these, or those from ``start`` up to ``end``.
+def choose(found: Mapping[str, Instance], **choice: Unpack[Choice]) -> set[str]:
+    """The addresses that a run is about: all, or those of `Choice`.
 
     Each name is a stage (all its instances) or an address.
 
@@ -85,6 +78,7 @@ def choose(
     StudyError
         If a name is unknown, ``only`` meets the others, or nothing is left.
     """
+    only, start, end = choice.get("only"), choice.get("start") or (), choice.get("end") or ()
     if only and (start or end):
         raise StudyError("--only says exactly what to run: leave --from and --to out")
     if only:

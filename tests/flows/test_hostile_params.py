@@ -15,7 +15,7 @@ import yaml
 
 from eifer.errors import ParamsError
 from flows.graph import ROOT, declared
-from flows.run import command as running
+from flows.run import command
 from flows.run import instances
 from flows.workspace import make_workspace
 
@@ -116,11 +116,9 @@ def test_dvc_repro_removes_no_folder_that_a_name_leads_to(
 
 
 def refusals() -> dict[str, Callable[[Path], object]]:
-    nothing: dict[str, list[str]] = {"only": [], "start": [], "end": []}
-    rest: dict[str, Any] = {"keep_going": False, "at_once": 0, "timeout_min": 0, "where": "local"}
     return {
-        "run": lambda study: running.go(study, **nothing, **rest),
-        "dry run": lambda study: running.dry(study, **nothing),
+        "run": lambda study: command.go(study, {}),
+        "dry run": command.dry,
         "instances": instances.instances,
         "workspace": lambda study: make_workspace(
             study.with_name("other"), preset=study / "params.yaml"
@@ -134,7 +132,7 @@ def test_eifer_refuses_before_dvc_reads_params(
     study: Path, stage: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(instances, "_read", lambda _: pytest.fail("DVC was asked"))
-    monkeypatch.setattr(running, "serve", lambda _: pytest.fail("a server was started"))
+    monkeypatch.setattr(command, "serve", lambda _: pytest.fail("a server was started"))
     for name in (*COMMANDS, "/../../victim", "..", "/", "", "a b"):
         put(study, {stage: [name]})
         with pytest.raises(ParamsError, match=r"\.".join(NAMES[stage])):
