@@ -197,7 +197,7 @@ def _own_clone(origin: Origin) -> Iterator[tuple[Path, IO[str]]]:
 
 
 def _instance(address: str) -> Instance:
-    return Instance(address, address.partition("@")[0], {}, "", (), (), ())
+    return Instance(address, address.partition("@")[0])
 
 
 def _send_home(records: set[Path]) -> None:

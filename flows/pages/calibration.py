@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from eifer.errors import StudyError
 from eifer.summaries import error_rates, smallest_effects
 from eifer.tables.calibration import CALIBRATION, POWER
+from flows.pages.summary import console
 from stages._runtime.artifacts import read_table
-
-PIPE_WIDTH = 140
 
 
 def show(study: Path) -> None:
@@ -28,8 +27,8 @@ def show(study: Path) -> None:
     if not folder.is_dir():
         raise StudyError(f"no results in {folder.resolve()}; run `make calibrate`")
     rates = error_rates.table(read_table(folder / "calibration.parquet", CALIBRATION))
-    found = smallest_effects.table(read_table(folder / "power.parquet", POWER))
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    effects = smallest_effects.table(read_table(folder / "power.parquet", POWER))
+    out = console()
     heads = ("trainings", "true dAUC", "people", "frames", "test", "block", "claimed in %", "of")
     shown = Table(*heads, title="What each test claims where the truth is known", caption=CAPTION)
     last = None
@@ -38,16 +37,19 @@ def show(study: Path) -> None:
         if last not in (None, place):
             shown.add_section()
         head = ("", "", "", "") if place == last else map(str, place)
-        rate = f"{row['rate']:5.1f} [{row['ci_low']:.1f}, {row['ci_high']:.1f}]"
-        cannot = row["test"] + (" *" if isinstance(row["reason"], str) else "")
-        shown.add_row(*head, cannot, row["block"], rate, str(row["n_estimable"]))
+        test = row["test"] + (" *" if isinstance(row["reason"], str) else "")
+        shown.add_row(*head, test, row["block"], _rate(row), str(row["n_estimable"]))
         last = place
-    console.print(shown)
+    out.print(shown)
     power = Table("people", "frames", "test", "smallest dAUC", "found in %", title="Power")
-    for row in found.to_dict("records"):
-        rate = f"{row['rate']:5.1f} [{row['ci_low']:.1f}, {row['ci_high']:.1f}]"
-        power.add_row(row["people"], str(row["frames"]), row["test"], row["smallest"], rate)
-    console.print(power)
+    for row in effects.to_dict("records"):
+        cells = (row["people"], str(row["frames"]), row["test"], row["smallest"])
+        power.add_row(*cells, _rate(row))
+    out.print(power)
+
+
+def _rate(row: dict[Any, Any]) -> str:
+    return f"{row['rate']:5.1f} [{row['ci_low']:.1f}, {row['ci_high']:.1f}]"
 
 
 CAPTION = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,11 @@ from stages._runtime.artifacts import read_table
 PIPE_WIDTH = 140
 
 
+def console() -> Console:
+    """Where tables are printed: a pipe has no width, and 80 columns would cut their numbers."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
 def show(study: Path) -> None:
     """Print methods, exclusions, partitions and times of the study in the folder ``study``.
 
@@ -38,31 +42,27 @@ def show(study: Path) -> None:
         If nothing has run there yet.
     """
     data = study / "data"
-    # A pipe has no width of its own, and 80 columns would cut the tables' numbers.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    instances = folders(study) if data.is_dir() else {}
-    told = [
-        [json.loads(path.read_text()) for path in _in(mine, "report.json")]
-        for mine in instances.values()
-    ]
-    if not any(told):
+    out = console()
+    places = folders(study) if data.is_dir() else {}
+    reports = list(filter(None, (_contents(inside, "report.json") for inside in places.values())))
+    if not reports:
         raise StudyError(f"no results in {data.resolve()}; run `make demo` or `dvc repro` first")
-    for reports in filter(None, told):
-        # What a stage says of each of its instances is said once.
-        text = "\n".join(merged(reports))
-        console.print(f"\n[bold]{reports[0]['title']}[/bold]\n{text}")
-    console.print()
-    console.print(_attrition(instances))
+    for of_stage in reports:
+        # A sentence that all instances of a stage share is printed once.
+        text = "\n".join(merged(of_stage))
+        out.print(f"\n[bold]{of_stage[0]['title']}[/bold]\n{text}")
+    out.print()
+    out.print(_attrition(places))
     if (data / "split/partitions.parquet").exists():
-        console.print(_partitions(read_table(data / "split/partitions.parquet", PARTITIONS)))
+        out.print(_partitions(read_table(data / "split/partitions.parquet", PARTITIONS)))
     if times := _times(study / "runs/provenance"):
-        console.print(_where_time_went(times))
+        out.print(_where_time_went(times))
     for title, rows in short_tables(data).values():
-        console.print(_texts(title, rows))
-    lists = [path for mine in instances.values() for path in _in(mine, "checks.json")]
-    checks = [check for path in lists for check in json.loads(path.read_text())]
+        out.print(_texts(title, rows))
+    lists = [_contents(inside, "checks.json") for inside in places.values()]
+    checks = [check for of_stage in lists for listed in of_stage for check in listed]
     passed = sum(check["success"] for check in checks)
-    console.print(f"{passed} of {len(checks)} data checks passed; results are in {data}/")
+    out.print(f"{passed} of {len(checks)} data checks passed; results are in {data}/")
 
 
 def short_tables(
@@ -76,10 +76,10 @@ def short_tables(
         tables["table-2"] = (title, scores)
     if "stats" in stages and (data / "stats/by_participant.parquet").exists():
         primary = read_table(data / "stats/by_participant.parquet", BY_PARTICIPANT)
-        said = findings(primary)
+        values = findings(primary)
         title = (
-            f"Primary analysis in short: {said['test_participants']} people as the sample, who "
-            f"allow no p below {said['smallest_p']:.3g}"
+            f"Primary analysis in short: {values['test_participants']} people as the sample, who "
+            f"allow no p below {values['smallest_p']:.3g}"
         )
         tables["primary"] = (title, short_participants(primary))
     if "stats" in stages and (data / "stats/comparison.parquet").exists():
@@ -94,11 +94,15 @@ def _in(folders: list[Path], name: str) -> list[Path]:
     return [path for folder in folders if (path := folder / name).exists()]
 
 
-def _attrition(instances: dict[str, list[Path]]) -> Table:
+def _contents(folders: list[Path], name: str) -> list[Any]:
+    return [json.loads(path.read_text()) for path in _in(folders, name)]
+
+
+def _attrition(places: dict[str, list[Path]]) -> Table:
     parts = [
         read_table(path, ATTRITION).assign(stage=name)
-        for name, mine in instances.items()
-        for path in _in(mine, "attrition.parquet")
+        for name, inside in places.items()
+        for path in _in(inside, "attrition.parquet")
     ]
     rows = pd.concat(parts) if parts else ATTRITION.empty().assign(stage="")
     # A reason that ends in numbers of its own stands once, for all who share its words.
@@ -114,10 +118,10 @@ def _attrition(instances: dict[str, list[Path]]) -> Table:
 def _partitions(people: pd.DataFrame) -> Table:
     table = Table("partition", "High", "Low", "frames", "participants", title="Partitions")
     for name in ("train", "validation", "test"):
-        mine = people[people["partition"] == name]
-        sizes = mine["group"].value_counts()
-        names = ", ".join(mine["participant_id"].str.removeprefix("sub-"))
-        frames = str(mine["n_frames"].sum())
+        members = people[people["partition"] == name]
+        sizes = members["group"].value_counts()
+        names = ", ".join(members["participant_id"].str.removeprefix("sub-"))
+        frames = str(members["n_frames"].sum())
         table.add_row(name, str(sizes.get("High", 0)), str(sizes.get("Low", 0)), frames, names)
     return table
 
@@ -131,26 +135,18 @@ def _texts(title: str, rows: list[dict[str, str]]) -> Table:
 
 def _times(records: Path) -> dict[str, dict[str, Any]]:
     """The latest record of every stage instance; names sort by time."""
-    latest: dict[str, dict[str, Any]] = {}
-    for path in sorted(records.glob("*.json")):
-        record = json.loads(path.read_text())
-        latest[record["stage"]] = record
-    return latest
+    ordered = (json.loads(path.read_text()) for path in sorted(records.glob("*.json")))
+    return {record["stage"]: record for record in ordered}
 
 
 def _where_time_went(times: dict[str, dict[str, Any]]) -> Table:
-    table = Table(
-        "stage", "wall s", "CPU s", "peak MB", title="Where the time went (latest run of each)"
-    )
-    total: defaultdict[str, float] = defaultdict(float)
+    title = "Where the time went (latest execution of each instance)"
+    table = Table("stage", "wall s", "CPU s", "peak MB", title=title)
     for name, record in times.items():
-        total["wall"] += record["wall_s"]
-        total["cpu"] += record["cpu_s"]
-        table.add_row(
-            name,
-            f"{record['wall_s']:.1f}",
-            f"{record['cpu_s']:.1f}",
-            f"{record['peak_rss_mb']:.0f}",
-        )
-    table.add_row("all", f"{total['wall']:.1f}", f"{total['cpu']:.1f}", "")
+        seconds = (f"{record[kind]:.1f}" for kind in ("wall_s", "cpu_s"))
+        table.add_row(name, *seconds, f"{record['peak_rss_mb']:.0f}")
+    total = (
+        f"{sum(record[kind] for record in times.values()):.1f}" for kind in ("wall_s", "cpu_s")
+    )
+    table.add_row("all", *total, "")
     return table

@@ -13,8 +13,7 @@ import httpx
 
 from eifer.errors import StudyError, examples
 from flows.run import lockfile
-from flows.run.given import sound_instances
-from flows.run.instances import refuse_elsewhere
+from flows.run.instances import refuse_elsewhere, sound_instances
 from flows.run.plan import choose, make
 from flows.run.request import Choice
 from flows.servers.server import serve

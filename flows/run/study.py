@@ -95,10 +95,10 @@ def study(
                 for step in (
                     executor.stop,
                     lambda: executor.collect(get_run_logger().info),
-                    lambda: lockfile.order(place, list(planned.found)),
+                    lambda: lockfile.order(place, list(planned.graph)),
                 ):
                     walk.wind_up(step)
-            stages = {planned.found[address].stage for address in walk.done}
+            stages = {planned.graph[address].stage for address in walk.done}
             walk.wind_up(lambda: _send_tracking(place, walk.sender))
             walk.wind_up(lambda: _show_results(place, stages))
     except (StudyError, OSError) as error:  # the disk is full, or takes nothing
@@ -136,11 +136,11 @@ class _Walk:
     """One walk over the graph: what is done, what failed, and the progress bar in Prefect."""
 
     def __init__(self, planned: plan.Plan, executor: Executor, place: Path) -> None:
-        self.found = planned.found
+        self.found = planned.graph
         self.why = planned.why
         self.needs = {
             address: [up for up in instance.needs if up in planned.chosen]
-            for address, instance in planned.found.items()
+            for address, instance in planned.graph.items()
             if address in planned.chosen
         }
         self.executor = executor
@@ -242,7 +242,7 @@ class _Walk:
 
     def _tags(self, address: str) -> set[str]:
         instance = self.found[address]
-        return {address, instance.stage, *(f"{k}={value}" for k, value in instance.item.items())}
+        return {address, instance.stage, *(f"{k}={value}" for k, value in instance.values.items())}
 
     def _distances(self) -> dict[str, int]:
         """How many instances stand in a row from each to the end, itself among them."""

@@ -15,8 +15,7 @@ import yaml
 
 from eifer.errors import ParamsError
 from flows.graph import ROOT, declared
-from flows.run import command
-from flows.run import instances
+from flows.run import command, instances
 from flows.workspace import make_workspace
 
 DEMO = ROOT / "presets/demo.yaml"

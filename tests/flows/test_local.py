@@ -24,12 +24,12 @@ from flows.run.supervise import supervised
 from stages._runtime.machine import Machine
 from tests.watched import ended, until, written
 
-AFFECT = Instance("affect", "affect", {}, "", (), (), ())
+AFFECT = Instance("affect", "affect")
 FLOW = """
 from pathlib import Path
 from flows.run.local import LocalExecutor
 from flows.run.instances import Instance
-LocalExecutor(Path()).run(Instance("affect", "affect", {}, "", (), (), ()), print)
+LocalExecutor(Path()).run(Instance("affect", "affect"), print)
 """
 """A flow of one instance, in a process that can be killed."""
 LINGER = "pathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(36000)\nopen('ended', 'w')"

@@ -280,7 +280,7 @@ def bring(study: Path, clone: Path, address: str) -> list[str]:
         origin = Origin(repository=str(study), snapshot=commit, remote=remote, cache=cache)
         node = Clone(clone, origin, lock)
         node.bring_up_to_date()
-        node.run(Instance(address, address.partition("@")[0], {}, "", (), (), ()), print)
+        node.run(Instance(address, address.partition("@")[0]), print)
     return node.executed
 
 
