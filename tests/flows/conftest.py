@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.watched import tool
 
 STEP = '''"""Write a digest of what was read, after doing what told/ holds for this stage."""
 import hashlib, os, pathlib, signal, sys, time
@@ -53,15 +54,7 @@ PARAMS = 'waves: ["1", "2"]\nseed: 3\nleast: 1\ntop: 2\n'
 
 def dvc(study: Path, *words: str) -> str:
     """The output of a dvc command that must succeed."""
-    here = str(Path(sys.executable).parent)
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *words],
-        cwd=study,
-        env=os.environ | {"PATH": f"{here}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = tool("dvc", *words, cwd=study)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
