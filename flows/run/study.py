@@ -45,7 +45,7 @@ from flows.run.local import QUEUE, LocalExecutor
 from flows.run.supervise import supervised
 from flows.servers.addresses import without_password
 
-GONE = "Prefect's server does not answer any more: all was ended; run again, and it goes on"
+GONE = "Prefect's server stopped answering, so every instance was ended. Run again to continue"
 LOOK_S = 2.0
 """How often, while nothing ends, Prefect is asked whether the run was cancelled there."""
 RETRY_DELAYS_S = [2.0, 10.0, 30.0]
@@ -208,7 +208,7 @@ class _Walk:
         lines += [f"{address}: {why}" for address, why in self.failed.items()]
         lines += [f"then: {trouble}" for trouble in self.troubles]
         if self.cancelled:
-            lines.append("cancelled in Prefect: what ran was ended; run again, and it goes on")
+            lines.append("cancelled in Prefect: running instances were ended. Run again to continue")
         if left := [a for a in self.needs if a not in self.futures and self.failed]:
             lines.append(f"not tried: {', '.join(left)}")
         return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Runs that died without a word: the server notices that nothing comes from them any more.
+"""Flow runs that died silently: the server notices that nothing comes from them any more.
 
 Two automations on the server, for the deployments of prefect.yaml alone: other flows there may
 send heartbeats more rarely (Prefect's default is 180 s), or none.
