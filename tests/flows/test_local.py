@@ -17,9 +17,11 @@ from typing import Any
 import psutil
 import pytest
 
-from flows.run.executor import StageFailed, local
+from flows.run import local
+from flows.run.dvc import HELD
+from flows.run.executor import StageFailed
 from flows.run.instances import Instance
-from flows.run.local import HELD, MARK, LocalExecutor, alive, myself, slots_here
+from flows.run.local import MARK, LocalExecutor, alive, myself, slots_here
 from flows.run.supervise import supervised
 from stages._runtime.machine import Machine
 from tests.watched import ended, until, written

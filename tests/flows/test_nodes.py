@@ -305,7 +305,7 @@ def two_workers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[list[Path]]:
     """The folders of two workers of pool gpu, with one GPU between them and secrets around them."""
-    from flows.run.executor import nodes
+    from flows.nodes import coordinator as nodes
     from flows.servers import heartbeats
 
     for name in PLANTED:
@@ -469,7 +469,7 @@ def test_a_stage_that_fails_on_its_node_says_why(
     rests: int,
 ) -> None:
     """Where it is the fault of the node, that gives others the time to take the next try."""
-    from flows.run.executor import node
+    from flows.nodes import node
 
     rested: list[float] = []
     monkeypatch.setattr(node, "time", SimpleNamespace(sleep=rested.append))
@@ -495,7 +495,7 @@ def test_who_does_not_take_it_or_start_it_is_named(
     from prefect.client.schemas.actions import WorkPoolUpdate
     from prefect.states import Cancelled, Pending
 
-    from flows.run.executor import nodes
+    from flows.nodes import coordinator as nodes
 
     prepare_once(tmp_path)
     for patience in ("LATE_S", "START_S"):
@@ -534,7 +534,7 @@ def test_what_did_not_come_is_made_again_and_said(
     executions: Callable[[], dict[str, list]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from flows.run.executor import nodes
+    from flows.nodes import coordinator as nodes
 
     monkeypatch.setattr(nodes, "_check_deployment", lambda: None)
     use_remote(study, str(tmp_path / "store"))
