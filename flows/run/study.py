@@ -208,7 +208,7 @@ class _Walk:
         lines += [f"{address}: {why}" for address, why in self.failed.items()]
         lines += [f"then: {trouble}" for trouble in self.troubles]
         if self.cancelled:
-            lines.append("cancelled in Prefect: running instances were ended. Run again to continue")
+            lines.append("cancelled in Prefect: all that ran was ended. Run again to continue")
         if left := [a for a in self.needs if a not in self.futures and self.failed]:
             lines.append(f"not tried: {', '.join(left)}")
         return "\n".join(lines)
