@@ -126,12 +126,11 @@ GIVEN = """stages:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    from dvc.repo import Repo  # type: ignore[import-untyped]
-
     folder = tmp_path / "study"
     (folder / "given/derivatives").mkdir(parents=True)
     (folder / "given/file").write_text("")
-    Repo.init(str(folder), no_scm=True).close()
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc/config").write_text("[core]\n    no_scm = True\n")
     return folder
 
 
