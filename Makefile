@@ -45,7 +45,7 @@ demo: setup ## run the study on the embedded, simulated cohort
 	@rm -rf reports/figures reports/tables && cp -r data/report/index.html data/report/figures data/report/tables reports/
 	@$(call link,reports/index.html)
 
-run: setup ## run the study here as Prefect's flow, as much at once as this machine carries: make run ARGS="--dry-run"
+run: setup ## run the study as a Prefect flow, as many stages at once as this machine carries: make run ARGS="--dry-run"
 	@eifer run $(ARGS)
 
 demo-real: setup ## run the study on a folder of real recordings: make demo-real COHORT=path
@@ -54,9 +54,9 @@ demo-real: setup ## run the study on a folder of real recordings: make demo-real
 	@cd runs/demo-real && eifer run && eifer summary
 	@$(call link,runs/demo-real/data/report/index.html)
 
-calibrate: setup ## what each statistical test does where the truth is known, by simulation
+calibrate: setup ## simulate how often each statistical test is right where the truth is known
 	@dvc repro calibrate
-	@python -m flows.calibration
+	@python -m flows.pages.calibration
 
 null-cohorts: setup ## how often the whole pipeline claims an effect that is not there (half an hour and more)
 	python -m benchmarks.null_cohorts
@@ -82,7 +82,7 @@ services: setup ## start Prefect, MLflow and a worker on this machine, until Ctr
 bench: setup ## measure speed and memory against bare loops
 	python -m benchmarks
 
-chaos: setup ## kill, fill and spoil a small study at random, and see that the next run mends it: make chaos ARGS="--only 7"
+chaos: setup ## harm small studies at random and check that the next run mends them: make chaos ARGS="--only 7"
 	python -m benchmarks.chaos $(ARGS)
 
 lock: setup ## resolve requirements.lock again from pyproject.toml

@@ -6,27 +6,18 @@ The loop is timed on a sample of fits and multiplied up: in full it would take h
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
+from benchmarks._measured import show
 from eifer.ei.cutoff import Model, Scan, scan
 from eifer.vocabulary import Domain
 
 PARTICIPANTS, CUTOFFS, VARIABLES, PERMUTATIONS = 44, range(0, 1201, 10), 20, 1000
 SAMPLE = 40
 REPEATS = 5
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the comparison."""
-
-    name: str
-    value: float
-    unit: str
 
 
 def cohort() -> tuple[pd.DataFrame, list[str], list[str], dict[str, int]]:
@@ -80,30 +71,23 @@ def timed_scan(model: Model) -> tuple[float, Scan]:
     return min(seconds), result
 
 
-def run() -> list[Row]:
+def main() -> None:
     """Time both, and compare their p-values."""
     taken = {model: timed_scan(model) for model in get_args(Model)}
     seconds, result = taken["between"]
     a_fit, difference = formula_loop(result.tests)
     fits = len(CUTOFFS) * VARIABLES
-    return [
-        *(
-            Row(f"scan, {model}, {PERMUTATIONS} permutations", taken[model][0], "s")
-            for model in taken
-        ),
-        Row("formula loop, one fit", 1000 * a_fit, "ms"),
-        Row("formula loop, no permutation (extrapolated)", fits * a_fit, "s"),
-        Row(
-            f"formula loop, {PERMUTATIONS} permutations (extrapolated)",
-            fits * (1 + PERMUTATIONS) * a_fit,
-            "s",
-        ),
-        Row("formula loop / scan", fits * (1 + PERMUTATIONS) * a_fit / seconds, "times"),
-        Row("loop without / scan with permutations", fits * a_fit / seconds, "times"),
-        Row(f"largest |p difference| in {SAMPLE} fits", difference, ""),
-    ]
+    bare, all_s = fits * a_fit, fits * (1 + PERMUTATIONS) * a_fit
+    show([
+        *((f"scan, {model}, {PERMUTATIONS} permutations", taken[model][0], "s") for model in taken),
+        ("formula loop, one fit", 1000 * a_fit, "ms"),
+        ("formula loop, no permutation (extrapolated)", bare, "s"),
+        (f"formula loop, {PERMUTATIONS} permutations (extrapolated)", all_s, "s"),
+        ("formula loop / scan", all_s / seconds, "times"),
+        ("loop without / scan with permutations", bare / seconds, "times"),
+        (f"largest |p difference| in {SAMPLE} fits", difference, ""),
+    ])  # fmt: skip
 
 
 if __name__ == "__main__":
-    for line in run():
-        print(f"{line.name:<56}{line.value:>14.6g} {line.unit}")
+    main()

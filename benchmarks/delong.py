@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks._measured import show
 from eifer.statistics import delong
 
 ITEMS = 20_000
 REPEATS = 20
 
 Floats = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the comparison."""
-
-    name: str
-    value: float
-    unit: str
 
 
 def predictions() -> tuple[Floats, Floats, Floats]:
@@ -41,8 +32,8 @@ def pairwise(y: Floats, *scores: Floats) -> dict[str, float]:
     for score in scores:
         positive, negative = score[y == 1], score[y == 0]
         outscored, outscoring = np.empty(len(positive)), np.zeros(len(negative))
-        for i, one in enumerate(positive):
-            wins = (one > negative) + 0.5 * (one == negative)
+        for i, value in enumerate(positive):
+            wins = (value > negative) + 0.5 * (value == negative)
             outscored[i] = wins.mean()
             outscoring += wins
         v10.append(outscored)
@@ -60,7 +51,7 @@ def pairwise(y: Floats, *scores: Floats) -> dict[str, float]:
     }
 
 
-def run() -> list[Row]:
+def main() -> None:
     """Time both, and compare their digits."""
     data = predictions()
     result, seconds = delong(*data), []
@@ -73,14 +64,13 @@ def run() -> list[Row]:
     naive = pairwise(*data)
     slow, fast = time.process_time() - start, min(seconds)
     worst = max(abs(getattr(result, name) - value) / abs(value) for name, value in naive.items())
-    return [
-        Row(f"delong, n = {ITEMS}", 1000 * fast, "ms"),
-        Row("all pairs", 1000 * slow, "ms"),
-        Row("all pairs / delong", slow / fast, "times"),
-        Row("largest relative difference of a digit", worst, ""),
-    ]
+    show([
+        (f"delong, n = {ITEMS}", 1000 * fast, "ms"),
+        ("all pairs", 1000 * slow, "ms"),
+        ("all pairs / delong", slow / fast, "times"),
+        ("largest relative difference of a digit", worst, ""),
+    ])  # fmt: skip
 
 
 if __name__ == "__main__":
-    for line in run():
-        print(f"{line.name:<56}{line.value:>14.6g} {line.unit}")
+    main()

@@ -6,17 +6,14 @@ this machine carries. The server that the flow starts is counted apart, for one 
 
 from __future__ import annotations
 
-import os
 import re
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from datetime import datetime
 from pathlib import Path
 
-from flows.executors.local import slots_here
+from benchmarks._measured import cost, study
+from flows.run.local import slots_here
 from stages._runtime.machine import Machine
 from stages._runtime.privacy import keep_private
 
@@ -27,26 +24,25 @@ EIFER = str(Path(sys.executable).with_name("eifer"))
 STAMP = re.compile(
     r"(?m)^(\d\d:\d\d:\d\d\.\d{3}) .*(Beginning flow run|Finished in state Completed\('\d)"
 )
-GRAPH = """stages:
-  level_{level}:
-    matrix: {{n: [{items}]}}
-    cmd: mkdir -p data/{level} && touch data/{level}/${{item.n}}
-    deps: [{deps}]
-    outs: ["data/{level}/${{item.n}}"]
+BLOCK = f"""  level_{{level}}:
+    matrix: {{{{n: [{", ".join(map(str, range(WIDTH)))}]}}}}
+    cmd: mkdir -p data/{{level}} && touch data/{{level}}/${{{{item.n}}}}
+    deps: [{{deps}}]
+    outs: ["data/{{level}}/${{{{item.n}}}}"]
 """
 
 
 def main() -> None:
     keep_private()
     with tempfile.TemporaryDirectory() as folder:
-        serial = _study(Path(folder) / "serial")
-        serial_s, _, serial_cpu_s = _timed(serial, "-m", "dvc", "repro")
-        parallel = _study(Path(folder) / "parallel")
-        wall_s, told, cpu_s = _timed(parallel, EIFER, "run")
-        first, last = (datetime.strptime(at, "%H:%M:%S.%f") for at, _ in STAMP.findall(told))
-        again_s, _, again_cpu_s = _timed(parallel, EIFER, "run")
-        nothing_s, _, nothing_cpu_s = _timed(parallel, "-m", "dvc", "repro")
-        single_s, single_cpu_s = _single(parallel)
+        serial, parallel = (study(Path(folder) / name, graph()) for name in ("serial", "parallel"))
+        serial_s, serial_cpu_s, _ = cost(serial, "-m", "dvc", "repro")
+        wall_s, cpu_s, output = cost(parallel, EIFER, "run")
+        first, last = (datetime.strptime(at, "%H:%M:%S.%f") for at, _ in STAMP.findall(output))
+        again_s, again_cpu_s, _ = cost(parallel, EIFER, "run")
+        nothing_s, nothing_cpu_s, _ = cost(parallel, "-m", "dvc", "repro")
+        words = ("-m", "dvc", "repro", "--force", "--single-item")
+        single_s, single_cpu_s, _ = min(cost(parallel, *words, f"level_0@{n}") for n in range(3))
         same = (serial / "dvc.lock").read_bytes() == (parallel / "dvc.lock").read_bytes()
     walk_s = (last - first).total_seconds()
     at_once = slots_here(Machine())
@@ -68,52 +64,11 @@ def main() -> None:
     )
 
 
-def _study(folder: Path) -> Path:
-    folder.mkdir()
-    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
-    (folder / ".dvc").mkdir()
-    # Else DVC writes a .gitignore into data/0, in the order in which instances end, and level 1,
-    # which reads that folder, reads it too.
-    (folder / ".gitignore").write_text("/data\n/runs\n")
-    blocks = []
-    for level in range(STAGES // WIDTH):
-        deps = f"data/{level - 1}" if level else ""
-        items = ", ".join(map(str, range(WIDTH)))
-        blocks.append(GRAPH.format(level=level, items=items, deps=deps))
-    text = "".join([blocks[0], *(block.removeprefix("stages:\n") for block in blocks[1:])])
-    (folder / "dvc.yaml").write_text(text)
-    return folder
-
-
-def _timed(study: Path, *words: str) -> tuple[float, str, float]:
-    """Wall time, output, and processor time with that of all children."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, *words],
-        cwd=study,
-        env={k: v for k, v in os.environ.items() if k != "PREFECT_API_URL"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"not measured: {' '.join(words)} failed\n{done.stdout}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - start, done.stdout, cpu_s
-
-
-def _single(study: Path) -> tuple[float, float]:
-    """Wall and processor time of one ``dvc repro --single-item`` that executes: the least of 3."""
-    walls = []
-    for n in range(3):
-        address = f"level_0@{n}"
-        words = ("-m", "dvc", "repro", "--force", "--single-item", address)
-        wall_s, _, cpu_s = _timed(study, *words)
-        walls.append((wall_s, cpu_s))
-    return min(walls)
+def graph() -> str:
+    """Levels of empty stages, each reading all of the level before."""
+    levels = range(STAGES // WIDTH)
+    blocks = (BLOCK.format(level=n, deps=f"data/{n - 1}" if n else "") for n in levels)
+    return "stages:\n" + "".join(blocks)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ from typing import Any
 import pandas as pd
 
 from eifer.comparison import as_published, by_participant
-from flows.graph import ROOT, declared, folders, stage_of
+from flows.graph import ROOT, declared, stage_of
+from flows.run.instances import instances
+from flows.run.plan import choose
 from flows.workspace import make_workspace
 from stages.params import load_params
 
@@ -66,13 +68,11 @@ def run(folder: Path, seed: int) -> tuple[int, float, str | None]:
     )
     os.chdir(study)
     try:
-        for name, places in folders(study).items():
-            stage = stage_of(name)
-            for place in places:
-                if not place.exists():
-                    stage(_item(place.name, stage.matrix))
-            if name == LAST:
-                break
+        graph = instances(study)
+        needed = choose(graph, end=[LAST])
+        for address, instance in graph.items():
+            if address in needed and not (study / instance.outs[0]).exists():
+                stage_of(instance.stage)(instance.values)
     except StudyError as error:
         return seed, time.monotonic() - started, str(error)
     finally:
@@ -81,13 +81,6 @@ def run(folder: Path, seed: int) -> tuple[int, float, str | None]:
         if name != LAST:
             shutil.rmtree(study / "data" / name, ignore_errors=True)
     return seed, time.monotonic() - started, None
-
-
-def _item(folder: str, matrix: tuple[str, ...]) -> dict[str, str]:
-    values = (
-        [part.split("-", 1)[1] for part in folder.split("_", len(matrix) - 1)] if matrix else []
-    )
-    return dict(zip(matrix, values, strict=True))
 
 
 def claims(folder: Path) -> pd.DataFrame:
@@ -135,9 +128,9 @@ def main() -> None:
             seed, seconds, stopped = done.result()
             print(f"seed {seed}: {seconds:.0f} s{f', stopped: {stopped}' if stopped else ''}")
             sys.stdout.flush()
-    found = claims(folder)
-    print(f"\n{found['cohort'].nunique()} cohorts with effect 0, claims at .05:")
-    for method, rows in found.groupby("method"):
+    claimed = claims(folder)
+    print(f"\n{claimed['cohort'].nunique()} cohorts with effect 0, claims at .05:")
+    for method, rows in claimed.groupby("method"):
         any_of = rows.groupby("cohort")["claimed"].any()
         print(
             f"{method}: {rows['claimed'].sum()} of {len(rows)} contrasts, "

@@ -5,38 +5,28 @@ Measured on the study in this folder, which must be finished (`make demo`).
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
-
-from flows.graph import ROOT, folders
+from benchmarks._measured import cost
+from flows.graph import ROOT
+from flows.run.instances import instances
 
 ROUNDS = 3
 ENOUGH_S = 3.0
 
 
 def main() -> None:
-    missing = [str(path) for mine in folders(ROOT).values() for path in mine if not path.exists()]
+    outs = [ROOT / out for instance in instances(ROOT).values() for out in instance.outs]
+    missing = [out for out in outs if not out.exists()]
     if missing:
         print(f"not measured: the study here is not finished ({len(missing)} outputs missing); ")
         print("run `make demo` first")
         return
-    walls = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-m", "dvc", "repro"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        walls.append(time.perf_counter() - start)
-        if "Running stage" in done.stdout:
-            raise SystemExit("not measured: the study here was out of date")
-    n = sum(map(len, folders(ROOT).values()))
+    costs = [cost(ROOT, "-m", "dvc", "repro") for _ in range(ROUNDS)]
+    if any("Running stage" in each.output for each in costs):
+        raise SystemExit("not measured: the study here was out of date")
+    least_s = min(each.wall_s for each in costs)
     print(
-        f"dvc repro with nothing to do, {n} stages: {min(walls):.2f} s (wanted: under {ENOUGH_S})"
+        f"dvc repro with nothing to do, {len(outs)} stages: {least_s:.2f} s "
+        f"(wanted: under {ENOUGH_S})"
     )
 
 

@@ -8,13 +8,10 @@ do on modules; an entry of dvc.lock is then as long as theirs.
 from __future__ import annotations
 
 import argparse
-import os
-import resource
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks._measured import cost, study
 from stages._runtime.privacy import keep_private
 
 SIZES = (25, 100, 300)
@@ -23,7 +20,7 @@ GRAPH = """stages:
     cmd: mkdir -p data && touch data/first
     outs: [data/first]
   each:
-    matrix: {{n: [{items}]}}
+    matrix: {{n: [{numbers}]}}
     cmd: touch data/${{item.n}}
     deps: [data/first{more}]
     outs: ["data/${{item.n}}"]
@@ -32,22 +29,20 @@ GRAPH = """stages:
 
 def main() -> None:
     """Measure each number of instances, then say the line through the first and the last."""
-    asked = argparse.ArgumentParser()
-    asked.add_argument("sizes", type=int, nargs="*", default=SIZES)
-    asked.add_argument("--deps", type=int, default=0)
-    options = asked.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("sizes", type=int, nargs="*", default=SIZES)
+    parser.add_argument("--deps", type=int, default=0)
+    options = parser.parse_args()
     keep_private()
     print("instances  all executed     a stage   nothing to do    one executed  dvc.lock")
     rows = []
     for size in options.sizes:
         with tempfile.TemporaryDirectory() as folder:
-            study = _study(Path(folder), size, options.deps)
-            every_s = _timed(study, "repro")
-            nothing_s = min(_timed(study, "repro"), _timed(study, "repro"))
-            one_s = min(
-                _timed(study, "repro", "--force", "--single-item", f"each@{n}") for n in (1, 2)
-            )
-            kib = (study / "dvc.lock").stat().st_size / 1024
+            place = _study(Path(folder), size, options.deps)
+            every_s = _repro_s(place)
+            nothing_s = min(_repro_s(place), _repro_s(place))
+            one_s = min(_repro_s(place, "--force", "--single-item", f"each@{n}") for n in (1, 2))
+            kib = (place / "dvc.lock").stat().st_size / 1024
         rows.append((size, every_s, nothing_s, one_s, kib))
         print(
             f"{size:9}  {every_s:10.1f} s  {every_s / size:8.3f} s  {nothing_s:12.2f} s  "
@@ -62,29 +57,17 @@ def main() -> None:
 
 
 def _study(folder: Path, size: int, deps: int) -> Path:
-    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
-    (folder / ".dvc").mkdir()
-    (folder / ".gitignore").write_text("/data\n")
     modules = [f"module_with_a_name_{n}.py" for n in range(deps)]
     for name in modules:
         (folder / name).write_text(name)
-    items = ", ".join(map(str, range(1, size)))
+    numbers = ", ".join(map(str, range(1, size)))
     more = "".join(f", {name}" for name in modules)
-    (folder / "dvc.yaml").write_text(GRAPH.format(items=items, more=more))
-    return folder
+    return study(folder, GRAPH.format(numbers=numbers, more=more))
 
 
-def _timed(study: Path, *words: str) -> float:
-    """Processor time of a dvc command and its children, in seconds."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *words],
-        cwd=study, env=os.environ, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise SystemExit(f"not measured: dvc {' '.join(words)} failed\n{done.stderr}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def _repro_s(place: Path, *words: str) -> float:
+    """Processor time of ``dvc repro`` and its children."""
+    return cost(place, "-m", "dvc", "repro", *words).cpu_s
 
 
 if __name__ == "__main__":

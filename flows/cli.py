@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import errno
-import math
 import os
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import typer
 
 from eifer.ranges import LARGE
+from flows.run import request
+from flows.run.request import finite
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__
@@ -22,10 +23,8 @@ app = typer.Typer(
 PARAMS = Path("params.yaml")
 
 
-def _finite(value: float) -> float:
-    if not math.isfinite(value):  # click compares a NaN with the bounds, and lets it pass
-        raise typer.BadParameter(f"{value} is not a number to reckon with")
-    return value
+def _port(default: str) -> Any:
+    return typer.Option(help=f"on 127.0.0.1; by default {default}", min=1, max=65_535)
 
 
 @contextmanager
@@ -56,7 +55,7 @@ def simulate(
     effect: Annotated[
         float,
         typer.Option(
-            help="size of the planted effect; 0 is a null", min=-LARGE, max=LARGE, callback=_finite
+            help="size of the planted effect; 0 is a null", min=-LARGE, max=LARGE, callback=finite
         ),
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="same seed, same bytes", min=0, max=2**63 - 1)] = 1,
@@ -93,33 +92,9 @@ def validate(
 ) -> None:
     """Check a cohort as the intake stage would, and list everything that is wrong."""
     with _errors_without_traceback("validate"):
-        from eifer.validation import short_face_videos
-        from eifer.validation import validate as check
-        from flows import telling
-        from stages.params import load_params
+        from flows.pages.validity import show
 
-        wanted = load_params(params)
-        found = check(
-            cohort,
-            waves=wanted.study.waves,
-            exclude=wanted.study.exclude,
-            faces=wanted.extract,
-            ecg=wanted.stratify.ecg,
-            spec=wanted.intake,
-            each=telling.each,
-            tell=telling.found,
-        )
-        included = int(found.participants["excluded"].isna().sum())
-        print(
-            f"{cohort} is valid: {included} of {len(found.participants)} participants, "
-            f"{found.videos['video_path'].notna().sum()} videos, "
-            f"{found.videos['ecg_path'].notna().sum()} ECGs"
-        )
-        if short := short_face_videos(found.videos, wanted.intake):
-            print(
-                f"{short} face videos last less than {wanted.intake.least_filmed_share:.0%} "
-                "of their film (intake.short_face_videos allows it)"
-            )
+        show(cohort, params)
 
 
 @app.command()
@@ -173,7 +148,7 @@ def workspace(
 def summary() -> None:
     """Say who and what was included and excluded, and where the time went."""
     with _errors_without_traceback("summary"):
-        from flows.summary import show
+        from flows.pages.summary import show
 
         show(Path())
 
@@ -194,13 +169,11 @@ def sync_tracking() -> None:
 
 @app.command()
 def ui(
-    port: Annotated[
-        int | None, typer.Option(help="on loopback; any free one", min=1, max=65_535)
-    ] = None,
+    port: Annotated[int | None, _port("any free port")] = None,
 ) -> None:
     """Open MLflow on this study's repetitions, and print where to compare them."""
     with _errors_without_traceback("ui"):
-        from flows.ui import show
+        from flows.servers.ui import show
 
         show(Path(), port)
 
@@ -209,8 +182,8 @@ def ui(
 def docs() -> None:
     """Print docs/outputs.md and docs/settings.md again from the declarations."""
     with _errors_without_traceback("docs"):
-        from flows import outputs, settings
         from flows.graph import ROOT
+        from flows.pages import outputs, settings
 
         (ROOT / "docs/outputs.md").write_text(outputs.describe())
         (ROOT / "docs/settings.md").write_text(settings.describe())
@@ -218,65 +191,35 @@ def docs() -> None:
 
 @app.command()
 def run(
-    only: Annotated[list[str] | None, typer.Option(help="exactly this stage or instance")] = None,
-    start: Annotated[
-        list[str] | None, typer.Option("--from", help="this and what depends on it")
-    ] = None,
-    end: Annotated[list[str] | None, typer.Option("--to", help="this and what it needs")] = None,
-    keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="after a failure, run what does not depend on it")
-    ] = False,
+    only: request.Only = None,
+    start: request.Start = None,
+    end: request.End = None,
+    keep_going: request.KeepGoing = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would run, and why")] = False,
-    at_once: Annotated[
-        int, typer.Option(help="instances at once; 0: what this machine carries", min=0, max=1024)
-    ] = 0,
-    timeout_min: Annotated[
-        float,
-        typer.Option(
-            help="minutes after which an instance is killed; 0: never",
-            min=0,
-            max=LARGE,
-            callback=_finite,
-        ),
-    ] = 0,
-    where: Annotated[
-        Literal["local", "nodes"], typer.Option(help="here, or on the workers of a pool")
-    ] = "local",
+    at_once: request.AtOnce = 0,
+    timeout_min: request.TimeoutMin = 0,
+    where: request.Where = "local",
 ) -> None:
     """Run the study: every stage as soon as what it needs is done, several at once."""
     with _errors_without_traceback("run"):
-        from flows.running import dry, go
+        from flows.run.command import dry, go
 
-        names = {"only": only or [], "start": start or [], "end": end or []}
+        choice = request.Choice(only=only, start=start, end=end)
+        how = {"at_once": at_once, "timeout_min": timeout_min, "where": where}
         if dry_run:
-            dry(Path(), **names)
+            dry(Path(), **choice)
         else:
-            go(
-                Path(),
-                **names,
-                keep_going=keep_going,
-                at_once=at_once,
-                timeout_min=timeout_min,
-                where=where,
-            )
+            go(Path(), choice, keep_going=keep_going, **how)
 
 
 @app.command()
 def services(
-    prefect_port: Annotated[
-        int | None,
-        typer.Option(help="on loopback; 4200, or any if that is taken", min=1, max=65_535),
-    ] = None,
-    mlflow_port: Annotated[
-        int | None,
-        typer.Option(help="on loopback; 5000, or any if that is taken", min=1, max=65_535),
-    ] = None,
-    gpus: Annotated[
-        int, typer.Option(help="GPUs that stages may hold at once", min=1, max=1024)
-    ] = 1,
+    prefect_port: Annotated[int | None, _port("4200, or any port if that is taken")] = None,
+    mlflow_port: Annotated[int | None, _port("5000, or any port if that is taken")] = None,
+    gpus: Annotated[int, typer.Option(help="for all stages at once", min=1, max=1024)] = 1,
 ) -> None:
     """Start Prefect, MLflow and a worker on this machine, and keep them until Ctrl-C."""
     with _errors_without_traceback("services"):
-        from flows.services import run as keep
+        from flows.servers.services import run as keep
 
         keep(Path(), prefect_port=prefect_port, mlflow_port=mlflow_port, gpus=gpus)

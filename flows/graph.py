@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from stages._runtime.artifacts import fill
 from stages._runtime.params_file import read_params
 from stages._runtime.stage import Stage
 
@@ -34,21 +32,14 @@ def folders(study: Path) -> dict[str, list[Path]]:
 
     What lies beside them in ``data`` is left from other params.
     """
-    params = read_params(study / "params.yaml")
-    found: dict[str, list[Path]] = {}
+    from dvc.parsing.context import Context  # type: ignore[import-untyped]
+
+    params = Context(read_params(study / "params.yaml"))
+    places: dict[str, list[Path]] = {}
     for name, block in declared(study).items():
-        matrix = {key: _values(value, params) for key, value in block.get("matrix", {}).items()}
-        items = [dict(zip(matrix, row, strict=True)) for row in itertools.product(*matrix.values())]
-        found[name] = [
-            study / fill(block["outs"][0], {f"item.{key}": str(v) for key, v in item.items()})
-            for item in items
-        ]
-    return found
-
-
-def _values(value: Any, params: Any) -> Sequence[Any]:
-    if not isinstance(value, str):
-        return list(value)
-    for part in value.removeprefix("${").removesuffix("}").split("."):
-        params = params[part]
-    return list(params)
+        matrix = params.resolve(block.get("matrix", {}))
+        places[name] = []
+        for values in itertools.product(*matrix.values()):
+            with params.set_temporarily({"item": dict(zip(matrix, values, strict=True))}):
+                places[name].append(study / params.resolve(block["outs"][0]))
+    return places

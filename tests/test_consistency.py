@@ -14,8 +14,8 @@ from typing import Any
 import grimp
 import pytest
 
-from flows import outputs, settings
 from flows.graph import ROOT, declared, stage_of
+from flows.pages import outputs, settings
 from stages._runtime.privacy import TELEMETRY_OFF
 
 RUNNING = {

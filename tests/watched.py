@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -21,6 +21,7 @@ STILL_S = 600.0
 ENDED_S = 10.0
 """So long after their end, nothing more comes of processes."""
 LOOK_S = 0.05
+BIN = Path(sys.executable).parent
 
 
 class Hung(AssertionError):  # noqa: N818 (as pytest's own: what happened)
@@ -94,17 +95,8 @@ def ended(process: subprocess.Popen[str]) -> int:
 
 
 def heard(process: subprocess.Popen[str]) -> str:
-    """All that a process still says on its standard output, and its end."""
-    told: list[str] = []
-    assert process.stdout is not None
-    reader = threading.Thread(target=lambda: told.extend(process.stdout), daemon=True)
-    reader.start()
-    watch = Watch(process.pid)
-    while reader.is_alive():
-        reader.join(LOOK_S)
-        watch.look()
-    process.wait()
-    return "".join(told)
+    """All that a process still prints on its standard output, and its end."""
+    return _communicated(process)[0]
 
 
 def finish(
@@ -115,19 +107,28 @@ def finish(
     together: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; with ``together``, its errors are among its output."""
+    errors = subprocess.STDOUT if together else subprocess.PIPE
     process = subprocess.Popen(
-        words,
-        cwd=cwd,
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT if together else subprocess.PIPE,
-        text=True,
+        words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=errors, text=True
     )
+    output = _communicated(process)
+    return subprocess.CompletedProcess(words, process.returncode, *output)
+
+
+def tool(
+    name: str, *words: str, cwd: Path, env: Mapping[str, str] = os.environ, together: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of the virtual environment to its end; its stages find Python there too."""
+    path = os.pathsep.join([str(BIN), env["PATH"]])
+    return finish([str(BIN / name), *words], cwd, {**env, "PATH": path}, together=together)
+
+
+def _communicated(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What a process prints until it ends; it is killed where it hangs."""
     watch = Watch(process.pid)
     while True:
         try:
-            told, errors = process.communicate(timeout=LOOK_S * 10)
-            return subprocess.CompletedProcess(words, process.returncode, told, errors)
+            return process.communicate(timeout=LOOK_S * 10)
         except subprocess.TimeoutExpired:  # no limit: a look at it
             try:
                 watch.look()

@@ -12,8 +12,6 @@ import argparse
 import os
 import random
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -32,6 +30,8 @@ from benchmarks.chaos.rounds import (
     run,
 )
 from benchmarks.chaos.servers import Servers
+from flows.run import dvc
+from flows.run.supervise import finished as finished_command
 from stages._runtime.privacy import keep_private
 
 
@@ -76,14 +76,14 @@ def _disturbed(it: Round, harm: Harm, begun: int, delay_s: float) -> None:
         if moment is not None and now > moment and harm(it):
             it.at_s = now - started
         time.sleep(0.02)
-    code, told = finished(first)
+    code, output = finished(first)
     (it.study / "runs").mkdir(exist_ok=True)
     with suppress(OSError):
-        (it.study / "runs/first.log").write_text(told)
+        (it.study / "runs/first.log").write_text(output)
     if it.at_s is None:
         it.notes.append("missed (it had ended)")
     if code and it.hit in GOES_ON:
-        it.wrong.append("the first run failed: " + told.strip().rpartition("\n")[2])
+        it.wrong.append("the first run failed: " + output.strip().rpartition("\n")[2])
     it.notes.append(
         f"exit {code} after {time.monotonic() - started:.0f} s, {it.executed()} executed"
     )
@@ -91,22 +91,22 @@ def _disturbed(it: Round, harm: Harm, begun: int, delay_s: float) -> None:
 
 def _again(it: Round) -> None:
     before, started = it.executed(), time.monotonic()
-    code, told = finished(run(it))
+    code, output = finished(run(it))
     took_s = time.monotonic() - started
     it.notes.append(f"again: {it.executed() - before} executed, {took_s:.0f} s")
     if code:
-        it.wrong.append("the second run failed: " + told.strip().rpartition("\n")[2])
-    (it.study / "runs/again.log").write_text(told)
+        it.wrong.append("the second run failed: " + output.strip().rpartition("\n")[2])
+    (it.study / "runs/again.log").write_text(output)
 
 
 def main() -> None:
     """Play the rounds, print the table, and fail if a round did."""
-    asked = argparse.ArgumentParser()
-    asked.add_argument("--rounds", type=int, default=len(HARMS) * 2)
-    asked.add_argument("--seed", type=int, default=1)
-    asked.add_argument("--only", type=int, action="append", help="this round (repeatable)")
-    asked.add_argument("--keep", type=Path, help="folder of the rounds; else a temporary one")
-    options = asked.parse_args()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=len(HARMS) * 2)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", type=int, action="append", help="this round (repeatable)")
+    parser.add_argument("--keep", type=Path, help="folder of the rounds; else a temporary one")
+    options = parser.parse_args()
     keep_private()
     home = (options.keep or Path(tempfile.mkdtemp(prefix="chaos-"))).resolve()
     home.mkdir(parents=True, exist_ok=True)
@@ -128,21 +128,16 @@ def _play_all(rounds: int, seed: int, only: list[int] | None, servers: Servers, 
         kinds[kinds.index("disk full")] = "file size limit"
     plain = home / "undisturbed"
     make(plain)
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro", "--quiet"],
-        cwd=plain,
-        env=environment("undisturbed", servers) | {"EIFER_TRACKING": "off"},
-        check=False,
-    )
-    if done.returncode:
+    around = environment("undisturbed", servers) | {"EIFER_TRACKING": "off"}
+    if finished_command(dvc.command("repro", "--quiet"), cwd=plain, env=around).returncode:
         raise SystemExit("dvc repro failed on an undisturbed study")
     usual = Round(0, home / "usual", environment("usual", servers), random.Random(0), servers)
     make(usual.study)
     started = time.monotonic()
-    code, told = finished(run(usual))
+    code, output = finished(run(usual))
     usual_s = time.monotonic() - started
     if code:
-        raise SystemExit(f"eifer run failed on an undisturbed study:\n{told}")
+        raise SystemExit(f"eifer run failed on an undisturbed study:\n{output}")
     check(usual, plain)
     if usual.wrong:
         raise SystemExit(f"the flow differs from dvc repro: {usual.wrong}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,39 +11,40 @@ from mlflow import MlflowClient
 
 from benchmarks.chaos.harms import MAY_LEAVE
 from benchmarks.chaos.rounds import TRAINED, Round
+from flows.run import dvc
+from flows.run.supervise import finished
 
 
 def left(it: Round) -> None:
     """Nothing may live on after the first run, unless the harm killed a supervisor."""
+    living = _living(it)
+    if living and not it.hit.startswith(MAY_LEAVE):
+        it.wrong.append(f"left after the first run: {living[:3]}")
+
+
+def _living(it: Round) -> list[str]:
+    """What still lives of a round, when it has had the time to end."""
     deadline = time.monotonic() + 10
-    while (found := it.processes()) and time.monotonic() < deadline:
+    while (living := it.processes()) and time.monotonic() < deadline:
         time.sleep(0.1)
-    if found and not it.hit.startswith(MAY_LEAVE):
-        it.wrong.append(f"left after the first run: {list(found.values())[:3]}")
+    return list(living.values())
 
 
 def check(it: Round, undisturbed: Path) -> None:
     """After the second run: nothing lives, and outputs and records are the undisturbed ones."""
-    deadline = time.monotonic() + 10
-    while (found := it.processes()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    if found:
-        it.wrong.append(f"left: {list(found.values())[:3]}")
+    if living := _living(it):
+        it.wrong.append(f"left: {living[:3]}")
         it.kill_all()
     if (it.study / "runs/toy/twice").exists():
         it.wrong.append("ran twice at once: " + (it.study / "runs/toy/twice").read_text())
     if _bytes(it.study / "dvc.lock") != _bytes(undisturbed / "dvc.lock"):
         it.wrong.append("dvc.lock differs")
-    mine, theirs = _tree(it.study / "data"), _tree(undisturbed / "data")
-    if mine != theirs:
-        odd = sorted(k for k in mine | theirs if mine.get(k) != theirs.get(k))
+    made, right = _tree(it.study / "data"), _tree(undisturbed / "data")
+    if odd := sorted(name for name in made | right if made.get(name) != right.get(name)):
         it.wrong.append(f"{len(odd)} outputs differ: {', '.join(odd[:3])}")
-    asked = subprocess.run(
-        [sys.executable, "-m", "dvc", "status", "--json"],
-        cwd=it.study, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if asked.stdout.strip() != "{}":
-        it.wrong.append(f"dvc status: {asked.stdout.strip() or asked.stderr.strip()[-200:]}")
+    status = finished(dvc.command("status", "--json"), cwd=it.study)
+    if status.stdout.strip() != "{}":
+        it.wrong.append(f"dvc status: {status.stdout.strip() or status.stderr.strip()[-200:]}")
     it.wrong += _wrong_in_mlflow(it)
     it.wrong += _wrong_in_prefect(it.servers.prefect_url)
 
@@ -75,16 +74,16 @@ def _wrong_in_prefect(address: str) -> list[str]:
         running = {kind: {"state": {"type": {"any_": ["RUNNING", "PENDING", "SCHEDULED"]}}}}
         deadline = time.monotonic() + 10
         while True:  # task runs are written down a moment later
-            found = httpx.post(f"{address}/api/{kind}/filter", json=running, timeout=30).json()
-            found = [one for one in found if not one.get("auto_scheduled")]  # the coming nights
-            if not found or time.monotonic() > deadline:
+            runs = httpx.post(f"{address}/api/{kind}/filter", json=running, timeout=30).json()
+            runs = [run for run in runs if not run.get("auto_scheduled")]  # the coming nights
+            if not runs or time.monotonic() > deadline:
                 break
             time.sleep(0.5)
-        if found:
-            names = sorted(one["name"] for one in found)
-            wrong.append(f"Prefect shows {len(found)} {kind} unfinished: {', '.join(names[:4])}")
-            for one in found:
-                httpx.delete(f"{address}/api/{kind}/{one['id']}", timeout=30)
+        if runs:
+            names = sorted(run["name"] for run in runs)
+            wrong.append(f"Prefect shows {len(runs)} {kind} unfinished: {', '.join(names[:4])}")
+            for run in runs:
+                httpx.delete(f"{address}/api/{kind}/{run['id']}", timeout=30)
     return wrong
 
 

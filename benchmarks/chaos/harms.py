@@ -21,26 +21,18 @@ Harm = Callable[[Round], bool]
 
 
 def _kill(*words: str, which: signal.Signals = signal.SIGKILL) -> Harm:
-    """Kill one process whose command line has all ``words``."""
+    """Kill one process whose command line has all ``words``: no supervisor, unless so named."""
 
     def harm(it: Round) -> bool:
-        found = [
+        victims = [
             pid
             for pid, line in it.processes().items()
-            if all(word in line for word in words) and "supervisor.py" not in line
+            if all(word in line for word in words)
+            and ("supervisor.py" in line) == ("supervisor.py" in words)
         ]
-        return bool(found) and _signal(it.random.choice(found), which)
+        return bool(victims) and _signal(it.random.choice(victims), which)
 
     return harm
-
-
-def _kill_supervisor(it: Round) -> bool:
-    found = [
-        pid
-        for pid, line in it.processes().items()
-        if "supervisor.py" in line and " repro " in f"{line} "
-    ]
-    return bool(found) and _signal(it.random.choice(found))
 
 
 def _kill_sender(it: Round) -> bool:
@@ -50,10 +42,12 @@ def _kill_sender(it: Round) -> bool:
 def _kill_mlflow(it: Round) -> bool:
     if not _sending(it):
         return False
-    for one in psutil.Process(it.servers.mlflow.pid).children(recursive=True):
+    supervisor = it.servers.mlflow.process
+    assert supervisor is not None
+    for child in psutil.Process(supervisor.pid).children(recursive=True):
         with suppress(psutil.Error):
-            one.kill()
-    it.servers.mlflow.wait()
+            child.kill()
+    supervisor.wait()
     return True
 
 
@@ -65,13 +59,13 @@ def _kill_worker(it: Round) -> bool:
 
 def _kill_node(it: Round) -> bool:
     """A node that executes an instance: its worker, and all that it runs."""
-    found = it.processes()
-    for pid in [pid for pid, line in found.items() if "prefect worker start" in line]:
+    lines = it.processes()
+    for pid in [pid for pid, line in lines.items() if "prefect worker start" in line]:
         with suppress(psutil.NoSuchProcess):
             worker = psutil.Process(pid)
-            tree = [worker, *worker.children(recursive=True)]
-            if any(" repro " in found.get(one.pid, "") for one in tree):
-                return any([_signal(one.pid) for one in tree])
+            tree = [worker.pid, *(child.pid for child in worker.children(recursive=True))]
+            if any(" repro " in lines.get(process, "") for process in tree):
+                return any([_signal(process) for process in tree])
     return False
 
 
@@ -99,11 +93,11 @@ def _fill_disk(it: Round) -> bool:
 def _limit_files(it: Round) -> bool:
     """No process of the round can write a file beyond some size: a quota."""
     size = it.random.choice([100, 3000, 20_000])
-    found = [pid for pid, line in it.processes().items() if " repro " in line]
-    for pid in found:
+    limited = [pid for pid, line in it.processes().items() if " repro " in line]
+    for pid in limited:
         with suppress(ProcessLookupError):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, size))
-    return bool(found)
+    return bool(limited)
 
 
 def _cut_lock(it: Round) -> bool:
@@ -175,11 +169,11 @@ HARMS: dict[str, Harm] = {
     "dvc.lock cut": _cut_lock,
     "output spoilt": _spoil_output,
     "dvc.lock lost": _lose_lock,
-    "Prefect server": _kill("flows.server:prefect_application"),
+    "Prefect server": _kill("flows.servers.server:prefect_application"),
     "stage": _kill("python", ".py", "data/"),
     "training stage": _kill("train.py"),
     "dvc": _kill("dvc", "repro"),
-    "supervisor": _kill_supervisor,
+    "supervisor": _kill("supervisor.py", " repro "),
     "flow": _kill(EIFER, "run"),
     "flow, Ctrl-C": _kill(EIFER, "run", which=signal.SIGINT),
     "flow, SIGTERM": _kill(EIFER, "run", which=signal.SIGTERM),

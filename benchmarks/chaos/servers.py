@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flows.addresses import answers, free_port
-from flows.executors.supervise import supervised
+from flows.servers.addresses import LOOPBACK, free_port
+from flows.servers.server import Service, python, spawn, stop, wait_for
 
 PATIENCE_S = 900.0
 
@@ -20,45 +16,34 @@ class Servers:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self.prefect_url, self.mlflow_url = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-        words = ["server", "start"]
-        self.prefect = self._start("prefect", self.prefect_url + "/api/health", words, {})
-        self.mlflow = self._start_mlflow()
-
-    def _start_mlflow(self) -> subprocess.Popen[str]:
+        self.prefect = self._start("prefect", "/api/health", ["server", "start"], {})
+        words = ["server", "--workers", "1", "--no-serve-artifacts"]
         settings = {
-            "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{self.home}/mlflow.db",
-            "MLFLOW_DEFAULT_ARTIFACT_ROOT": (self.home / "mlartifacts").as_uri(),
+            "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{home}/mlflow.db",
+            "MLFLOW_DEFAULT_ARTIFACT_ROOT": (home / "mlartifacts").as_uri(),
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
-        words = ["server", "--workers", "1", "--no-serve-artifacts"]
-        return self._start("mlflow", self.mlflow_url + "/health", words, settings)
+        self.mlflow = self._start("mlflow", "/health", words, settings)
+        self.prefect_url = self.prefect.health.removesuffix("/api/health")
+        self.mlflow_url = self.mlflow.health.removesuffix("/health")
 
-    def _start(
-        self, tool: str, health: str, words: list[str], settings: dict[str, str]
-    ) -> subprocess.Popen[str]:
-        port = str(urlsplit(health).port)
-        with (self.home / f"{tool}.log").open("a") as log:
-            server = supervised(
-                [sys.executable, "-m", tool, *words, "--host", "127.0.0.1", "--port", port],
-                cwd=self.home,
-                env=os.environ | {"PREFECT_HOME": str(self.home / "prefect")} | settings,
-                to=log,
-            )
-        deadline = time.monotonic() + PATIENCE_S
-        while not answers(health):
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"no {tool} server came up: see {self.home}/{tool}.log")
-            time.sleep(0.2)
-        return server
+    def _start(self, tool: str, health: str, words: list[str], settings: dict[str, str]) -> Service:
+        url = f"http://{LOOPBACK}:{free_port()}"
+        command = python(tool, *words, "--host", LOOPBACK, "--port", str(urlsplit(url).port))
+        environment = {"PREFECT_HOME": str(self.home / "prefect"), **settings}
+        log = self.home / f"{tool}.log"
+        service = Service(tool, command, url + health, environment, self.home, log)
+        spawn(service)
+        wait_for(service)
+        return service
 
     def mend(self) -> None:
         """Start MLflow again where it was killed."""
-        if self.mlflow.poll() is not None:
-            self.mlflow = self._start_mlflow()
+        assert self.mlflow.process is not None
+        if self.mlflow.process.poll() is not None:
+            spawn(self.mlflow)
+            wait_for(self.mlflow)
 
     def stop(self) -> None:
         """End both."""
-        for one in (self.prefect, self.mlflow):
-            one.terminate()
-            one.wait()
+        stop(self.prefect, self.mlflow)

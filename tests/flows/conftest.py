@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.watched import tool
 
 STEP = '''"""Write a digest of what was read, after doing what told/ holds for this stage."""
 import hashlib, os, pathlib, signal, sys, time
@@ -53,15 +54,7 @@ PARAMS = 'waves: ["1", "2"]\nseed: 3\nleast: 1\ntop: 2\n'
 
 def dvc(study: Path, *words: str) -> str:
     """The output of a dvc command that must succeed."""
-    here = str(Path(sys.executable).parent)
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *words],
-        cwd=study,
-        env=os.environ | {"PATH": f"{here}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = tool("dvc", *words, cwd=study)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -101,7 +94,7 @@ def finished(_finished: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Prefect server that serves all tests, in Prefect's settings and ours."""
-    from flows.server import serve
+    from flows.servers.server import serve
 
     names = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING", "PREFECT_API_KEY")
     with pytest.MonkeyPatch.context() as patch:

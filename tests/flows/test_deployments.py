@@ -18,7 +18,7 @@ import yaml
 from flows.graph import ROOT
 from tests.watched import until
 
-TEMPLATE = ROOT / "flows/kubernetes/gpu-pool.json"
+TEMPLATE = ROOT / "flows/nodes/gpu-pool.json"
 PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
@@ -44,7 +44,7 @@ def test_a_deployment_names_a_flow_its_parameters_and_heartbeats(name: str) -> N
 
 
 def test_only_the_study_of_this_machine_runs_by_the_clock() -> None:
-    from flows.services import POOLS
+    from flows.servers.services import POOLS
 
     found = deployments()
 
@@ -87,7 +87,7 @@ def test_a_pod_asks_for_its_gpus_and_has_secrets_from_the_cluster(template: dict
 @pytest.fixture(scope="module")
 def prepared(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the study whose deployments the server has."""
-    from flows.services import prepare
+    from flows.servers.services import prepare
 
     study = tmp_path_factory.mktemp("prepared")
     prepare(study, gpus=1)
@@ -132,7 +132,7 @@ def test_what_was_changed_about_schedules_stays_and_a_command_does_not(prepared:
     from prefect.client.schemas.schedules import CronSchedule
     from prefect.workers.process import ProcessWorker
 
-    from flows.services import JOB, prepare
+    from flows.servers.services import JOB, prepare
 
     def told() -> list[tuple[str, bool]]:
         schedules = client.read_deployment_by_name("study/study").schedules
@@ -156,7 +156,7 @@ def test_what_was_changed_about_schedules_stays_and_a_command_does_not(prepared:
 def test_runs_of_these_deployments_are_watched_and_no_others() -> None:
     from prefect.client.orchestration import get_client
 
-    from flows import heartbeats
+    from flows.servers import heartbeats
 
     with get_client(sync_client=True) as client:
         ours = [client.read_deployment_by_name(name).id for name in heartbeats.DEPLOYMENTS]
@@ -186,13 +186,13 @@ def test_runs_of_these_deployments_are_watched_and_no_others() -> None:
 
 
 def test_all_deployments_are_watched() -> None:
-    from flows.heartbeats import DEPLOYMENTS
+    from flows.servers.heartbeats import DEPLOYMENTS
 
     assert {name.rpartition("/")[2] for name in DEPLOYMENTS} == set(deployments())
 
 
 def watches(client: Any) -> list[Any]:
-    from flows import heartbeats
+    from flows.servers import heartbeats
 
     names = (heartbeats.SILENT, heartbeats.UNSTARTED)
     found = [one for name in names for one in client.read_automations_by_name(name)]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +11,10 @@ import pytest
 import yaml
 
 from eifer.errors import ParamsError
-from flows import instances, running
 from flows.graph import ROOT, declared
+from flows.run import command, instances
 from flows.workspace import make_workspace
+from tests.watched import tool
 
 DEMO = ROOT / "presets/demo.yaml"
 NAMES = {
@@ -61,18 +59,6 @@ def unharmed(study: Path) -> bool:
     return not list(study.rglob("PWNED")) and all(path.exists() for path in kept)
 
 
-def repro(study: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    here = Path(sys.executable).parent
-    return subprocess.run(
-        [sys.executable, "-m", "dvc", "repro", *words],
-        cwd=study,
-        env=os.environ | {"PATH": f"{here}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_no_command_of_dvc_yaml_holds_anything_of_params_yaml() -> None:
     assert not [block["cmd"] for block in declared().values() if "$" in block["cmd"]]
 
@@ -86,7 +72,7 @@ def test_dvc_repro_runs_no_command_that_stands_in_a_name(study: Path) -> None:
         bare[name]["outs"] = [f"data/{name}/${{item.{key}}}"]
     (study / "dvc.yaml").write_text(yaml.safe_dump({"stages": bare}))
     put(study, {name: COMMANDS[i :: len(NAMES)] for i, name in enumerate(NAMES)})
-    done = repro(study, "--keep-going")
+    done = tool("dvc", "repro", "--keep-going", cwd=study)
     assert done.returncode != 0
     for name in NAMES:
         assert done.stderr.count(f"{name}: no names of the matrix: ") == 2, done.stderr
@@ -109,17 +95,16 @@ def test_dvc_repro_removes_no_folder_that_a_name_leads_to(
 ) -> None:
     for name in ("/../../victim", "/../../../victim"):
         put(study, {stage: [name]})
-        done = repro(study, *([] if "specified" in message else ["-s", f"{stage}@{name}"]))
+        words = [] if "specified" in message else ["-s", f"{stage}@{name}"]
+        done = tool("dvc", "repro", *words, cwd=study)
         assert done.returncode != 0 and message in done.stderr, done.stderr
         assert unharmed(study)
 
 
 def refusals() -> dict[str, Callable[[Path], object]]:
-    nothing: dict[str, list[str]] = {"only": [], "start": [], "end": []}
-    rest: dict[str, Any] = {"keep_going": False, "at_once": 0, "timeout_min": 0, "where": "local"}
     return {
-        "run": lambda study: running.go(study, **nothing, **rest),
-        "dry run": lambda study: running.dry(study, **nothing),
+        "run": lambda study: command.go(study, {}),
+        "dry run": command.dry,
         "instances": instances.instances,
         "workspace": lambda study: make_workspace(
             study.with_name("other"), preset=study / "params.yaml"
@@ -133,7 +118,7 @@ def test_eifer_refuses_before_dvc_reads_params(
     study: Path, stage: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(instances, "_read", lambda _: pytest.fail("DVC was asked"))
-    monkeypatch.setattr(running, "serve", lambda _: pytest.fail("a server was started"))
+    monkeypatch.setattr(command, "serve", lambda _: pytest.fail("a server was started"))
     for name in (*COMMANDS, "/../../victim", "..", "/", "", "a b"):
         put(study, {stage: [name]})
         with pytest.raises(ParamsError, match=r"\.".join(NAMES[stage])):
@@ -145,13 +130,7 @@ def test_eifer_refuses_before_dvc_reads_params(
 def test_eifer_run_reads_the_file_before_dvc_does(study: Path, text: str) -> None:
     (study / "params.yaml").write_text(text)
     for words in (["run"], ["run", "--dry-run"]):
-        done = subprocess.run(
-            [str(Path(sys.executable).with_name("eifer")), *words],
-            cwd=study,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = tool("eifer", *words, cwd=study)
         assert done.returncode == 1 and "params.yaml" in done.stderr
         assert "Traceback" not in done.stderr
     assert not [file for name in ("runs", ".dvc/tmp") for file in (study / name).rglob("*")]

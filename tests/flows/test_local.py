@@ -17,19 +17,21 @@ from typing import Any
 import psutil
 import pytest
 
-from flows.executors import StageFailed, local
-from flows.executors.local import HELD, MARK, LocalExecutor, alive, myself, slots_here
-from flows.executors.supervise import supervised
-from flows.instances import Instance
+from flows.run import local
+from flows.run.dvc import HELD
+from flows.run.executor import StageFailed
+from flows.run.instances import Instance
+from flows.run.local import MARK, LocalExecutor, alive, myself, slots_here
+from flows.run.supervise import supervised
 from stages._runtime.machine import Machine
 from tests.watched import ended, until, written
 
-AFFECT = Instance("affect", "affect", {}, "", (), (), ())
+AFFECT = Instance("affect", "affect")
 FLOW = """
 from pathlib import Path
-from flows.executors.local import LocalExecutor
-from flows.instances import Instance
-LocalExecutor(Path()).run(Instance("affect", "affect", {}, "", (), (), ()), print)
+from flows.run.local import LocalExecutor
+from flows.run.instances import Instance
+LocalExecutor(Path()).run(Instance("affect", "affect"), print)
 """
 """A flow of one instance, in a process that can be killed."""
 LINGER = "pathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(36000)\nopen('ended', 'w')"

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from flows import lockfile
+from flows.run import lockfile
 
 
 @pytest.fixture

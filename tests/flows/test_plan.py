@@ -1,14 +1,16 @@
-"""What a run is about, and why it would run."""
+"""Which instances there are, that DVC may look at them, which a run chooses, and why."""
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
-from eifer.errors import StudyError
-from flows.instances import Instance, instances
-from flows.plan import choose, reasons
+from eifer.errors import InputError, StudyError
+from flows.run.instances import Instance, instances, sound_instances
+from flows.run.plan import choose, reasons
 
 
 def graph(**needs: str) -> dict[str, Instance]:
@@ -16,7 +18,7 @@ def graph(**needs: str) -> dict[str, Instance]:
     for name, upstream in needs.items():
         address, stage = name.replace("_", "@"), name.partition("_")[0]
         ups = tuple(one.replace("_", "@") for one in upstream.split())
-        found[address] = Instance(address, stage, {}, "", (), (f"data/{name}",), ups)
+        found[address] = Instance(address, stage, outs=(f"data/{name}",), needs=ups)
     return found
 
 
@@ -38,20 +40,18 @@ def test_the_graph_is_the_one_of_dvc(fresh: Path) -> None:
     assert found["estimate@2"] == Instance(
         address="estimate@2",
         stage="estimate",
-        item={"wave": "2"},
-        cmd="python step.py data/estimate/wave-2 data/extract/wave-2 data/affect",
+        values={"wave": "2"},
         deps=("data/extract/wave-2", "data/affect"),
         outs=("data/estimate/wave-2",),
         needs=("extract@2", "affect"),
     )
-    assert found["estimate@2"].item == {"wave": "2"}
 
 
 def test_a_foreach_over_plain_values_has_instances(fresh: Path) -> None:
     (fresh / "dvc.yaml").write_text(
         "stages:\n  told:\n    foreach: {a b: 1, ü: 2}\n    do:\n      cmd: echo ${item}\n"
     )
-    assert {one.address: one.item for one in instances(fresh).values()} == {
+    assert {one.address: one.values for one in instances(fresh).values()} == {
         "told@a b": {"item": "1"},
         "told@ü": {"item": "2"},
     }
@@ -110,3 +110,74 @@ def test_each_instance_has_its_own_reason() -> None:
         "estimate@2": "deleted data/affect, modified a.py",
         "split": "never run",
     }
+
+
+GIVEN = """stages:
+  read:
+    cmd: "true"
+    deps: ["{}"]
+    outs: [data/read]
+  next:
+    cmd: "true"
+    deps: [data/read]
+    outs: [data/next]
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    folder = tmp_path / "study"
+    (folder / "given/derivatives").mkdir(parents=True)
+    (folder / "given/file").write_text("")
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc/config").write_text("[core]\n    no_scm = True\n")
+    return folder
+
+
+def of(study: Path, dep: str) -> Path:
+    (study / "dvc.yaml").write_text(GIVEN.format(dep))
+    return study
+
+
+@pytest.mark.parametrize("dep", ["given", "given/file", "still/to/come"])
+def test_files_and_folders_are_no_fault(study: Path, dep: str) -> None:
+    assert list(sound_instances(of(study, dep))) == ["read", "next"]
+
+
+def test_what_a_stage_made_is_not_looked_through(study: Path) -> None:
+    (study / "data/read").mkdir(parents=True)
+    os.mkfifo(study / "data/read/pipe")
+    sound_instances(of(study, "given"))
+
+
+@pytest.mark.parametrize(
+    ("dep", "pipe", "message"),
+    [
+        ("given", "given/derivatives/pipe", "given/derivatives/pipe (FIFO)"),
+        ("given/pipe", "given/pipe", "pipe (FIFO)"),
+    ],
+)
+def test_a_fifo_is_named_before_dvc_waits_for_it(
+    study: Path, dep: str, pipe: str, message: str
+) -> None:
+    os.mkfifo(study / pipe)
+    with pytest.raises(InputError) as caught:
+        sound_instances(of(study, dep))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("dep", [".", "..", "/"])
+def test_a_folder_that_holds_the_study_is_refused_and_not_walked(study: Path, dep: str) -> None:
+    with pytest.raises(StudyError):  # DVC itself refuses the study's own folder
+        sound_instances(of(study, dep))
+
+
+@pytest.mark.parametrize("dep", ["http://127.0.0.1:9/x", "https://127.0.0.1:9/x", "http:"])
+def test_a_url_is_refused_and_not_asked_for(
+    study: Path, dep: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *address, **_: asked.append(address))
+    with pytest.raises(StudyError):
+        sound_instances(of(study, dep))
+    assert not asked

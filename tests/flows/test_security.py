@@ -6,16 +6,16 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from eifer.errors import StudyError
-from flows import snapshot
-from flows.addresses import refuse_password, without_password
 from flows.graph import ROOT
+from flows.nodes import snapshot
+from flows.servers.addresses import refuse_password, without_password
+from tests.watched import tool
 
 SECRET = "planted-7d1f-secret"
 NAMES = (
@@ -53,15 +53,9 @@ def test_a_run_writes_no_secret(
     # A stage that fails says most: its last words are kept.
     (fresh / "told/intake").write_text("raise SystemExit('does not add up')")
 
-    done = subprocess.run(
-        [sys.executable, "-m", "flows", "run", "--keep-going", "--only=affect", "--only=intake"],
-        cwd=fresh,
-        env=os.environ | known | {"PREFECT_LOGGING_LEVEL": "INFO"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    words = ("run", "--keep-going", "--only=affect", "--only=intake")
+    known |= {"PREFECT_LOGGING_LEVEL": "INFO"}
+    done = tool("eifer", *words, cwd=fresh, env=os.environ | known, together=True)
     monkeypatch.chdir(fresh)
     record = provenance.record("affect", {}, 0.0, [], fresh / "data/affect")
 

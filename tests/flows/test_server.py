@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from eifer.errors import StudyError
-from flows import addresses, server
-from flows.addresses import try_prefect
+from flows.servers import addresses, server
+from flows.servers.addresses import try_prefect
 
 RUNNING = {
     "PREFECT_API_URL": "http://127.0.0.1:1/api",

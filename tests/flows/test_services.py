@@ -22,9 +22,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from eifer.errors import StudyError
-from flows import server, services
-from flows.addresses import SERVICES, answers, free_port, of_services
-from flows.server import Service
+from flows.servers import server, services
+from flows.servers.addresses import SERVICES, answers, free_port, of_services
+from flows.servers.server import Service
 from stages._runtime.serving import sqlite_uri
 from tests.watched import STILL_S, ended, heard, until
 
@@ -303,10 +303,12 @@ def test_a_service_that_will_not_last_ends_all(
 ) -> None:
     monkeypatch.setattr(services.time, "sleep", lambda _: None)
     service = doomed(tmp_path, "print('no room')")
-    services._spawn(tmp_path, service)
 
-    with pytest.raises(StudyError, match=r"doomed died 5 times[\s\S]*no room"):
-        services._keep(tmp_path, [service])
+    with (
+        pytest.raises(StudyError, match=r"doomed died 5 times[\s\S]*no room"),
+        server.started(service),
+    ):
+        services._keep([service])
 
 
 @pytest.mark.parametrize(
@@ -332,8 +334,11 @@ def test_why_a_server_does_not_come_up(
     late = f"http://127.0.0.1:{other.server_port}"
     monkeypatch.setattr(server.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
 
-    with pytest.raises(StudyError, match=told) as failed:
-        services._start(tmp_path, [doomed(tmp_path, f"exit({words!r})", late)])
+    with (
+        pytest.raises(StudyError, match=told) as failed,
+        services._start(doomed(tmp_path, f"exit({words!r})", late)),
+    ):
+        pass
     other.shutdown()
     assert "Error" not in str(failed.value)
 

@@ -17,8 +17,8 @@ import pytest
 
 from eifer.errors import StudyError
 from eifer.tables.evaluation import METRICS_OF_ITEMS, SEARCHED, SUMMARY
-from flows import lockfile
 from flows.graph import ROOT
+from flows.run import lockfile
 from stages._runtime.artifacts import write_table
 from tests.flows.test_local import LINGER, gone, tell
 from tests.watched import heard, until, written
@@ -32,7 +32,7 @@ pytestmark = [
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """The final state of a flow run in this process, with short waits before another try."""
-    from flows import study as flow
+    from flows.run import study as flow
 
     monkeypatch.setattr(flow, "RETRY_DELAYS_S", [0.1])
 
@@ -142,7 +142,7 @@ def test_a_failed_check_stops_all_or_only_what_needs_it(
 def test_what_goes_wrong_at_the_end_does_not_hide_what_failed_before(
     finished: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    from flows import study as flow
+    from flows.run import study as flow
 
     error = httpx.ConnectError("gone") if where == "server" else StudyError("the store is gone")
 
@@ -296,7 +296,7 @@ def test_a_run_cancelled_in_prefect_takes_its_stages_along(
 def test_a_wait_before_another_try_ends_with_the_flow(
     finished: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows import study as flow
+    from flows.run import study as flow
 
     delay_s = 36000.5  # nobody else waits for just so long
     monkeypatch.setattr(flow, "RETRY_DELAYS_S", [delay_s])

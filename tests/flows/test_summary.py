@@ -14,7 +14,7 @@ from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON
 from eifer.tables.evaluation import METRICS_OF_ITEMS, SEARCHED, SUMMARY
 from eifer.tables.partitions import CLASS_COLUMNS, PARTITIONS
 from flows.graph import ROOT
-from flows.summary import show, tables
+from flows.pages.summary import show, tables
 from stages._runtime.artifacts import write_json, write_table
 
 

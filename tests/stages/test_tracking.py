@@ -23,7 +23,7 @@ from eifer.errors import StudyError
 from eifer.hashing import sha256_file
 from eifer.tables.evaluation import PREDICTIONS
 from eifer.tables.training import CURVES
-from flows import ui
+from flows.servers import ui
 from stages._runtime import tracking
 from stages._runtime.artifacts import write_table
 from stages._runtime.serving import told

@@ -13,10 +13,10 @@ os.makedirs("runs/prefect", exist_ok=True)
 
 from prefect.deployments import run_deployment  # noqa: E402
 
-from flows import services  # noqa: E402
+from flows.servers import server, services  # noqa: E402
 
 study = Path.cwd()
-worker = services._worker(study)
+worker = services.pool_worker(study)
 alone = sys.argv[1] == "alone"
 services.prepare(study, gpus=1)
 worker.log.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ if alone:  # as somebody starts it by hand
             text=True,
         )
 else:  # as `eifer services` keep it
-    services._spawn(study, worker)
+    server.spawn(worker)
     assert worker.process is not None
     process = worker.process
     threading.Thread(target=lambda: os._exit(process.wait() or 1), daemon=True).start()

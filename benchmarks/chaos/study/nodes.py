@@ -8,7 +8,7 @@ from pathlib import Path
 os.environ["PREFECT_HOME"] = os.path.abspath("runs/prefect")
 os.makedirs("runs/prefect", exist_ok=True)
 
-from flows import services  # noqa: E402
+from flows.servers import services  # noqa: E402
 
 study = Path.cwd()
 os.environ["EIFER_CHAOS_RUNS"] = str(study / "runs/toy")  # where clones tell what they executed

@@ -9,7 +9,7 @@ from eifer.figures import null_rates, power_curve
 from eifer.figures.style import drawing, svg
 from eifer.summaries import error_rates, smallest_effects, source_tables
 from eifer.tables.calibration import BLOCKS, CALIBRATION, POWER
-from flows import calibration as printed
+from flows.pages import calibration as printed
 from stages._runtime.artifacts import write_table
 
 PLACE = {"videos": 4, "frames": 6, "repetitions": 2, "training": 0.0, "auc": 0.95, "ease": 0.0}

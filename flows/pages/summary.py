@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import defaultdict
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -38,6 +37,11 @@ SOURCES = (
 """The tables that are also shown in a terminal are made of these, and of what was left out."""
 
 
+def console() -> Console:
+    """Where tables are printed: a pipe has no width, and 80 columns would cut their numbers."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
 def show(study: Path) -> None:
     """Print methods, exclusions, partitions and times of the study in the folder ``study``.
 
@@ -47,28 +51,24 @@ def show(study: Path) -> None:
         If nothing has run there yet.
     """
     data = study / "data"
-    # A pipe has no width of its own, and 80 columns would cut the tables' numbers.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-    instances = folders(study) if data.is_dir() else {}
-    told = [
-        [json.loads(path.read_text()) for path in _in(mine, "report.json")]
-        for mine in instances.values()
-    ]
-    if not any(told):
+    out = console()
+    places = folders(study) if data.is_dir() else {}
+    reports = list(filter(None, (_contents(inside, "report.json") for inside in places.values())))
+    if not reports:
         raise StudyError(f"no results in {data.resolve()}; run `make demo` or `dvc repro` first")
-    for reports in filter(None, told):
-        # What a stage says of each of its instances is said once.
-        text = "\n".join(merged(reports))
-        console.print(f"\n[bold]{reports[0]['title']}[/bold]\n{text}")
-    console.print()
+    for of_stage in reports:
+        # A sentence that all instances of a stage share is printed once.
+        text = "\n".join(merged(of_stage))
+        out.print(f"\n[bold]{of_stage[0]['title']}[/bold]\n{text}")
+    out.print()
     if times := _times(study / "runs/provenance"):
-        console.print(_where_time_went(times))
-    for table in tables(study, attrition=_attrition(instances)):
-        console.print(rendered(table))
-    lists = [path for mine in instances.values() for path in _in(mine, "checks.json")]
-    checks = [check for path in lists for check in json.loads(path.read_text())]
+        out.print(_where_time_went(times))
+    for table in tables(study, attrition=_attrition(places)):
+        out.print(rendered(table))
+    lists = [_contents(inside, "checks.json") for inside in places.values()]
+    checks = [check for of_stage in lists for listed in of_stage for check in listed]
     passed = sum(check["success"] for check in checks)
-    console.print(f"{passed} of {len(checks)} data checks passed; results are in {data}/")
+    out.print(f"{passed} of {len(checks)} data checks passed; results are in {data}/")
 
 
 def tables(
@@ -100,37 +100,33 @@ def _in(folders: list[Path], name: str) -> list[Path]:
     return [path for folder in folders if (path := folder / name).exists()]
 
 
-def _attrition(instances: dict[str, list[Path]]) -> pd.DataFrame:
+def _contents(folders: list[Path], name: str) -> list[Any]:
+    return [json.loads(path.read_text()) for path in _in(folders, name)]
+
+
+def _attrition(places: dict[str, list[Path]]) -> pd.DataFrame:
     parts = [
         read_table(path, ATTRITION).assign(stage=name)
-        for name, folders in instances.items()
-        for path in _in(folders, "attrition.parquet")
+        for name, inside in places.items()
+        for path in _in(inside, "attrition.parquet")
     ]
     return pd.concat(parts) if parts else ATTRITION.empty().assign(stage="")
 
 
 def _times(records: Path) -> dict[str, dict[str, Any]]:
     """The latest record of every stage instance; names sort by time."""
-    latest: dict[str, dict[str, Any]] = {}
-    for path in sorted(records.glob("*.json")):
-        record = json.loads(path.read_text())
-        latest[record["stage"]] = record
-    return latest
+    ordered = (json.loads(path.read_text()) for path in sorted(records.glob("*.json")))
+    return {record["stage"]: record for record in ordered}
 
 
 def _where_time_went(times: dict[str, dict[str, Any]]) -> Table:
-    table = Table(
-        "stage", "wall s", "CPU s", "peak MB", title="Where the time went (latest run of each)"
-    )
-    total: defaultdict[str, float] = defaultdict(float)
+    title = "Where the time went (latest execution of each instance)"
+    table = Table("stage", "wall s", "CPU s", "peak MB", title=title)
     for name, record in times.items():
-        total["wall"] += record["wall_s"]
-        total["cpu"] += record["cpu_s"]
-        table.add_row(
-            name,
-            f"{record['wall_s']:.1f}",
-            f"{record['cpu_s']:.1f}",
-            f"{record['peak_rss_mb']:.0f}",
-        )
-    table.add_row("all", f"{total['wall']:.1f}", f"{total['cpu']:.1f}", "")
+        seconds = (f"{record[kind]:.1f}" for kind in ("wall_s", "cpu_s"))
+        table.add_row(name, *seconds, f"{record['peak_rss_mb']:.0f}")
+    total = (
+        f"{sum(record[kind] for record in times.values()):.1f}" for kind in ("wall_s", "cpu_s")
+    )
+    table.add_row("all", *total, "")
     return table

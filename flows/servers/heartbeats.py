@@ -1,4 +1,4 @@
-"""Runs that died without a word: the server notices that nothing comes from them any more.
+"""Flow runs that died silently: the server notices that nothing comes from them any more.
 
 Two automations on the server, for the deployments of prefect.yaml alone: other flows there may
 send heartbeats more rarely (Prefect's default is 180 s), or none.
@@ -33,12 +33,12 @@ def watch(client: SyncPrefectClient) -> None:
     if not deployments:
         return
     for wanted in (_silent(deployments), _unstarted(deployments)):
-        found = client.read_automations_by_name(wanted.name)
-        if not found:
+        known = client.read_automations_by_name(wanted.name)
+        if not known:
             client.create_automation(wanted)
-        for one in found:
-            if _told(one) != _told(wanted):
-                client.update_automation(one.id, wanted.model_copy(update={"enabled": one.enabled}))
+        for old in known:
+            if _content(old) != _content(wanted):
+                client.update_automation(old.id, wanted.model_copy(update={"enabled": old.enabled}))
 
 
 def _silent(deployments: list[str]) -> AutomationCore:
@@ -88,7 +88,7 @@ def _automation(
     from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
     from prefect.events.schemas.events import ResourceSpecification
 
-    from flows.executors.node import INTERRUPTED
+    from flows.nodes.node import INTERRUPTED
 
     ends = ("Completed", "Failed", "Cancelled", "Crashed", INTERRUPTED)
     return AutomationCore(
@@ -99,7 +99,7 @@ def _automation(
             after=after,
             expect=expect.union(f"prefect.flow-run.{end}" for end in ends),
             match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
-            match_related=[ResourceSpecification(one) for one in related],
+            match_related=list(map(ResourceSpecification, related)),
             for_each={"prefect.resource.id"},
             threshold=1,
             within=timedelta(seconds=within_s),
@@ -116,12 +116,12 @@ def _automation(
 def _deployments(client: SyncPrefectClient) -> list[str]:
     from prefect.exceptions import ObjectNotFound
 
-    found = []
+    known = []
     for name in DEPLOYMENTS:
         with suppress(ObjectNotFound):
-            found.append(f"prefect.deployment.{client.read_deployment_by_name(name).id}")
-    return found
+            known.append(f"prefect.deployment.{client.read_deployment_by_name(name).id}")
+    return known
 
 
-def _told(automation: AutomationCore | Automation) -> tuple[Any, ...]:
+def _content(automation: AutomationCore | Automation) -> tuple[Any, ...]:
     return automation.description, automation.trigger.model_dump(), automation.actions

@@ -91,11 +91,11 @@ def free_files(study: Path) -> None:
             notes.unlink()  # cut while written
             return
         living = {
-            "write": {path: one for path, one in held.get("write", {}).items() if _lives(one)},
+            "write": {path: note for path, note in held.get("write", {}).items() if _lives(note)},
             "read": {
                 path: kept
                 for path, readers in held.get("read", {}).items()
-                if (kept := [one for one in readers if _lives(one)])
+                if (kept := list(filter(_lives, readers)))
             },
         }
         if any(living[how] != held.get(how, {}) for how in living):

@@ -1,4 +1,4 @@
-"""Servers on loopback that serve their owner alone: Prefect's and MLflow's."""
+"""Servers on loopback that serve their owner alone: how each is started, asked, and ended."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,16 @@ from urllib.parse import urlsplit
 import psutil  # type: ignore[import-untyped]
 
 from eifer.errors import StudyError
-from flows.addresses import LOOPBACK, TOLD, answers, free_port, try_prefect, use_services
-from flows.executors.supervise import supervised
+from flows.run.local import MARK, kill_left_over
+from flows.run.supervise import supervised
+from flows.servers.addresses import (
+    ENVIRONMENT,
+    LOOPBACK,
+    answers,
+    free_port,
+    try_prefect,
+    use_services,
+)
 from stages._runtime import serving
 from stages._runtime.privacy import close_folders, keep_private
 
@@ -47,6 +55,8 @@ class Service:
     folder: Path
     """Where it runs."""
     log: Path
+    mark: str = ""
+    """Where it has one, what a dead process left of the service is found by it and killed."""
     process: subprocess.Popen[str] | None = None
     deaths: list[float] = field(default_factory=list)
 
@@ -68,7 +78,7 @@ def prefect(study: Path, port: int, log: Path) -> Service:
     if not os.environ.keys() & DATABASE_CHOICES:
         uri = serving.sqlite_uri(home / "prefect.db", "aiosqlite")
         settings["PREFECT_API_DATABASE_CONNECTION_URL"] = uri
-    words = ["uvicorn", "--factory", "flows.server:prefect_application", "--log-level", "warning"]
+    words = ["uvicorn", "--factory", f"{__name__}:prefect_application", "--log-level", "warning"]
     command = python(*words, "--host", LOOPBACK, "--port", str(port))
     return Service("prefect", command, f"http://{LOOPBACK}:{port}/api/health", settings, study, log)
 
@@ -105,16 +115,30 @@ def python(*words: str) -> list[str]:
     return [sys.executable, "-m", *words]
 
 
-def spawn(service: Service, more: Mapping[str, str] | None = None) -> None:
+@contextmanager
+def started(*services: Service) -> Iterator[None]:
+    """Start ``services``, which may not answer yet, and end them after the block."""
+    try:
+        for service in services:
+            spawn(service)
+        yield
+    finally:
+        stop(*services)
+
+
+def spawn(service: Service) -> None:
     """Start its process, which cannot outlive this one; it may not answer yet."""
+    environment = {**os.environ, **service.environment}
+    if service.mark:
+        environment[MARK] = service.mark
+        kill_left_over(service.mark)  # it would hold the port
     service.log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, **service.environment, **(more or {})}
     with service.log.open("a") as log:
         service.process = supervised(service.command, cwd=service.folder, env=environment, to=log)
 
 
 def wait_for(service: Service) -> None:
-    """Return when it answers.
+    """Return when the service answers.
 
     Raises
     ------
@@ -135,11 +159,13 @@ def wait_for(service: Service) -> None:
 
 def stop(*services: Service) -> None:
     """End them, with all that they started."""
-    running = [one.process for one in services if one.process is not None]
+    running = [service.process for service in services if service.process is not None]
     for process in running:
         process.terminate()
     for process in running:
         process.wait()
+    for mark in filter(None, (service.mark for service in services)):
+        kill_left_over(mark)
 
 
 def last_words(service: Service) -> str:
@@ -188,21 +214,19 @@ def serve(study: Path) -> Callable[[], None]:
     given = set(os.environ)
     server = prefect(study, free_port(), home / "server.log")
     server.log.unlink(missing_ok=True)
-    told = home / TOLD
+    file = home / ENVIRONMENT
     names = {"PREFECT_API_URL", "PREFECT_API_AUTH_STRING"} - given
-    serving.tell(told, {name: os.environ[name] for name in names})
-    spawn(server)
+    end = ExitStack()
+    atexit.register(end.close)
+    end.callback(file.unlink, missing_ok=True)
+    serving.tell(file, {name: os.environ[name] for name in names})
+    end.enter_context(started(server))
 
-    @atexit.register
-    def end() -> None:
-        stop(server)
-        told.unlink(missing_ok=True)
-
-    import flows.study  # noqa: F401  with prefect: seconds, in which the server starts
+    import flows.run.study  # noqa: F401  with prefect: seconds, in which the server starts
 
     wait_for(server)
-    print(f"Prefect's pages ask for the words of PREFECT_API_AUTH_STRING in {told}", flush=True)
-    return end
+    print(f"Prefect's pages ask for the words of PREFECT_API_AUTH_STRING in {file}", flush=True)
+    return end.close
 
 
 def _listens(service: Service) -> bool:
@@ -212,8 +236,8 @@ def _listens(service: Service) -> bool:
         assert service.process is not None
         return any(
             connection.laddr.port == port
-            for one in psutil.Process(service.process.pid).children(recursive=True)
-            for connection in one.net_connections()
+            for child in psutil.Process(service.process.pid).children(recursive=True)
+            for connection in child.net_connections()
             if connection.status == psutil.CONN_LISTEN
         )
     return False

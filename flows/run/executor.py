@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from eifer.errors import StudyError
-from flows.instances import Instance
+from flows.run.instances import Instance
 
 Log = Callable[[str], None]
 """Takes one line of a stage's output."""

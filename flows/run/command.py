@@ -7,18 +7,19 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import Any, Unpack
 
 import httpx
 
 from eifer.errors import StudyError, examples
-from flows import lockfile
-from flows.given import sound_instances
-from flows.instances import refuse_elsewhere
-from flows.plan import choose, make
-from flows.server import serve
+from flows.run import lockfile
+from flows.run.instances import refuse_elsewhere, sound_instances
+from flows.run.plan import choose, make
+from flows.run.request import Choice
+from flows.servers.server import serve
 
 
-def dry(study: Path, *, only: list[str], start: list[str], end: list[str]) -> None:
+def dry(study: Path, **choice: Unpack[Choice]) -> None:
     """Print which instances would run, in the order of ``dvc repro``, and why."""
     refuse_elsewhere(study)
     if lockfile.broken(study):
@@ -26,7 +27,7 @@ def dry(study: Path, *, only: list[str], start: list[str], end: list[str]) -> No
     if lost := lockfile.lost(study):
         print(f"dvc.lock lost {examples(lost)}, which a run brings back first: it may do less")
     sound_instances(study)
-    planned = make(study, only=only, start=start, end=end)
+    planned = make(study, **choice)
     for file, change in planned.data.items():
         print(f"{change}: recorded in {file} first")
     width = max(map(len, planned.why), default=0)
@@ -35,18 +36,8 @@ def dry(study: Path, *, only: list[str], start: list[str], end: list[str]) -> No
     print(planned.count())
 
 
-def go(
-    study: Path,
-    *,
-    only: list[str],
-    start: list[str],
-    end: list[str],
-    keep_going: bool,
-    at_once: int,
-    timeout_min: float,
-    where: str,
-) -> None:
-    """Run the flow in this process.
+def go(study: Path, choice: Choice, **how: Any) -> None:
+    """Run the flow ``study`` in this process; ``how`` are its other parameters.
 
     Raises
     ------
@@ -56,7 +47,7 @@ def go(
     """
     refuse_elsewhere(study)
     if not lockfile.broken(study):  # which the flow mends, and DVC would stumble over
-        choose(sound_instances(study), only=only, start=start, end=end)
+        choose(sound_instances(study), **choice)
     for which in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(which) is not signal.SIG_IGN:  # as under nohup
             signal.signal(which, _end)
@@ -64,20 +55,10 @@ def go(
         serve(study)
     except OSError as error:  # read-only, or full
         raise StudyError(str(error)) from None
-    from flows import study as walking
+    from flows.run import study as walking
 
     try:
-        state = walking.study(
-            folder=str(study.resolve()),
-            only=only,
-            start=start,
-            end=end,
-            keep_going=keep_going,
-            at_once=at_once,
-            timeout_min=timeout_min,
-            where=where,
-            return_state=True,
-        )
+        state = walking.study(folder=str(study.resolve()), **choice, **how, return_state=True)
     except httpx.TransportError:
         raise StudyError(walking.GONE) from None
     except (KeyboardInterrupt, SystemExit):

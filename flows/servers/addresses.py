@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import urllib.request
@@ -12,18 +11,21 @@ from urllib.parse import urlsplit
 import httpx
 
 from eifer.errors import StudyError
+from flows.locks import held
 from stages._runtime import serving
 
 LOOPBACK = "127.0.0.1"
 SERVICES = Path("runs/services")
-TOLD = "environment"
-"""The file in `SERVICES` that says where the services are, and how to be let in."""
+ENVIRONMENT = "environment"
+"""The file beside a server's log that says where the server is, and how to be let in."""
+LOCK = "lock"
 
 
 def of_services(study: Path) -> dict[str, str]:
     """The variables by which tools find the services that run in ``study``; none if none do."""
     try:
-        return serving.told(study / SERVICES / TOLD) if _run(study) else {}
+        with held(study / SERVICES / LOCK, shared=True) as lock:
+            return {} if lock else serving.told(study / SERVICES / ENVIRONMENT)
     except OSError:
         return {}
 
@@ -33,22 +35,12 @@ def use_services(study: Path) -> None:
 
     A password goes with its own server: nothing of it is told to another.
     """
-    found = of_services(study)
-    for address in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI"):
-        if address in found and os.environ.setdefault(address, found[address]) == found[address]:
+    services = of_services(study)
+    for address in {"PREFECT_API_URL", "MLFLOW_TRACKING_URI"} & services.keys():
+        if os.environ.setdefault(address, services[address]) == services[address]:
             tool = address.partition("_")[0]
-            for name in found:
-                if name.startswith(tool):
-                    os.environ.setdefault(name, found[name])
-
-
-def _run(study: Path) -> bool:
-    with (study / SERVICES / "lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+            for name in filter(lambda name: name.startswith(tool), services):
+                os.environ.setdefault(name, services[name])
 
 
 def free_port(wanted: int | None = None, *, usual: int = 0, option: str = "--port") -> int:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
 from eifer.errors import StudyError
-from flows.summary import PIPE_WIDTH, rendered, tables
+from flows.pages.summary import console, rendered, tables
 
 
 def show(study: Path) -> None:
@@ -22,9 +20,9 @@ def show(study: Path) -> None:
     folder = study / "data/calibrate"
     if not folder.is_dir():
         raise StudyError(f"no results in {folder.resolve()}; run `make calibrate`")
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+    out = console()
     for table in tables(study, ("calibrate",)):
-        console.print(rendered(table))
+        out.print(rendered(table))
 
 
 if __name__ == "__main__":

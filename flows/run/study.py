@@ -6,20 +6,18 @@ it in parallel, tries again what is worth trying again, and shows it.
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from graphlib import TopologicalSorter
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Unpack, cast
 from uuid import UUID
 
 import httpx
@@ -31,34 +29,23 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterId,
-    TaskRunFilter,
-    TaskRunFilterState,
-    TaskRunFilterStateType,
-)
-from prefect.client.schemas.objects import TERMINAL_STATES, StateType
-from prefect.client.schemas.sorting import TaskRunSort
+from prefect.client.orchestration import get_client
 from prefect.concurrency.services import ConcurrencySlotAcquisitionWithLeaseService
-from prefect.exceptions import ObjectNotFound
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run, task_run
-from prefect.states import Cancelled, Completed, Crashed, Failed, State
+from prefect.states import Cancelled, Completed, Failed, State
 from prefect.utilities.annotations import quote
-from pydantic import Field
 
 from eifer.errors import StudyError, examples
-from flows import cache, lockfile, plan
-from flows.addresses import without_password
-from flows.executors import Executor, StageFailed
-from flows.executors.local import QUEUE, LocalExecutor, alive, myself
-from flows.executors.supervise import supervised
-from flows.instances import Instance, refuse_elsewhere
+from flows.run import cache, lockfile, plan, request
+from flows.run.alone import alone
+from flows.run.executor import Executor, StageFailed
+from flows.run.instances import Instance, refuse_elsewhere
+from flows.run.local import QUEUE, LocalExecutor
+from flows.run.supervise import supervised
+from flows.servers.addresses import without_password
 
-FLOWS = Path("runs/flow/runs")
-GONE = "Prefect's server does not answer any more: all was ended; run again, and it goes on"
+GONE = "Prefect's server stopped answering, so every instance was ended. Run again to continue"
 LOOK_S = 2.0
 """How often, while nothing ends, Prefect is asked whether the run was cancelled there."""
 RETRY_DELAYS_S = [2.0, 10.0, 30.0]
@@ -68,13 +55,13 @@ RETRY_DELAYS_S = [2.0, 10.0, 30.0]
 @flow(name="study", persist_result=False)
 def study(
     folder: str = ".",
-    only: list[str] | None = None,
-    start: list[str] | None = None,
-    end: list[str] | None = None,
-    keep_going: bool = False,
-    at_once: Annotated[int, Field(ge=0)] = 0,
-    timeout_min: Annotated[float, Field(ge=0)] = 0,
-    where: Literal["local", "nodes"] = "local",
+    only: request.Only = None,
+    start: request.Start = None,
+    end: request.End = None,
+    keep_going: request.KeepGoing = False,
+    at_once: request.AtOnce = 0,
+    timeout_min: request.TimeoutMin = 0,
+    where: request.Where = "local",
 ) -> State[None]:
     """Bring a study up to date.
 
@@ -97,8 +84,8 @@ def study(
     walk: _Walk | None = None
     try:
         refuse_elsewhere(place)
-        with _alone(place):
-            planned = _planned(place, only or [], start or [], end or [])
+        with alone(place):
+            planned = _planned(place, only=only, start=start, end=end)
             executor = _executor(where, place, at_once, timeout_min)
             walk = _Walk(planned, executor, place)
             try:
@@ -108,10 +95,10 @@ def study(
                 for step in (
                     executor.stop,
                     lambda: executor.collect(get_run_logger().info),
-                    lambda: lockfile.order(place, list(planned.found)),
+                    lambda: lockfile.order(place, list(planned.graph)),
                 ):
                     walk.wind_up(step)
-            stages = {planned.found[address].stage for address in walk.done}
+            stages = {planned.graph[address].stage for address in walk.done}
             walk.wind_up(lambda: _send_tracking(place, walk.sender))
             walk.wind_up(lambda: _show_results(place, stages))
     except (StudyError, OSError) as error:  # the disk is full, or takes nothing
@@ -125,19 +112,19 @@ def study(
 
 def _executor(where: str, place: Path, at_once: int, timeout_min: float) -> Executor:
     if where == "nodes":
-        from flows.executors.nodes import NodesExecutor
+        from flows.nodes.coordinator import NodesExecutor
 
-        return NodesExecutor(place, at_once=at_once) if at_once else NodesExecutor(place)
+        return NodesExecutor(place, at_once=at_once)
     return LocalExecutor(place, at_once=at_once or None, timeout_s=timeout_min * 60 or None)
 
 
-def _planned(place: Path, only: list[str], start: list[str], end: list[str]) -> plan.Plan:
+def _planned(place: Path, **choice: Unpack[request.Choice]) -> plan.Plan:
     logger = get_run_logger()
     if note := lockfile.mend(place):
         logger.warning(note)
     if spoilt := cache.drop_spoilt_listings(place):
         logger.warning("spoilt in DVC's cache, made again: the listing of %s", examples(spoilt))
-    planned = plan.make(place, only=only, start=start, end=end)
+    planned = plan.make(place, **choice)
     if planned.data:
         logger.info("recorded in %s: %s", ", ".join(planned.data), ", ".join(planned.data.values()))
         plan.record_data(place, planned.data)
@@ -149,11 +136,11 @@ class _Walk:
     """One walk over the graph: what is done, what failed, and the progress bar in Prefect."""
 
     def __init__(self, planned: plan.Plan, executor: Executor, place: Path) -> None:
-        self.found = planned.found
+        self.found = planned.graph
         self.why = planned.why
         self.needs = {
             address: [up for up in instance.needs if up in planned.chosen]
-            for address, instance in planned.found.items()
+            for address, instance in planned.graph.items()
             if address in planned.chosen
         }
         self.executor = executor
@@ -221,7 +208,7 @@ class _Walk:
         lines += [f"{address}: {why}" for address, why in self.failed.items()]
         lines += [f"then: {trouble}" for trouble in self.troubles]
         if self.cancelled:
-            lines.append("cancelled in Prefect: what ran was ended; run again, and it goes on")
+            lines.append("cancelled in Prefect: all that ran was ended. Run again to continue")
         if left := [a for a in self.needs if a not in self.futures and self.failed]:
             lines.append(f"not tried: {', '.join(left)}")
         return "\n".join(lines)
@@ -255,7 +242,7 @@ class _Walk:
 
     def _tags(self, address: str) -> set[str]:
         instance = self.found[address]
-        return {address, instance.stage, *(f"{k}={value}" for k, value in instance.item.items())}
+        return {address, instance.stage, *(f"{k}={value}" for k, value in instance.values.items())}
 
     def _distances(self) -> dict[str, int]:
         """How many instances stand in a row from each to the end, itself among them."""
@@ -301,65 +288,6 @@ def run_instance(
     return None
 
 
-@contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    """One flow at a time in a study; those that died here before are marked as crashed."""
-    folder = place / FLOWS
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StudyError(
-                f"another flow is running in {place}: wait for it, or end it"
-            ) from None
-        _bury(folder)
-        record = folder / f"{flow_run.get_id()}.json"
-        record.write_text(json.dumps(myself()))
-        try:
-            yield
-        except httpx.TransportError:
-            raise  # the server could not be told how it ended: for the next start
-        except BaseException:
-            record.unlink()
-            raise
-        record.unlink()
-
-
-def _bury(folder: Path) -> None:
-    """Mark as crashed what the server still takes for running although its process is gone."""
-    died: State[None] = Crashed(message="its process is gone (found at the next start)")
-    for record in folder.glob("*.json"):
-        try:
-            process = json.loads(record.read_text())
-        except ValueError:
-            process = None  # it died while it wrote this
-        if process is not None and alive(process):
-            continue
-        with get_client(sync_client=True) as client, suppress(ObjectNotFound):  # of another server
-            run = client.read_flow_run(UUID(record.stem))
-            if run.state is not None and not run.state.is_final():
-                client.set_flow_run_state(run.id, died, force=True)
-                get_run_logger().warning("flow run %s had died: marked as crashed", run.name)
-            for one in _unfinished_tasks(client, run.id):
-                client.set_task_run_state(one, died, force=True)
-        record.unlink()
-
-
-def _unfinished_tasks(client: SyncPrefectClient, run: UUID) -> list[UUID]:
-    kinds = TaskRunFilterStateType(any_=[one for one in StateType if one not in TERMINAL_STATES])
-    found: list[UUID] = []
-    while page := client.read_task_runs(
-        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run])),
-        task_run_filter=TaskRunFilter(state=TaskRunFilterState(type=kinds)),
-        sort=TaskRunSort.ID_DESC,
-        limit=200,  # the most that a server gives
-        offset=len(found),
-    ):
-        found += [one.id for one in page]
-    return found
-
-
 def _sender(place: Path) -> subprocess.Popen[str] | None:
     """A process that sends to MLflow what the stages queued, if there is anything."""
     if not any((place / QUEUE).glob("*.json")):
@@ -383,7 +311,7 @@ def _show_results(place: Path, stages: set[str]) -> None:
     """
     if not stages & {"evaluate", "stats", "report"}:
         return
-    from flows.summary import tables  # after the walk: it imports much
+    from flows.pages.summary import tables  # after the walk: it imports much
 
     for shown in tables(place, stages):
         lines = ["|".join(row) for row in (shown.heads, ["---"] * len(shown.heads), *shown.rows)]

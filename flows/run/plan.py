@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from eifer.errors import StudyError, did_you_mean, examples
-from flows import lockfile
-from flows.executors.supervise import asked, finished
-from flows.instances import Instance, instances, refuse_elsewhere
+from flows.run import dvc, lockfile
+from flows.run.instances import Instance, instances, refuse_elsewhere
+from flows.run.request import Choice
+from flows.run.supervise import asked, finished
 
 AFTER = "after "
 
@@ -22,19 +21,19 @@ AFTER = "after "
 class Plan:
     """What a run is about."""
 
-    found: Mapping[str, Instance]
+    graph: Mapping[str, Instance]
     """All instances of the study, in the order of ``dvc repro``."""
     chosen: Collection[str]
-    """Addresses of those that are to be up to date afterwards."""
+    """Addresses of the instances that are to be up to date afterwards."""
     why: Mapping[str, str]
-    """Why each of them that would run would run."""
+    """For each chosen instance that would run, the reason."""
     data: Mapping[str, str]
-    """Data of ``dvc add`` that changed since and that they read, by its ``.dvc`` file."""
+    """What changed in the data of ``dvc add`` that these instances read, by ``.dvc`` file."""
     left_out: Collection[str]
-    """What stands before them and would run, but was not chosen."""
+    """Instances upstream of the chosen ones that would run, but were not chosen."""
 
     def count(self) -> str:
-        """How many would run, how many only if what they read is new, and what is left out."""
+        """How many instances would run for certain, how many perhaps, and which are left out."""
         later = sum(why.startswith(AFTER) for why in self.why.values())
         more = f", {later} more if what they read comes out different" if later else ""
         left = f"; left out, although changed: {examples(list(self.left_out))}"
@@ -44,9 +43,7 @@ class Plan:
         )
 
 
-def make(
-    study: Path, *, only: Sequence[str] = (), start: Sequence[str] = (), end: Sequence[str] = ()
-) -> Plan:
+def make(study: Path, **choice: Unpack[Choice]) -> Plan:
     """Ask DVC for the graph and for what changed.
 
     Raises
@@ -55,29 +52,23 @@ def make(
         As `choose`, or if the params are not valid, or DVC cannot tell.
     """
     refuse_elsewhere(study)
-    with asking(study) as status:
-        found = instances(study)
-        chosen = choose(found, only=only, start=start, end=end)
-        changes = status()
+    with asked(dvc.command("status", "--json"), cwd=study) as status:
+        graph = instances(study)
+        chosen = choose(graph, **choice)
+        answer = status()
+    if answer.returncode:
+        raise StudyError(f"dvc status failed:\n{answer.stderr.strip()}")
+    changes: dict[str, list[Any]] = json.loads(answer.stdout)
     recorded = lockfile.addresses(study)
-    why = reasons(changes, recorded, found, chosen)
-    before = _reach({name: one.needs for name, one in found.items()}, list(chosen)) - chosen
-    left_out = [
-        name
-        for name, reason in reasons(changes, recorded, found, before).items()
-        if not reason.startswith(AFTER)
-    ]
-    return Plan(found, chosen, why, _data(changes, found, why), left_out)
+    why = reasons(changes, recorded, graph, chosen)
+    before = _reach({name: graph[name].needs for name in graph}, chosen) - chosen
+    upstream = reasons(changes, recorded, graph, before).items()
+    left_out = [name for name, reason in upstream if not reason.startswith(AFTER)]
+    return Plan(graph, chosen, why, _data(changes, graph, why), left_out)
 
 
-def choose(
-    found: Mapping[str, Instance],
-    *,
-    only: Sequence[str] = (),
-    start: Sequence[str] = (),
-    end: Sequence[str] = (),
-) -> set[str]:
-    """The addresses a run is about: all, or ``only`` these, or those from ``start`` up to ``end``.
+def choose(graph: Mapping[str, Instance], **choice: Unpack[Choice]) -> set[str]:
+    """The addresses that a run is about: all, or those of `Choice`.
 
     Each name is a stage (all its instances) or an address.
 
@@ -86,19 +77,20 @@ def choose(
     StudyError
         If a name is unknown, ``only`` meets the others, or nothing is left.
     """
+    only, start, end = choice.get("only"), choice.get("start") or (), choice.get("end") or ()
     if only and (start or end):
         raise StudyError("--only says exactly what to run: leave --from and --to out")
     if only:
-        return set(_named(found, only))
-    chosen = set(found)
+        return set(_named(graph, only))
+    chosen = set(graph)
     if end:
-        chosen &= _reach({name: found[name].needs for name in found}, _named(found, end))
+        chosen &= _reach({name: graph[name].needs for name in graph}, _named(graph, end))
     if start:
-        feeds: dict[str, list[str]] = {name: [] for name in found}
-        for name, instance in found.items():
+        feeds: dict[str, list[str]] = {name: [] for name in graph}
+        for name, instance in graph.items():
             for upstream in instance.needs:
                 feeds[upstream].append(name)
-        chosen &= _reach(feeds, _named(found, start))
+        chosen &= _reach(feeds, _named(graph, start))
     if not chosen:
         raise StudyError(f"nothing lies between {', '.join(start)} and {', '.join(end)}")
     return chosen
@@ -107,22 +99,21 @@ def choose(
 def reasons(
     status: Mapping[str, Sequence[Any]],
     recorded: Collection[str],
-    found: Mapping[str, Instance],
+    graph: Mapping[str, Instance],
     chosen: Collection[str],
 ) -> dict[str, str]:
-    """Why each of ``chosen`` that would run would run, in the order of ``found``.
+    """The reason for each of ``chosen`` that would run, in the order of ``graph``.
 
-    ``status`` is what `asking` yields, ``recorded`` what dvc.lock has. What stands downstream of
-    an instance that runs is checked again by DVC when its turn comes: where its input turns out
-    the same, it is not executed.
+    ``status`` is DVC's answer, ``recorded`` what dvc.lock has. An instance downstream of one that
+    runs is checked again by DVC when its turn comes: with the same input it is not executed.
     """
     why: dict[str, str] = {}
-    for address, instance in found.items():
+    for address, instance in graph.items():
         if address not in chosen:
             continue
         upstream = [name for name in instance.needs if name in why]
         if address in status:
-            made = {out for name in upstream for out in found[name].outs}
+            made = {out for name in upstream for out in graph[name].outs}
             unknown = address not in recorded and ":" not in address
             words = _unrecorded if unknown else _in_words
             why[address] = words(status[address], made)
@@ -131,42 +122,25 @@ def reasons(
     return why
 
 
-@contextmanager
-def asking(study: Path) -> Iterator[Callable[[], dict[str, list[Any]]]]:
-    """Ask DVC what changed, in a process beside this one; what is yielded waits for the answer."""
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json"]
-    with asked(command, cwd=study) as answer:
-
-        def changed() -> dict[str, list[Any]]:
-            done = answer()
-            if done.returncode:
-                raise StudyError(f"dvc status failed:\n{done.stderr.strip()}")
-            changes: dict[str, list[Any]] = json.loads(done.stdout)
-            return changes
-
-        yield changed
-
-
 def record_data(study: Path, files: Collection[str]) -> None:
-    """Have DVC take what came by ``dvc add`` as it is now, which ``dvc repro`` does by itself.
+    """Have DVC record the data of ``dvc add`` as it is now, which ``dvc repro`` does by itself.
 
     Raises
     ------
     StudyError
         If DVC cannot, as where it was deleted.
     """
-    words = ["-m", "dvc", "--wait-for-lock", "repro", "--single-item", *files]
-    done = finished([sys.executable, *words], cwd=study)
+    done = finished(dvc.command("repro", "--single-item", *files), cwd=study)
     if done.returncode:
         raise StudyError(f"dvc cannot record {examples(list(files))}:\n{done.stderr.strip()}")
 
 
 def _data(
-    changes: Mapping[str, Sequence[Any]], found: Mapping[str, Instance], running: Collection[str]
+    changes: Mapping[str, Sequence[Any]], graph: Mapping[str, Instance], running: Collection[str]
 ) -> dict[str, str]:
-    read = {dep for address in running for dep in found[address].deps}
+    read = {dep for address in running for dep in graph[address].deps}
     data: dict[str, str] = {}
-    for file in set(changes) - set(found):
+    for file in set(changes) - set(graph):
         outs = _outs(changes[file])
         if any(_meet(path, dep) for path in outs for dep in read):
             data[file] = examples([f"{how} {path}" for path, how in outs.items()])
@@ -179,21 +153,22 @@ def _outs(changes: Sequence[Any]) -> dict[str, str]:
     return {path: how for kind in kinds for path, how in kind.get("changed outs", {}).items()}
 
 
-def _meet(one: str, other: str) -> bool:
+def _meet(*paths: str) -> bool:
     """Whether two paths are the same, or one lies in the other."""
-    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+    short, long = sorted((f"{path}/" for path in paths), key=len)
+    return long.startswith(short)
 
 
-def _named(found: Mapping[str, Instance], names: Sequence[str]) -> list[str]:
-    stages = {instance.stage for instance in found.values()}
-    known = sorted(stages | set(found))
+def _named(graph: Mapping[str, Instance], names: Sequence[str]) -> list[str]:
+    stages = {instance.stage for instance in graph.values()}
+    known = sorted(stages | set(graph))
     if wrong := [name for name in names if name not in known]:
-        told = [f"dvc.yaml has no stage {name}{did_you_mean(name, known)}" for name in wrong]
-        raise StudyError("\n".join([*told, f"it has {', '.join(sorted(stages))}"]))
-    return [a for a, instance in found.items() if a in names or instance.stage in names]
+        lines = [f"dvc.yaml has no stage {name}{did_you_mean(name, known)}" for name in wrong]
+        raise StudyError("\n".join([*lines, f"it has {', '.join(sorted(stages))}"]))
+    return [a for a, instance in graph.items() if a in names or instance.stage in names]
 
 
-def _reach(edges: Mapping[str, Sequence[str]], sources: Sequence[str]) -> set[str]:
+def _reach(edges: Mapping[str, Sequence[str]], sources: Collection[str]) -> set[str]:
     reached: set[str] = set()
     waiting = list(sources)
     while waiting:
@@ -209,7 +184,7 @@ def _unrecorded(changes: Sequence[Any], _: object) -> str:
 
 
 def _in_words(changes: Sequence[Any], made_upstream: Collection[str]) -> str:
-    """What DVC says of one instance, less what follows from upstream and is said there."""
+    """DVC's reasons for one instance, without those that upstream instances have already."""
     parts: list[str] = []
     for change in changes:
         if isinstance(change, str):

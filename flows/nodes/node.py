@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import itertools
 import json
 import os
-import re
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -26,10 +25,12 @@ from prefect.states import Completed, Failed, State
 from pydantic import BaseModel, Field
 
 from eifer.errors import StudyError
-from flows import snapshot
-from flows.executors import Log, StageFailed
-from flows.executors.local import QUEUE, LocalExecutor
-from flows.instances import Instance
+from flows.locks import held
+from flows.nodes import snapshot
+from flows.run import dvc
+from flows.run.executor import Log, StageFailed
+from flows.run.instances import Instance
+from flows.run.local import QUEUE, LocalExecutor
 from stages._runtime.privacy import close_folders
 
 GPU = "gpu"
@@ -44,7 +45,6 @@ INTERRUPTED = "Interrupted"
 PROVENANCE = "eifer-provenance"
 """The type of the artifact by which a record of an execution comes home."""
 EXECUTED = "executed: "
-RUNNING = re.compile(r"Running stage '(.+)':$")
 RECORDS = Path("runs/provenance")
 FULL = os.strerror(errno.ENOSPC)
 
@@ -153,31 +153,20 @@ class Clone(LocalExecutor):
         if "MLFLOW_TRACKING_URI" not in environment:
             log(f"no MLFLOW_TRACKING_URI here: records for MLflow wait in {self.study / QUEUE}")
             return
-        self._stream(["-m", "flows", "sync-tracking"], environment, [], log)
+        self._stream([sys.executable, "-m", "flows", "sync-tracking"], environment, [], log)
 
     def _repro(self, instance: Instance, log: Log, share: int, lock: int) -> tuple[int, deque[str]]:
         environment, locks = self._environment(instance, share), [lock, self._lock.fileno()]
-        dvc = ["-m", "dvc", "--wait-for-lock"]
         pull = ["--pull"] if self.origin.remote else []
-
-        def count(line: str) -> None:
-            if running := RUNNING.match(line):
-                self.executed.append(running[1])
-            log(line)
-
-        code, said = self._stream(
-            [*dvc, "repro", *pull, instance.address], environment, locks, count
-        )
+        command = dvc.command("repro", *pull, instance.address)
+        count = dvc.counting(log, self.executed)
+        code, lines = self._stream(command, environment, locks, count)
         if code == 0 and self.origin.remote:
             self._sending = True
-            code, said = self._stream(
-                # With what it needs: some of that may have been executed here too.
-                [*dvc, "push", "--run-cache", "--with-deps", instance.address],
-                environment,
-                locks,
-                log,
-            )
-        return code, said
+            # With what it needs: some of that may have been executed here too.
+            command = dvc.command("push", "--run-cache", "--with-deps", instance.address)
+            code, lines = self._stream(command, environment, locks, log)
+        return code, lines
 
     def _environment(self, instance: Instance, share: int) -> dict[str, str]:
         environment = super()._environment(instance, share)
@@ -185,13 +174,13 @@ class Clone(LocalExecutor):
             environment.setdefault("MLFLOW_TRACKING_URI", self.origin.tracking)
         return environment
 
-    def _failure(self, instance: Instance, code: int, said: deque[str]) -> StageFailed:
+    def _failure(self, instance: Instance, code: int, lines: deque[str]) -> StageFailed:
         if self._sending and not self._stopped:
-            why = "its results did not reach the DVC remote: " + "\n".join(list(said)[-5:])
+            why = "its results did not reach the DVC remote: " + "\n".join(list(lines)[-5:])
             return StageFailed(instance.address, why, retry=True)
-        if not self._stopped and FULL in "\n".join(said):  # another node may have room
+        if not self._stopped and FULL in "\n".join(lines):  # another node may have room
             return StageFailed(instance.address, f"{FULL}: {self.study}", retry=True)
-        return super()._failure(instance, code, said)
+        return super()._failure(instance, code, lines)
 
 
 @contextmanager
@@ -201,17 +190,14 @@ def _own_clone(origin: Origin) -> Iterator[tuple[Path, IO[str]]]:
     root.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(origin.repository.encode()).hexdigest()[:12]
     for number in itertools.count(1):
-        with (root / f"{name}-{number}.lock").open("a+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            yield root / f"{name}-{number}", lock
-            return
+        with held(root / f"{name}-{number}.lock") as lock:
+            if lock is not None:
+                yield root / f"{name}-{number}", lock
+                return
 
 
 def _instance(address: str) -> Instance:
-    return Instance(address, address.partition("@")[0], {}, "", (), (), ())
+    return Instance(address, address.partition("@")[0])
 
 
 def _send_home(records: set[Path]) -> None:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -36,18 +35,19 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling, Crashed
 
 from eifer.errors import StudyError
-from flows import snapshot
-from flows.addresses import refuse_password, without_password
-from flows.executors import Log, StageFailed
-from flows.executors.local import HINTS
-from flows.executors.node import EXECUTED, INTERRUPTED, PROVENANCE, RECORDS, RUNNING, Origin
-from flows.executors.supervise import supervised
 from flows.graph import declared
-from flows.heartbeats import watch
-from flows.instances import Instance
+from flows.nodes import snapshot
+from flows.nodes.node import EXECUTED, INTERRUPTED, PROVENANCE, RECORDS, Origin
+from flows.run import dvc
+from flows.run.executor import Log, StageFailed
+from flows.run.instances import Instance
+from flows.run.supervise import supervised
+from flows.servers.addresses import refuse_password, without_password
+from flows.servers.heartbeats import watch
 from stages._runtime.artifacts import write_json
 
 DEPLOYMENT = "stage/node"
+AT_ONCE = 32
 REPOSITORY = "EIFER_REPOSITORY"
 USABLE = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.COMPLETED]
 OPEN_OPTIONS = {"url", "endpointurl", "region", "profile", "use_ssl", "ssl_verify", "port", "user"}
@@ -73,11 +73,9 @@ class NodesExecutor:
         The folder of dvc.yaml: the top of a git repository.
     at_once
         Instances that are handed out at a time; the pool's workers take them as they can.
-    deployment
-        The deployment of the flow ``stage``, as Prefect names it.
-    repository
-        A git repository that this machine can push to and nodes can fetch from; by default what
-        ``EIFER_REPOSITORY`` names, else ``study`` itself, for nodes that see this folder.
+
+    Nodes fetch the code from the git repository that ``EIFER_REPOSITORY`` names, to which this
+    machine can push; else from ``study`` itself, for nodes that see this folder.
 
     Raises
     ------
@@ -85,28 +83,18 @@ class NodesExecutor:
         If nodes could not get code or data, there is no such deployment, or a secret would leave.
     """
 
-    def __init__(
-        self,
-        study: Path,
-        *,
-        at_once: int = 32,
-        deployment: str = DEPLOYMENT,
-        repository: str | None = None,
-    ) -> None:
+    def __init__(self, study: Path, *, at_once: int = 0) -> None:
         self.study = study.resolve()
-        self.executed: dict[str, int] = {}
-        """How often each instance was executed, anywhere, since this executor was made."""
-        self._slots = at_once
-        self._deployment = deployment
+        self.slots = at_once or AT_ONCE
         self._done: dict[str, UUID] = {}
         self._runs: set[UUID] = set()
         self._warned = float("-inf")
         self._guard = threading.Lock()
         self._stopped = False
         remote, cache = _store(self.study)
-        repository = repository or os.environ.get(REPOSITORY) or str(self.study)
+        repository = os.environ.get(REPOSITORY) or str(self.study)
         refuse_password("the git repository", repository)
-        _check_deployment(deployment)
+        _check_deployment()
         tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
         self.origin = Origin(
             repository=repository,
@@ -122,18 +110,12 @@ class NodesExecutor:
         }
         if remote:
             # What was made here before is upstream of what nodes will make.
-            code, said = self._dvc("push", "--run-cache", log=lambda _: None)
+            code, lines = self._dvc("push", "--run-cache", log=lambda _: None)
             if code != 0:
                 raise StudyError(
-                    f"the DVC remote {remote['url']} takes nothing from here:\n"
-                    + "\n".join(said[-5:])
+                    f"the DVC remote {remote['url']} takes nothing from here:\n{lines}"
                 )
         snapshot.publish(self.study, self.origin.snapshot, self.origin.repository)
-
-    @property
-    def slots(self) -> int:
-        """How many instances are handed out at once."""
-        return self._slots
 
     def run(self, instance: Instance, log: Log, *, beside: int = 1) -> None:
         """Have one instance brought up to date by a node, and wait for it."""
@@ -152,7 +134,6 @@ class NodesExecutor:
             lost = state.is_crashed() or state.name == INTERRUPTED
             raise StageFailed(instance.address, why, retry=lost and not self._stopped)
         executed = json.loads((state.message or "").removeprefix(EXECUTED) or "[]")
-        self._count(executed)
         if others := [name for name in executed if name != instance.address]:
             log(f"WARNING: the node also executed {', '.join(others)}: their results had not come")
         self._done[instance.address] = run.id
@@ -168,18 +149,11 @@ class NodesExecutor:
         snapshot.withdraw(self.study, self.origin.snapshot, self.origin.repository)
         if not self._done:
             return
-        executed = []
-
-        def count(line: str) -> None:
-            if running := RUNNING.match(line):
-                executed.append(running[1])
-            log(line)
-
+        executed: list[str] = []
         pull = ["--pull"] if self.origin.remote else []
-        code, said = self._dvc("repro", *pull, *self._done, log=count)
-        self._count(executed)
+        code, lines = self._dvc("repro", *pull, *self._done, log=dvc.counting(log, executed))
         if code != 0:
-            raise StudyError("collecting what nodes made failed:\n" + "\n".join(said[-5:]))
+            raise StudyError("collecting what nodes made failed:\n" + lines)
         if executed:
             raise StudyError(
                 f"{len(executed)} of {len(self._done)} instances were executed here although nodes "
@@ -206,7 +180,7 @@ class NodesExecutor:
 
     def _run(self, instance: Instance, log: Log) -> FlowRun:
         with get_client(sync_client=True) as client:
-            run = self._found(client, instance) or self._submit(instance)
+            run = self._earlier(client, instance) or self._submit(instance)
             with self._guard:
                 self._runs.add(run.id)
                 stopped = self._stopped
@@ -218,8 +192,8 @@ class NodesExecutor:
             return run
 
     def _submit(self, instance: Instance) -> FlowRun:
-        found = run_deployment(
-            self._deployment,
+        run = run_deployment(
+            DEPLOYMENT,
             parameters={
                 "address": instance.address,
                 "origin": self.origin.model_dump(),
@@ -229,16 +203,16 @@ class NodesExecutor:
             tags=[self._tag],
             timeout=0,
         )
-        return cast(FlowRun, found)  # nothing to await: this is no coroutine
+        return cast(FlowRun, run)  # nothing to await: this is no coroutine
 
     @property
     def _tag(self) -> str:
         """Of runs that any coordinator may take over: same code, and results in the same place."""
         return "origin " + hashlib.sha256(self.origin.model_dump_json().encode()).hexdigest()[:12]
 
-    def _found(self, client: SyncPrefectClient, instance: Instance) -> FlowRun | None:
+    def _earlier(self, client: SyncPrefectClient, instance: Instance) -> FlowRun | None:
         """A run of a coordinator that died: the node went on, or has its results in the remote."""
-        found = client.read_flow_runs(
+        runs = client.read_flow_runs(
             flow_run_filter=FlowRunFilter(
                 name=FlowRunFilterName(any_=[instance.address]),
                 tags=FlowRunFilterTags(all_=[self._tag]),
@@ -247,7 +221,7 @@ class NodesExecutor:
             limit=1,
             offset=0,
         )
-        return found[0] if found else None
+        return runs[0] if runs else None
 
     def _wait(self, client: SyncPrefectClient, run: FlowRun, log: Log) -> FlowRun:
         """The run when it has ended, or its worker did not start it; what happens goes to log."""
@@ -305,23 +279,12 @@ class NodesExecutor:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_json(path, artifact.data)
 
-    def _count(self, executed: Sequence[str]) -> None:
-        with self._guard:
-            for name in executed:
-                self.executed[name] = self.executed.get(name, 0) + 1
-
-    def _dvc(self, *words: str, log: Log) -> tuple[int, list[str]]:
-        command = [sys.executable, "-m", "dvc", "--wait-for-lock", *words]
-        said: list[str] = []
-        here = str(Path(sys.executable).parent)
-        path = os.pathsep.join([here, os.environ.get("PATH", os.defpath)])
-        with supervised(command, cwd=self.study, env=os.environ | {"PATH": path}) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                said.append(line.rstrip())
-                if not HINTS.match(line):
-                    log(said[-1])
-            return process.wait(), said
+    def _dvc(self, *words: str, log: Log) -> tuple[int, str]:
+        """The exit code and last lines of a dvc command in the study."""
+        command, lines = dvc.command(*words), deque[str](maxlen=5)
+        with supervised(command, cwd=self.study, env=dvc.environment()) as process:
+            dvc.listen(process, log, lines)
+            return process.wait(), "\n".join(lines)
 
 
 def _store(study: Path) -> tuple[dict[str, Any] | None, str | None]:
@@ -344,13 +307,13 @@ def _store(study: Path) -> tuple[dict[str, Any] | None, str | None]:
     return {key: value for key, value in remote.items() if key in OPEN_OPTIONS}, None
 
 
-def _check_deployment(name: str) -> None:
+def _check_deployment() -> None:
     with get_client(sync_client=True) as client:
         try:
-            client.read_deployment_by_name(name)
+            client.read_deployment_by_name(DEPLOYMENT)
         except ObjectNotFound:
             raise StudyError(
-                f"Prefect has no deployment {name!r}: run `prefect --no-prompt deploy --all`"
+                f"Prefect has no deployment {DEPLOYMENT!r}: run `prefect --no-prompt deploy --all`"
             ) from None
         watch(client)
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from eifer.errors import StudyError
-from flows import server
-from flows.addresses import TOLD, free_port
+from flows.servers import server
+from flows.servers.addresses import ENVIRONMENT, free_port
 from stages._runtime import serving, tracking
 from stages._runtime.privacy import close_folders, keep_private
 
@@ -42,19 +42,18 @@ def show(study: Path, port: int | None) -> None:
     study = study.resolve()
     close_folders(study)
     mlflow = server.mlflow(study, uri, free_port(port), study / HOME / "mlflow.log")
-    told, page = study / HOME / TOLD, mlflow.health.removesuffix("/health")
+    file = study / HOME / ENVIRONMENT
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    serving.tell(file, {name: os.environ[name] for name in LOGIN if name not in given})
     try:
-        serving.tell(told, {name: os.environ[name] for name in LOGIN if name not in given})
-        server.spawn(mlflow)
-        server.wait_for(mlflow)
-        tracking.show_pages(page)
-        print(f"The pages ask for the user and password in {told}, which only you can read.")
-        print("Ctrl-C ends it.", flush=True)
-        assert mlflow.process is not None
-        mlflow.process.wait()
+        with server.started(mlflow):
+            server.wait_for(mlflow)
+            tracking.show_pages(mlflow.health.removesuffix("/health"))
+            print(f"The pages ask for the user and password in {file}, which only you can read.")
+            print("Ctrl-C ends it.", flush=True)
+            assert mlflow.process is not None
+            mlflow.process.wait()
     except KeyboardInterrupt:
         print()
     finally:
-        server.stop(mlflow)
-        told.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)

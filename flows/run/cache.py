@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from flows import lockfile
+from flows.run import lockfile
 
 
 def drop_spoilt(study: Path, address: str) -> list[str]:
-    """Remove outputs of an instance whose bytes in the cache are not what their name says; which.
+    """Remove, and name, the outputs of an instance whose bytes in the cache are not their name's.
 
-    They are gone from the study and from the cache: DVC makes them again.
+    They go from the study and from the cache: DVC makes them again.
     """
     outs, cache = lockfile.outs(study, address), _cache(study)
     if spoilt := _drop_listings(outs, cache):
@@ -32,7 +32,7 @@ def drop_spoilt(study: Path, address: str) -> list[str]:
 
 
 def drop_spoilt_listings(study: Path) -> list[str]:
-    """Remove from the cache the listings of folders that are not what their name says; whose.
+    """Remove from the cache each listing whose bytes are not its name's; the folders listed.
 
     DVC takes such a listing for another state of the folder and makes the folder again; then it
     finds a listing of the right name in the cache, and leaves it as it is: so in every run.
@@ -63,8 +63,8 @@ def _digests(study: Path, cache: Any, outs: list[dict[str, Any]]) -> Iterator[tu
     for out in outs:
         path, digest = study / out["path"], out.get("md5", "")
         if digest.endswith(".dir"):
-            listed = json.loads(Path(cache.oid_to_path(digest)).read_text())
-            yield from ((path / one["relpath"], one["md5"]) for one in listed)
+            listing = json.loads(Path(cache.oid_to_path(digest)).read_text())
+            yield from ((path / entry["relpath"], entry["md5"]) for entry in listing)
         elif digest:
             yield path, digest
 

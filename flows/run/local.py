@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import re
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock, Thread, Timer
-from typing import IO
 from urllib.parse import quote
 
 import psutil  # type: ignore[import-untyped]
 
-from flows import lockfile
-from flows.cache import drop_spoilt
-from flows.executors import Log, StageFailed
-from flows.executors.supervise import supervised
-from flows.instances import Instance
+from flows.locks import held
+from flows.run import dvc, lockfile
+from flows.run.cache import drop_spoilt
+from flows.run.executor import Log, StageFailed
+from flows.run.instances import Instance
+from flows.run.supervise import supervised
 from stages._runtime.machine import Machine
 
 LOCKS = Path("runs/flow/locks")
@@ -31,18 +28,6 @@ MARK = "EIFER_INSTANCE"
 """In the environment of every process of an instance, so that a lost one is found."""
 QUEUE = Path("runs/tracking/queue")
 """Where instances leave their records for MLflow: sent once, without their importing it."""
-SAID = 40
-"""Lines of a stage's output that are kept to say why it failed."""
-# Not DVC's warning that it freed a killed process's file, also in an "RWLock-file".
-HELD = re.compile(r"Unable to acquire lock|is being blocked by|Unable to read RWLock-file")
-LOCK_BROKEN = re.compile(r"dvc\.lock' (validation failed|is invalid)|YAML file structure is corrup")
-RESTORED = re.compile(r"^Stage '.*' is cached - skipping run")
-EXITED = re.compile(r"exited with (-?\d+)")
-HINTS = re.compile(r"\s*$|(Generating|Updating) lock|To (track|enable)|\t(git|dvc) |Use `dvc ")
-OF_DVC = re.compile(rf"{HINTS.pattern}|> |Running stage|Stage '|ERROR: failed to reproduce")
-"""What DVC says itself, among the lines of a stage; the hints need not be repeated."""
-REFUSED = re.compile(r"ERROR: failed to reproduce '.*?': (?!failed to run:)(.+)")
-"""What DVC found wrong itself: a dependency or param that is missing, an output that never came."""
 LEFT_S = 5.0
 PATIENCE_S = 60.0
 """How long what a dead flow left running may take to end by itself, and in all to be killed."""
@@ -66,32 +51,27 @@ class LocalExecutor:
     ) -> None:
         self.study = study.resolve()
         self.machine = Machine()
-        self._slots = at_once or self.machine.instances or slots_here(self.machine)
+        self.slots = at_once or self.machine.instances or slots_here(self.machine)
         self._timeout_s = timeout_s
         self._running: set[subprocess.Popen[str]] = set()
         self._guard = Lock()
         self._stopped = False
 
-    @property
-    def slots(self) -> int:
-        """How many instances run at once here."""
-        return self._slots
-
     def run(self, instance: Instance, log: Log, *, beside: int = 1) -> None:
         """Run one instance, with its share of the cores in ``EIFER_WORKERS``."""
-        share = max(1, self.machine.workers // max(1, min(beside, self._slots)))
+        share = max(1, self.machine.workers // max(1, min(beside, self.slots)))
         with self._alone(instance, log) as lock:
-            code, said = self._repro(instance, log, share, lock)
-            restored = code == 0 and any(RESTORED.search(line) for line in said)
+            code, lines = self._repro(instance, log, share, lock)
+            restored = code == 0 and any(map(dvc.RESTORED.search, lines))
             if restored and (spoilt := drop_spoilt(self.study, instance.address)):
                 log(f"spoilt in DVC's cache, made again: {', '.join(spoilt[:5])}")
-                code, said = self._repro(instance, log, share, lock)
+                code, lines = self._repro(instance, log, share, lock)
         if code == 0:
             lockfile.keep(self.study, instance.address)
             return
         if note := lockfile.mend(self.study):
             log(note)
-        raise self._failure(instance, code, said)
+        raise self._failure(instance, code, lines)
 
     def collect(self, log: Log) -> None:
         """Nothing to bring home: DVC wrote everything here."""
@@ -105,32 +85,27 @@ class LocalExecutor:
             process.terminate()
 
     def _repro(self, instance: Instance, log: Log, share: int, lock: int) -> tuple[int, deque[str]]:
-        words = ["-m", "dvc", "--wait-for-lock", "repro", "--single-item", instance.address]
-        return self._stream(words, self._environment(instance, share), [lock], log)
+        command = dvc.command("repro", "--single-item", instance.address)
+        return self._stream(command, self._environment(instance, share), [lock], log)
 
     def _stream(
-        self, words: Sequence[str], environment: Mapping[str, str], keep: Sequence[int], log: Log
+        self, command: Sequence[str], environment: Mapping[str, str], keep: Sequence[int], log: Log
     ) -> tuple[int, deque[str]]:
-        """Run Python with ``words``, a line of output to ``log`` at a time; its code, its end."""
-        said: deque[str] = deque(maxlen=SAID)
+        """Run ``command``, a line of output to ``log`` at a time; its exit code and last lines."""
+        lines: deque[str] = deque(maxlen=dvc.KEPT)
         with self._guard:
             if self._stopped:
-                return STOPPED, said
-            command = [sys.executable, *words]
+                return STOPPED, lines
             process = supervised(command, cwd=self.study, env=environment, keep=keep)
             self._running.add(process)
         # If the supervisor is killed, what it left holds the pipe that is read below.
         Thread(target=self._clear, args=(process, environment[MARK]), daemon=True).start()
-        timer = Timer(self._timeout_s or 0, self._expire, [process, said])
+        timer = Timer(self._timeout_s or 0, self._expire, [process, lines])
         if self._timeout_s:
             timer.start()
         try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                said.append(line.rstrip())
-                if not HINTS.match(line):
-                    log(said[-1])
-            return process.wait(), said
+            dvc.listen(process, log, lines)
+            return process.wait(), lines
         finally:
             timer.cancel()
             process.terminate()
@@ -144,17 +119,14 @@ class LocalExecutor:
         if process.wait() < 0:
             kill_left_over(mark)
 
-    def _expire(self, process: subprocess.Popen[str], said: deque[str]) -> None:
-        said.append(EXPIRED)
+    def _expire(self, process: subprocess.Popen[str], lines: deque[str]) -> None:
+        lines.append(EXPIRED)
         process.terminate()
 
     def _environment(self, instance: Instance, share: int) -> dict[str, str]:
-        here = str(Path(sys.executable).parent)
         return {
             "EIFER_TRACKING": "queue",  # sent once, by the flow, which spares mlflow's import
-            **os.environ,
-            "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)]),
-            "PYTHONUNBUFFERED": "1",
+            **dvc.environment(),
             "EIFER_WORKERS": str(share),
             MARK: self._mark(instance),
         }
@@ -162,25 +134,25 @@ class LocalExecutor:
     def _mark(self, instance: Instance) -> str:
         return f"{self.study}:{instance.address}"
 
-    def _failure(self, instance: Instance, code: int, said: deque[str]) -> StageFailed:
-        text = "\n".join(said)
+    def _failure(self, instance: Instance, code: int, lines: deque[str]) -> StageFailed:
+        text = "\n".join(lines)
+        signals = filter(None, map(_signal, (code, *map(int, dvc.EXITED.findall(text)))))
+        retry = False
         if self._stopped:
-            return StageFailed(instance.address, "the flow was stopped", retry=False)
-        if EXPIRED in said:
+            why = "the flow was stopped"
+        elif EXPIRED in lines:
             why = f"took longer than {self._timeout_s:g} s and was killed"
-            return StageFailed(instance.address, why, retry=False)
-        if HELD.search(text):
-            return StageFailed(instance.address, "a lock of DVC was held", retry=True)
-        if LOCK_BROKEN.search(text):
-            return StageFailed(instance.address, "dvc.lock was cut while written", retry=True)
-        for status in (code, *map(int, EXITED.findall(text))):
-            if signal := _signal(status):
-                why = f"killed by signal {signal}"
-                return StageFailed(instance.address, why, retry=True)
-        own = [line for line in said if not OF_DVC.match(line)]
-        refused = [found[1] for line in said if (found := REFUSED.match(line))]
-        why = "\n".join(own[-5:] + refused) or "dvc failed"
-        return StageFailed(instance.address, why, retry=False)
+        elif dvc.HELD.search(text):
+            why, retry = "a lock of DVC was held", True
+        elif dvc.LOCK_BROKEN.search(text):
+            why, retry = "dvc.lock was cut while written", True
+        elif signal := next(signals, 0):
+            why, retry = f"killed by signal {signal}", True
+        else:
+            own = [line for line in lines if not dvc.OWN_WORDS.match(line)]
+            refused = [match[1] for line in lines if (match := dvc.REFUSED.match(line))]
+            why = "\n".join(own[-5:] + refused) or "dvc failed"
+        return StageFailed(instance.address, why, retry=retry)
 
     @contextmanager
     def _alone(self, instance: Instance, log: Log) -> Iterator[int]:
@@ -190,30 +162,31 @@ class LocalExecutor:
         """
         path = self.study / LOCKS / (quote(instance.address, safe="@") + ".lock")
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a+") as file:
-            deadline = time.monotonic() + PATIENCE_S
-            while not _locked(file):
-                owner = _owner(file)
-                if owner is not None and alive(owner):
-                    why = f"another flow (process {owner['pid']}) is running it"
-                    raise StageFailed(instance.address, why, retry=True)
-                if time.monotonic() > deadline - PATIENCE_S + LEFT_S:
-                    kill_left_over(self._mark(instance))
-                if time.monotonic() > deadline:
-                    why = "processes of a dead flow hold it and cannot be killed"
-                    raise StageFailed(instance.address, why, retry=True)
-                time.sleep(0.1)
-            # Locked by us: whatever else carries its mark has lost its flow.
-            left = kill_left_over(self._mark(instance))
-            if left:
-                log(f"killed what a dead flow had left running: {', '.join(left)}")
-                lockfile.mend(self.study)
-            # A killed dvc closes this file in dying: now it is known to hold nothing any more.
-            lockfile.free_files(self.study)
-            file.truncate(0)
-            file.write(json.dumps(myself()))
-            file.flush()
-            yield file.fileno()
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            with held(path) as file:
+                if file is not None:
+                    # Whatever else carries its mark has lost its flow.
+                    if left := kill_left_over(self._mark(instance)):
+                        log(f"killed what a dead flow had left running: {', '.join(left)}")
+                        lockfile.mend(self.study)
+                    # A dvc that was killed closes this file in dying, and holds nothing any more.
+                    lockfile.free_files(self.study)
+                    file.truncate(0)
+                    file.write(json.dumps(myself()))
+                    file.flush()
+                    yield file.fileno()
+                    return
+            owner = owner_of(path)
+            if owner is not None and alive(owner):
+                why = f"another flow (process {owner['pid']}) is running it"
+                raise StageFailed(instance.address, why, retry=True)
+            if time.monotonic() > deadline - PATIENCE_S + LEFT_S:
+                kill_left_over(self._mark(instance))
+            if time.monotonic() > deadline:
+                why = "processes of a dead flow hold it and cannot be killed"
+                raise StageFailed(instance.address, why, retry=True)
+            time.sleep(0.1)
 
 
 EXPIRED = "(killed: it took too long)"
@@ -237,10 +210,9 @@ def myself() -> dict[str, float]:
 def alive(process: Mapping[str, float]) -> bool:
     """Whether the process that called `myself` still runs."""
     try:
-        found = psutil.Process(int(process["pid"]))
-        return abs(found.create_time() - process["started"]) < 1 and (
-            found.status() != psutil.STATUS_ZOMBIE
-        )
+        known = psutil.Process(int(process["pid"]))
+        same = abs(known.create_time() - process["started"]) < 1
+        return same and known.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
@@ -263,17 +235,9 @@ def _signal(status: int) -> int:
     return -status if status < 0 else status - 128 if 128 < status <= 128 + 64 else 0
 
 
-def _locked(file: IO[str]) -> bool:
+def owner_of(record: Path) -> dict[str, float] | None:
+    """The process that wrote `myself` into ``record``; None where it died in writing."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _owner(file: IO[str]) -> dict[str, float] | None:
-    file.seek(0)
-    try:
-        return json.loads(file.read())
+        return json.loads(record.read_text())
     except ValueError:
         return None

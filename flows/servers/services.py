@@ -6,7 +6,6 @@ write is in ``runs``: logs and addresses in ``runs/services``, Prefect's own in 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
 import signal
@@ -14,26 +13,28 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from eifer.errors import StudyError
-from flows import server
-from flows.addresses import (
+from flows.graph import ROOT
+from flows.locks import held
+from flows.run.supervise import finished
+from flows.servers import server
+from flows.servers.addresses import (
+    ENVIRONMENT,
+    LOCK,
     LOOPBACK,
     SERVICES,
-    TOLD,
     free_port,
     of_services,
     try_prefect,
     without_password,
 )
-from flows.executors.local import MARK, kill_left_over
-from flows.executors.supervise import finished
-from flows.graph import ROOT
-from flows.server import Service
+from flows.servers.server import Service
 from stages._runtime import serving
 from stages._runtime.privacy import close_folders, keep_private
 
@@ -79,30 +80,26 @@ def run(study: Path, *, prefect_port: int | None, mlflow_port: int | None, gpus:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with _alone(study):
         close_folders(study)
-        services: list[Service] = []
         try:
             servers = _servers(study, prefect_port, mlflow_port)
-            services += servers
-            _start(study, servers)
-            try_prefect()
-            prepare(study, gpus)
-            worker = _worker(study)
-            services.append(worker)
-            _start(study, [worker])
-            _announce(study, services, given)
-            _keep(study, services)
+            with _start(*servers):
+                try_prefect()
+                prepare(study, gpus)
+                worker = pool_worker(study)
+                with _start(worker):
+                    _announce(study, [*servers, worker], given)
+                    _keep([*servers, worker])
         except KeyboardInterrupt:
             print()
         except (OSError, httpx.HTTPError) as error:
             raise StudyError(f"services failed: {error}; their logs: {study / SERVICES}") from None
         finally:
-            (study / SERVICES / TOLD).unlink(missing_ok=True)
-            _stop(study, services)
+            (study / SERVICES / ENVIRONMENT).unlink(missing_ok=True)
 
 
 def _servers(study: Path, prefect_port: int | None, mlflow_port: int | None) -> list[Service]:
     """What is to be started, with the environment told where it will be."""
-    found = []
+    servers = []
     if "PREFECT_API_URL" not in os.environ:
         port = free_port(prefect_port, usual=PREFECT_PORT, option="--prefect-port")
         prefect = server.prefect(study, port, _log(study, "prefect"))
@@ -114,7 +111,7 @@ def _servers(study: Path, prefect_port: int | None, mlflow_port: int | None) -> 
                 "prefect.server.concurrency.lease_storage.filesystem"
             ),
         }
-        found.append(prefect)
+        servers.append(_marked(prefect))
     os.environ.setdefault("PREFECT_HOME", str(study / server.PREFECT_HOME))
     if not os.environ.get("MLFLOW_TRACKING_URI", "").startswith("http"):
         from stages._runtime.tracking import own_uri
@@ -122,11 +119,12 @@ def _servers(study: Path, prefect_port: int | None, mlflow_port: int | None) -> 
         port = free_port(mlflow_port, usual=MLFLOW_PORT, option="--mlflow-port")
         database = os.environ.get("MLFLOW_TRACKING_URI") or own_uri(study)
         os.environ["MLFLOW_TRACKING_URI"] = f"http://{LOOPBACK}:{port}"
-        found.append(server.mlflow(study, database, port, _log(study, "mlflow")))
-    return found
+        servers.append(_marked(server.mlflow(study, database, port, _log(study, "mlflow"))))
+    return servers
 
 
-def _worker(study: Path) -> Service:
+def pool_worker(study: Path) -> Service:
+    """The worker of pool ``local``, which starts the study's flow runs one at a time."""
     port = free_port()
     command = server.python("prefect", "worker", "start", "--pool", POOLS[0], "--type", "process")
     # One study at a time in one folder.
@@ -137,7 +135,7 @@ def _worker(study: Path) -> Service:
         "PREFECT_WORKER_WEBSERVER_PORT": str(port),
     }
     health = f"http://{LOOPBACK}:{port}/health"
-    return Service("worker", command, health, listens, study, _log(study, "worker"))
+    return _marked(Service("worker", command, health, listens, study, _log(study, "worker")))
 
 
 def prepare(study: Path, gpus: int) -> None:
@@ -150,8 +148,8 @@ def prepare(study: Path, gpus: int) -> None:
     )
     from prefect.exceptions import ObjectNotFound
 
-    from flows.executors.node import GPU
-    from flows.heartbeats import watch
+    from flows.nodes.node import GPU
+    from flows.servers.heartbeats import watch
 
     with get_client(sync_client=True) as client:
         for name in POOLS:
@@ -181,7 +179,7 @@ def _schedules_kept(client: SyncPrefectClient) -> Iterator[None]:
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.exceptions import ObjectNotFound
 
-    from flows.heartbeats import DEPLOYMENTS
+    from flows.servers.heartbeats import DEPLOYMENTS
 
     before = {}
     for name in DEPLOYMENTS:
@@ -191,13 +189,13 @@ def _schedules_kept(client: SyncPrefectClient) -> Iterator[None]:
     kept = {"schedule", "active", "max_scheduled_runs", "parameters", "slug"}
     for name, schedules in before.items():
         now = client.read_deployment_by_name(name)
-        ours = {one.slug: one.id for one in now.schedules}
-        for one in schedules:
-            if one.slug not in ours:
-                added = DeploymentScheduleCreate(**{key: getattr(one, key) for key in kept})
+        declared = {schedule.slug: schedule.id for schedule in now.schedules}
+        for schedule in schedules:
+            if schedule.slug not in declared:
+                added = DeploymentScheduleCreate(**{key: getattr(schedule, key) for key in kept})
                 client.create_deployment_schedules(now.id, [added])
-            elif not one.active:
-                client.update_deployment_schedule(now.id, ours[one.slug], active=False)
+            elif not schedule.active:
+                client.update_deployment_schedule(now.id, declared[schedule.slug], active=False)
 
 
 def deploy(study: Path) -> None:
@@ -214,20 +212,15 @@ def deploy(study: Path) -> None:
         raise StudyError("prefect deploy failed:\n" + "\n".join(done.stderr.splitlines()[-5:]))
 
 
-def _start(study: Path, services: Sequence[Service]) -> None:
-    for service in services:
-        _spawn(study, service)
-    for service in services:
-        server.wait_for(service)
+@contextmanager
+def _start(*services: Service) -> Iterator[None]:
+    with server.started(*services):
+        for service in services:
+            server.wait_for(service)
+        yield
 
 
-def _spawn(study: Path, service: Service) -> None:
-    mark = _mark(study, service)
-    kill_left_over(mark)  # it would hold the port
-    server.spawn(service, {MARK: mark})
-
-
-def _keep(study: Path, services: Sequence[Service]) -> None:
+def _keep(services: Sequence[Service]) -> None:
     while True:
         time.sleep(1)
         for service in services:
@@ -241,39 +234,31 @@ def _keep(study: Path, services: Sequence[Service]) -> None:
                     + server.last_words(service)
                 )
             print(f"{service.name} had ended; started again", flush=True)
-            _spawn(study, service)
-
-
-def _stop(study: Path, services: Sequence[Service]) -> None:
-    """The worker first, then what it talks to."""
-    for several in ([one for one in services if one.name == "worker"], services):
-        server.stop(*several)
-        for service in several:
-            kill_left_over(_mark(study, service))
+            server.spawn(service)
 
 
 def _announce(study: Path, services: Sequence[Service], given: Collection[str]) -> None:
     """Say where all is, and write it down for other shells; ``given`` is what the user knows."""
     addresses = ("PREFECT_API_URL", "MLFLOW_TRACKING_URI")
-    told = {name: without_password(os.environ[name]) for name in addresses}
-    told["PREFECT_HOME"] = os.environ["PREFECT_HOME"]
-    told |= {name: os.environ[name] for name in LOGINS if name in set(os.environ) - set(given)}
-    file = study / SERVICES / TOLD
-    serving.tell(file, told)
-    print(f"Prefect  {told['PREFECT_API_URL'].removesuffix('/api')}")
-    print(f"MLflow   {told['MLFLOW_TRACKING_URI']}")
+    shared = {name: without_password(os.environ[name]) for name in addresses}
+    shared["PREFECT_HOME"] = os.environ["PREFECT_HOME"]
+    shared |= {name: os.environ[name] for name in LOGINS if name in set(os.environ) - set(given)}
+    file = study / SERVICES / ENVIRONMENT
+    serving.tell(file, shared)
+    print(f"Prefect  {shared['PREFECT_API_URL'].removesuffix('/api')}")
+    print(f"MLflow   {shared['MLFLOW_TRACKING_URI']}")
     print(f"worker   of pool {POOLS[0]!r}; all logs are in {study / SERVICES}")
     for service in services:
         print(f"         {service.name} is well: {service.health}")
-    if made := [name for name in LOGINS if name in told]:
-        print(f"The pages ask for a password, new with each start: {', '.join(made)}")
+    if new := [name for name in LOGINS if name in shared]:
+        print(f"The pages ask for a password, new with each start: {', '.join(new)}")
         print(f"in {file}, which only you can read.")
     print(f"For commands in other shells: source {shlex.quote(str(file))}")
     print("Ctrl-C ends all.", flush=True)
 
 
-def _mark(study: Path, service: Service) -> str:
-    return f"{study}:services:{service.name}"
+def _marked(service: Service) -> Service:
+    return replace(service, mark=f"{service.folder}:services:{service.name}")
 
 
 def _log(study: Path, name: str) -> Path:
@@ -284,14 +269,12 @@ def _log(study: Path, name: str) -> Path:
 def _alone(study: Path) -> Iterator[None]:
     try:
         (study / SERVICES).mkdir(parents=True, exist_ok=True)
-        lock = (study / SERVICES / "lock").open("a")
+        (study / SERVICES / LOCK).touch()
     except OSError as error:
         raise StudyError(f"services write their logs and databases here: {error}") from None
-    with lock as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            found = of_services(study)
-            told = " ".join(found[name] for name in found if name not in LOGINS)
-            raise StudyError(f"services run already in {study}: {told}") from None
+    with held(study / SERVICES / LOCK) as lock:
+        if lock is None:
+            shared = of_services(study).items()
+            where = " ".join(value for name, value in shared if name not in LOGINS)
+            raise StudyError(f"services run already in {study}: {where}")
         yield

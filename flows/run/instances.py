@@ -1,4 +1,4 @@
-"""The instances of the stages and what each waits for, as DVC resolves them from dvc.yaml."""
+"""The instances of the stages, as DVC resolves them from dvc.yaml."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eifer.errors import StudyError, examples
+from eifer.cohort.folder import Folder
+from eifer.errors import InputError, Problem, StudyError, examples
 from stages.params import load_params
 
 
 @dataclass(frozen=True)
 class Instance:
-    """One stage with one item of its matrix: what DVC runs, and Prefect sees as a task run."""
+    """A stage with one value of each key of its matrix: DVC runs it, as one task run of Prefect."""
 
     address: str
     """As DVC names it: ``extract@1``."""
     stage: str
     """As dvc.yaml names it: ``extract``."""
-    item: Mapping[str, str] = field(hash=False)
-    """Its values of the stage's matrix or foreach: ``{"wave": "1"}``; empty where there is none."""
-    cmd: str
-    deps: tuple[str, ...]
+    values: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """By key of the stage's matrix or foreach: ``{"wave": "1"}``; empty where there is none."""
+    deps: tuple[str, ...] = ()
     """Files and folders it reads, relative to the study."""
-    outs: tuple[str, ...]
+    outs: tuple[str, ...] = ()
     """Files and folders it writes, relative to the study."""
-    needs: tuple[str, ...]
+    needs: tuple[str, ...] = ()
     """Addresses of the instances whose output it reads."""
 
 
@@ -47,6 +47,43 @@ def instances(study: Path) -> dict[str, Instance]:
         return _read(study.resolve())
     except DvcException as error:
         raise StudyError(f"{error}; `dvc status` says more") from None
+
+
+def sound_instances(study: Path) -> dict[str, Instance]:
+    """The instances of a study that DVC can look at: it waits for ever at a FIFO, for one.
+
+    Raises
+    ------
+    InputError
+        If a file or folder that no stage makes holds anything that cannot be read, or must
+        not be (`Folder.look_through`), or holds the study.
+    StudyError
+        As `instances`.
+    """
+    graph = instances(study)
+    made = {out for instance in graph.values() for out in instance.outs}
+    read = {dep for instance in graph.values() for dep in instance.deps}
+    problems = [
+        problem
+        for name in sorted(read)
+        if not any(f"{name}/".startswith(f"{out}/") for out in made)
+        for problem in _faults(study, name)
+    ]
+    if problems:
+        raise InputError(f"study {study.resolve()}", problems)
+    return graph
+
+
+def _faults(study: Path, name: str) -> list[Problem]:
+    path = study / name
+    if not path.is_dir():  # of a missing one DVC says so
+        folder = Folder(path.parent)
+        return [] if not folder.there(path.name) or folder.sound(path.name) else folder.problems
+    folder = Folder(path)
+    if study.resolve().is_relative_to(folder.real):
+        return [Problem("folder that holds the study", name, "give a folder of its own")]
+    folder.look_through()
+    return [Problem(p.what, f"{name}/{p.where}", p.remedy) for p in folder.problems]
 
 
 def refuse_elsewhere(study: Path) -> None:
@@ -82,29 +119,29 @@ def _read(study: Path) -> dict[str, Instance]:
         where = inside(stage.path)
         return stage.name if where == "dvc.yaml" else f"{where}:{stage.name}"
 
-    found: dict[str, Instance] = {}
+    graph: dict[str, Instance] = {}
     with Repo(str(study)) as repo:
-        graph = repo.index.graph
-        for stage in networkx.dfs_postorder_nodes(graph):
+        stages = repo.index.graph
+        for stage in networkx.dfs_postorder_nodes(stages):
             if not isinstance(stage, PipelineStage):
                 continue  # data that was added with `dvc add`: nothing to run
             if urls := [str(dep) for dep in stage.deps if dep.protocol != "local"]:
                 raise StudyError(f"{address(stage)} reads {examples(urls)}; only folders here are")
             name, _, key = stage.name.partition("@")
-            item = stage.dvcfile.resolver.definitions[name].normalized_iterable[key] if key else {}
-            if not isinstance(item, Mapping):  # of a foreach over plain values
-                item = {"item": item}
-            found[address(stage)] = Instance(
+            definition = stage.dvcfile.resolver.definitions[name]
+            values = definition.normalized_iterable[key] if key else {}
+            if not isinstance(values, Mapping):  # of a foreach over plain values
+                values = {"item": values}
+            graph[address(stage)] = Instance(
                 address=address(stage),
                 stage=name,
-                item={k: str(value) for k, value in item.items()},
-                cmd=stage.cmd if isinstance(stage.cmd, str) else "\n".join(stage.cmd),
+                values={key: str(value) for key, value in values.items()},
                 deps=tuple(
                     inside(d.fs_path) for d in stage.deps if not isinstance(d, ParamsDependency)
                 ),
                 outs=tuple(inside(out.fs_path) for out in stage.outs),
                 needs=tuple(
-                    address(up) for up in graph.successors(stage) if isinstance(up, PipelineStage)
+                    address(up) for up in stages.successors(stage) if isinstance(up, PipelineStage)
                 ),
             )
-    return found
+    return graph

@@ -1,0 +1,82 @@
+"""``eifer validate``: what is wrong with a cohort, each fault once and as soon as it is found."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from eifer.errors import InputError, Problem, StudyError, describe
+from eifer.validation import short_face_videos, validate
+from stages._runtime import pool
+from stages._runtime.machine import Machine
+from stages.params import load_params
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+LINES = 10
+"""How many times a log hears how far the work is; a terminal has a bar."""
+
+
+def show(cohort: Path, params: Path) -> None:
+    """Print every fault of ``cohort``, or else what it holds.
+
+    Raises
+    ------
+    StudyError
+        If there are faults: how many in all, and those that could not be printed before.
+    """
+    wanted = load_params(params)
+    shown: list[Problem] = []
+
+    def tell(problems: Sequence[Problem]) -> None:
+        if problems:
+            print(_lines(problems), file=sys.stderr, flush=True)
+            shown.extend(problems)
+
+    try:
+        valid = validate(
+            cohort,
+            waves=wanted.study.waves,
+            exclude=wanted.study.exclude,
+            faces=wanted.extract,
+            ecg=wanted.stratify.ecg,
+            spec=wanted.intake,
+            each=_each,
+            tell=tell,
+        )
+    except InputError as error:
+        if not shown:
+            raise
+        total = f"{error.subject}: {len(error.problems)} problem{'s' * (len(error.problems) != 1)}"
+        rest = list((Counter(error.problems) - Counter(shown)).elements())
+        last = f"; besides those above:\n{_lines(rest)}" if rest else ", named above"
+        raise StudyError(total + last) from None
+    people, videos = valid.participants, valid.videos
+    print(
+        f"{cohort} is valid: {people['excluded'].isna().sum()} of {len(people)} participants, "
+        f"{videos['video_path'].notna().sum()} videos, {videos['ecg_path'].notna().sum()} ECGs"
+    )
+    if short := short_face_videos(videos, wanted.intake):
+        print(
+            f"{short} face videos last less than {wanted.intake.least_filmed_share:.0%} "
+            "of their film (intake.short_face_videos allows it)"
+        )
+
+
+def _lines(problems: Sequence[Problem]) -> str:
+    return describe("", problems).partition("\n")[2]
+
+
+def _each(
+    function: Callable[[Task], Result], tasks: Sequence[Task], label: str
+) -> Iterator[Result]:
+    """`pool.each` over this machine's cores, with a line now and then where there is no bar."""
+    every = -(-len(tasks) // LINES)
+    results = pool.each(function, tasks, workers=Machine().workers, label=label)
+    for done, result in enumerate(results, start=1):
+        if done % every == 0 and not sys.stderr.isatty():
+            print(f"{label}: {done} of {len(tasks)}", file=sys.stderr, flush=True)
+        yield result

@@ -1,0 +1,1 @@
+"""Servers of this machine (Prefect, MLflow, a worker): started, found, asked, watched."""
