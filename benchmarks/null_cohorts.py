@@ -59,7 +59,7 @@ def run(folder: Path, seed: int) -> tuple[int, float, str | None]:
     from eifer.errors import StudyError
 
     started = time.monotonic()
-    os.environ |= {"EIFER_WORKERS": "1", "EIFER_TRACKING": "off"}
+    os.environ["EIFER_WORKERS"] = "1"
     study = make_workspace(
         folder / f"seed-{seed}",
         preset=ROOT / "presets/null.yaml",

@@ -154,17 +154,28 @@ def summary() -> None:
 
 
 @app.command("sync-tracking")
-def sync_tracking() -> None:
-    """Send what is queued in runs/tracking to MLflow."""
+def sync_tracking(
+    only: Annotated[list[str] | None, typer.Option(help="what this instance left alone")] = None,
+) -> None:
+    """Show in MLflow what finished stages left, and it does not have yet."""
     with _errors_without_traceback("sync-tracking"):
-        from stages._runtime import tracking
+        from stages._runtime.mirror import mirror
 
-        counts = tracking.sync()
-        print(f"MLflow: {counts.sent} records sent, {counts.waiting} waiting")
-        for problem in counts.problems:
+        done = mirror(Path(), only or None)
+        print(f"MLflow: {done.added} added, {done.unchanged} there already")
+        for problem in done.problems:
             print(f"  {problem}", file=sys.stderr)
-        if counts.problems:
+        if done.problems:
             raise typer.Exit(1)
+
+
+@app.command()
+def curves() -> None:
+    """Print how the trainings go that run now: losses and merits by epoch."""
+    with _errors_without_traceback("curves"):
+        from flows.pages.curves import show
+
+        show(Path())
 
 
 @app.command()

@@ -11,15 +11,13 @@ from eifer import evaluation
 from eifer.tables.evaluation import METRICS, PREDICTIONS, SUMMARY
 from eifer.tables.partitions import CONDITIONS
 from eifer.vocabulary import Dimension
-from stages._runtime import artifacts, tracking
+from stages._runtime import artifacts
 from stages._runtime.crops import IMAGES, read_crops
-from stages._runtime.stage import PARAMS, Given, Made, Outcome, Report, Run, stage
+from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
 from stages._runtime.trained import LEARNT, TRAINED, trained_models
-from stages.params import load_params
 
 TESTING = Given("data/split/conditions.parquet", CONDITIONS)
 MODEL = ("task", "training_group", "repetition", "threshold")
-TRACKED = ("stage", "task", "training_group", "repetition", "weights_sha256")
 DRAWN = ["task", "training_group", "repetition", "epoch", "validation_macro_f1"]
 ANSWERS = Made("predictions.parquet", PREDICTIONS)
 MEASURED = Made("metrics.parquet", METRICS)
@@ -47,7 +45,6 @@ def evaluate(run: Run) -> Outcome:
         path = run.out(PLOTS) / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         artifacts.write_json(path, points)
-    _track(run, models, predictions, metrics)
     means = evaluation.means(summary)
     tables = {ANSWERS: predictions, MEASURED: metrics, SUMMARISED: summary}
     return Outcome({**tables, MEANS: means, PLOTS: None}, _report(predictions, means))
@@ -66,21 +63,6 @@ def _answers(run: Run, conditions: pd.DataFrame, models: list[Any]) -> Iterator[
         for model, row, weights in (one for one in models if one[0].task == task):
             score = load(weights, row["weights_sha256"], hardware=hardware, batch=batch)
             yield evaluation.predict(conditions, crops, model, score)
-
-
-def _track(run: Run, models: list[Any], predictions: pd.DataFrame, metrics: pd.DataFrame) -> None:
-    study = load_params(PARAMS).study.name  # no param of the stage: it only labels records
-    tested = [tracking.Input("conditions", run.path(TESTING))]
-    made = {"predictions": tracking.table_sha256(predictions)}
-    answers = dict(iter(predictions.groupby(list(MODEL[:3]))))
-    for model, row, _ in models:
-        tracking.evaluated(
-            tracking.Repetition(study, *(row[name] for name in TRACKED)),
-            numbers=evaluation.numbers(metrics, model),
-            answers=answers[model.task, model.training_group, model.repetition],
-            inputs=tested,
-            outputs=made,
-        )
 
 
 def _report(predictions: pd.DataFrame, means: evaluation.Means) -> Report:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from eifer.vocabulary import Group
+from stages._runtime.crops import IMAGES
 from stages._runtime.repetitions import (
-    IMAGES,
     ITEMS,
     MADE,
     PARAMS_READ,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import asdict
 from typing import Any
 
 from eifer.comparison import participants, published, shown
@@ -15,9 +13,7 @@ from eifer.tables.comparison import (
     PARTICIPANT_DELTAS,
 )
 from eifer.tables.evaluation import PREDICTIONS
-from stages._runtime import tracking
-from stages._runtime.stage import PARAMS, Given, Made, Outcome, Report, Run, stage
-from stages.params import load_params
+from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
 
 ANSWERS = Given("data/evaluate/predictions.parquet", PREDICTIONS)
 ROLES = Made("declared.parquet", DECLARED)
@@ -34,29 +30,10 @@ COMPARED = Made("comparison.parquet", COMPARISON)
 )
 def stats(run: Run) -> Outcome:
     """Compare the models on the frames that all of them scored."""
-    started = time.time()
     spec, predictions = run.params.stats, run.read(ANSWERS)
     tests, comparison = published.as_published(predictions, spec.published)
     primary = participants.by_participant(
         predictions, tests, spec.participants, run.params.study.seed
-    )
-    # The study's name only labels records: as a param of the stage, a new one would run it anew.
-    tracking.stated(
-        study=load_params(PARAMS).study.name,
-        stage="stats",
-        item={},
-        recipe={**asdict(spec.published), "participants": shown.recipe(spec.participants)},
-        numbers=shown.numbers(primary.compared, comparison),
-        by_participant=primary.compared,
-        participant_deltas=primary.deltas,
-        comparison=comparison,
-        inputs=[tracking.Input("predictions", run.path(ANSWERS))],
-        outputs={
-            "by_participant": tracking.table_sha256(primary.compared),
-            "comparison": tracking.table_sha256(comparison),
-        },
-        started_s=started,
-        ended_s=time.time(),
     )
     made = {
         ROLES: primary.declared,

@@ -9,12 +9,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(autouse=True)
-def _no_tracking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test that does not ask for it records nothing in MLflow."""
-    monkeypatch.setenv("EIFER_TRACKING", "off")
-
-
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Real recordings and R's answers, kept beside the project and not in it."""

@@ -31,7 +31,6 @@ RUNNING = {
     "stages._runtime.privacy",
     "stages._runtime.provenance",
     "stages._runtime.stage",
-    "stages._runtime.tracking",
 }
 """How a stage is run, not what it computes: kept out of deps, or a new progress bar
 would retrain every network (docs/decisions/0001)."""

@@ -94,18 +94,16 @@ AN_EMPTY_BOX = b"\x00\x00\x00\x08free"
 """Behind an mp4 file it changes the bytes, and nothing that is shown."""
 
 
-def run(
-    workspace: Path, *words: str, workers: int = 1, tracking: str = "off"
-) -> subprocess.CompletedProcess[str]:
+def run(workspace: Path, *words: str, workers: int = 1) -> subprocess.CompletedProcess[str]:
     """Run a command of the virtual environment in ``workspace``, output and errors together."""
-    settings = {"EIFER_WORKERS": str(workers), "EIFER_TRACKING": tracking}
+    settings = {"EIFER_WORKERS": str(workers)}
     environment = os.environ | settings | {"DVC_NO_ANALYTICS": "1"}
     return tool(*words, cwd=workspace, env=environment, together=True)
 
 
-def repro(workspace: Path, *words: str, tracking: str = "off") -> list[str]:
+def repro(workspace: Path, *words: str) -> list[str]:
     """``dvc repro`` of ``words``, which must succeed: the stages that were executed, in order."""
-    done = run(workspace, "dvc", "repro", *words, tracking=tracking)
+    done = run(workspace, "dvc", "repro", *words)
     assert done.returncode == 0, done.stdout
     return executed(done.stdout)
 
@@ -365,7 +363,7 @@ def recorded(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     workspace = tmp_path_factory.mktemp("recorded") / "study"
     overrides = REAL | {"study.cohort": relative(clips, workspace)}
     make_workspace(workspace, preset=ROOT / "presets/real.yaml", overrides=overrides)
-    return workspace, repro(workspace, tracking="queue")
+    return workspace, repro(workspace)
 
 
 @pytest.fixture
@@ -434,22 +432,12 @@ class TestRealRecordings:
             assert f'<section id="{section}"' in page
         assert '<section id="planted"' not in page
 
-    def test_a_record_of_every_repetition_waits_for_mlflow(
-        self, recorded: tuple[Path, list[str]]
-    ) -> None:
-        queue = recorded[0] / "runs/tracking/queue"
-        records = [json.loads(path.read_text()) for path in sorted(queue.glob("*.json"))]
-        addresses = [r["tags"]["dvc_stage"] for r in records if r["kind"] == "training"]
-        # One record a repetition, and both of a block come from one process.
-        assert sorted(addresses) == sorted(2 * trainings("1-2"))
-        tested = [r["name"] for r in records if r["kind"] == "evaluation"]
-        assert sorted(tested) == sorted(
-            f"{task} {group} r0{repetition}"
-            for task in Dimension
-            for group in ("High", "Low", "Total")
-            for repetition in (1, 2)
-        )
-        assert not (recorded[0] / "runs/mlflow.db").exists()
+    def test_mlflow_shows_every_repetition_and_its_results(self, more: Path) -> None:
+        done = run(more, "eifer", "sync-tracking")
+        # Of 2 tasks 2 repetitions each: of High and Low two trainings, of Total one, 3 tested.
+        assert "MLflow: 33 added, 0 there already\n" in done.stdout
+        again = run(more, "eifer", "sync-tracking")
+        assert "MLflow: 0 added, 33 there already\n" in again.stdout
 
     def test_again_skips_every_stage(self, recorded: tuple[Path, list[str]]) -> None:
         assert repro(recorded[0]) == []

@@ -47,7 +47,7 @@ def play(number: int, seed: int, harm: str, servers: Servers, home: Path) -> Rou
     begun = {"training stage": INSTANCES - 3}.get(harm, chance.randrange(INSTANCES))
     delay_s = chance.uniform(0, 2 if begun else 10)
     with place(study, harm):
-        make(study)
+        make(study, it.name)
         try:
             _disturbed(it, HARMS[harm], begun, delay_s)
             (study / "filler").unlink(missing_ok=True)
@@ -127,12 +127,12 @@ def _play_all(rounds: int, seed: int, only: list[int] | None, servers: Servers, 
         print("(no small disk can be mounted here: limits of file size instead of a full disk)")
         kinds[kinds.index("disk full")] = "file size limit"
     plain = home / "undisturbed"
-    make(plain)
-    around = environment("undisturbed", servers) | {"EIFER_TRACKING": "off"}
+    make(plain, "undisturbed")
+    around = environment("undisturbed", servers)
     if finished_command(dvc.command("repro", "--quiet"), cwd=plain, env=around).returncode:
         raise SystemExit("dvc repro failed on an undisturbed study")
     usual = Round(0, home / "usual", environment("usual", servers), random.Random(0), servers)
-    make(usual.study)
+    make(usual.study, usual.name)
     started = time.monotonic()
     code, output = finished(run(usual))
     usual_s = time.monotonic() - started

@@ -35,7 +35,7 @@ def _kill(*words: str, which: signal.Signals = signal.SIGKILL) -> Harm:
     return harm
 
 
-def _kill_sender(it: Round) -> bool:
+def _kill_mirror(it: Round) -> bool:
     return _sending(it) and _kill("flows", "sync-tracking")(it)
 
 
@@ -70,7 +70,7 @@ def _kill_node(it: Round) -> bool:
 
 
 def _sending(it: Round) -> bool:
-    """Whether records are being sent; it imports before it sends, so that comes a little later."""
+    """Whether MLflow is being filled; that comes a little later than the import of mlflow."""
     if not any("sync-tracking" in line for line in it.processes().values()):
         return False
     time.sleep(it.random.uniform(0, 2.5))
@@ -162,7 +162,7 @@ def _signal(pid: int, which: signal.Signals = signal.SIGKILL) -> bool:
 
 HARMS: dict[str, Harm] = {
     "MLflow server": _kill_mlflow,
-    "sender to MLflow": _kill_sender,
+    "mirror in MLflow": _kill_mirror,
     "disk full": _fill_disk,
     "cache file spoilt": _spoil_cache,
     "file size limit": _limit_files,
@@ -183,5 +183,5 @@ HARMS: dict[str, Harm] = {
 }
 MAY_LEAVE = ("supervisor", "all at once", "dvc.lock", "cache", "output")
 """Harms that kill a supervisor: what it left lives until the next run, which must kill it."""
-GOES_ON = ("MLflow server", "sender to MLflow", "stage", "training stage", "dvc", "node")
+GOES_ON = ("MLflow server", "mirror in MLflow", "stage", "training stage", "dvc", "node")
 """Harms that the first run mends by itself."""

@@ -76,14 +76,15 @@ class Round:
         return len(log.read_text().splitlines()) if log.exists() else 0
 
 
-def make(study: Path) -> None:
-    """Write the study into a folder, new or empty."""
+def make(study: Path, name: str) -> None:
+    """Write the study into a folder, new or empty; ``name`` is that of its MLflow experiment."""
     shutil.copytree(STUDY, study, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     # Under its own name, the graph would be part of the study that this repository is.
     (study / "graph.yaml").rename(study / "dvc.yaml")
-    for name, text in SETTINGS.items():
-        (study / name).parent.mkdir(exist_ok=True)
-        (study / name).write_text(text)
+    settings = SETTINGS | {"params.yaml": f"study: {{name: {name}}}\n"}
+    for file, text in settings.items():
+        (study / file).parent.mkdir(exist_ok=True)
+        (study / file).write_text(text)
     subprocess.run(["git", "init", "--quiet", str(study)], check=True)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
-from eifer.comparison.participants import ParticipantSpec, smallest_p
+from eifer.comparison.participants import smallest_p
 from eifer.comparison.published import ComparisonSpec
 from eifer.tables.comparison import CONFIRMATORY
 
@@ -38,11 +37,6 @@ PUBLISHED = (
     "gee_p",
     "gee_q",
 )
-
-
-def recipe(spec: ParticipantSpec) -> dict[str, Any]:
-    """What was declared, with the contrasts as ``task condition contrast``."""
-    return asdict(spec) | {"confirmatory": list(map(str, spec.confirmatory))}
 
 
 def numbers(primary: pd.DataFrame, comparison: pd.DataFrame) -> dict[str, float]:

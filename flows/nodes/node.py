@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import json
 import os
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -27,10 +26,10 @@ from pydantic import BaseModel, Field
 from eifer.errors import StudyError
 from flows.locks import held
 from flows.nodes import snapshot
-from flows.run import dvc
+from flows.run import dvc, mirroring
 from flows.run.executor import Log, StageFailed
 from flows.run.instances import Instance
-from flows.run.local import QUEUE, LocalExecutor
+from flows.run.local import LocalExecutor
 from stages._runtime.privacy import close_folders
 
 GPU = "gpu"
@@ -87,7 +86,7 @@ def stage(address: str, origin: Origin, gpu: bool = False) -> State:
         try:
             clone.bring_up_to_date()
             clone.run(_instance(address), log)
-            clone.send_tracking(log)
+            clone.mirror(log)
         except StageFailed as failed:
             return Failed(name=INTERRUPTED if failed.retry else "Failed", message=failed.why)
         except (StudyError, OSError) as error:  # git does not answer, or the disk is full
@@ -145,15 +144,11 @@ class Clone(LocalExecutor):
             options += ["[cache]", f"    dir = {self.origin.cache}"]
         (self.study / ".dvc/config.local").write_text("\n".join(options) + "\n")
 
-    def send_tracking(self, log: Log) -> None:
-        """Send to MLflow what the stage has queued, if this node knows a server."""
-        if not any((self.study / QUEUE).glob("*.json")):
-            return
-        environment = self._environment(_instance("tracking"), 1)
-        if "MLFLOW_TRACKING_URI" not in environment:
-            log(f"no MLFLOW_TRACKING_URI here: records for MLflow wait in {self.study / QUEUE}")
-            return
-        self._stream([sys.executable, "-m", "flows", "sync-tracking"], environment, [], log)
+    def mirror(self, log: Log) -> None:
+        """Show in MLflow what this node executed, if it knows a server."""
+        environment = self._environment(_instance("mirror"), 1)
+        if self.executed and "MLFLOW_TRACKING_URI" in environment:
+            self._stream(mirroring.command(self.executed), environment, [], log)
 
     def _repro(self, instance: Instance, log: Log, share: int, lock: int) -> tuple[int, deque[str]]:
         environment, locks = self._environment(instance, share), [lock, self._lock.fileno()]

@@ -26,8 +26,6 @@ from stages._runtime.machine import Machine
 LOCKS = Path("runs/flow/locks")
 MARK = "EIFER_INSTANCE"
 """In the environment of every process of an instance, so that a lost one is found."""
-QUEUE = Path("runs/tracking/queue")
-"""Where instances leave their records for MLflow: sent once, without their importing it."""
 LEFT_S = 5.0
 PATIENCE_S = 60.0
 """How long what a dead flow left running may take to end by itself, and in all to be killed."""
@@ -125,7 +123,6 @@ class LocalExecutor:
 
     def _environment(self, instance: Instance, share: int) -> dict[str, str]:
         return {
-            "EIFER_TRACKING": "queue",  # sent once, by the flow, which spares mlflow's import
             **dvc.environment(),
             "EIFER_WORKERS": str(share),
             MARK: self._mark(instance),

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -41,11 +39,13 @@ from flows.run import cache, lockfile, plan, request
 from flows.run.alone import alone
 from flows.run.executor import Executor, StageFailed
 from flows.run.instances import Instance, refuse_elsewhere
-from flows.run.local import QUEUE, LocalExecutor
-from flows.run.supervise import supervised
+from flows.run.local import LocalExecutor
+from flows.run.mirroring import Mirroring
 from flows.servers.addresses import without_password
 
 GONE = "Prefect's server stopped answering, so every instance was ended. Run again to continue"
+UNCHANGED = "Unchanged"
+"""The state of an instance that nothing had to be done for."""
 LOOK_S = 2.0
 """How often, while nothing ends, Prefect is asked whether the run was cancelled there."""
 RETRY_DELAYS_S = [2.0, 10.0, 30.0]
@@ -99,7 +99,7 @@ def study(
                 ):
                     walk.wind_up(step)
             stages = {planned.graph[address].stage for address in walk.done}
-            walk.wind_up(lambda: _send_tracking(place, walk.sender))
+            walk.wind_up(walk.mirroring.finish)
             walk.wind_up(lambda: _show_results(place, stages))
     except (StudyError, OSError) as error:  # the disk is full, or takes nothing
         return Failed(message=str(error))  # said without a traceback
@@ -144,8 +144,7 @@ class _Walk:
             if address in planned.chosen
         }
         self.executor = executor
-        self.place = place
-        self.sender: subprocess.Popen[str] | None = None
+        self.mirroring = Mirroring(place, get_run_logger().info)
         self.done: list[str] = []
         self.failed: dict[str, str] = {}
         self.troubles: list[str] = []
@@ -171,9 +170,6 @@ class _Walk:
                 address = ready.pop(0)
                 running.add(address)
                 self._start(address, len(running) + len(ready), ended)
-                if len(self.futures) == len(self.needs):
-                    # The report takes as long as sending, and records nothing itself.
-                    self.sender = _sender(self.place)
             if not running:
                 break
             try:
@@ -187,6 +183,8 @@ class _Walk:
             if state.is_completed():
                 self.done.append(address)
                 order.done(address)
+                if state.name != UNCHANGED:
+                    self.mirroring.after(self.found[address])
             else:
                 self.failed[address] = str(state.message or state.name)
             if time.monotonic() > shown + 1 or not running:
@@ -275,7 +273,7 @@ def run_instance(
     """Bring one instance up to date; a failure that is final is returned, without a traceback."""
     logger = get_run_logger()
     if why is None:
-        return Completed(name="Unchanged", message="nothing changed")
+        return Completed(name=UNCHANGED, message="nothing changed")
     if tries := task_run.run_count - 1:
         halt.wait(RETRY_DELAYS_S[tries - 1])  # not Prefect's own delay, which nothing interrupts
     logger.info(why)
@@ -286,22 +284,6 @@ def run_instance(
             raise
         return Failed(message=failure.why)
     return None
-
-
-def _sender(place: Path) -> subprocess.Popen[str] | None:
-    """A process that sends to MLflow what the stages queued, if there is anything."""
-    if not any((place / QUEUE).glob("*.json")):
-        return None
-    return supervised([sys.executable, "-m", "flows", "sync-tracking"], cwd=place, env=os.environ)
-
-
-def _send_tracking(place: Path, early: subprocess.Popen[str] | None) -> None:
-    """See to it that all is sent: by the sender that was started early, and what came since."""
-    for sender in (early, None):
-        if sender := sender or _sender(place):
-            assert sender.stdout is not None
-            get_run_logger().info(sender.stdout.read().strip())
-            sender.wait()
 
 
 def _show_results(place: Path, stages: set[str]) -> None:

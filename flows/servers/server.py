@@ -29,7 +29,7 @@ from flows.servers.addresses import (
     try_prefect,
     use_services,
 )
-from stages._runtime import serving
+from stages._runtime import mlflow_place, serving
 from stages._runtime.privacy import close_folders, keep_private
 
 PREFECT_HOME = Path("runs/prefect")
@@ -92,16 +92,14 @@ def prefect_application() -> Any:
 
 def mlflow(study: Path, database: str, port: int, log: Path) -> Service:
     """MLflow's server on ``database``; user and password are new where the environment has none."""
-    from stages._runtime import tracking
-
-    tracking.come_home(study)
+    mlflow_place.come_home(study)
     user = os.environ.setdefault("MLFLOW_TRACKING_USERNAME", serving.USER)
     password = os.environ.setdefault("MLFLOW_TRACKING_PASSWORD", serving.new_password())
     settings = {
         serving.HOST: f"{LOOPBACK}:{port}",
         serving.LOGIN: f"{user}:{password}",
         "MLFLOW_BACKEND_STORE_URI": database,  # not on the command line: it may hold a password
-        "MLFLOW_DEFAULT_ARTIFACT_ROOT": (study / tracking.ARTIFACTS).resolve().as_uri(),
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": (study / mlflow_place.ARTIFACTS).resolve().as_uri(),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # four processes, for language models
     }
     # Files go where the stages put them, not through the server.

@@ -114,7 +114,7 @@ def _servers(study: Path, prefect_port: int | None, mlflow_port: int | None) -> 
         servers.append(_marked(prefect))
     os.environ.setdefault("PREFECT_HOME", str(study / server.PREFECT_HOME))
     if not os.environ.get("MLFLOW_TRACKING_URI", "").startswith("http"):
-        from stages._runtime.tracking import own_uri
+        from stages._runtime.mlflow_place import own_uri
 
         port = free_port(mlflow_port, usual=MLFLOW_PORT, option="--mlflow-port")
         database = os.environ.get("MLFLOW_TRACKING_URI") or own_uri(study)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -24,11 +23,9 @@ from eifer.seeding import sub_seed
 from eifer.tables.partitions import SAMPLES
 from eifer.tables.training import CURVES, REPETITIONS
 from eifer.vocabulary import Dimension, Group, Partition
-from stages._runtime import tracking
 from stages._runtime.artifacts import read_table
-from stages._runtime.crops import IMAGES, read_crops
-from stages._runtime.stage import PARAMS, Given, Made, Outcome, Report, Run
-from stages.params import load_params
+from stages._runtime.crops import read_crops
+from stages._runtime.stage import Given, Made, Outcome, Report, Run
 
 if TYPE_CHECKING:  # torch and Lightning take ten seconds to import, too long for --help
     from eifer.models.training import Trained
@@ -63,7 +60,7 @@ def train_block(
     training_group: Group,
     origin: Callable[[int], Origin],
 ) -> Outcome:
-    """Train, write and record every repetition of the run's block.
+    """Train and write every repetition of the run's block.
 
     A repetition that was finished before a kill is not trained again, one that was under way
     goes on after its last epoch: see ``runs/checkpoints``.
@@ -95,7 +92,6 @@ def train_block(
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         line = bar.add_task(run.stage.name, total=len(numbers) * epochs)
         for number in numbers:
-            started = time.time()
             weights, sha256 = origin(number)
             seed = _seed(run, number)
             checkpoint = checkpoints / f"repetition-{number}.pt"
@@ -111,7 +107,6 @@ def train_block(
             rows.append(facts)
             curves.append(CURVES.frame([{**model, **epoch} for epoch in trained.curves]))
             cards[path.name] = card
-            _record(run, facts, data, curves[-1], path, weights, started)
     run.afterwards.append(lambda: shutil.rmtree(checkpoints, ignore_errors=True))
     return Outcome(
         {
@@ -320,44 +315,6 @@ def model_card(
         # JSON has no NaN: what has no value is left out.
         "validation": {n: v for n, v in trained.validation.items() if math.isfinite(v)},
     }
-
-
-def _record(
-    run: Run,
-    facts: Mapping[str, Any],
-    data: TrainingData,
-    curve: pd.DataFrame,
-    path: Path,
-    weights: Path,
-    started: float,
-) -> None:
-    chosen = run.params.training
-    names = ("task", "training_group", "repetition", "stage", "weights_sha256")
-    # The results first: MLflow's comparison plots what comes first.
-    results = sorted(facts, key=lambda name: not name.startswith("validation_"))
-    tracking.trained(
-        # The study's name only labels records. As the stage's param, a new name would train anew.
-        tracking.Repetition(study=load_params(PARAMS).study.name, **{n: facts[n] for n in names}),
-        item=run.item,
-        recipe={
-            "backbone": chosen.backbone,
-            "heads": chosen.heads,
-            "seed": facts["seed"],
-            **asdict(chosen.recipe),
-        },
-        curves=curve,
-        numbers={n: facts[n] for n in results if n not in (*names, "seed")},
-        inputs=[
-            tracking.Input("samples", run.path(ITEMS)),
-            # Items, labels and crops as they were learnt from; the crops lie in several files.
-            tracking.Input("training_data", run.paths(IMAGES)[0], data.digest),
-            tracking.Input("initial_weights", weights, facts["initial_sha256"]),
-        ],
-        weights=path,
-        model=tracking.Model("eifer.models.scoring:load", crop_px=run.params.study.crop.size_px),
-        started_s=started,
-        ended_s=time.time(),
-    )
 
 
 def _report(rows: list[dict[str, Any]], data: TrainingData, learns_from: Group, run: Run) -> Report:

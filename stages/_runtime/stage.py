@@ -263,15 +263,15 @@ class Stage:
             run = Run(self, params, item, partial, Machine())
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
-            self._fill(run)
+            with provenance.watched() as usage:
+                self._fill(run)
             artifacts.settle(partial, final)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             _restore(final)
             raise
-        provenance.record(
-            self.name, item, started, [p for g in self.given for p in run.paths(g)], final
-        )
+        given = [path for given in self.given for path in run.paths(given)]
+        provenance.record(self.name, item, started, given, final, usage)
         for clear in run.afterwards:
             clear()
 

@@ -255,16 +255,31 @@ def test_a_workspace_is_made_for_a_cohort(home: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
-def test_records_that_could_not_be_sent_are_an_error(tmp_path: Path) -> None:
-    queue = tmp_path / "runs/tracking/queue"
-    queue.mkdir(parents=True)
+def test_what_mlflow_could_not_be_shown_is_an_error(tmp_path: Path) -> None:
     nowhere = dict(os.environ) | {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     nothing = eifer(tmp_path, "sync-tracking", env=nowhere)
-    assert (nothing.returncode, nothing.stdout) == (0, "MLflow: 0 records sent, 0 waiting\n")
-
-    (queue / "one.json").write_text('{"study": "x"}')
+    assert (nothing.returncode, nothing.stdout) == (0, "MLflow: 0 added, 0 there already\n")
+    (tmp_path / "params.yaml").write_text("study: {name: demo}")
+    (tmp_path / "data/train").mkdir(parents=True)
+    (tmp_path / "data/train/repetitions.parquet").write_text("")
+    other = eifer(tmp_path, "sync-tracking", "--only", "extract@1", env=nowhere)
+    assert other.returncode == 0
     done = eifer(tmp_path, "sync-tracking", env=nowhere)
-
     assert done.returncode == 1
-    assert done.stdout == "MLflow: 0 records sent, 1 waiting\n"
-    assert "one.json: ConnectionError: no answer from http://127.0.0.1:9" in done.stderr
+    assert "ConnectionError: no answer from http://127.0.0.1:9" in done.stderr
+
+
+def test_curves_of_a_training_that_runs_are_printed(tmp_path: Path) -> None:
+    import torch
+
+    nothing = eifer(tmp_path, "curves")
+    assert (nothing.returncode, "nothing is training here" in nothing.stdout) == (0, True)
+    folder = tmp_path / "runs/checkpoints/pretrain_ei@arousal@High@1"
+    folder.mkdir(parents=True)
+    (folder / "repetition-2.pt").write_text("cut")
+    rows = [{"epoch": 1, "train_loss": 0.75, "validation_macro_f1": 0.5}]
+    torch.save({"curves": rows, "network": {}}, folder / "repetition-1.pt")
+    done = eifer(tmp_path, "curves")
+    assert done.returncode == 0
+    assert "pretrain_ei@arousal@High@1 repetition-1" in done.stdout
+    assert "0.7500" in done.stdout and "repetition-2" not in done.stdout

@@ -247,24 +247,22 @@ class TestTransport:
             bring(study, tmp_path / "a", "make@1")
         assert failed.value.retry
 
-    def test_records_for_mlflow_are_sent_or_said_to_wait(
+    def test_a_node_shows_in_mlflow_what_it_executed(
         self, study: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from flows.nodes.node import Clone, Origin
-        from flows.run.local import QUEUE
 
         monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        (study / QUEUE).mkdir(parents=True)
-        (study / QUEUE / "one.json").write_text("{}")
         said: list[str] = []
         origin = Origin(repository=str(study), snapshot="")
+        nowhere = origin.model_copy(update={"tracking": "http://127.0.0.1:9"})
         with (study / "lock").open("a+") as lock:
-            Clone(study, origin, lock).send_tracking(said.append)
-            nowhere = origin.model_copy(update={"tracking": "http://127.0.0.1:9"})
-            Clone(study, nowhere, lock).send_tracking(said.append)
+            for where, executed in ((origin, ["make@1"]), (nowhere, []), (nowhere, ["make@1"])):
+                clone = Clone(study, where, lock)
+                clone.executed = executed
+                clone.mirror(said.append)
 
-        assert said[0].startswith("no MLFLOW_TRACKING_URI here")
-        assert said[1] == "MLflow: 0 records sent, 1 waiting"
+        assert said == ["MLflow: 0 added, 0 there already"]
 
 
 def bring(study: Path, clone: Path, address: str) -> list[str]:

@@ -104,22 +104,6 @@ def test_parallel_equals_serial(
     assert {one.state.name for one in again.values()} == {"Unchanged"}
 
 
-def test_records_are_sent_while_the_last_instance_runs(
-    fresh: Path, run: Callable[..., Any]
-) -> None:
-    queue = fresh / "runs/tracking/queue"
-    queue.mkdir(parents=True)
-    (queue / "damaged.json").write_text("{}")
-    sending = "pathlib.Path('runs/tracking/lock').exists()"
-    tell(
-        fresh,
-        "split",
-        f"while not {sending}: time.sleep(.1)",
-    )
-    state = run(fresh, at_once=4)
-    assert state.is_completed(), state.message
-
-
 def test_a_failed_check_stops_all_or_only_what_needs_it(
     finished: Path, run: Callable[..., Any]
 ) -> None:
@@ -138,7 +122,7 @@ def test_a_failed_check_stops_all_or_only_what_needs_it(
     assert "not tried: estimate@1, split" in state.message
 
 
-@pytest.mark.parametrize("where", ["executor", "lock", "tracking", "results", "server"])
+@pytest.mark.parametrize("where", ["executor", "lock", "mirror", "results", "server"])
 def test_what_goes_wrong_at_the_end_does_not_hide_what_failed_before(
     finished: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
@@ -152,9 +136,9 @@ def test_what_goes_wrong_at_the_end_does_not_hide_what_failed_before(
     owner, name = {
         "executor": (flow.LocalExecutor, "collect"),
         "lock": (flow.lockfile, "order"),
-        "tracking": (flow, "_send_tracking"),
+        "mirror": (flow.Mirroring, "finish"),
         "results": (flow, "_show_results"),
-        "server": (flow, "_send_tracking"),
+        "server": (flow.Mirroring, "finish"),
     }[where]
     monkeypatch.setattr(owner, name, fail)
     change(finished, "top: 2", "top: 3")

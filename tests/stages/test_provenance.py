@@ -21,7 +21,7 @@ def test_a_record_names_what_was_read_and_made(
     Path("out/shards").mkdir(parents=True)
     Path("out/shards/a").write_bytes(b"a")
     given = [Path("in.parquet"), Path("folder")]
-    path = provenance.record("extract", {"wave": "1"}, time.time() - 2, given, Path("out"))
+    path = provenance.record("extract", {"wave": "1"}, time.time() - 2, given, Path("out"), {})
     record = json.loads(path.read_text())
     assert path.parent == provenance.RECORDS and path.name.endswith("_extract@1.json")
     assert record["stage"] == "extract@1"
@@ -37,5 +37,18 @@ def test_every_execution_keeps_its_own_record_and_names_sort_by_time(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("out").mkdir()
-    paths = [provenance.record("split", {}, time.time(), [], Path("out")) for _ in range(2)]
+    paths = [provenance.record("split", {}, time.time(), [], Path("out"), {}) for _ in range(2)]
     assert sorted(provenance.RECORDS.iterdir()) == paths
+
+
+def test_what_a_stage_uses_is_watched_and_thinned_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "SAMPLES", 4)
+    with provenance.watched(every_s=0.01) as usage:
+        deadline = time.monotonic() + 0.3
+        while time.monotonic() < deadline:
+            pass
+    assert 1 <= len(usage["after_s"]) < 4
+    assert {len(values) for values in usage.values()} == {len(usage["after_s"])}
+    assert usage["after_s"] == sorted(usage["after_s"])
+    assert max(usage["process_cpu_percentage"]) > 0
+    assert min(usage["process_memory_megabytes"]) > 1

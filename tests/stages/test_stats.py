@@ -1,4 +1,4 @@
-"""The comparison as a stage: what it says of itself, and what it hands to tracking."""
+"""The comparison as a stage: what it says of itself."""
 
 from __future__ import annotations
 
@@ -49,15 +49,11 @@ def predictions(repetitions: tuple[int, ...] = (1, 2)) -> pd.DataFrame:
 def run(given: pd.DataFrame) -> Any:
     return SimpleNamespace(
         read={module.ANSWERS: given}.__getitem__,
-        path=lambda given: ROOT / "params.yaml",
         params=load_params(ROOT / "presets/demo.yaml"),
     )
 
 
-def test_the_primary_analysis_comes_first_and_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded: dict[str, Any] = {}
-    monkeypatch.setattr(module.tracking, "stated", lambda **told: recorded.update(told))
-    monkeypatch.chdir(ROOT)
+def test_the_primary_analysis_comes_first() -> None:
     outcome = module.stats.function(run(predictions()))
     assert set(outcome.made) == set(module.stats.made)
     text = " ".join(outcome.report.methods.split())
@@ -68,12 +64,6 @@ def test_the_primary_analysis_comes_first_and_is_recorded(monkeypatch: pytest.Mo
     numbers = outcome.report.numbers
     assert numbers["smallest_p"] == 0.125 and numbers["margin"] == 0.005
     assert numbers["published"]["contrasts"] == 12
-    # MLflow gets both blocks, and what was declared.
-    names = [name for name in recorded["numbers"] if name.startswith("valence baseline High-Low/")]
-    assert "valence baseline High-Low/participants/t_q" in names
-    assert "valence baseline High-Low/fisher_q" in names
-    declared = recorded["recipe"]["participants"]["confirmatory"]
-    assert declared == ["arousal baseline High-Low", "valence baseline High-Low"]
 
 
 def test_one_repetition_is_refused_with_what_to_do() -> None:

@@ -1,0 +1,350 @@
+"""Finished outputs as runs of MLflow: what each run is of, and what it shows.
+
+Read from ``data`` and from the records of who made it (``runs/provenance``). A training is known
+by the hash of its weights, so that it is the same run wherever it was made or restored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import math
+import re
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from eifer.figures.style import GROUP, drawing, svg
+from eifer.hashing import sha256_file
+from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON, PARTICIPANT_DELTAS
+from eifer.tables.evaluation import METRICS, PREDICTIONS
+from eifer.tables.schema import Table
+from eifer.tables.training import CURVES, REPETITIONS
+from stages._runtime.artifacts import read_table
+from stages._runtime.mlflow_place import COMPARED, EVALUATED, SHOWN, TRAINED
+from stages._runtime.mlflow_store import Content, Model, Point, Record
+
+ANSWERED = "predictions.parquet"
+INTERMEDIATE = ("pretrain_ei",)
+"""Stages whose models only start other trainings: their names say so, and no view compares them."""
+LOADER = "eifer.models.scoring:load"
+MODEL = ("task", "training_group", "repetition")
+
+
+def outputs(study: Path) -> Iterator[Output]:
+    """What MLflow shows of ``study``, trainings first: others add to their runs."""
+    for shown in SHOWN:
+        for depth in ("*", "*/*"):
+            for path in sorted((study / "data").glob(f"{depth}/{shown}")):
+                if "." not in path.parent.name:  # a folder that is being replaced
+                    yield Output(study, path.parent)
+
+
+class Output:
+    """The finished folder of a stage, and who made it."""
+
+    def __init__(self, study: Path, folder: Path) -> None:
+        self.study, self.folder = study, folder
+        stage, *item = folder.relative_to(study / "data").parts
+        self.stage = stage
+        self.item = dict(part.partition("-")[::2] for part in "_".join(item).split("_") if part)
+        self.address = stage + ("@" + "-".join(self.item.values()) if item else "")
+
+    def read(self, name: str, table: Table) -> pd.DataFrame:
+        """A table of the folder."""
+        return read_table(self.folder / name, table)
+
+    def sha256(self, *names: str) -> list[str]:
+        """The hashes of files of the folder."""
+        return [sha256_file(self.folder / name) for name in names]
+
+    def made_by(self, name: str, sha256: str) -> dict[str, Any]:
+        """The last record of an execution that made these bytes of a file; empty without one."""
+        path = (self.folder / name).relative_to(self.study).as_posix()
+        ending = "@".join([self.stage, *self.item.values()])
+        for file in sorted(self.study.glob(f"runs/provenance/*_{ending}.json"), reverse=True):
+            record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            if record["made"].get(path) == sha256:
+                return record
+        return {}
+
+    def records(self, study: str) -> Iterator[Record]:
+        """What MLflow shows of it."""
+        if (self.folder / TRAINED).exists():
+            for row in self.read(TRAINED, REPETITIONS).to_dict("records"):
+                yield self._training(study, row)
+        elif (self.folder / EVALUATED).exists():
+            yield from self._evaluations(study)
+        else:
+            yield self._comparison(study)
+
+    def _training(self, study: str, row: Mapping[Any, Any]) -> Record:
+        weights = self.folder / f"repetition-{row['repetition']}.safetensors"
+        made = self.made_by(weights.name, row["weights_sha256"])
+        name = model_name(row)
+        model = {n: str(row[n]) for n in ("stage", "task", "training_group", "weights_sha256")}
+        tags = {
+            **{"mlflow.runColor": GROUP[row["training_group"]]},
+            **{"kind": "repetition", "study": study, "model": name},
+            **{"repetition": f"{row['repetition']:02d}", "seed": str(row["seed"])},
+            **{"dvc_stage": self.address, "mlflow.source.name": self.address},
+            **model,
+            **_code(made),
+        }
+
+        def content() -> Content:
+            card = json.loads((self.folder / "cards.json").read_text())[weights.name]
+            curves = self.read("curves.parquet", CURVES)
+            own = curves[(curves[list(MODEL)] == [row[n] for n in MODEL]).all(axis=1)]
+            recipe = {
+                **{n: row[n] for n in ("task", "training_group")},
+                **{"block": self.item.get("block", ""), "backbone": card["network"]["backbone"]},
+                "heads": card["training"]["heads"],
+                **card["training"]["recipe"],
+            }
+            inputs = [
+                ("training_data", "data/select", card["data"]["sha256"], "training"),
+                ("initial_weights", "", row["initial_sha256"], "training"),
+            ]
+            left_out = {*MODEL, *model, "seed", "initial_sha256"}
+            # The results first: MLflow's comparison plots what comes first.
+            names = sorted(row.keys() - left_out, key=lambda n: not n.startswith("validation_"))
+            return Content(
+                params=_flat(recipe),
+                results=_numbers({n: row[n] for n in names}),
+                history=[*_curves(own), *_usage(made)],
+                inputs=inputs + _given(made, samples="training"),
+                figures=_figure("learning_curves", own),
+                model=Model(weights, row["weights_sha256"], LOADER, card["network"]["size_px"]),
+            )
+
+        return Record(
+            kind="training",
+            key=key(study, row),
+            slot=_slot(study, row),
+            name=f"{name} r{row['repetition']:02d}",
+            digest=_digest(row["weights_sha256"], made.get("finished")),
+            tags=tags,
+            content=content,
+            **_times(made),
+        )
+
+    def _evaluations(self, study: str) -> Iterator[Record]:
+        """The results of each model, unless they are of models that were trained anew since."""
+        from eifer import evaluation
+
+        files = self.sha256(EVALUATED, ANSWERED)
+        made = self.made_by(ANSWERED, files[1])
+        trained = [o for o in outputs(self.study) if (o.folder / TRAINED).exists()]
+        if not self._of_now({output.folder for output in trained}):
+            return
+        metrics, answers = (self.read(EVALUATED, METRICS), self.read(ANSWERED, PREDICTIONS))
+        for output in trained:
+            for row in output.read(TRAINED, REPETITIONS).to_dict("records"):
+                model = evaluation.Model(*(row[n] for n in (*MODEL, "threshold")))
+                results = evaluation.numbers(metrics, model)
+                if row["stage"] in INTERMEDIATE or not results:
+                    continue
+
+                def content(row: Any = row, results: Any = results) -> Content:
+                    own = (answers[list(MODEL)] == [row[n] for n in MODEL]).all(axis=1)
+                    return Content(
+                        results=_numbers(results),
+                        inputs=_given(made, conditions="testing"),
+                        figures=_figure("roc_curves", answers[own]),
+                    )
+
+                training = output._training(study, row)
+                yield replace(
+                    training,
+                    kind="evaluation",
+                    digest=_digest(*files, made.get("finished")),
+                    tags={**training.tags, "evaluated": "yes", "sha256.predictions": files[1]},
+                    content=content,
+                )
+
+    def _comparison(self, study: str) -> Record:
+        primary, deltas = "by_participant.parquet", "participant_deltas.parquet"
+        files = self.sha256(primary, COMPARED)
+        made = self.made_by(COMPARED, files[1])
+
+        def content() -> Content:
+            from eifer import published
+            from eifer.comparison import shown
+
+            people, table = self.read(primary, BY_PARTICIPANT), self.read(COMPARED, COMPARISON)
+            figures = _figure(
+                "participant_differences", people, self.read(deltas, PARTICIPANT_DELTAS)
+            )
+            said = json.loads((self.folder / "report.json").read_text())["numbers"]
+            return Content(
+                params=_flat(said),
+                results=_numbers(shown.numbers(people, table)),
+                inputs=_given(made, predictions="testing"),
+                figures=figures | _figure("contrasts", table, published.contrasts()),
+            )
+
+        return Record(
+            kind="comparison",
+            key=_digest(study, self.stage, *files),
+            slot=_digest(study, self.stage),
+            name=self.stage,
+            digest=_digest(*files, made.get("finished")),
+            tags={
+                **{"kind": "comparison", "study": study, "stage": self.stage},
+                **{"dvc_stage": self.address, "mlflow.source.name": self.address},
+                **{"sha256.by_participant": files[0], "sha256.comparison": files[1]},
+                **_code(made),
+            },
+            content=content,
+            **_times(made),
+        )
+
+    def _of_now(self, trained: Collection[Path]) -> bool:
+        """Whether this was made of what lies in the folders ``trained`` now: dvc.lock knows."""
+        lock = self.study / "dvc.lock"
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        stages = yaml.load(lock.read_text(), loader)["stages"] if lock.exists() else {}
+        deps = {self.study / d["path"]: d for d in stages.get(self.address, {}).get("deps", [])}
+        models = [
+            path
+            for path in deps
+            if any(path in (t, *t.parents) or t in path.parents for t in trained)
+        ]
+        return bool(models) and all(_is(path, deps[path]) for path in models)
+
+
+def model_name(row: Mapping[Any, Any]) -> str:
+    """What a model is called; with its repetition it sorts as it should."""
+    words = [row["task"], row["training_group"]]
+    return " ".join(words + [row["stage"]] * (row["stage"] in INTERMEDIATE))
+
+
+def _slot(study: str, row: Mapping[Any, Any]) -> str:
+    return _digest(study, row["stage"], *(row[name] for name in MODEL))
+
+
+def key(study: str, row: Mapping[Any, Any]) -> str:
+    """What tells a training from all others: its place in the study, and its weights."""
+    return _digest(_slot(study, row), row["weights_sha256"])
+
+
+def _is(path: Path, dep: Mapping[str, Any]) -> bool:
+    """Whether a file or folder has the size and MD5 that dvc.lock has of it."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    if sum(file.stat().st_size for file in files) != dep["size"]:
+        return False  # which spares reading all weights
+    hashes = {}
+    for file in files:
+        with file.open("rb") as opened:
+            name = file.relative_to(path).as_posix()
+            hashes[name] = hashlib.file_digest(opened, "md5").hexdigest()
+    if path.is_file():
+        return bool(hashes["."] == dep["md5"])
+    listing = json.dumps([{"md5": hashes[n], "relpath": n} for n in sorted(hashes)])
+    return bool(hashlib.md5(listing.encode()).hexdigest() + ".dir" == dep["md5"])
+
+
+# --- what a run shows ----------------------------------------------------------------------------
+
+
+def _times(made: Mapping[str, Any]) -> dict[str, int]:
+    """When the stage ran: all repetitions of a block have the block's times."""
+    if not made:
+        return {}
+    ended = datetime.fromisoformat(made["finished"]).timestamp()
+    return {
+        "started_ms": round((ended - made["wall_s"]) * 1000),
+        "ended_ms": round(ended * 1000),
+    }
+
+
+def _code(made: Mapping[str, Any]) -> dict[str, str]:
+    if not made:
+        return {}
+    commit = str(made["git"]["commit"] or "none")
+    return {
+        "git_commit": commit,
+        "git_changed": "yes" if made["git"]["changed"] else "no",
+        "mlflow.source.git.commit": commit,
+        "mlflow.source.type": "PROJECT",
+    }
+
+
+def _given(made: Mapping[str, Any], **wanted: str) -> list[tuple[str, str, str, str]]:
+    """The hashed files that a stage read, of those that are wanted."""
+    files = {Path(path).stem: (path, sha) for path, sha in made.get("given", {}).items() if sha}
+    return [(name, *files[name], use) for name, use in wanted.items() if name in files]
+
+
+def _usage(made: Mapping[str, Any]) -> Iterator[Point]:
+    """What the process used, as MLflow names system metrics."""
+    usage = made.get("usage", {})
+    start = _times(made).get("started_ms", 0)
+    for name, values in usage.items():
+        for step, (after_s, value) in enumerate(zip(usage["after_s"], values, strict=True)):
+            if name != "after_s":
+                yield f"system/{name}", value, step, start + round(after_s * 1000)
+
+
+def _curves(curves: pd.DataFrame) -> Iterator[Point]:
+    values = curves.select_dtypes("number").drop(columns=["epoch", "repetition"])
+    for name, column in values.items():
+        for epoch, value in zip(curves["epoch"], column, strict=True):
+            if pd.notna(value) and math.isfinite(value):
+                yield f"curves/{name}", float(value), int(epoch), None
+
+
+def _numbers(numbers: Mapping[Any, Any]) -> dict[str, float]:
+    return {
+        _allowed(name): float(value)
+        for name, value in numbers.items()
+        if isinstance(value, (int, float, np.number)) and math.isfinite(value)
+    }
+
+
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in nested.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, (list, tuple)):
+            flat[_allowed(prefix + name)] = ", ".join(str(part) for part in value)
+        else:
+            flat[_allowed(prefix + name)] = str(value)
+    return flat
+
+
+def _allowed(name: str) -> str:
+    # What every store of MLflow takes in a name.
+    return re.sub(r"[^\w./ -]", "_", name)
+
+
+def _figure(name: str, *tables: pd.DataFrame) -> dict[str, bytes]:
+    """The figure of ``eifer.figures`` called ``name``, by its file's name."""
+    try:
+        draw: Callable[..., Any] = importlib.import_module(f"eifer.figures.{name}").draw
+        with drawing():
+            return {f"{name}.svg": svg(draw(*tables)).encode()}
+    except Exception as error:  # the numbers are worth a run without it
+        print(f"{name} could not be drawn ({in_short(error)})", file=sys.stderr)
+        return {}
+
+
+def _digest(*parts: object) -> str:
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def in_short(error: Exception) -> str:
+    """The kind and the first line of an error."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

@@ -1,0 +1,60 @@
+"""MLflow is filled beside a flow, once more at its end, and never for longer than it may take."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.run import mirroring
+from flows.run.instances import Instance
+from flows.run.mirroring import Mirroring
+from stages._runtime.mlflow_place import LOCK, all_shown
+from tests.watched import until
+
+SPLIT, TRAIN = (Instance(n, n, outs=(f"data/{n}/a",)) for n in ("split", "train"))
+
+
+def says(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    monkeypatch.setattr(mirroring, "COMMAND", (sys.executable, "-c", code))
+
+
+def test_it_is_called_after_a_training_and_at_the_end_if_more_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says(monkeypatch, "open('calls', 'a').write('.'); print('1 added')")
+    calls, said = tmp_path / "calls", list[str]()
+    mirror = Mirroring(tmp_path, said.append)
+    mirror.after(SPLIT)
+    mirror.finish()
+    assert not calls.exists() and said == []
+
+    (tmp_path / "data/train/a").mkdir(parents=True)
+    (tmp_path / "data/train/a/repetitions.parquet").touch()
+    mirror.after(TRAIN)
+    until(calls.exists)
+    mirror.after(TRAIN)  # within a minute: not again
+    mirror.finish()
+    assert (calls.read_text(), said) == ("..", ["1 added", "1 added"])
+
+    mirror.finish()  # what failed is tried again
+    (tmp_path / LOCK).parent.mkdir()
+    (tmp_path / LOCK).write_text(all_shown())
+    mirror.finish()
+    assert calls.read_text() == "..."
+
+    mirror.after(Instance("node", "node", outs=("data/node/a",)))
+    (tmp_path / "data/train").rename(tmp_path / "data/node")  # it comes home at the end
+    mirror.finish()
+    assert calls.read_text() == "...."
+
+
+def test_a_mirror_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    says(monkeypatch, "import time; time.sleep(36000)")
+    monkeypatch.setattr(mirroring, "WAIT_S", 0.5)
+    (tmp_path / "data/train/a").mkdir(parents=True)
+    (tmp_path / "data/train/a/repetitions.parquet").touch()
+    said: list[str] = []
+    Mirroring(tmp_path, said.append).finish()
+    assert said == ["MLflow is not up to date after 0.5 s: eifer sync-tracking goes on"]
