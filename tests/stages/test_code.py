@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -75,32 +76,59 @@ def test_nothing_but_the_runner_lies_in_runtime() -> None:
     assert GRAPH.find_children("stages._runtime") - moving <= runner
 
 
-def test_a_change_of_code_changes_the_stages_that_it_is_about(tmp_path: Path) -> None:
-    for name in ("eifer", "stages"):
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """A copy of the code with params."""
+    for name in ("eifer", "flows", "stages"):
         shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
     shutil.copy(ROOT / "presets/demo.yaml", tmp_path / "params.yaml")
+    return tmp_path
 
-    def fingerprints() -> dict[str, bytes]:
-        done = subprocess.run(
-            [sys.executable, "-m", "stages.code"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return {path.stem: path.read_bytes() for path in tmp_path.glob("data/code/stages/*")}
 
-    before = fingerprints()
-    with (tmp_path / "eifer/statistics/delong.py").open("a") as module:
-        module.write("\n\nWORSE = 1\n")
-    with (tmp_path / "stages/_runtime/pool.py").open("a") as module:
-        module.write("\n\nBAR = 1\n")
-    with (tmp_path / "eifer/faces/decoding.py").open("a") as module:
-        module.write("\n\n# Said better.\n")
-    (tmp_path / "eifer/figures/new_one.py").write_text('"""New."""\n')
-    after = fingerprints()
+def run(study: Path, module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module], cwd=study, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def fingerprints(study: Path) -> dict[str, bytes]:
+    run(study, "stages.code")
+    return {path.stem: path.read_bytes() for path in study.glob("data/code/stages/*")}
+
+
+def test_a_change_of_code_changes_the_stages_that_it_is_about(study: Path) -> None:
+    before = fingerprints(study)
     assert set(before) == set(MODULES)
+    for name, more in {
+        "eifer/statistics/delong.py": "WORSE = 1",
+        "stages/_runtime/pool.py": "BAR = 1",
+        "eifer/faces/decoding.py": "# Said better.",
+        "eifer/figures/new_one.py": '"""New."""',
+    }.items():
+        with (study / name).open("a") as module:
+            module.write(f"\n\n{more}\n")
+    after = fingerprints(study)
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"stats", "calibrate", "report"}
     assert "eifer.figures.new_one" in json.loads(after["report"])["modules"]
+
+
+def test_a_stage_is_added_as_contributing_says(study: Path) -> None:
+    module, lines = re.findall(
+        r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL
+    )
+    (study / "stages/tally.py").write_text(module)
+    catalogue = study / "stages/catalogue.py"
+    catalogue.write_text(catalogue.read_text().replace("\nFOLDERS", f"\n{lines}\nFOLDERS"))
+    run(study, "flows.dvc_yaml")
+    blocks = declared(study)
+    assert blocks["tally"] == {
+        "cmd": "python -m stages.tally",
+        "params": ["study.waves"],
+        "deps": ["data/intake/videos", "data/code/stages/tally.json"],
+        "outs": ["data/tally"],
+    }
+    assert blocks["report"]["deps"].count("data/tally") == 1
+    assert "tally" in fingerprints(study)
