@@ -76,16 +76,17 @@ def report(run: Run) -> Outcome:
 
 
 def _tables(run: Run) -> dict[str, pd.DataFrame | None]:
-    """The tables that the spec names, those of several folders as one; of others only the name.
+    """The tables whose names are among the words of the spec, those of several folders as one.
 
-    They are not checked again: they were where they were made, and the outcome is shown.
+    Of others there is only the name. They are not checked again: they were where they were made,
+    and the outcome is shown.
     """
-    named = set(re.findall(r"\w+", run.path(SPEC).read_text(encoding="utf-8")))
+    words = set(re.findall(r"\w+", run.path(SPEC).read_text(encoding="utf-8")))
     parts: dict[str, list[pd.DataFrame]] = {}
     for made in SOURCES:
         name = "first_curves" if made is catalogue.PRETRAIN_EI.curves else made.table.name
         found = parts.setdefault(name, [])
-        if name in named:
+        if name in words:
             found.append(run.read(made, ONLY.get(made, made.table.names)))
     return {
         name: pd.concat(found, ignore_index=True) if found else None

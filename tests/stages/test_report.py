@@ -182,6 +182,7 @@ def write_study(study: Path) -> None:
     )
     primary = by_participant(predictions, made["delong"], declared, seed=1)
     made["by_participant"], made["participant_deltas"] = primary.compared, primary.deltas
+    made["declared"] = primary.declared
     made["calibration"], made["power"] = calibrated(declared)
     run = Run(module.report, PARAMS, {}, study / "unused", SimpleNamespace(workers=1))
     for given in (*module.FOLDERS, *module.SOURCES):
