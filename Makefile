@@ -21,7 +21,7 @@ export UV_SYSTEM_CERTS := true
 # By way of the environment: its name may hold blanks and quotes.
 export COHORT ?= $(wildcard ../shared/real_cohort)
 link = $(BIN)/python -c "import pathlib; print('report:', pathlib.Path('$(1)').absolute().as_uri())"
-.PHONY: help setup run demo demo-real test check docs ui services calibrate null-cohorts bench chaos lock clean
+.PHONY: help setup run demo demo-real test check docs graph ui services calibrate null-cohorts bench chaos lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ check: setup ## lint, types and import contracts alone
 
 docs: setup ## print docs/outputs.md and docs/settings.md again from the declarations
 	eifer docs
+
+graph: setup ## print the deps of dvc.yaml again from stages/catalogue.py, and the blocks of new stages
+	@python -m flows.dvc_yaml
 
 ui: setup ## open MLflow's comparison of the repetitions
 	@eifer ui

@@ -1,8 +1,8 @@
 """What DVC costs by the number of stage instances: ``python -m benchmarks.scale``.
 
 Studies of empty instances in one dvc.yaml: all of them executed once, then nothing to do, then one
-of them executed again. ``--deps 25``: each depends on so many files, as the stages of the study
-do on modules; an entry of dvc.lock is then as long as theirs.
+of them executed again. As in the study, each depends on some data and on a fingerprint of code
+that one instance makes of folders of modules. ``--deps 25``: on so many modules instead.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from benchmarks._measured import cost, study
 from stages._runtime.privacy import keep_private
 
 SIZES = (25, 100, 300)
+MODULES = 150
 GRAPH = """stages:
   first:
-    cmd: mkdir -p data && touch data/first
-    outs: [data/first]
+    cmd: mkdir -p data && touch data/first data/other data/code
+    deps: [modules]
+    outs: [data/first, data/other, data/code]
   each:
     matrix: {{n: [{numbers}]}}
     cmd: touch data/${{item.n}}
-    deps: [data/first{more}]
+    deps: [data/first, data/other, {more}]
     outs: ["data/${{item.n}}"]
 """
 
@@ -57,11 +59,12 @@ def main() -> None:
 
 
 def _study(folder: Path, size: int, deps: int) -> Path:
-    modules = [f"module_with_a_name_{n}.py" for n in range(deps)]
+    modules = [f"modules/module_with_a_name_{n}.py" for n in range(MODULES)]
+    (folder / "modules").mkdir(parents=True)
     for name in modules:
         (folder / name).write_text(name)
     numbers = ", ".join(map(str, range(1, size)))
-    more = "".join(f", {name}" for name in modules)
+    more = ", ".join(modules[:deps] or ["data/code"])
     return study(folder, GRAPH.format(numbers=numbers, more=more))
 
 

@@ -11,20 +11,14 @@ import pandas as pd
 from eifer.affect.corpus import align_corpus, open_corpus
 from eifer.faces.crops import align_image
 from eifer.tables.attrition import ATTRITION
-from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
-
-ORIGIN = Given("${affect.origin}")
-WEIGHTS = Made("weights.safetensors")
-CARD = Made("card.json")
-CARD_PAGE = Made("card.md")
-HISTORY = Made("history.json")
-LEFT_OUT = Made("attrition.parquet", ATTRITION)
+from stages import catalogue
+from stages._runtime.stage import Outcome, Report, Run, stage
 
 
 @stage(
+    catalogue.AFFECT,
     params=("study.seed", "study.crop", "arithmetic", "extract", "affect"),
-    given=(ORIGIN,),
-    made=(WEIGHTS, CARD, CARD_PAGE, HISTORY, LEFT_OUT),
+    given=(catalogue.ORIGIN,),
 )
 def affect(run: Run) -> Outcome:
     """Train the network on a corpus of faces, or take given weights whose hash is known."""
@@ -38,10 +32,16 @@ def affect(run: Run) -> Outcome:
         state, card, history, left_out = _trained(run)
     else:
         state, card = _given(run)
-    save_weights(run.out(WEIGHTS), state, card)
-    run.out(CARD_PAGE).write_text(card_markdown(card))
+    save_weights(run.out(catalogue.WEIGHTS), state, card)
+    run.out(catalogue.CARD_PAGE).write_text(card_markdown(card))
     return Outcome(
-        {WEIGHTS: None, CARD: card, CARD_PAGE: None, HISTORY: history, LEFT_OUT: left_out},
+        {
+            catalogue.WEIGHTS: None,
+            catalogue.CARD: card,
+            catalogue.CARD_PAGE: None,
+            catalogue.HISTORY: history,
+            catalogue.AFFECT_ATTRITION: left_out,
+        },
         Report(
             f"""Arousal and valence are estimated by {run.params.affect.backbone}
             at {run.params.study.crop.size_px} pixels, {card["made"]}.""",
@@ -57,7 +57,7 @@ def _trained(run: Run) -> tuple[Any, dict[str, Any], list[dict[str, float]], pd.
     params = run.params.affect
     spec = params.network(run.params.study.crop.size_px)
     align = partial(align_image, spec=run.params.study.crop, faces=run.params.extract)
-    corpus = open_corpus(run.path(ORIGIN))
+    corpus = open_corpus(run.path(catalogue.ORIGIN))
     # Here too: cutting the faces of a large corpus takes hours.
     parts(
         corpus.annotations[["arousal", "valence"]].to_numpy(),
@@ -98,7 +98,7 @@ def _given(run: Run) -> tuple[Any, dict[str, Any]]:
 
     params = run.params.affect
     spec = params.network(run.params.study.crop.size_px)
-    estimator = Estimator(load_weights(run.path(ORIGIN), params.sha256), spec)
+    estimator = Estimator(load_weights(run.path(catalogue.ORIGIN), params.sha256), spec)
     estimator.refuse_constant(f"weights {params.origin}")
     card = given_card(spec, origin=params.origin, sha256=params.sha256, licence=params.licence)
     return estimator.network.state_dict(), card

@@ -17,13 +17,11 @@ from eifer.calibration import (
     findings,
     power,
 )
-from eifer.tables.calibration import CALIBRATION, POWER
-from stages._runtime.stage import Made, Outcome, Report, Run, stage
-
-RATES, FOUND = Made("calibration.parquet", CALIBRATION), Made("power.parquet", POWER)
+from stages._runtime.stage import Outcome, Report, Run, stage
+from stages.catalogue import CALIBRATE, CALIBRATION, POWER
 
 
-@stage(params=("study.seed", "stats", "calibrate"), made=(RATES, FOUND))
+@stage(CALIBRATE, params=("study.seed", "stats", "calibrate"))
 def calibrate(run: Run) -> Outcome:
     """Put drawn predictions through the tests that stats runs, and count what they claim."""
     spec, stats = run.params.calibrate, run.params.stats
@@ -34,7 +32,7 @@ def calibrate(run: Run) -> Outcome:
     claimed = pd.concat(parts, ignore_index=True)
     rates, found = calibration(claimed, how), power(claimed, how, spec.power)
     said = findings(rates, found)
-    return Outcome({RATES: rates, FOUND: found}, Report(_methods(said, spec), said))
+    return Outcome({CALIBRATION: rates, POWER: found}, Report(_methods(said, spec), said))
 
 
 def _methods(said: dict[str, Any], spec: CalibrationSpec) -> str:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from eifer.cohort.simulation.corpus import simulate_corpus
-from eifer.tables.affect import CORPUS
-from stages._runtime.stage import Made, Outcome, Report, Run, stage
-
-IMAGES = Made("corpus.parquet", CORPUS)
+from stages._runtime.stage import Outcome, Report, Run, stage
+from stages.catalogue import CORPUS, FACES
 
 
-@stage(params=("study.seed", "corpus"), made=(IMAGES,), switch="faces")
+@stage(CORPUS, params=("study.seed", "corpus"))
 def corpus(run: Run) -> Outcome:
     """Draw portraits of people who are not in the cohort."""
     wanted = run.params.corpus.drawn
     images = simulate_corpus(wanted, seed=run.seed(), workers=run.machine.workers)
     return Outcome(
-        {IMAGES: images},
+        {FACES: images},
         Report(
             f"""The affect corpus is drawn: {len(images)} portraits of {wanted.identities}
             identities that are not in the cohort, with known arousal and valence.""",

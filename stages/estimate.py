@@ -13,28 +13,20 @@ from eifer.cohort.recordings import unchanged
 from eifer.errors import DesignError
 from eifer.faces.crops import crops
 from eifer.hashing import sha256_file
-from eifer.tables.affect import ESTIMATES
-from eifer.tables.cohort import VIDEOS
-from eifer.tables.faces import FRAMES
 from eifer.vocabulary import Dimension, FrameStatus
-from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
-
-RECORDINGS = Given("data/intake/videos/wave-${item.wave}.parquet", VIDEOS)
-FACES = Given("data/extract/wave-${item.wave}/frames.parquet", FRAMES)
-WEIGHTS = Given("data/affect/weights.safetensors")
-AFFECT = Made("estimates.parquet", ESTIMATES)
+from stages._runtime.stage import Outcome, Report, Run, stage
+from stages.catalogue import ESTIMATE, ESTIMATES, FRAMES, VIDEOS, WEIGHTS
 
 
 @stage(
+    ESTIMATE,
     params=("study.cohort", "study.crop", "arithmetic", "affect"),
-    given=(RECORDINGS, FACES, WEIGHTS),
-    made=(AFFECT,),
-    matrix=("wave",),
+    given=(VIDEOS, FRAMES, WEIGHTS),
 )
 def estimate(run: Run) -> Outcome:
     """Cut each accepted face again from its video and show it to the network."""
-    videos = run.read(RECORDINGS).dropna(subset="video_path").set_index("video_id")
-    frames = run.read(FACES)
+    videos = run.read(VIDEOS).dropna(subset="video_path").set_index("video_id")
+    frames = run.read(FRAMES)
     accepted = frames[frames["status"] == FrameStatus.ACCEPTED]
     if accepted.empty:
         raise DesignError(
@@ -61,7 +53,7 @@ def estimate(run: Run) -> Outcome:
     spread = {f"{d}_std": round(float(estimates[d].std(ddof=0)), 4) for d in Dimension}
     numbers = {f"{d}_mean": round(float(estimates[d].mean()), 4) for d in Dimension} | spread
     return Outcome(
-        {AFFECT: estimates},
+        {ESTIMATES: estimates},
         Report(
             f"""Arousal and valence in [-1, 1] were estimated for {len(estimates)} accepted frames.
             They are indicators derived from a model, not ground truth.""",

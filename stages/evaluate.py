@@ -8,46 +8,61 @@ from typing import Any
 import pandas as pd
 
 from eifer import evaluation
-from eifer.tables.evaluation import METRICS, PREDICTIONS, SUMMARY
-from eifer.tables.partitions import CONDITIONS
+from eifer.faces.stored import read_crops
+from eifer.tables.training import REPETITIONS
 from eifer.vocabulary import Dimension
+from stages import catalogue
 from stages._runtime import artifacts
-from stages._runtime.crops import IMAGES, read_crops
-from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
-from stages._runtime.trained import LEARNT, TRAINED, trained_models
+from stages._runtime.stage import Outcome, Report, Run, stage
 
-TESTING = Given("data/split/conditions.parquet", CONDITIONS)
 MODEL = ("task", "training_group", "repetition", "threshold")
 DRAWN = ["task", "training_group", "repetition", "epoch", "validation_macro_f1"]
-ANSWERS = Made("predictions.parquet", PREDICTIONS)
-MEASURED = Made("metrics.parquet", METRICS)
-SUMMARISED = Made("summary.parquet", SUMMARY)
-MEANS, PLOTS = Made("metrics.json"), Made("plots")
+TRAINED = [
+    *catalogue.FINE_TUNE_TOTAL.repetitions.each("task", "group"),
+    *catalogue.TRAIN_TOTAL.repetitions.each("task"),
+]
+LEARNT = (catalogue.FINE_TUNE_TOTAL.curves, catalogue.TRAIN_TOTAL.curves)
 
 
 @stage(
+    catalogue.EVALUATE,
     params=("study.waves", "study.crop", "arithmetic", "training.blocks"),
-    given=(TESTING, IMAGES, *TRAINED, *LEARNT),
-    made=(ANSWERS, MEASURED, SUMMARISED, MEANS, PLOTS),
+    given=(catalogue.CONDITIONS, catalogue.CROPS, *TRAINED, *LEARNT),
 )
 def evaluate(run: Run) -> Outcome:
     """Show the test frames to every model, once each, and measure the answers."""
-    conditions = run.read(TESTING)
-    models = [
-        (evaluation.Model(*(row[name] for name in MODEL)), row, weights)
-        for row, weights in trained_models(run)
-    ]
-    predictions = PREDICTIONS.conform(pd.concat(_answers(run, conditions, models)))
+    conditions = run.read(catalogue.CONDITIONS)
+    models = list(_trained(run))
+    predictions = catalogue.PREDICTIONS.table.conform(pd.concat(_answers(run, conditions, models)))
     metrics = evaluation.measure(predictions)
     summary = evaluation.summarise(metrics)
     curves = pd.concat([run.read(given, DRAWN) for given in LEARNT], ignore_index=True)
     for name, points in evaluation.plots(predictions, metrics, curves):
-        path = run.out(PLOTS) / f"{name}.json"
+        path = run.out(catalogue.PLOTS) / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         artifacts.write_json(path, points)
     means = evaluation.means(summary)
-    tables = {ANSWERS: predictions, MEASURED: metrics, SUMMARISED: summary}
-    return Outcome({**tables, MEANS: means, PLOTS: None}, _report(predictions, means))
+    made = {
+        catalogue.PREDICTIONS: predictions,
+        catalogue.METRICS: metrics,
+        catalogue.SUMMARY: summary,
+        catalogue.MEANS: means,
+        catalogue.PLOTS: None,
+    }
+    return Outcome(made, _report(predictions, means))
+
+
+def _trained(run: Run) -> Iterator[tuple[evaluation.Model, Any, Any]]:
+    """Each model with its row of ``REPETITIONS`` and the file of its weights."""
+    parts = [run.read(made) for made in TRAINED]
+    # Rules that look at the models look at those of all folders, not of the last one read.
+    run.seen[REPETITIONS.name] = pd.concat(parts, ignore_index=True)
+    for made, rows in zip(TRAINED, parts, strict=True):
+        for row in rows.to_dict("records"):
+            name = f"repetition-{row['repetition']}.safetensors"
+            files = [path.with_name(name) for path in run.paths(made)]
+            weights = next((path for path in files if path.exists()), files[0])
+            yield evaluation.Model(*(row[name] for name in MODEL)), row, weights
 
 
 def _answers(run: Run, conditions: pd.DataFrame, models: list[Any]) -> Iterator[pd.DataFrame]:
@@ -57,9 +72,10 @@ def _answers(run: Run, conditions: pd.DataFrame, models: list[Any]) -> Iterator[
     yield evaluation.predict_by_estimate(conditions)
     # float32 everywhere: these scores are the result, and there are few.
     hardware, batch = Hardware(device=run.params.arithmetic.device), run.params.arithmetic.batch
+    side = run.params.study.crop.size_px
     for task in Dimension:
         items = evaluation.items(conditions, task)
-        crops = read_crops(run, conditions["video_id"], items)
+        crops = read_crops(run.paths(catalogue.CROPS), conditions["video_id"], items, side)
         for model, row, weights in (one for one in models if one[0].task == task):
             score = load(weights, row["weights_sha256"], hardware=hardware, batch=batch)
             yield evaluation.predict(conditions, crops, model, score)

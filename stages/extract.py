@@ -12,37 +12,26 @@ import pandas as pd
 from eifer.cohort.recordings import unchanged
 from eifer.errors import RecordingError
 from eifer.faces.extraction import ExtractSpec, attrition, extract_video, fingerprint
-from eifer.tables.attrition import ATTRITION
-from eifer.tables.cohort import VIDEOS
-from eifer.tables.faces import COUNTS, FRAMES
 from stages._runtime.artifacts import read_table, settle, write_table
-from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
-
-RECORDINGS = Given("data/intake/videos/wave-${item.wave}.parquet", VIDEOS)
-FACES = Made("frames.parquet", FRAMES)
-TALLY = Made("counts.parquet", COUNTS)
-LEFT_OUT = Made("attrition.parquet", ATTRITION)
+from stages._runtime.stage import Outcome, Report, Run, stage
+from stages.catalogue import COUNTS, EXTRACT, EXTRACT_ATTRITION, FRAMES, VIDEOS
 
 KEPT = Path("runs/extracted")
 """Finished videos of waves that are not: one that is refused costs the others nothing."""
 
 
-@stage(
-    params=("study.cohort", "extract"),
-    given=(RECORDINGS,),
-    made=(FACES, TALLY, LEFT_OUT),
-    matrix=("wave",),
-)
+@stage(EXTRACT, params=("study.cohort", "extract"), given=(VIDEOS,))
 def extract(run: Run) -> Outcome:
     """Give every decoded frame a row: accepted, or the reason why not."""
-    videos = run.read(RECORDINGS).dropna(subset="video_path").to_dict("records")
+    videos = run.read(VIDEOS).dropna(subset="video_path").to_dict("records")
     kept = KEPT / run.item["wave"]
     work = partial(_video, Path(run.params.study.cohort), run.params.extract, kept)
     results = list(run.each(work, videos, "extract"))
     frames = pd.concat([rows for rows, _ in results], ignore_index=True)
     counts = pd.concat([row for _, row in results], ignore_index=True)
     run.afterwards.append(lambda: shutil.rmtree(kept, ignore_errors=True))
-    return Outcome({FACES: frames, TALLY: counts, LEFT_OUT: attrition(counts)}, _report(counts))
+    made = {FRAMES: frames, COUNTS: counts, EXTRACT_ATTRITION: attrition(counts)}
+    return Outcome(made, _report(counts))
 
 
 def _video(cohort: Path, spec: ExtractSpec, kept: Path, video: dict[str, Any]) -> tuple[Any, Any]:
@@ -54,17 +43,17 @@ def _video(cohort: Path, spec: ExtractSpec, kept: Path, video: dict[str, Any]) -
         rows, counts = extract_video(path, video_id=names[0], participant_id=names[1], spec=spec)
         unfinished = mine.with_name(mine.name + ".partial")
         unfinished.mkdir(parents=True, exist_ok=True)
-        write_table(unfinished / FACES.name, rows)
-        write_table(unfinished / TALLY.name, counts)
+        write_table(unfinished / FRAMES.name, rows)
+        write_table(unfinished / COUNTS.name, counts)
         settle(unfinished, mine)
-    rows, counts = read_table(mine / FACES.name, FRAMES), read_table(mine / TALLY.name, COUNTS)
+    rows, counts = (read_table(mine / made.name, made.table) for made in (FRAMES, COUNTS))
     if (counts["frames_decoded"] == counts["rejected_no_face"]).all():
         raise RecordingError(f"{path}: no face in any of its {len(rows)} frames")
     return rows, counts
 
 
 def _report(counts: pd.DataFrame) -> Report:
-    names = [n for n in COUNTS.names if n.startswith(("frames_", "rejected_"))]
+    names = [n for n in COUNTS.table.names if n.startswith(("frames_", "rejected_"))]
     numbers = {name: int(counts[name].sum()) for name in names}
     decoded, accepted = numbers["frames_decoded"], numbers["frames_accepted"]
     reasons = ", ".join(

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from eifer.vocabulary import Group
-from stages._runtime.crops import IMAGES
-from stages._runtime.repetitions import (
-    ITEMS,
-    MADE,
-    PARAMS_READ,
-    train_block,
-    trained_origin,
-)
-from stages._runtime.stage import Given, Outcome, Run, stage
-
-PRETRAINED = Given("data/pretrain_ei/task-${item.task}_group-${item.group}_block-${item.block}")
+from stages._runtime.repetitions import PARAMS_READ, train_block, trained_origin
+from stages._runtime.stage import Outcome, Run, stage
+from stages.catalogue import CROPS, FINE_TUNE_TOTAL, PRETRAIN_EI, SAMPLES
 
 
-@stage(
-    params=PARAMS_READ,
-    given=(ITEMS, IMAGES, PRETRAINED),
-    made=MADE,
-    matrix=("task", "group", "block"),
-)
+@stage(FINE_TUNE_TOTAL, params=PARAMS_READ, given=(SAMPLES, CROPS, PRETRAIN_EI.whole))
 def fine_tune_total(run: Run) -> Outcome:
     """Train on all groups, each repetition from the same one's weights of a group."""
     return train_block(
         run,
+        FINE_TUNE_TOTAL,
         learns_from=Group.TOTAL,
         training_group=Group(run.item["group"]),
-        origin=trained_origin(run, PRETRAINED),
+        origin=trained_origin(run, PRETRAIN_EI),
     )
 
 

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from eifer.cohort.layout import Cohort
-from eifer.tables.attrition import ATTRITION
-from eifer.tables.cohort import EI_ITEMS, PARTICIPANTS, VIDEOS
 from eifer.validation import ValidationSpec, short_face_videos, validate
 from eifer.vocabulary import LabelSource
-from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
-
-COHORT = Given("${study.cohort}")
-PEOPLE = Made("participants.parquet", PARTICIPANTS)
-ITEMS = Made("ei_items.parquet", EI_ITEMS)
-RECORDINGS = Made("videos", VIDEOS, shards=True)
-LEFT_OUT = Made("attrition.parquet", ATTRITION)
+from stages import catalogue
+from stages._runtime.stage import Outcome, Report, Run, stage
 
 
 @stage(
+    catalogue.INTAKE,
     params=("study.cohort", "study.waves", "study.exclude", "extract", "stratify.ecg", "intake"),
-    given=(COHORT,),
-    made=(PEOPLE, ITEMS, RECORDINGS, LEFT_OUT),
+    given=(catalogue.COHORT,),
 )
 def intake(run: Run) -> Outcome:
     """Check everything, and hand each wave its own table of videos."""
     cohort = validate(
-        run.path(COHORT),
+        run.path(catalogue.COHORT),
         waves=run.params.study.waves,
         exclude=run.params.study.exclude,
         faces=run.params.extract,
@@ -35,10 +28,10 @@ def intake(run: Run) -> Outcome:
     waves = [(f"wave-{wave}", rows) for wave, rows in cohort.videos.groupby("wave")]
     return Outcome(
         {
-            PEOPLE: cohort.participants,
-            ITEMS: cohort.ei_items,
-            RECORDINGS: waves,
-            LEFT_OUT: cohort.attrition,
+            catalogue.PARTICIPANTS: cohort.participants,
+            catalogue.EI_ITEMS: cohort.ei_items,
+            catalogue.VIDEOS: waves,
+            catalogue.INTAKE_ATTRITION: cohort.attrition,
         },
         _report(cohort, run.params.intake),
     )

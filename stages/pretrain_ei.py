@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from eifer.vocabulary import Group
-from stages._runtime.crops import IMAGES
-from stages._runtime.repetitions import (
-    ITEMS,
-    MADE,
-    PARAMS_READ,
-    affect_origin,
-    train_block,
-)
-from stages._runtime.stage import Given, Outcome, Run, stage
-
-AFFECT = Given("data/affect/weights.safetensors")
+from stages._runtime.repetitions import PARAMS_READ, affect_origin, train_block
+from stages._runtime.stage import Outcome, Run, stage
+from stages.catalogue import CROPS, PRETRAIN_EI, SAMPLES, WEIGHTS
 
 
-@stage(
-    params=PARAMS_READ,
-    given=(ITEMS, IMAGES, AFFECT),
-    made=MADE,
-    matrix=("task", "group", "block"),
-)
+@stage(PRETRAIN_EI, params=PARAMS_READ, given=(SAMPLES, CROPS, WEIGHTS))
 def pretrain_ei(run: Run) -> Outcome:
     """Train on one group, from the affect network."""
     group = Group(run.item["group"])
     return train_block(
-        run, learns_from=group, training_group=group, origin=affect_origin(run, AFFECT)
+        run,
+        PRETRAIN_EI,
+        learns_from=group,
+        training_group=group,
+        origin=affect_origin(run, WEIGHTS),
     )
 
 

@@ -2,75 +2,43 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+
 from eifer import paper_consistency, published
-from eifer.tables.affect import ESTIMATES
-from eifer.tables.calibration import CALIBRATION, POWER
-from eifer.tables.cohort import PARTICIPANTS, VIDEOS
-from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON, DELONG, PARTICIPANT_DELTAS
-from eifer.tables.ei import CUTOFF_SCAN, CUTOFF_TESTS, EI_SCORES
-from eifer.tables.evaluation import METRICS, SUMMARY
-from eifer.tables.faces import COUNTS, FRAMES
-from eifer.tables.partitions import CONDITIONS, PARTITIONS, SAMPLES
-from eifer.tables.physiology import ECG_QUALITY, HRV
-from eifer.tables.selection import SELECTION, SHORTFALL
-from eifer.tables.training import CURVES, REPETITIONS
-from eifer.vocabulary import Dimension, Group
-from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
+from eifer.tables.attrition import ATTRITION
+from eifer.tables.selection import CROPS
+from stages import catalogue
+from stages._runtime.places import Given, MadeTable
+from stages._runtime.stage import Outcome, Report, Run, stage
 
 SPEC, TEMPLATE, STYLE = (Given(f"reports/{n}") for n in ("spec.yml", "template.html", "style.css"))
 COHORT, FACES = Given("${report.cohort_from}"), Given("${report.faces_from}")
-WAVE, BLOCK = "wave-${study.waves}", "block-${training.blocks}"
-SIDES = [f"task-{task}_group-{group}" for task in Dimension for group in (Group.HIGH, Group.LOW)]
-FIRST = [f"data/pretrain_ei/{side}_{BLOCK}" for side in SIDES]
-SECOND = [f"data/fine_tune_total/{side}_{BLOCK}" for side in SIDES]
-SECOND += [f"data/train_total/task-{task}_{BLOCK}" for task in Dimension]
-FOLDERS = [
-    COHORT,
-    *(Given(f"data/{name}") for name in ("intake", "stratify", f"extract/{WAVE}")),
-    FACES,
-    *(Given(f"data/{name}") for name in ("affect", f"estimate/{WAVE}", f"select/{WAVE}", "split")),
-    *(Given(folder) for folder in (*FIRST, *SECOND)),
-    *(Given(f"data/{name}") for name in ("evaluate", "stats", "calibrate")),
+DRAWN = {catalogue.SIMULATE: COHORT, catalogue.CORPUS: FACES}
+"""What a study with data from elsewhere has not: its params then name another stage's folder."""
+SHOWN = [f for f in catalogue.FOLDERS if f not in (catalogue.CODE, catalogue.REPORT)]
+FOLDERS = [DRAWN.get(folder, folder.whole) for folder in SHOWN]
+APART = (ATTRITION, CROPS)
+"""What every stage left out is gathered with its other fragments; pictures are not shown."""
+SOURCES = [
+    made
+    for folder in SHOWN
+    for made in folder.made
+    if isinstance(made, MadeTable) and folder not in DRAWN and made.table not in APART
 ]
-SHOWN = [
-    Given("data/intake/participants.parquet", PARTICIPANTS),
-    Given(f"data/intake/videos/{WAVE}.parquet", VIDEOS),
-    Given("data/stratify/groups.parquet", EI_SCORES),
-    Given("data/stratify/hrv.parquet", HRV),
-    Given("data/stratify/ecg_quality.parquet", ECG_QUALITY),
-    Given("data/stratify/cutoff_scan.parquet", CUTOFF_SCAN),
-    Given("data/stratify/cutoff_tests.parquet", CUTOFF_TESTS),
-    Given("data/stratify/cutoff.json"),
-    Given(f"data/extract/{WAVE}/counts.parquet", COUNTS),
-    Given(f"data/extract/{WAVE}/frames.parquet", FRAMES),
-    Given("data/affect/card.json"),
-    Given(f"data/estimate/{WAVE}/estimates.parquet", ESTIMATES),
-    Given(f"data/select/{WAVE}/selection.parquet", SELECTION),
-    Given(f"data/select/{WAVE}/shortfall.parquet", SHORTFALL),
-    Given("data/split/partitions.parquet", PARTITIONS),
-    Given("data/split/samples.parquet", SAMPLES),
-    Given("data/split/conditions.parquet", CONDITIONS),
-    Given("data/split/disjointness.json"),
-    *(Given(f"{folder}/repetitions.parquet", REPETITIONS) for folder in (*FIRST, *SECOND)),
-    *(Given(f"{folder}/curves.parquet", CURVES) for folder in SECOND),
-    Given("data/evaluate/metrics.parquet", METRICS),
-    Given("data/evaluate/summary.parquet", SUMMARY),
-    Given("data/stats/participant_deltas.parquet", PARTICIPANT_DELTAS),
-    Given("data/stats/by_participant.parquet", BY_PARTICIPANT),
-    Given("data/stats/delong.parquet", DELONG),
-    Given("data/stats/comparison.parquet", COMPARISON),
-    Given("data/calibrate/calibration.parquet", CALIBRATION),
-    Given("data/calibrate/power.parquet", POWER),
-]
-FIRST_CURVES = [Given(f"{folder}/curves.parquet", CURVES) for folder in FIRST]
-ONLY = {FRAMES.name: ["video_id", "frame", "status"]}
-PAGE, FIGURES, TABLES = Made("index.html"), Made("figures"), Made("tables")
+"""The tables that reports/spec.yml may name, by their names."""
+ONLY = {catalogue.FRAMES: ["video_id", "frame", "status"]}
+"""The columns wanted of tables that are too large to be read whole."""
+JSON = (catalogue.CUTOFF, catalogue.CARD, catalogue.DISJOINTNESS)
 
 
 @stage(
+    catalogue.REPORT,
     params=("study.name", "study.waves", "training.blocks", "report"),
-    given=(SPEC, TEMPLATE, STYLE, *FOLDERS, *SHOWN, *FIRST_CURVES),
-    made=(PAGE, FIGURES, TABLES),
+    given=(SPEC, TEMPLATE, STYLE, *FOLDERS, *SOURCES),
 )
 def report(run: Run) -> Outcome:
     """Read what every stage left, and assemble the page as reports/spec.yml says."""
@@ -80,9 +48,9 @@ def report(run: Run) -> Outcome:
 
     found = gather([folder for given in FOLDERS for folder in run.paths(given)])
     sources = {
-        **run.sources(SHOWN, ONLY),
+        **_tables(run),
+        **{Path(made.name).stem: json.loads(run.path(made).read_text()) for made in JSON},
         **planted(run.path(COHORT)),
-        "first_curves": run.sources(FIRST_CURVES)[CURVES.name],
         "checks": found.checks,
         "attrition": found.attrition,
         "published_scores": published.performance(),
@@ -98,10 +66,32 @@ def report(run: Run) -> Outcome:
             "drawn_faces": any(told["stage"] == "corpus" for told in found.reports),
         },
     )
-    run.out(PAGE).write_text(page, encoding="utf-8")
+    run.out(catalogue.PAGE).write_text(page, encoding="utf-8")
     numbers = {"checks": len(found.checks), "failed": int((~found.checks["success"]).sum())}
     text = f"The report shows what {found.checks['stage'].nunique()} stages left."
-    return Outcome({PAGE: None, FIGURES: None, TABLES: None}, Report(text, numbers))
+    return Outcome(
+        {catalogue.PAGE: None, catalogue.FIGURES: None, catalogue.TABLES: None},
+        Report(text, numbers),
+    )
+
+
+def _tables(run: Run) -> dict[str, pd.DataFrame | None]:
+    """The tables whose names are among the words of the spec, those of several folders as one.
+
+    Of others there is only the name. They are not checked again: they were where they were made,
+    and the outcome is shown.
+    """
+    words = set(re.findall(r"\w+", run.path(SPEC).read_text(encoding="utf-8")))
+    parts: dict[str, list[pd.DataFrame]] = {}
+    for made in SOURCES:
+        name = "first_curves" if made is catalogue.PRETRAIN_EI.curves else made.table.name
+        found = parts.setdefault(name, [])
+        if name in words:
+            found.append(run.read(made, ONLY.get(made, made.table.names)))
+    return {
+        name: pd.concat(found, ignore_index=True) if found else None
+        for name, found in parts.items()
+    }
 
 
 if __name__ == "__main__":

@@ -13,32 +13,19 @@ from eifer import partitions, selection
 from eifer.cohort.recordings import unchanged
 from eifer.errors import DesignError
 from eifer.faces.crops import CropSpec, crop_table
-from eifer.tables.affect import ESTIMATES
-from eifer.tables.cohort import VIDEOS
-from eifer.tables.faces import FRAMES
-from eifer.tables.partitions import AVAILABILITY
-from eifer.tables.selection import CROPS, SELECTION, SHORTFALL
-from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
-
-RECORDINGS = Given("data/intake/videos/wave-${item.wave}.parquet", VIDEOS)
-FACES = Given("data/extract/wave-${item.wave}/frames.parquet", FRAMES)
-AFFECT = Given("data/estimate/wave-${item.wave}/estimates.parquet", ESTIMATES)
-CHOSEN = Made("selection.parquet", SELECTION)
-SHORT = Made("shortfall.parquet", SHORTFALL)
-AVAILABLE = Made("availability.parquet", AVAILABILITY)
-IMAGES = Made("crops", CROPS, shards=True)
+from stages import catalogue
+from stages._runtime.stage import Outcome, Report, Run, stage
 
 
 @stage(
+    catalogue.SELECT,
     params=("study.cohort", "study.crop", "select"),
-    given=(RECORDINGS, FACES, AFFECT),
-    made=(CHOSEN, SHORT, AVAILABLE, IMAGES),
-    matrix=("wave",),
+    given=(catalogue.VIDEOS, catalogue.FRAMES, catalogue.ESTIMATES),
 )
 def select(run: Run) -> Outcome:
     """Rank each video's frames, add what the test conditions would take, and cut them all."""
-    labels = run.read(RECORDINGS).dropna(subset="video_path")
-    frames, estimates = run.read(FACES), run.read(AFFECT)
+    labels = run.read(catalogue.VIDEOS).dropna(subset="video_path")
+    frames, estimates = run.read(catalogue.FRAMES), run.read(catalogue.ESTIMATES)
     wanted = run.params.select
     ranked, shortfall = selection.select(estimates, labels, top=wanted.top)
     candidates, availability = partitions.candidates(
@@ -53,10 +40,10 @@ def select(run: Run) -> Outcome:
         )
     return Outcome(
         {
-            CHOSEN: chosen,
-            SHORT: shortfall,
-            AVAILABLE: availability,
-            IMAGES: _shards(run, labels, frames, chosen),
+            catalogue.SELECTION: chosen,
+            catalogue.SHORTFALL: shortfall,
+            catalogue.AVAILABILITY: availability,
+            catalogue.CROPS: _shards(run, labels, frames, chosen),
         },
         _report(chosen, shortfall, wanted.top),
     )

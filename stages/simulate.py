@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from eifer.cohort.simulation.cohort import simulate_cohort
-from eifer.tables.simulation import LATENT
-from stages._runtime.stage import Made, Outcome, Report, Run, stage
-
-COHORT = Made("cohort")
-TRUTH = Made("truth.json")
-FELT = Made("latent.parquet", LATENT)
+from stages._runtime.stage import Outcome, Report, Run, stage
+from stages.catalogue import LATENT, SIMULATE, SIMULATED, TRUTH
 
 
-@stage(params=("study.seed", "simulate"), made=(COHORT, TRUTH, FELT), switch="cohort")
+@stage(SIMULATE, params=("study.seed", "simulate"))
 def simulate(run: Run) -> Outcome:
     """Write the cohort, and what was planted in it."""
     spec = run.params.simulate.planted
-    simulated = simulate_cohort(run.out(COHORT), spec, seed=run.seed(), workers=run.machine.workers)
+    simulated = simulate_cohort(
+        run.out(SIMULATED), spec, seed=run.seed(), workers=run.machine.workers
+    )
     people = sum(spec.participants_per_wave)
     return Outcome(
-        {COHORT: None, TRUTH: simulated.truth, FELT: simulated.latent},
+        {SIMULATED: None, TRUTH: simulated.truth, LATENT: simulated.latent},
         Report(
             f"""The cohort is simulated: {people} participants in {len(spec.participants_per_wave)}
             recruitment waves, with drawn faces ({spec.video.seconds:g} s a video at

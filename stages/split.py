@@ -7,37 +7,25 @@ from typing import Any
 import pandas as pd
 
 from eifer import likeness, partitions
-from eifer.tables.attrition import ATTRITION
-from eifer.tables.ei import EI_SCORES
-from eifer.tables.partitions import AVAILABILITY, CONDITIONS, PARTITIONS, SAMPLES
-from eifer.tables.selection import SELECTION
-from stages._runtime.crops import IMAGES, read_crops
-from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
-
-CHOSEN = Given("data/select/wave-${study.waves}/selection.parquet", SELECTION)
-AVAILABLE = Given("data/select/wave-${study.waves}/availability.parquet", AVAILABILITY)
-GROUPS = Given("data/stratify/groups.parquet", EI_SCORES)
-PEOPLE = Made("partitions.parquet", PARTITIONS)
-TRAINING = Made("samples.parquet", SAMPLES)
-TESTING = Made("conditions.parquet", CONDITIONS)
-PROOF = Made("disjointness.json")
-LEFT_OUT = Made("attrition.parquet", ATTRITION)
+from eifer.faces.stored import read_crops
+from stages import catalogue
+from stages._runtime.stage import Outcome, Report, Run, stage
 
 
 @stage(
+    catalogue.SPLIT,
     params=("study.seed", "study.waves", "study.crop", "select", "split"),
-    given=(CHOSEN, AVAILABLE, IMAGES, GROUPS),
-    made=(PEOPLE, TRAINING, TESTING, PROOF, LEFT_OUT),
+    given=(catalogue.SELECTION, catalogue.AVAILABILITY, catalogue.CROPS, catalogue.EI_SCORES),
 )
 def split(run: Run) -> Outcome:
     """Divide the participants once, list each part's frames, and compare their pictures."""
     select, wanted = run.params.select, run.params.split
-    chosen = run.read(CHOSEN)
+    chosen = run.read(catalogue.SELECTION)
     frames = partitions.by_task(chosen, task_frames=wanted.task_frames)
     people, left_out = partitions.divide(
         frames,
-        run.read(GROUPS),
-        run.read(AVAILABLE),
+        run.read(catalogue.EI_SCORES),
+        run.read(catalogue.AVAILABILITY),
         design=wanted.design,
         seed=run.seed(),
     )
@@ -46,19 +34,20 @@ def split(run: Run) -> Outcome:
         frames, people, names=select.conditions, per_video=select.frames_per_video
     )
     # A video at a time, so that memory holds no more.
+    stored, side = run.paths(catalogue.CROPS), run.params.study.crop.size_px
     looks = (
-        likeness.looks(str(video), str(who), read_crops(run, [str(video)], items.tolist()))
+        likeness.looks(str(video), str(who), read_crops(stored, [str(video)], items.tolist(), side))
         for (video, who), items in chosen.groupby(["video_id", "participant_id"])["item_id"]
     )
     compared = likeness.compare(looks, people, wanted.likeness)
     proof = partitions.prove_disjoint(people, samples, conditions, compared)
     return Outcome(
         {
-            PEOPLE: people,
-            TRAINING: samples,
-            TESTING: conditions,
-            PROOF: proof,
-            LEFT_OUT: ATTRITION.frame(left_out),
+            catalogue.PARTITIONS: people,
+            catalogue.SAMPLES: samples,
+            catalogue.CONDITIONS: conditions,
+            catalogue.DISJOINTNESS: proof,
+            catalogue.SPLIT_ATTRITION: catalogue.SPLIT_ATTRITION.table.frame(left_out),
         },
         _report(people, samples, conditions, proof),
     )

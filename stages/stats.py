@@ -5,42 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from eifer.comparison import participants, published, shown
-from eifer.tables.comparison import (
-    BY_PARTICIPANT,
-    COMPARISON,
-    DECLARED,
-    DELONG,
-    PARTICIPANT_DELTAS,
-)
-from eifer.tables.evaluation import PREDICTIONS
-from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
-
-ANSWERS = Given("data/evaluate/predictions.parquet", PREDICTIONS)
-ROLES = Made("declared.parquet", DECLARED)
-PEOPLE = Made("participant_deltas.parquet", PARTICIPANT_DELTAS)
-PRIMARY = Made("by_participant.parquet", BY_PARTICIPANT)
-TESTS = Made("delong.parquet", DELONG)
-COMPARED = Made("comparison.parquet", COMPARISON)
+from stages import catalogue
+from stages._runtime.stage import Outcome, Report, Run, stage
 
 
-@stage(
-    params=("stats", "study.seed"),
-    given=(ANSWERS,),
-    made=(ROLES, PEOPLE, PRIMARY, TESTS, COMPARED),
-)
+@stage(catalogue.STATS, params=("stats", "study.seed"), given=(catalogue.PREDICTIONS,))
 def stats(run: Run) -> Outcome:
     """Compare the models on the frames that all of them scored."""
-    spec, predictions = run.params.stats, run.read(ANSWERS)
+    spec, predictions = run.params.stats, run.read(catalogue.PREDICTIONS)
     tests, comparison = published.as_published(predictions, spec.published)
     primary = participants.by_participant(
         predictions, tests, spec.participants, run.params.study.seed
     )
     made = {
-        ROLES: primary.declared,
-        PEOPLE: primary.deltas,
-        PRIMARY: primary.compared,
-        TESTS: tests,
-        COMPARED: comparison,
+        catalogue.DECLARED: primary.declared,
+        catalogue.PARTICIPANT_DELTAS: primary.deltas,
+        catalogue.BY_PARTICIPANT: primary.compared,
+        catalogue.DELONG: tests,
+        catalogue.COMPARISON: comparison,
     }
     in_people = shown.findings(primary.compared)
     in_source = shown.findings_as_published(comparison, spec.published)

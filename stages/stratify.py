@@ -11,55 +11,41 @@ from eifer.ei.groups import assign
 from eifer.ei.score import scores
 from eifer.physiology.hrv import attrition
 from eifer.physiology.recordings import analyse_recording
-from eifer.tables.attrition import ATTRITION
-from eifer.tables.cohort import EI_ITEMS, VIDEOS
-from eifer.tables.ei import CUTOFF_SCAN, CUTOFF_TESTS, EI_SCORES
-from eifer.tables.physiology import ECG_QUALITY, HRV
-from stages._runtime.stage import Given, Made, Outcome, Report, Run, stage
-
-RECORDINGS = Given("data/intake/videos/wave-${study.waves}.parquet", VIDEOS)
-ITEMS = Given("data/intake/ei_items.parquet", EI_ITEMS)
-COHORT = Given("${study.cohort}")
-GROUPS = Made("groups.parquet", EI_SCORES)
-HEARTS = Made("hrv.parquet", HRV)
-QUALITY = Made("ecg_quality.parquet", ECG_QUALITY)
-SCAN = Made("cutoff_scan.parquet", CUTOFF_SCAN)
-TESTS = Made("cutoff_tests.parquet", CUTOFF_TESTS)
-CHOICE = Made("cutoff.json")
-LEFT_OUT = Made("attrition.parquet", ATTRITION)
+from stages import catalogue
+from stages._runtime.stage import Outcome, Report, Run, stage
 
 
 @stage(
+    catalogue.STRATIFY,
     params=("study.cohort", "study.seed", "study.waves", "stratify"),
-    given=(RECORDINGS, ITEMS, COHORT),
-    made=(GROUPS, HEARTS, QUALITY, SCAN, TESTS, CHOICE, LEFT_OUT),
+    given=(catalogue.VIDEOS, catalogue.EI_ITEMS, catalogue.COHORT),
 )
 def stratify(run: Run) -> Outcome:
     """Score the EI test, analyse every ECG, choose the cutoff and assign the groups."""
-    videos = run.read(RECORDINGS).dropna(subset="ecg_path")
+    videos = run.read(catalogue.VIDEOS).dropna(subset="ecg_path")
     spec = run.params.stratify
-    work = partial(analyse_recording, run.path(COHORT), spec.ecg)
+    work = partial(analyse_recording, run.path(catalogue.COHORT), spec.ecg)
     results = list(run.each(work, videos.to_dict("records"), "stratify"))
-    hrv = HRV.frame([row for rows, _ in results for row in rows])
-    quality = ECG_QUALITY.frame([row for _, row in results])
-    ei = scores(run.read(ITEMS))
+    hrv = catalogue.HRV.table.frame([row for rows, _ in results for row in rows])
+    quality = catalogue.ECG_QUALITY.table.frame([row for _, row in results])
+    ei = scores(run.read(catalogue.EI_ITEMS))
     found = scan_hrv(hrv, videos, ei, spec.cutoff, seed=run.seed())
     groups = assign(ei, found.cutoff, min_per_group=spec.min_per_group)
     left_out = pd.concat([attrition(hrv, quality), found.attrition], ignore_index=True)
     return Outcome(
         {
-            GROUPS: groups,
-            HEARTS: hrv,
-            QUALITY: quality,
-            SCAN: found.table,
-            TESTS: found.tests,
-            CHOICE: {
+            catalogue.EI_SCORES: groups,
+            catalogue.HRV: hrv,
+            catalogue.ECG_QUALITY: quality,
+            catalogue.CUTOFF_SCAN: found.table,
+            catalogue.CUTOFF_TESTS: found.tests,
+            catalogue.CUTOFF: {
                 "cutoff": found.cutoff,
                 "n_significant": found.n_significant,
                 "permutation_p": found.p,
                 "permutation_maxima": found.maxima.tolist(),
             },
-            LEFT_OUT: left_out,
+            catalogue.STRATIFY_ATTRITION: left_out,
         },
         _report(groups, found, hrv["variable"].nunique(), quality),
     )

@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 from eifer.vocabulary import Group
-from stages._runtime.crops import IMAGES
-from stages._runtime.repetitions import (
-    ITEMS,
-    MADE,
-    PARAMS_READ,
-    affect_origin,
-    train_block,
-)
-from stages._runtime.stage import Given, Outcome, Run, stage
-
-AFFECT = Given("data/affect/weights.safetensors")
+from stages._runtime.repetitions import PARAMS_READ, affect_origin, train_block
+from stages._runtime.stage import Outcome, Run, stage
+from stages.catalogue import CROPS, SAMPLES, TRAIN_TOTAL, WEIGHTS
 
 
-@stage(
-    params=PARAMS_READ,
-    given=(ITEMS, IMAGES, AFFECT),
-    made=MADE,
-    matrix=("task", "block"),
-)
+@stage(TRAIN_TOTAL, params=PARAMS_READ, given=(SAMPLES, CROPS, WEIGHTS))
 def train_total(run: Run) -> Outcome:
     """Train on all groups, from the affect network."""
     return train_block(
         run,
+        TRAIN_TOTAL,
         learns_from=Group.TOTAL,
         training_group=Group.TOTAL,
-        origin=affect_origin(run, AFFECT),
+        origin=affect_origin(run, WEIGHTS),
     )
 
 

@@ -178,10 +178,9 @@ def copy(study: Path, tmp_path: Path) -> Path:
 @pytest.mark.xdist_group("study")
 class TestStudy:
     def test_every_stage_runs_once(self, finished: tuple[Path, list[str]]) -> None:
+        once = ["code", "simulate@demo", "corpus@drawn", "affect", "intake", "stratify", "split"]
         waves = [f"{stage}@{wave}" for stage in ("extract", "estimate", "select") for wave in "12"]
-        assert sorted(finished[1]) == sorted(
-            ["simulate@demo", "corpus@drawn", "affect", "intake", *waves, "stratify", "split"]
-        )
+        assert sorted(finished[1]) == sorted([*once, *waves])
 
     def test_partitions_are_disjoint_and_complete(self, study: Path) -> None:
         people = table(study, "split/partitions.parquet")
@@ -318,6 +317,8 @@ class TestStudy:
         good = promises.read_text()
         before = contents(copy / "data/split")
         promises.write_text(good + NARROWED)
+        assert repro(copy, "code") == ["code"]
+        assert outdated(copy) == {"stratify", "split"}
         done = run(copy, "dvc", "repro", "--single-item", "split")
         assert done.returncode != 0
         assert "ei_scores: 1 checks failed" in done.stdout
@@ -328,7 +329,7 @@ class TestStudy:
         assert contents(copy / "data/split") == before
         assert not list((copy / "data").glob("*.partial"))
         promises.write_text(good)
-        assert repro(copy, "--single-item", "split") == []
+        assert repro(copy, "code", "--single-item", "split") == []
         assert outdated(copy) == set()
 
 
@@ -387,8 +388,8 @@ class TestRealRecordings:
         self, recorded: tuple[Path, list[str]]
     ) -> None:
         study, ran = recorded
-        data_half = ["corpus@drawn", "affect", "intake", "extract@1", "estimate@1", "stratify",
-                     "select@1", "split"]  # fmt: skip
+        data_half = ["code", "corpus@drawn", "affect", "intake", "extract@1", "estimate@1",
+                     "stratify", "select@1", "split"]  # fmt: skip
         assert sorted(ran) == sorted(
             [*data_half, *trainings("1-2"), "evaluate", "stats", "calibrate", "report"]
         )

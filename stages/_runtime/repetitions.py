@@ -15,27 +15,22 @@ from rich.console import Console
 from rich.progress import Progress
 
 from eifer.errors import AssetError, DesignError, StudyError
+from eifer.faces.stored import read_crops
 from eifer.hashing import sha256_file
 from eifer.models.backbones import backbone_card
 from eifer.models.data import TrainingData
 from eifer.models.spec import Hardware, NetworkSpec, block_repetitions
 from eifer.seeding import sub_seed
-from eifer.tables.partitions import SAMPLES
 from eifer.tables.training import CURVES, REPETITIONS
 from eifer.vocabulary import Dimension, Group, Partition
 from stages._runtime.artifacts import read_table
-from stages._runtime.crops import read_crops
-from stages._runtime.stage import Given, Made, Outcome, Report, Run
+from stages._runtime.places import Given
+from stages._runtime.stage import Outcome, Report, Run
+from stages.catalogue import CROPS, SAMPLES, Training
 
 if TYPE_CHECKING:  # torch and Lightning take ten seconds to import, too long for --help
     from eifer.models.training import Trained
 
-ITEMS = Given("data/split/samples.parquet", SAMPLES)
-WEIGHTS = Made("repetition-<r>.safetensors")
-CARDS = Made("cards.json")
-MODELS = Made("repetitions.parquet", REPETITIONS)
-LEARNING = Made("curves.parquet", CURVES)
-MADE = (WEIGHTS, CARDS, MODELS, LEARNING)
 PARAMS_READ = (
     "study.seed",
     "study.waves",
@@ -55,6 +50,7 @@ Origin = tuple[Path, str]
 
 def train_block(
     run: Run,
+    made: Training,
     *,
     learns_from: Group,
     training_group: Group,
@@ -67,6 +63,8 @@ def train_block(
 
     Parameters
     ----------
+    made
+        What it leaves.
     learns_from
         Whose items are used: High, Low or (everybody's) Total.
     training_group
@@ -110,10 +108,10 @@ def train_block(
     run.afterwards.append(lambda: shutil.rmtree(checkpoints, ignore_errors=True))
     return Outcome(
         {
-            WEIGHTS: None,
-            CARDS: cards,
-            MODELS: REPETITIONS.frame(rows),
-            LEARNING: CURVES.conform(pd.concat(curves)),
+            made.weights: None,
+            made.cards: cards,
+            made.repetitions: REPETITIONS.frame(rows),
+            made.curves: CURVES.conform(pd.concat(curves)),
         },
         _report(rows, data, learns_from, run),
     )
@@ -126,10 +124,12 @@ def affect_origin(run: Run, weights: Given) -> Callable[[int], Origin]:
     return lambda number: known
 
 
-def trained_origin(run: Run, folder: Given) -> Callable[[int], Origin]:
+def trained_origin(run: Run, trained: Training) -> Callable[[int], Origin]:
     """Each repetition starts from the one of the same number in another training's folder."""
-    path = run.path(folder)
-    made = read_table(path / MODELS.name, REPETITIONS).set_index("repetition")["weights_sha256"]
+    path = run.path(trained.whole)
+    made = read_table(path / trained.repetitions.name, REPETITIONS).set_index("repetition")[
+        "weights_sha256"
+    ]
     return lambda number: (path / f"repetition-{number}.safetensors", str(made[number]))
 
 
@@ -144,7 +144,7 @@ def training_data(run: Run, learns_from: Group) -> TrainingData:
         If a crop is missing or has another size than the study's.
     """
     task = Dimension(run.item["task"])
-    samples = run.read(ITEMS)
+    samples = run.read(SAMPLES)
     samples = samples[samples["task"] == task]
     if learns_from is not Group.TOTAL:
         samples = samples[samples["group"] == learns_from]
@@ -157,7 +157,12 @@ def training_data(run: Run, learns_from: Group) -> TrainingData:
     return TrainingData(
         items=samples["item_id"].to_numpy(dtype=str),
         participants=samples["participant_id"].to_numpy(dtype=str),
-        images=read_crops(run, samples["video_id"], samples["item_id"].tolist()),
+        images=read_crops(
+            run.paths(CROPS),
+            samples["video_id"],
+            samples["item_id"].tolist(),
+            run.params.study.crop.size_px,
+        ),
         labels=samples["label"].to_numpy(np.int64, copy=True),
         estimates=samples["estimate"].to_numpy(np.float32, copy=True),
         validates=(samples["partition"] == Partition.VALIDATION).to_numpy(bool, copy=True),

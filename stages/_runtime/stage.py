@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import errno
 import functools
-import json
 import os
 import re
 import shutil
@@ -32,6 +31,7 @@ from eifer.seeding import sub_seed
 from eifer.tables.schema import Table
 from stages._runtime import artifacts, pool, provenance
 from stages._runtime.machine import Machine
+from stages._runtime.places import Folder, Given, Made
 from stages._runtime.privacy import close_folders, keep_private
 from stages.params import load_params
 
@@ -48,29 +48,7 @@ UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES
 """A disk or quota that is full, a read-only one, or a folder of somebody else."""
 
 
-@dataclass(frozen=True)
-class Given:
-    """Something a stage reads: a path as in dvc.yaml, and the table it must be.
-
-    In a path ``${item.x}`` is the stage's own matrix key and ``${section.name}``
-    a parameter; a parameter that is a list stands for one file for each entry.
-    """
-
-    path: str
-    table: Table | None = None
-
-
-@dataclass(frozen=True)
-class Made:
-    """Something a stage writes into its folder: a table, shards of one, or (no table) a file."""
-
-    name: str
-    table: Table | None = None
-    shards: bool = False
-
-
-CHECKS = Made("checks.json")
-REPORT = Made("report.json")
+CHECKS, REPORT = "checks.json", "report.json"
 
 
 @dataclass(frozen=True)
@@ -85,7 +63,7 @@ class Report:
 class Outcome:
     """What a stage hands back for each `Made`: a table, (shard name, table) pairs, or JSON."""
 
-    made: Mapping[Made, Any]
+    made: Mapping[Any, Any]
     report: Report
 
 
@@ -106,15 +84,24 @@ class Run:
         """What to clear away once the result lies in its place, and not before."""
 
     def paths(self, given: Given) -> list[Path]:
-        """Where ``given`` lies: several places where its path names a list in params."""
-        paths = [artifacts.fill(given.path, {f"item.{k}": v for k, v in self.item.items()})]
-        for name in _placeholders(paths[0]):
+        """Where ``given`` lies: several places where this stage reads every value of a key."""
+        paths = [given.path]
+        for name in _placeholders(given.path):
+            values = self._values(name, given)
+            paths = [artifacts.fill(path, {name: v}) for path in paths for v in values]
+        return [Path(path) for path in paths]
+
+    def _values(self, name: str, given: Given) -> Sequence[str]:
+        section, _, key = name.partition(".")
+        if section != "item":
             value: Any = self.params
             for part in name.split("."):
                 value = getattr(value, part)
-            values = [str(v) for v in value] if isinstance(value, (list, tuple)) else [str(value)]
-            paths = [artifacts.fill(path, {name: v}) for path in paths for v in values]
-        return [Path(path) for path in paths]
+            return [value] if isinstance(value, str) else value
+        if key in self.item:
+            return [self.item[key]]
+        values = given.matrix[key]
+        return self._values(_placeholders(values)[0], given) if isinstance(values, str) else values
 
     def path(self, given: Given) -> Path:
         """Where ``given`` lies, when it is one place."""
@@ -132,27 +119,6 @@ class Run:
             self._check(given.table, frame)
             self.seen[given.table.name] = frame
         return frame
-
-    def sources(
-        self, shown: Sequence[Given], only: Mapping[str, list[str]] | None = None
-    ) -> dict[str, Any]:
-        """Tables by their names, several files of one as one; JSON by its file's name.
-
-        ``only`` names the columns wanted of tables that are too large to be read whole. A table is
-        not checked again: it was checked where it was made, and the outcome is shown.
-        """
-        parts: dict[str, list[Any]] = {}
-        for given in shown:
-            if given.table is None:
-                name, content = Path(given.path).stem, json.loads(self.path(given).read_text())
-            else:
-                name = given.table.name
-                content = self.read(given, (only or {}).get(name, given.table.names))
-            parts.setdefault(name, []).append(content)
-        return {
-            name: found[0] if len(found) == 1 else pd.concat(found, ignore_index=True)
-            for name, found in parts.items()
-        }
 
     def out(self, made: Made) -> Path:
         """Where a stage itself writes what is not a table."""
@@ -197,9 +163,9 @@ class Run:
                 self._check(made.table, frame)
                 path = self.out(made) / f"{name}.parquet" if made.shards else self.out(made)
                 artifacts.write_table(path, frame)
-        artifacts.write_json(self.out(CHECKS), _once(self.checks))
+        artifacts.write_json(self.folder / CHECKS, _once(self.checks))
         artifacts.write_json(
-            self.out(REPORT),
+            self.folder / REPORT,
             {
                 "stage": self.stage.name,
                 "item": dict(self.item),
@@ -216,29 +182,22 @@ class Stage:
     def __init__(
         self,
         function: Callable[[Run], Outcome],
+        folder: Folder,
         *,
         params: Sequence[str],
         given: Sequence[Given],
-        made: Sequence[Made],
-        matrix: Sequence[str],
-        switch: str | None,
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self.name = function.__name__
+        self.name = folder.stage
         self.params = tuple(params)
         self.given = tuple(given)
-        self.made = tuple(made)
-        self.matrix = (switch,) if switch else tuple(matrix)
-        self.named = switch is None
+        self.made = tuple(folder.made)
+        self.matrix = tuple(folder.matrix)
+        self.folder = folder.path
+        """Its only output, as in dvc.yaml."""
         module = sys.modules[function.__module__]
         self.title = (module.__doc__ or "").strip().splitlines()[0].rstrip(".")
-
-    @property
-    def folder(self) -> str:
-        """The folder this stage writes, as in dvc.yaml: its only output."""
-        part = "_".join(f"{key}-${{item.{key}}}" for key in self.matrix if self.named)
-        return "/".join(filter(None, ["data", self.name, part]))
 
     def __call__(self, item: Mapping[str, str]) -> None:
         """Run the stage for one matrix ``item`` in the current folder.
@@ -336,21 +295,12 @@ class Stage:
 
 
 def stage(
-    *,
-    params: Sequence[str],
-    given: Sequence[Given] = (),
-    made: Sequence[Made] = (),
-    matrix: Sequence[str] = (),
-    switch: str | None = None,
+    folder: Folder, *, params: Sequence[str], given: Sequence[Given] = ()
 ) -> Callable[[Callable[[Run], Outcome]], Stage]:
-    """Declare a stage: the params it sees, what it reads and makes, and its matrix keys.
-
-    ``switch`` is the key of a matrix of one name or none, which only says whether the stage is
-    there: that name stands in no path, since DVC empties the paths of outputs before a stage runs.
-    """
+    """Declare a stage: the folder it makes, the params it sees, what it reads."""
 
     def wrap(function: Callable[[Run], Outcome]) -> Stage:
-        return Stage(function, params=params, given=given, made=made, matrix=matrix, switch=switch)
+        return Stage(function, folder, params=params, given=given)
 
     return wrap
 

@@ -41,8 +41,10 @@ def test_two_processes_draw_what_one_does(tmp_path: Path) -> None:
     how = Comparison(PUBLISHED, PARTICIPANTS, 5)
     one = partial(calibration.claims, spec=SPEC, how=how)
     alone = pd.concat(map(one, calibration.chunks(SPEC, run.seed("cohorts"))))
-    pd.testing.assert_frame_equal(outcome.made[module.RATES], calibration.calibration(alone, how))
-    pd.testing.assert_frame_equal(outcome.made[module.FOUND], calibration.power(alone, how, 0.8))
+    pd.testing.assert_frame_equal(
+        outcome.made[module.CALIBRATION], calibration.calibration(alone, how)
+    )
+    pd.testing.assert_frame_equal(outcome.made[module.POWER], calibration.power(alone, how, 0.8))
     text, said = " ".join(outcome.report.methods.split()), outcome.report.numbers
     low, high = said["null_published"]
     assert f"{100 * low:.1f}" in text and f"{100 * high:.1f} % of cohorts" in text

@@ -13,6 +13,7 @@ import pytest
 
 from eifer.errors import DesignError
 from eifer.tables.affect import ESTIMATES
+from stages import catalogue
 from stages import estimate as module
 from stages import select as selecting
 from stages._runtime.stage import Outcome
@@ -39,8 +40,8 @@ def run(tmp_path: Any) -> Callable[..., Outcome]:
 
     def run(values: list[tuple[float, float]], n: int | None = None) -> Outcome:
         tables = {
-            module.RECORDINGS: pd.DataFrame(VIDEO),
-            module.FACES: frames(len(values)) if n is None else frames(n, "rejected"),
+            catalogue.VIDEOS: pd.DataFrame(VIDEO),
+            catalogue.FRAMES: frames(len(values)) if n is None else frames(n, "rejected"),
         }
         study = SimpleNamespace(crop=SimpleNamespace(size_px=64), cohort="")
         affect = SimpleNamespace(network=lambda size_px: None)
@@ -91,9 +92,9 @@ def selected(
         for s, v in (("", label), ("_source", "rating"))
     }
     tables = {
-        selecting.RECORDINGS: pd.DataFrame(VIDEO).assign(**labels),
-        selecting.FACES: frames(len(values)),
-        selecting.AFFECT: estimated(values),
+        catalogue.VIDEOS: pd.DataFrame(VIDEO).assign(**labels),
+        catalogue.FRAMES: frames(len(values)),
+        catalogue.ESTIMATES: estimated(values),
     }
     wanted = SimpleNamespace(top=3, conditions=conditions, frames_per_video=2)
     study = SimpleNamespace(crop=None, cohort="")
@@ -116,7 +117,6 @@ def test_estimates_that_all_contradict_their_labels_are_named(
 
 def test_without_a_sampled_condition_no_availability_is_needed() -> None:
     made = selected([(0.5, 0.5), (0.6, -0.1)], 1, ("baseline",))
-    assert len(made[selecting.CHOSEN]) == 2
-    assert made[selecting.AVAILABLE].empty
-    assert selecting.AVAILABLE.table is not None
-    assert selecting.AVAILABLE.table.may_be_empty
+    assert len(made[catalogue.SELECTION]) == 2
+    assert made[catalogue.AVAILABILITY].empty
+    assert catalogue.AVAILABILITY.table.may_be_empty

@@ -13,6 +13,7 @@ import pytest
 
 from eifer.errors import InputError, RecordingError
 from eifer.hashing import sha256_file
+from eifer.tables.faces import COUNTS, FRAMES
 from stages import extract as module
 from stages._runtime import pool
 
@@ -22,12 +23,12 @@ def rows(path: Path, *, video_id: str, participant_id: str, spec: Any) -> tuple[
     look = path.read_bytes()
     if look not in (b"face", b"wall"):
         raise RecordingError(f"{path}: damaged at 1.00 s")
-    frames = module.FRAMES.empty().reindex(range(3))
+    frames = FRAMES.empty().reindex(range(3))
     whose = {"video_id": video_id, "participant_id": participant_id}
     frames = frames.assign(**whose, frame=range(3), time_s=[0.0, 0.1, 0.2], n_faces=1)
-    counts = {name: 0 for name in module.COUNTS.names} | whose | {"frames_decoded": 3}
+    counts = {name: 0 for name in COUNTS.names} | whose | {"frames_decoded": 3}
     counts["rejected_no_face" if look == b"wall" else "frames_accepted"] = 3
-    return module.FRAMES.conform(frames.assign(status="accepted")), module.COUNTS.frame([counts])
+    return FRAMES.conform(frames.assign(status="accepted")), COUNTS.frame([counts])
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_every_video_at_fault_is_named_and_the_rest_is_not_done_again(
     # Mended: only that one is looked at. Then everything is done, and what was kept goes.
     second = run(b"face", b"face", b"face", b"face")
     assert second.looked == ["1.mp4", "2.mp4"]
-    assert len(second.outcome.made[module.FACES]) == 12
+    assert len(second.outcome.made[module.FRAMES]) == 12
     kept = list(module.KEPT.rglob("*.parquet"))
     assert len(kept) > 0
     for clear in second.afterwards:

@@ -27,10 +27,11 @@ from eifer.vocabulary import Group
 from stages._runtime import repetitions
 from stages._runtime import stage as runtime
 from stages._runtime.artifacts import read_table, write_table
-from stages._runtime.repetitions import MODELS, block_repetitions, train_block
+from stages._runtime.repetitions import block_repetitions, train_block
 from stages._runtime.stage import Run
-from stages.fine_tune_total import PRETRAINED, fine_tune_total
-from stages.pretrain_ei import AFFECT, pretrain_ei
+from stages.catalogue import FINE_TUNE_TOTAL, PRETRAIN_EI, WEIGHTS
+from stages.fine_tune_total import fine_tune_total
+from stages.pretrain_ei import pretrain_ei
 
 PX = 32
 RECIPE = Recipe(
@@ -119,9 +120,10 @@ def make_run(study: Path, unchecked: None) -> MakeRun:
 def pretrain(run: Run) -> Any:
     return train_block(
         run,
+        PRETRAIN_EI,
         learns_from=Group.HIGH,
         training_group=Group.HIGH,
-        origin=repetitions.affect_origin(run, AFFECT),
+        origin=repetitions.affect_origin(run, WEIGHTS),
     )
 
 
@@ -140,19 +142,19 @@ def test_a_block_is_a_repetition_or_a_range() -> None:
 def test_what_a_block_leaves(make_run: MakeRun) -> None:
     run = make_run("1-2")
     outcome = pretrain(run)
-    models = outcome.made[MODELS]
+    models = outcome.made[PRETRAIN_EI.repetitions]
     assert list(models["repetition"]) == [1, 2]
     assert models["seed"].nunique() == 2
     assert (models["n_train"] == 36).all() and (models["n_train_participants"] == 3).all()
     for rule in (*REPETITIONS.rules, *CURVES.rules):
-        table = models if rule in REPETITIONS.rules else outcome.made[repetitions.LEARNING]
-        others = {"curves": outcome.made[repetitions.LEARNING]}
+        table = models if rule in REPETITIONS.rules else outcome.made[PRETRAIN_EI.curves]
+        others = {"curves": outcome.made[PRETRAIN_EI.curves]}
         assert rule.broken(table, others).empty, rule.name
     for number, sha256 in zip(models["repetition"], models["weights_sha256"], strict=True):
         path = run.folder / f"repetition-{number}.safetensors"
         assert sha256_file(path) == sha256
         card = read_metadata(path)
-        assert card == json.loads(json.dumps(outcome.made[repetitions.CARDS][path.name]))
+        assert card == json.loads(json.dumps(outcome.made[PRETRAIN_EI.cards][path.name]))
         assert card["licence"] == "CC0" and card["intended_use"] and card["limits"]
         assert load(path, sha256)(np.zeros((2, PX, PX, 3), np.uint8)).shape == (2,)
 
@@ -230,16 +232,18 @@ def test_finished_trainings_outlive_a_disk_that_is_full_at_the_end(
 def test_fine_tuning_starts_from_the_repetition_of_the_same_number(make_run: MakeRun) -> None:
     before = make_run("1-2")
     outcome = pretrain(before)
-    write_table(before.folder / MODELS.name, outcome.made[MODELS])
+    write_table(before.folder / PRETRAIN_EI.repetitions.name, outcome.made[PRETRAIN_EI.repetitions])
     run = make_run("1-2", stage=fine_tune_total)
-    made = fine_tune_total.function(run).made[MODELS]
-    assert list(made["initial_sha256"]) == list(outcome.made[MODELS]["weights_sha256"])
+    made = fine_tune_total.function(run).made[FINE_TUNE_TOTAL.repetitions]
+    assert list(made["initial_sha256"]) == list(
+        outcome.made[PRETRAIN_EI.repetitions]["weights_sha256"]
+    )
     assert (made["n_train"] == 72).all() and set(made["training_group"]) == {"High"}
     # Weights changed since: refused, not trained from.
     save_weights(before.folder / "repetition-2.safetensors", {"a": torch.zeros(1)}, {})
     with pytest.raises(AssetError, match=r"repetition-2.safetensors: sha256 is"):
         fine_tune_total.function(run)
-    origin = repetitions.trained_origin(run, PRETRAINED)
+    origin = repetitions.trained_origin(run, PRETRAIN_EI)
     assert origin(1)[0].name == "repetition-1.safetensors"
 
 

@@ -56,7 +56,7 @@ def videos() -> Iterator[tuple[int, str, str, str]]:
 def tables() -> dict[str, list[dict[str, Any]]]:
     """The rows of every table before training, by the table's name."""
     rng = np.random.default_rng(0)
-    named = {given.table.name: given.table for given in module.SHOWN if given.table is not None}
+    named = {made.table.name: made.table for made in module.SOURCES}
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in named}
     for k, who in enumerate(PEOPLE):
         part = "test" if who in TESTED else "validation" if who in ("sub-03", "sub-07") else "train"
@@ -182,9 +182,10 @@ def write_study(study: Path) -> None:
     )
     primary = by_participant(predictions, made["delong"], declared, seed=1)
     made["by_participant"], made["participant_deltas"] = primary.compared, primary.deltas
+    made["declared"] = primary.declared
     made["calibration"], made["power"] = calibrated(declared)
     run = Run(module.report, PARAMS, {}, study / "unused", SimpleNamespace(workers=1))
-    for given in (*module.FOLDERS, *module.SHOWN, *module.FIRST_CURVES):
+    for given in (*module.FOLDERS, *module.SOURCES):
         for path in map(study.joinpath, run.paths(given)):
             stage = path.relative_to(study / "data").parts[0]
             place = path.parent.name if path.suffix else path.name
@@ -201,7 +202,7 @@ def write_study(study: Path) -> None:
                     for e in ((1, 2) if given.table is CURVES else (1,))
                 ]
                 write_table(path, given.table.conform(pd.DataFrame(listed)[given.table.names]))
-            elif given.table is not None:
+            elif given.table.name in made or rows[given.table.name]:  # what the spec names
                 frame = made.get(given.table.name, pd.DataFrame(rows[given.table.name]))
                 write_table(path, given.table.conform(frame))
     cutoff = {"cutoff": 700, "n_significant": 1, "permutation_p": 0.5, "permutation_maxima": [0, 1]}

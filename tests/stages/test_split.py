@@ -15,6 +15,7 @@ from eifer.errors import InputError
 from eifer.tables.selection import CROPS
 from eifer.vocabulary import Dimension, Domain
 from flows.graph import ROOT
+from stages import catalogue
 from stages import split as stage
 from stages._runtime.artifacts import write_table
 from stages._runtime.stage import Run
@@ -61,9 +62,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         )
     groups = [{"participant_id": f"sub-{n}", "group": ("High", "Low")[n % 2]} for n in range(8)]
     tables: dict[Any, pd.DataFrame] = {
-        stage.CHOSEN: chosen,
-        stage.AVAILABLE: available,
-        stage.GROUPS: pd.DataFrame(groups),
+        catalogue.SELECTION: chosen,
+        catalogue.AVAILABILITY: available,
+        catalogue.EI_SCORES: pd.DataFrame(groups),
     }
     study = SimpleNamespace(seed=1, waves=("1",), crop=SimpleNamespace(size_px=SIDE))
     select = SimpleNamespace(conditions=names, frames_per_video=per_video)
@@ -90,8 +91,8 @@ def copy_nearly(run: Run, source: str, target: str) -> None:
 
 def test_a_copy_with_other_bytes_is_refused_and_the_proof_says_what_was_compared(run: Run) -> None:
     outcome = stage.split.function(run)
-    people = outcome.made[stage.PEOPLE].groupby("partition")["participant_id"].min()
-    proof = outcome.made[stage.PROOF]
+    people = outcome.made[catalogue.PARTITIONS].groupby("partition")["participant_id"].min()
+    proof = outcome.made[catalogue.DISJOINTNESS]
     compared = [pair for pair in proof["pairs"] if "compared" in pair]
     assert proof["disjoint"] is True and len(compared) == 6
     assert all(pair["compared"] > 0 and pair["shared"] == 0 for pair in compared)

@@ -21,8 +21,9 @@ from eifer.tables.schema import Column, Table, rule
 from flows.graph import ROOT, declared, stage_of
 from stages._runtime import artifacts
 from stages._runtime.artifacts import read_table, write_table
+from stages._runtime.places import Folder, Given
 from stages._runtime.privacy import FOLDERS
-from stages._runtime.stage import UNWRITABLE, Given, Made, Outcome, Report, Run, Stage, stage
+from stages._runtime.stage import UNWRITABLE, Outcome, Report, Run, Stage, stage
 
 
 @rule("", "")
@@ -38,9 +39,8 @@ WORDS = Table(
 COLUMNS = (Column("word", "string", "a word of words"),)
 ECHOES = Table("echoes", "Words again.", ("word",), COLUMNS, rules=(known,))
 SPOKEN = Given("in/words.parquet", WORDS)
-HEARD = Made("echoes.parquet", ECHOES)
-PARTS = Made("parts", ECHOES, shards=True)
-NOTE = Made("note.json")
+ECHO = Folder("echo", wave="${study.waves}")
+HEARD = ECHO.table("echoes.parquet", ECHOES)
 REPORT = Report("Said with   real\n values.", {"words": 2})
 
 
@@ -65,7 +65,7 @@ def hear(run: Run) -> pd.DataFrame:
     return run.read(SPOKEN)[["word"]]
 
 
-@stage(params=("study.seed",), given=(SPOKEN,), made=(HEARD,), matrix=("wave",))
+@stage(ECHO, params=("study.seed",), given=(SPOKEN,))
 def echo(run: Run) -> Outcome:
     return Outcome({HEARD: hear(run)}, REPORT)
 
@@ -122,8 +122,11 @@ def test_a_new_result_takes_the_place_of_the_old_one_whole() -> None:
 def failing(kind: str) -> Stage:
     """A stage called echo that fails in one way after it has begun to write."""
 
+    folder = Folder("echo", wave="${study.waves}")
+    heard_as, note = folder.table("echoes.parquet", ECHOES), folder.file("note.json")
+
     def echo(run: Run) -> Outcome:
-        run.out(NOTE).write_text("half")
+        run.out(note).write_text("half")
         heard = hear(run)
         if kind == "raises":
             raise RuntimeError("power")
@@ -132,11 +135,9 @@ def failing(kind: str) -> Stage:
         if kind == "full":
             raise OSError(errno.ENOSPC, "No space left on device", "data/echo/note.json")
         extra = pd.DataFrame({"word": ["a" if kind == "twice" else "unheard of"]})
-        return Outcome({HEARD: pd.concat([heard, extra]), NOTE: None}, REPORT)
+        return Outcome({heard_as: pd.concat([heard, extra]), note: None}, REPORT)
 
-    return stage(params=("study.seed",), given=(SPOKEN,), made=(HEARD, NOTE), matrix=("wave",))(
-        echo
-    )
+    return stage(folder, params=("study.seed",), given=(SPOKEN,))(echo)
 
 
 @pytest.mark.parametrize(
@@ -196,14 +197,17 @@ def test_bad_params_fail_before_anything_is_touched() -> None:
 
 
 def test_a_param_that_was_not_declared_cannot_be_read() -> None:
+    folder = Folder("seeing")
+    note = folder.file("note.json")
+
     def seeing(run: Run) -> Outcome:
         assert run.params.study.seed == 20260302
         assert run.seed("who", 1) == sub_seed(20260302, "seeing", "who", 1)
         assert not hasattr(run.params.study, "name")
         assert not hasattr(run.params, "select")
-        return Outcome({NOTE: run.params.extract.detector_width_px}, REPORT)
+        return Outcome({note: run.params.extract.detector_width_px}, REPORT)
 
-    stage(params=("study.seed", "extract"), made=(NOTE,))(seeing)({})
+    stage(folder, params=("study.seed", "extract"))(seeing)({})
     assert json.loads(Path("data/seeing/note.json").read_text()) == 256
 
 
@@ -212,37 +216,51 @@ def test_what_is_returned_must_be_what_was_declared() -> None:
         return Outcome({HEARD: hear(run)}, REPORT)
 
     with pytest.raises(TypeError, match="declares and returns different things"):
-        stage(params=(), given=(SPOKEN,), made=(NOTE,))(other)({})
+        stage(Folder("other"), params=(), given=(SPOKEN,))(other)({})
 
 
 def test_shards_are_checked_one_by_one_and_counted() -> None:
+    folder = Folder("parts")
+    shards = folder.shards("parts", ECHOES)
+
     def parts(run: Run) -> Outcome:
         # A generator: one shard is in memory at a time.
-        return Outcome({PARTS: ((w, hear(run).query("word == @w")) for w in ("a", "b"))}, REPORT)
+        return Outcome({shards: ((w, hear(run).query("word == @w")) for w in ("a", "b"))}, REPORT)
 
-    stage(params=(), given=(SPOKEN,), made=(PARTS,))(parts)({})
+    stage(folder, params=(), given=(SPOKEN,))(parts)({})
     assert words("data/parts/parts") == ["a", "b"]
     assert words("data/parts/parts/b.parquet") == ["b"]
     checks = json.loads(Path("data/parts/checks.json").read_text())
     assert [line["times"] for line in checks if line["about"] == "known"] == [2]
 
 
-def test_a_parameter_that_is_a_list_stands_for_several_files() -> None:
+def test_each_value_of_a_key_may_be_read_apart() -> None:
+    made = Folder("x", task=["a", "b"], wave="${study.waves}").file("y")
+    assert [one.path for one in made.each("task")] == [
+        "data/x/task-a_wave-${item.wave}/y", "data/x/task-b_wave-${item.wave}/y",
+    ]  # fmt: skip
+
+
+def test_a_reader_without_a_key_of_the_matrix_reads_every_value_of_it() -> None:
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["study"]["waves"] = ["1", "2"]
     Path("params.yaml").write_text(yaml.safe_dump(params))
     for wave, word in (("1", "z"), ("2", "a")):
         speak(word)
-        Path("in/words.parquet").rename(f"in/wave-{wave}.parquet")
-    every = Given("in/wave-${study.waves}.parquet", WORDS)
+        echo({"wave": wave})
+    folder, own = Folder("gather"), Folder("one", wave="${study.waves}")
+    note = folder.file("note.json")
 
     def gather(run: Run) -> Outcome:
-        assert [path.name for path in run.paths(every)] == ["wave-1.parquet", "wave-2.parquet"]
-        return Outcome({NOTE: run.read(every)["word"].tolist()}, REPORT)
+        assert [path.parent.name for path in run.paths(HEARD)] == ["wave-1", "wave-2"]
+        return Outcome({note: run.read(HEARD, ["word"])["word"].tolist()}, REPORT)
 
-    stage(params=("study.waves",), given=(every,), made=(NOTE,))(gather)({})
-    # In the order of the table's key, not of the files.
-    assert json.loads(Path("data/gather/note.json").read_text()) == ["a", "z"]
+    stage(folder, params=("study.waves",), given=(HEARD,))(gather)({})
+    assert json.loads(Path("data/gather/note.json").read_text()) == ["z", "a"]
+    # What dvc.yaml lists: DVC has no path for each value.
+    assert HEARD.dep(folder.matrix) == "data/echo"
+    assert HEARD.dep(own.matrix) == "data/echo/wave-${item.wave}/echoes.parquet"
+    assert Given("${study.cohort}").dep(folder.matrix) == "${study.cohort}"
 
 
 def test_the_command_line_fails_without_a_traceback_for_the_users_faults(
@@ -306,12 +324,15 @@ def test_writers_hand_on_the_number_of_what_the_disk_said(kind: str) -> None:
 
 
 def test_what_is_to_be_cleared_away_goes_last() -> None:
+    folder = Folder("scratch")
+    note = folder.file("note.json")
+
     def scratch(run: Run) -> Outcome:
         Path("kept").touch()
         run.afterwards.append(Path("kept").unlink)
-        return Outcome({NOTE: 1 if Path("room").exists() else object()}, REPORT)
+        return Outcome({note: 1 if Path("room").exists() else object()}, REPORT)
 
-    clearing = stage(params=(), made=(NOTE,))(scratch)
+    clearing = stage(folder, params=())(scratch)
     with pytest.raises(TypeError):
         clearing({})
     assert Path("kept").exists()

@@ -48,7 +48,7 @@ def predictions(repetitions: tuple[int, ...] = (1, 2)) -> pd.DataFrame:
 
 def run(given: pd.DataFrame) -> Any:
     return SimpleNamespace(
-        read={module.ANSWERS: given}.__getitem__,
+        read={module.catalogue.PREDICTIONS: given}.__getitem__,
         params=load_params(ROOT / "presets/demo.yaml"),
     )
 

@@ -1,8 +1,9 @@
-"""The crops of the items that a stage asks for, as one array."""
+"""Stored crops, of the items that are asked for, as one array."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,29 +11,27 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from eifer.errors import InputError, Problem
-from eifer.tables.selection import CROPS
-from stages._runtime.stage import Given, Run
 
-IMAGES = Given("data/select/wave-${study.waves}/crops", CROPS)
 CHUNK = 256
 
 
-def read_crops(run: Run, videos: Iterable[str], items: Sequence[str]) -> NDArray[np.uint8]:
+def read_crops(
+    folders: Sequence[Path], videos: Iterable[str], items: Sequence[str], side: int
+) -> NDArray[np.uint8]:
     """The crops of ``items``, in that order, as RGB ``[N, S, S, 3]``.
 
-    A few hundred are read at a time, of the shards of ``videos`` alone; ``study.crop`` says
-    how large they are.
+    A few hundred are read at a time, of the shards of ``videos`` alone, which lie in ``folders``;
+    ``side`` is how large they are, in px.
 
     Raises
     ------
     InputError
         If an item has no crop, or one of another size than the study's.
     """
-    side = run.params.study.crop.size_px
     place = {item: row for row, item in enumerate(items)}
     images = np.empty((len(place), side, side, 3), np.uint8)
     problems: list[Problem] = []
-    shards = [folder / f"{v}.parquet" for v in sorted(set(videos)) for folder in run.paths(IMAGES)]
+    shards = [folder / f"{v}.parquet" for v in sorted(set(videos)) for folder in folders]
     for shard in filter(lambda path: path.exists(), shards):
         with pq.ParquetFile(shard) as file:
             for batch in file.iter_batches(CHUNK, columns=["item_id", "crop"]):
@@ -54,7 +53,7 @@ def read_crops(run: Run, videos: Iterable[str], items: Sequence[str]) -> NDArray
         if item not in wrong
     ]
     if problems:
-        raise InputError(f"crops for {run.stage.name}", problems)
+        raise InputError("crops", problems)
     return images
 
 

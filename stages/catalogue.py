@@ -1,0 +1,127 @@
+"""Every file that one stage hands to another or to a reader, once: its stage, name and table.
+
+Writers and readers name it by the constant here. ``make graph`` prints `deps` of dvc.yaml from it.
+"""
+
+from __future__ import annotations
+
+from eifer.tables import (
+    affect,
+    attrition,
+    calibration,
+    cohort,
+    comparison,
+    ei,
+    evaluation,
+    faces,
+    partitions,
+    physiology,
+    selection,
+    simulation,
+    training,
+)
+from eifer.vocabulary import Dimension, Group
+from stages._runtime.places import Folder, Given, Values
+
+WAVES = "${study.waves}"
+TASKS, GROUPS, BLOCKS = list(Dimension), [Group.HIGH, Group.LOW], "${training.blocks}"
+
+COHORT = Given("${study.cohort}")
+"""The recordings: those that simulate made, or a folder of the user."""
+ORIGIN = Given("${affect.origin}")
+"""Faces to train the affect network on, or its weights."""
+
+CODE = Folder("code")
+FINGERPRINTS = CODE.file("stages")
+
+SIMULATE = Folder("simulate", {"cohort": "${simulate.cohorts}"})
+SIMULATED = SIMULATE.file("cohort")
+TRUTH = SIMULATE.file("truth.json")
+LATENT = SIMULATE.table("latent.parquet", simulation.LATENT)
+
+INTAKE = Folder("intake")
+PARTICIPANTS = INTAKE.table("participants.parquet", cohort.PARTICIPANTS)
+EI_ITEMS = INTAKE.table("ei_items.parquet", cohort.EI_ITEMS)
+VIDEOS = INTAKE.shards("videos", cohort.VIDEOS, wave=WAVES)
+INTAKE_ATTRITION = INTAKE.table("attrition.parquet", attrition.ATTRITION)
+
+STRATIFY = Folder("stratify")
+EI_SCORES = STRATIFY.table("groups.parquet", ei.EI_SCORES)
+HRV = STRATIFY.table("hrv.parquet", physiology.HRV)
+ECG_QUALITY = STRATIFY.table("ecg_quality.parquet", physiology.ECG_QUALITY)
+CUTOFF_SCAN = STRATIFY.table("cutoff_scan.parquet", ei.CUTOFF_SCAN)
+CUTOFF_TESTS = STRATIFY.table("cutoff_tests.parquet", ei.CUTOFF_TESTS)
+CUTOFF = STRATIFY.file("cutoff.json")
+STRATIFY_ATTRITION = STRATIFY.table("attrition.parquet", attrition.ATTRITION)
+
+EXTRACT = Folder("extract", wave=WAVES)
+FRAMES = EXTRACT.table("frames.parquet", faces.FRAMES)
+COUNTS = EXTRACT.table("counts.parquet", faces.COUNTS)
+EXTRACT_ATTRITION = EXTRACT.table("attrition.parquet", attrition.ATTRITION)
+
+CORPUS = Folder("corpus", {"faces": "${corpus.faces}"})
+FACES = CORPUS.table("corpus.parquet", affect.CORPUS)
+
+AFFECT = Folder("affect")
+WEIGHTS = AFFECT.file("weights.safetensors")
+CARD = AFFECT.file("card.json")
+CARD_PAGE = AFFECT.file("card.md")
+HISTORY = AFFECT.file("history.json")
+AFFECT_ATTRITION = AFFECT.table("attrition.parquet", attrition.ATTRITION)
+
+ESTIMATE = Folder("estimate", wave=WAVES)
+ESTIMATES = ESTIMATE.table("estimates.parquet", affect.ESTIMATES)
+
+SELECT = Folder("select", wave=WAVES)
+SELECTION = SELECT.table("selection.parquet", selection.SELECTION)
+SHORTFALL = SELECT.table("shortfall.parquet", selection.SHORTFALL)
+AVAILABILITY = SELECT.table("availability.parquet", partitions.AVAILABILITY)
+CROPS = SELECT.shards("crops", selection.CROPS)
+"""A file for each video."""
+
+SPLIT = Folder("split")
+PARTITIONS = SPLIT.table("partitions.parquet", partitions.PARTITIONS)
+SAMPLES = SPLIT.table("samples.parquet", partitions.SAMPLES)
+CONDITIONS = SPLIT.table("conditions.parquet", partitions.CONDITIONS)
+DISJOINTNESS = SPLIT.file("disjointness.json")
+SPLIT_ATTRITION = SPLIT.table("attrition.parquet", attrition.ATTRITION)
+
+
+class Training(Folder):
+    """What a block of trained repetitions leaves."""
+
+    def __init__(self, stage: str, **matrix: Values) -> None:
+        super().__init__(stage, **matrix)
+        self.weights = self.file("repetition-<r>.safetensors")
+        self.cards = self.file("cards.json")
+        self.repetitions = self.table("repetitions.parquet", training.REPETITIONS)
+        self.curves = self.table("curves.parquet", training.CURVES)
+
+
+PRETRAIN_EI = Training("pretrain_ei", task=TASKS, group=GROUPS, block=BLOCKS)
+FINE_TUNE_TOTAL = Training("fine_tune_total", task=TASKS, group=GROUPS, block=BLOCKS)
+TRAIN_TOTAL = Training("train_total", task=TASKS, block=BLOCKS)
+
+EVALUATE = Folder("evaluate")
+PREDICTIONS = EVALUATE.table("predictions.parquet", evaluation.PREDICTIONS)
+METRICS = EVALUATE.table("metrics.parquet", evaluation.METRICS)
+SUMMARY = EVALUATE.table("summary.parquet", evaluation.SUMMARY)
+MEANS = EVALUATE.file("metrics.json")
+PLOTS = EVALUATE.file("plots")
+
+STATS = Folder("stats")
+DECLARED = STATS.table("declared.parquet", comparison.DECLARED)
+PARTICIPANT_DELTAS = STATS.table("participant_deltas.parquet", comparison.PARTICIPANT_DELTAS)
+BY_PARTICIPANT = STATS.table("by_participant.parquet", comparison.BY_PARTICIPANT)
+DELONG = STATS.table("delong.parquet", comparison.DELONG)
+COMPARISON = STATS.table("comparison.parquet", comparison.COMPARISON)
+
+CALIBRATE = Folder("calibrate")
+CALIBRATION = CALIBRATE.table("calibration.parquet", calibration.CALIBRATION)
+POWER = CALIBRATE.table("power.parquet", calibration.POWER)
+
+REPORT = Folder("report")
+PAGE, FIGURES, TABLES = (REPORT.file(name) for name in ("index.html", "figures", "tables"))
+
+FOLDERS = [folder for folder in dict(vars()).values() if isinstance(folder, Folder)]
+"""Every stage's folder, in the order in which the report tells of them."""
