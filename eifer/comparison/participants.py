@@ -272,7 +272,7 @@ def _jackknifed(*pair: Any) -> Row:
 
 def _over_repetitions(tests: pd.DataFrame) -> Row:
     """The mean of the repetitions' differences, if trainings differ too."""
-    found: Pooled = pool_random(tests["delta"], tests["se"], knapp_hartung=True)
+    found: Pooled = pool_random(tests["delta"], tests["se"], method="reml", knapp_hartung=True)
     return {
         "random_delta": found.estimate,
         "random_ci_low": found.ci_low,

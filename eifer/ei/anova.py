@@ -48,6 +48,44 @@ class Factor:
 
 
 @dataclass(frozen=True)
+class Anova:
+    """A two-way Type III ANOVA.
+
+    ``table`` is indexed by group, emotion, interaction, residual with columns
+    sum_sq, df, f, p; all are missing where the model is not estimable, and
+    ``reason`` says why. ``n_used`` counts the rows that hold a value.
+    """
+
+    table: pd.DataFrame
+    estimable: bool
+    reason: str | None
+    n_used: int
+
+
+@dataclass(frozen=True)
+class MixedInteraction:
+    """The group x emotion interaction with participants as repeated measures.
+
+    ``p`` assumes sphericity; ``p_gg`` is p with both degrees of freedom times the
+    Greenhouse-Geisser ``epsilon`` (1/(b-1) to 1). ``left_out`` names the participants
+    without a value in every emotion.
+    """
+
+    sum_sq: float
+    error_sum_sq: float
+    f: float
+    df1: float
+    df2: float
+    p: float
+    epsilon: float
+    p_gg: float
+    n_participants: int
+    left_out: tuple[str, ...]
+    estimable: bool
+    reason: str | None
+
+
+@dataclass(frozen=True)
 class Interactions:
     """The interaction test of several variables at once, one entry a variable.
 
@@ -63,25 +101,69 @@ class Interactions:
     reason: tuple[str | None, ...]
 
 
-def interactions(y: Floats, g: Factor, e: Factor) -> Interactions:
-    """Test the interaction in a two-way ANOVA, Type III, for every column of ``y``.
+def type3(values: npt.ArrayLike, group: Labels, emotion: Labels) -> Anova:
+    """Two-way ANOVA with interaction, Type III, sum-to-zero contrasts.
 
-    Not estimable with an empty cell, one level only, no residual degrees of freedom, or a
-    constant or perfectly fitted variable (its residual is `round_off`).
+    Parameters
+    ----------
+    values : array of shape (n,)
+        The variable; rows where it is missing (NaN) are not used.
+    group, emotion : sequences of length n
+        The factors. Their levels are those of all rows, so that a level left
+        without any value is an empty cell, not a smaller design.
+
+    Returns
+    -------
+    Anova
+        Not estimable with an empty cell, one level only, no residual degrees of freedom,
+        or a constant or perfectly fitted variable (its residual is `round_off`).
+
+    Raises
+    ------
+    DesignError
+        If lengths differ, a factor is missing, or a value is infinite or no number.
+
+    Notes
+    -----
+    SS of a term = |Q_t' y|^2, where Q_t are the columns that a QR of the sum-coded design
+    adds for the term when it comes last (Fox 2016, section 8.2; equals R's ``car::Anova(type=3)``).
+    """
+    y = matrix(values)
+    if y.shape[1] != 1:
+        raise DesignError(f"type3 takes one variable, got {y.shape[1]}: call it for each")
+    g, e = factor("group", group, len(y)), factor("emotion", emotion, len(y))
+    used = ~np.isnan(y[:, 0])
+    y, g_codes, e_codes = y[used], g.codes[used], e.codes[used]
+    reason = _no_design(g_codes, e_codes, g, e)
+    sum_sq, df = np.full(4, np.nan), np.full(4, np.nan)
+    if reason is None:
+        blocks = _blocks(g_codes, e_codes, len(g.levels), len(e.levels))
+        pairs = [_project(y, blocks, term) for term in (1, 2, 3)]
+        residual = pairs[-1][1]
+        reason = _no_error(y, residual, round_off(y, y - y.mean(axis=0)))[0]
+    if reason is None:
+        sum_sq[:] = [*(ss[0] for ss, _ in pairs), residual[0]]
+        df[:3] = [block.shape[1] for block in blocks[1:]]
+        df[3] = len(y) - len(g.levels) * len(e.levels)
+    f = np.append((sum_sq[:3] / df[:3]) / (sum_sq[3] / df[3]), np.nan)
+    table = pd.DataFrame(
+        {"sum_sq": sum_sq, "df": df, "f": f, "p": special.fdtrc(df, df[3], f)},
+        index=pd.Index([*TERMS, "residual"], name="term"),
+    )
+    return Anova(table, reason is None, reason, int(used.sum()))
+
+
+def interactions(y: Floats, g: Factor, e: Factor) -> Interactions:
+    """Test the interaction as `type3` does, for every column of ``y``.
+
+    One QR for all variables that are missing in the same rows.
 
     Parameters
     ----------
     y : array of shape (n, variables)
-        From `matrix`; rows where a variable is missing are not used for it.
+        From `matrix`.
     g, e : factors of n rows
-        Group and emotion. Their levels are those of all rows, so that a level left
-        without any value is an empty cell, not a smaller design.
-
-    Notes
-    -----
-    The sum of squares is |Q' y|^2, where Q are the columns that a QR of the sum-coded design
-    adds for the interaction, which comes last (Fox 2016, section 8.2; equals R's
-    ``car::Anova(type=3)``). One QR for all variables that are missing in the same rows.
+        Group and emotion.
     """
     n_variables = y.shape[1]
     sum_sq, error, df2 = (np.full(n_variables, np.nan) for _ in range(3))
@@ -96,7 +178,7 @@ def interactions(y: Floats, g: Factor, e: Factor) -> Interactions:
                 reasons[column] = why
             continue
         blocks = _blocks(g_codes, e_codes, len(g.levels), len(e.levels))
-        sum_sq[columns], error[columns] = _project(block, blocks)
+        sum_sq[columns], error[columns] = _project(block, blocks, 3)
         df2[columns] = len(block) - len(g.levels) * len(e.levels)
         limits = round_off(block, block - block.mean(axis=0))
         for column, why in zip(columns, _no_error(block, error[columns], limits), strict=True):
@@ -105,11 +187,78 @@ def interactions(y: Floats, g: Factor, e: Factor) -> Interactions:
     return _judged(sum_sq, error, df1, df2, reasons)
 
 
-def split_plot(profiles: Floats, g: Factor) -> Interactions:
-    """Test the interaction of several variables: groups between, emotions within participants.
+def mixed_interaction(
+    values: npt.ArrayLike,
+    participant: Labels,
+    group: Labels,
+    emotion: Labels,
+) -> MixedInteraction:
+    """Group x emotion in a split-plot design: groups between, emotions within participants.
 
-    Not estimable with fewer than two groups or emotions among complete participants, no
-    residual degrees of freedom, or a perfect fit. p assumes sphericity.
+    Parameters
+    ----------
+    values : array of shape (n,)
+        The variable, NaN where missing.
+    participant, group, emotion : sequences of length n
+        At most one row for each participant and emotion; one group a participant.
+        Participants without a value in every emotion are left out, and named.
+
+    Returns
+    -------
+    MixedInteraction
+        Not estimable with fewer than two groups or emotions among complete participants,
+        no residual degrees of freedom, or a perfect fit.
+
+    Raises
+    ------
+    DesignError
+        If a participant has two rows in one emotion or two groups, lengths differ, a
+        factor is missing, or a value is infinite or no number.
+
+    Notes
+    -----
+    With orthonormal contrasts z of each person's profile (which centre the person),
+    SS_GE = sum_g n_g |zbar_g - zbar|^2 and SS_err = sum |z - zbar_g|^2 on (a-1)(b-1) and
+    (b-1)(N-a) degrees of freedom. epsilon = tr(S)^2 / ((b-1) tr(S^2)), S the pooled covariance
+    of z within groups (Greenhouse & Geisser 1959; Box 1954). Equals ``car::Anova`` on the
+    multivariate model, univariate, Type III.
+    """
+    y = matrix(values)
+    who = factor("participant", participant, len(y))
+    g = factor("group", group, len(y))
+    of_person = pd.DataFrame({"who": who.codes, "group": g.codes}).drop_duplicates()
+    twice = of_person.loc[of_person["who"].duplicated(), "who"].unique()
+    if len(twice):
+        named = examples([who.levels[code] for code in twice])
+        raise DesignError(
+            f"{len(twice)} of {len(who.levels)} participants are in two groups ({named}): "
+            "a participant belongs to one group"
+        )
+    profiles = to_profiles(y, participant, emotion)
+    of_person = of_person.sort_values("who")
+    complete = ~np.isnan(profiles[:, :, 0]).any(axis=1)
+    tests, epsilon = split_plot(
+        profiles, Factor(g.levels, of_person["group"].to_numpy(dtype=np.intp))
+    )
+    df1, df2 = tests.df1[0] * epsilon[0], tests.df2[0] * epsilon[0]
+    return MixedInteraction(
+        sum_sq=float(tests.sum_sq[0]),
+        error_sum_sq=float(tests.error_sum_sq[0]),
+        f=float(tests.f[0]),
+        df1=float(tests.df1[0]),
+        df2=float(tests.df2[0]),
+        p=float(tests.p[0]),
+        epsilon=float(epsilon[0]),
+        p_gg=float(special.fdtrc(df1, df2, tests.f[0])),
+        n_participants=int(complete.sum()),
+        left_out=tuple(str(who.levels[code]) for code in np.flatnonzero(~complete)),
+        estimable=tests.reason[0] is None,
+        reason=tests.reason[0],
+    )
+
+
+def split_plot(profiles: Floats, g: Factor) -> tuple[Interactions, Floats]:
+    """Test the mixed interaction of several variables, with Greenhouse-Geisser epsilons.
 
     Parameters
     ----------
@@ -117,18 +266,11 @@ def split_plot(profiles: Floats, g: Factor) -> Interactions:
         From `to_profiles`; a participant counts for the variables known in every emotion.
     g : factor of the participants
         Their groups.
-
-    Notes
-    -----
-    With orthonormal contrasts z of each person's profile (which centre the person),
-    SS_GE = sum_g n_g |zbar_g - zbar|^2 and SS_err = sum |z - zbar_g|^2 on (a-1)(b-1) and
-    (b-1)(N-a) degrees of freedom. Equals ``car::Anova`` on the multivariate model,
-    univariate, Type III.
     """
     n_people, b, n_variables = profiles.shape
     a = len(g.levels)
     contrasts = within_person(profiles)
-    sum_sq, error, df2 = (np.full(n_variables, np.nan) for _ in range(3))
+    sum_sq, error, df2, epsilon = (np.full(n_variables, np.nan) for _ in range(4))
     reasons: list[str | None] = [None] * n_variables
     patterns, which = np.unique(~np.isnan(profiles).any(axis=1), axis=1, return_inverse=True)
     for pattern, used in enumerate(patterns.T):
@@ -150,7 +292,14 @@ def split_plot(profiles: Floats, g: Factor) -> Interactions:
         limits = round_off(known, z.reshape(-1, len(columns)))
         for column, why in zip(columns, _no_error(known, error[columns], limits), strict=True):
             reasons[column] = why
-    return _judged(sum_sq, error, (a - 1) * (b - 1), df2, reasons)
+        # The scale of the covariance cancels in epsilon.
+        covariance = np.einsum("pcv,pdv->vcd", residual, residual)
+        with np.errstate(invalid="ignore"):
+            epsilon[columns] = np.trace(covariance, axis1=1, axis2=2) ** 2 / (
+                (b - 1) * (covariance**2).sum(axis=(1, 2))
+            )
+    epsilon[[why is not None for why in reasons]] = np.nan
+    return _judged(sum_sq, error, (a - 1) * (b - 1), df2, reasons), epsilon
 
 
 def to_profiles(values: Floats, participant: Labels, emotion: Labels) -> Floats:
@@ -270,14 +419,16 @@ def _blocks(g: Ints, e: Ints, a: int, b: int) -> list[Floats]:
     return [np.ones((len(g), 1)), group, emotion, both]
 
 
-def _project(y: Floats, blocks: list[Floats]) -> tuple[Floats, Floats]:
-    """Sum of squares of the last block, and of the residual, for each column of y."""
+def _project(y: Floats, blocks: list[Floats], term: int) -> tuple[Floats, Floats]:
+    """Sum of squares of a term entered last, and of the residual, for each column of y."""
     # The intercept is in every model, so centring changes nothing but the round-off.
     centred = y - y.mean(axis=0)
-    q = np.linalg.qr(np.hstack(blocks))[0]
+    order = [block for i, block in enumerate(blocks) if i != term]
+    q = np.linalg.qr(np.hstack([*order, blocks[term]]))[0]
     effects = q.T @ centred
     residual = centred - q @ effects
-    return (effects[-blocks[-1].shape[1] :] ** 2).sum(axis=0), (residual**2).sum(axis=0)
+    last = effects[-blocks[term].shape[1] :]
+    return (last**2).sum(axis=0), (residual**2).sum(axis=0)
 
 
 def _no_design(g_codes: Ints, e_codes: Ints, g: Factor, e: Factor) -> str | None:

@@ -350,7 +350,7 @@ class _Mixed:
         self.total = (self.z**2).sum(axis=(0, 1))
 
     def exact(self, high: Bools) -> Interactions:
-        return split_plot(self.profiles, _sides(high))
+        return split_plot(self.profiles, _sides(high))[0]
 
     def count(self, high: Floats, alpha: float) -> Ints:
         """Count by closed form: sums over High of the centred contrasts are all it takes."""

@@ -16,21 +16,26 @@ from eifer.statistics.participants import (
 from eifer.statistics.pooling import (
     Combined,
     Pooled,
+    cauchy,
     fisher,
     pool_fixed,
     pool_random,
+    stouffer,
 )
 from eifer.statistics.power import power_paired
 from eifer.statistics.robustness import (
+    ClusterBootstrap,
     Equivalence,
     PairedT,
     SignFlip,
+    cluster_bootstrap,
     sign_flip,
     t_paired,
     tost_paired,
 )
 
 __all__ = [
+    "ClusterBootstrap",
     "Combined",
     "DeLong",
     "Equivalence",
@@ -41,6 +46,8 @@ __all__ = [
     "Pooled",
     "SignFlip",
     "benjamini_hochberg",
+    "cauchy",
+    "cluster_bootstrap",
     "delong",
     "fisher",
     "gee_odds_ratios",
@@ -50,6 +57,7 @@ __all__ = [
     "pool_random",
     "power_paired",
     "sign_flip",
+    "stouffer",
     "t_paired",
     "tost_paired",
 ]

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from eifer import inputs, metrics, statistics
-from eifer.ei.anova import factor, matrix
+from eifer.ei.anova import mixed_interaction, type3
 from eifer.errors import StudyError
 
 GOOD, WHO, LABELS = [0.1, 0.4, 0.35, 0.8, 0.2, 0.7], list("aabbcc"), [0, 1, 0, 1, 0, 1]
@@ -40,6 +40,8 @@ TESTS: dict[str, Callable[[Any], Any]] = {
     "sign_flip": lambda v: statistics.sign_flip(v, 9, 1),
     "benjamini_hochberg": statistics.benjamini_hochberg,
     "fisher": statistics.fisher,
+    "stouffer": statistics.stouffer,
+    "cauchy": statistics.cauchy,
     "delong labels": lambda v: statistics.delong(v, GOOD, GOOD),
     "delong scores": lambda v: statistics.delong(LABELS, GOOD, v),
     "pool_fixed": lambda v: statistics.pool_fixed(v, GOOD),
@@ -48,7 +50,8 @@ TESTS: dict[str, Callable[[Any], Any]] = {
     "jackknife_deltas": lambda v: statistics.jackknife_deltas(WHO, LABELS, GOOD, v),
     "metrics labels": lambda v: metrics.binary(v, GOOD, 0.5),
     "metrics scores": lambda v: metrics.binary(LABELS, v, 0.5),
-    "anova": matrix,
+    "type3": lambda v: type3(v, list("aabbab"), list("xyxyxy")),
+    "mixed": lambda v: mixed_interaction(v, WHO, list("hhllhh"), list("xyxyxy")),
 }
 
 
@@ -82,8 +85,9 @@ def test_labels_of_several_kinds_are_refused(odd: Any) -> None:
         inputs.labels(odd)
     for test in (
         lambda: statistics.benjamini_hochberg([0.1, 0.2], odd),
+        lambda: statistics.cluster_bootstrap(odd, len, resamples=5, level=0.9, seed=1),
         lambda: statistics.participant_deltas(odd, [0, 1], [0.1, 0.2], [0.1, 0.2]),
-        lambda: factor("group", odd, 2),
+        lambda: type3([1.0, 2.0], odd, ["x", "y"]),
     ):
         with pytest.raises(StudyError):
             test()

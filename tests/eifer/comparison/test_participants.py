@@ -135,7 +135,7 @@ def test_numbers_are_those_of_the_library(four, found) -> None:
     )
     tests, _ = as_published(four, PUBLISHED)
     pair = tests[(tests["task"] == "arousal") & (tests["contrast"] == "High-Low")]
-    pooled = pool_random(pair["delta"], pair["se"], knapp_hartung=True)
+    pooled = pool_random(pair["delta"], pair["se"], "reml", knapp_hartung=True)
     assert (mine["random_delta"], mine["tau2"], mine["i2_pct"]) == pytest.approx(
         (pooled.estimate, pooled.tau2, pooled.i2)
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from eifer.errors import DesignError, InputError
-from eifer.statistics import fisher, pool_fixed, pool_random
+from eifer.statistics import cauchy, fisher, pool_fixed, pool_random, stouffer
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 P_CASES, POOL_CASES = (
@@ -20,8 +20,11 @@ P_CASES, POOL_CASES = (
 )
 POOLS = {
     "fixed_effect": pool_fixed,
+    "random_DL": lambda d, se: pool_random(d, se, method="dl"),
     "random_REML": pool_random,
-    "random_REML_knapp_hartung": lambda d, se: pool_random(d, se, knapp_hartung=True),
+    "random_PM": lambda d, se: pool_random(d, se, method="pm"),
+    "random_DL_knapp_hartung": lambda d, se: pool_random(d, se, "dl", knapp_hartung=True),
+    "random_REML_knapp_hartung": lambda d, se: pool_random(d, se, "reml", knapp_hartung=True),
 }
 FIELDS = {
     "estimate": "pooled_delta",
@@ -42,7 +45,7 @@ def test_there_are_six_cases_of_each() -> None:
 
 
 @pytest.mark.parametrize("stem", P_CASES)
-def test_fisher_is_what_r_says(stem, oracle, same) -> None:
+def test_fisher_and_cauchy_are_what_r_says(stem, oracle, same) -> None:
     rows, answers = oracle(stem)
     got = fisher(rows["p_two_sided"])
     assert got.estimable
@@ -51,10 +54,22 @@ def test_fisher_is_what_r_says(stem, oracle, same) -> None:
     same(got.p, answers["fisher_p"], 1e-14, 1e-10)
     same(got.log_p, answers["fisher_log_p"], 1e-14, 1e-10)
 
+    got, answer = cauchy(rows["p_two_sided"]), answers["cauchy"]
+    assert got.n_used == answers["n_used"]
+    same(got.p, answer["cauchy_p"], 0, 1e-10)
+    if "cauchy_statistic" in answer:
+        same(got.statistic, answer["cauchy_statistic"], 1e-14, 1e-10)
+    assert (got.reason is None) == ("reason" not in answer)
 
-def test_opposite_findings_add_up_in_fisher(oracle) -> None:
-    rows, _ = oracle("fisher__opposite_directions_significant")
-    assert fisher(rows["p_two_sided"]).p < 1e-20
+
+def test_opposite_findings_add_up_in_fisher_and_cancel_in_stouffer(oracle, same) -> None:
+    rows, answers = oracle("fisher__opposite_directions_significant")
+    signed = stouffer(rows["z_signed"])
+    answer = answers["signed_stouffer"]
+    same(signed.statistic, answer["stouffer_z"], 1e-14, 1e-10)
+    same(signed.p, answer["stouffer_p_two_sided"], 1e-14, 1e-10)
+    same(signed.log_p, answer["stouffer_log_p"], 1e-14, 1e-10)
+    assert fisher(rows["p_two_sided"]).p < 1e-20 and signed.p > 0.99
 
 
 def test_fisher_of_one_p_is_that_p() -> None:
@@ -65,19 +80,48 @@ def test_fisher_of_one_p_is_that_p() -> None:
 def test_log_p_is_finite_where_p_is_not() -> None:
     assert fisher([1e-200] * 5).p == 0
     assert fisher([1e-200] * 5).log_p == pytest.approx(-2274.79425799532, rel=1e-12)
+    far = stouffer([60.0, 60.0])
+    assert far.p == 0 and -4000 < far.log_p < -3000
 
 
+@pytest.mark.parametrize("combine", [fisher, stouffer, cauchy])
 @pytest.mark.parametrize("values", [[], [math.nan, None]])
-def test_nothing_to_combine(values) -> None:
-    got = fisher(values)
+def test_nothing_to_combine(combine, values) -> None:
+    got = combine(values)
     assert not got.estimable and "missing" in got.reason and got.n_used == 0
     assert all(map(math.isnan, (got.statistic, got.df, got.p, got.log_p)))
 
 
+@pytest.mark.parametrize("combine", [fisher, cauchy])
 @pytest.mark.parametrize("bad", [1.5, -0.1, math.inf])
-def test_what_is_no_p_value_is_named(bad) -> None:
+def test_what_is_no_p_value_is_named(combine, bad) -> None:
     with pytest.raises(InputError, match=r"p\[1\]"):
-        fisher([0.1, bad])
+        combine([0.1, bad])
+
+
+def test_stouffer_takes_infinite_z_but_not_in_both_directions() -> None:
+    assert stouffer([math.inf, 1]).p == 0
+    both = stouffer([math.inf, -math.inf])
+    assert not both.estimable and math.isnan(both.p) and "both directions" in both.reason
+
+
+def test_cauchy_of_zero_and_one_has_no_answer() -> None:
+    got = cauchy([0, 1, 0.5])
+    assert not got.estimable and math.isnan(got.p) and got.n_used == 3
+
+
+@pytest.mark.parametrize("p", [0.5, 1e-12, 1e-15, 1e-16, 1e-300, 1e-309, 0.999999, 1 - 1e-15])
+def test_cauchy_of_equal_p_is_that_p(p) -> None:
+    got = cauchy([p] * 3)
+    assert got.p == pytest.approx(p, rel=1e-12)
+    assert got.log_p == pytest.approx(math.log(p), rel=1e-9, abs=1e-15)
+
+
+def test_cauchy_holds_under_dependence() -> None:
+    p = np.random.default_rng(2).random(2000)
+    rejected = np.mean([cauchy([one] * 5).p < 0.05 for one in p])
+    assert 0.035 < rejected < 0.065
+    assert np.mean([fisher([one] * 5).p < 0.05 for one in p]) > 0.1
 
 
 @pytest.mark.parametrize("stem", POOL_CASES)
@@ -88,7 +132,7 @@ def test_pools_are_what_metafor_says(stem, name, oracle, same) -> None:
     answer = block[name]
     got = POOLS[name](rows["delta_auc"], rows["se_delta_auc"])
     assert got.estimable and got.n_used == answer["k"]
-    exact = "REML" not in name
+    exact = "REML" not in name and "PM" not in name
     for field, key in FIELDS.items():
         same(getattr(got, field), answer[key], *((1e-10, 1e-8) if exact else (1e-8, 1e-5)))
     assert got.mean == pytest.approx(rows["delta_auc"].mean())
@@ -96,10 +140,11 @@ def test_pools_are_what_metafor_says(stem, name, oracle, same) -> None:
     assert got.df == (answer["k"] - 1 if knapp else math.inf)
 
 
-def test_tau2_is_finer_than_metafors_default(oracle, differs) -> None:
+@pytest.mark.parametrize("name", ["REML", "PM"])
+def test_tau2_is_finer_than_metafors_default(name, oracle, differs) -> None:
     rows, answers = oracle("pooling__ceiling_sign_reversal_as_in_paper")
-    coarse = answers["all_rows"]["INACCURATE_metafor_default_tolerance_for_detection"]["REML"]
-    got = pool_random(rows["delta_auc"], rows["se_delta_auc"])
+    coarse = answers["all_rows"]["INACCURATE_metafor_default_tolerance_for_detection"][name]
+    got = POOLS[f"random_{name}"](rows["delta_auc"], rows["se_delta_auc"])
     differs(got.tau2, coarse["tau2"], 1e-8, 1e-5)
 
 
@@ -133,8 +178,10 @@ def test_one_tiny_se_costs_no_digits() -> None:
     total = sum(w)
     mean = sum(a * Fraction(b) for a, b in zip(w, d, strict=True)) / total
     q = sum(a * (Fraction(b) - mean) ** 2 for a, b in zip(w, d, strict=True))
-    got = pool_random(d, se)
+    tau2 = (q - 4) / (total - sum(a * a for a in w) / total)
+    got = pool_random(d, se, method="dl")
     assert got.q == pytest.approx(float(q), rel=1e-12)
+    assert got.tau2 == pytest.approx(float(tau2), rel=1e-12)
     assert pool_fixed(d, se).estimate == pytest.approx(float(mean), rel=1e-12)
     assert pool_fixed(d, se).q == got.q
 
@@ -151,12 +198,25 @@ def test_tau2_solves_its_equation(seed) -> None:
         m = w @ d / w.sum()
         return float(np.log(w).sum() - np.log(w.sum()) - w @ (d - m) ** 2)
 
+    reml, pm = (pool_random(d, se, method=method) for method in ("reml", "pm"))
     best = max(map(restricted, [0.0, *np.geomspace(1e-10, 1, 20_000)]))
-    assert restricted(pool_random(d, se).tau2) >= best - 1e-9
+    assert restricted(reml.tau2) >= best - 1e-9
+    if pm.tau2:
+        w = 1 / (se**2 + pm.tau2)
+        assert w @ (d - w @ d / w.sum()) ** 2 == pytest.approx(k - 1)
+    else:
+        assert pm.q <= k - 1
+
+
+def test_modified_knapp_hartung_never_shrinks_the_interval(oracle) -> None:
+    rows, _ = oracle("pooling__homogeneous_5_reps")
+    d, se = rows["delta_auc"], rows["se_delta_auc"]
+    plain, hartung, modified = (pool_random(d, se, "dl", k) for k in (False, True, "modified"))
+    assert hartung.se < plain.se == modified.se and modified.df == 4
 
 
 def test_identical_differences_have_no_knapp_hartung_se() -> None:
-    got = pool_random([0.01] * 4, [0.1, 0.2, 0.1, 0.3], knapp_hartung=True)
+    got = pool_random([0.01] * 4, [0.1, 0.2, 0.1, 0.3], "dl", knapp_hartung=True)
     assert not got.estimable and math.isnan(got.p) and got.mean == pytest.approx(0.01)
     assert pool_random([0.01] * 4, [0.1, 0.2, 0.1, 0.3]).estimate == pytest.approx(0.01)
 
@@ -185,6 +245,13 @@ def test_bad_input_is_named(delta, se, error, said) -> None:
             pool(delta, se)
 
 
+def test_unknown_choices_are_named() -> None:
+    with pytest.raises(DesignError, match="did you mean 'reml'"):
+        pool_random([0.1], [0.1], method="rml")
+    with pytest.raises(DesignError, match="knapp_hartung"):
+        pool_random([0.1], [0.1], knapp_hartung="yes")
+
+
 @pytest.mark.parametrize("pool", POOLS.values())
 @pytest.mark.parametrize("se", [1e-200, 1e-14, 0.0])
 def test_a_se_of_round_off_is_one_of_0(pool, se) -> None:
@@ -202,5 +269,6 @@ def test_numbers_that_overflow_are_named(pool) -> None:
 
 
 def test_differences_that_are_the_same_but_for_round_off_have_no_knapp_hartung_se() -> None:
-    got = pool_random([0.1 + 0.2, 0.3, 0.3], [0.1, 0.2, 0.1], knapp_hartung=True)
+    got = pool_random([0.1 + 0.2, 0.3, 0.3], [0.1, 0.2, 0.1], "dl", knapp_hartung=True)
     assert not got.estimable and math.isnan(got.p)
+    assert pool_random([0.1 + 0.2, 0.3, 0.3], [0.1, 0.2, 0.1], "dl", "modified").estimable

@@ -11,6 +11,7 @@ from eifer.statistics import (
     fisher,
     gee_odds_ratios,
     pool_fixed,
+    pool_random,
     t_paired,
 )
 
@@ -55,6 +56,9 @@ def test_every_number_of_a_contrast(other, tests, same) -> None:
     same(combined.log_p, answer["fisher_log_p"], 1e-10, 1e-9)
     pools = {
         "fixed_effect": pool_fixed(table["delta"], table["se"]),
+        "random_DL_knapp_hartung": pool_random(
+            table["delta"], table["se"], method="dl", knapp_hartung=True
+        ),
     }
     for key, got in pools.items():
         fields = {"delta": "estimate", "Q": "q", "Q_p": "q_p", "I2": "i2"}

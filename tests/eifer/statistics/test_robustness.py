@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from eifer.errors import DesignError, InputError
-from eifer.statistics import sign_flip, t_paired, tost_paired
+from eifer.statistics import cluster_bootstrap, sign_flip, t_paired, tost_paired
 
 D = np.array([0.02, -0.01, 0.03, 0.015, 0.004, -0.002])
 
@@ -84,6 +84,59 @@ def test_participant_tests_hold_their_level() -> None:
     assert 0.03 < np.mean([sign_flip(d, 1, 1).p < 0.05 for d in draws[:800]]) < 0.07
 
 
+def test_bootstrap_keeps_clusters_together() -> None:
+    cluster = np.repeat(["a", "b", "c"], [2, 3, 4])
+    seen: list[np.ndarray] = []
+
+    def statistic(rows: np.ndarray) -> float:
+        seen.append(rows)
+        return float(len(rows))
+
+    got = cluster_bootstrap(cluster, statistic, resamples=50, level=0.95, seed=1)
+    assert got.estimate == 9 and got.n_clusters == 3 and len(seen) == 51
+    for rows in seen:
+        counts = np.bincount(rows, minlength=9)
+        assert all(len(set(counts[cluster == name])) == 1 for name in "abc")
+        assert sum(counts[cluster == name][0] for name in "abc") == 3
+
+
+def test_bootstrap_of_correlated_rows_is_wider_than_of_rows() -> None:
+    rng = np.random.default_rng(2)
+    people = rng.normal(size=30)
+    values = np.repeat(people, 20) + 0.1 * rng.normal(size=600)
+    clusters = np.repeat(np.arange(30), 20)
+    choices = {"resamples": 400, "level": 0.95, "seed": 5}
+    whole = cluster_bootstrap(clusters, lambda rows: values[rows].mean(), **choices)
+    apart = cluster_bootstrap(np.arange(600), lambda rows: values[rows].mean(), **choices)
+    assert whole.se == pytest.approx(people.std(ddof=1) / math.sqrt(30), rel=0.2)
+    assert whole.se > 3 * apart.se
+    assert whole.ci_low < whole.estimate < whole.ci_high
+    assert whole == cluster_bootstrap(clusters, lambda rows: values[rows].mean(), **choices)
+
+
+def test_resamples_without_a_value_are_counted() -> None:
+    clusters, y = [0, 0, 1, 1, 2, 2], np.array([0, 0, 0, 0, 1, 1])
+
+    def needs_both(rows: np.ndarray) -> float:
+        return y[rows].mean() if 0 < y[rows].mean() < 1 else math.nan
+
+    got = cluster_bootstrap(clusters, needs_both, resamples=300, level=0.9, seed=1)
+    assert got.estimable and 50 < got.n_undefined < 150 and math.isfinite(got.ci_low)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "statistic", "said"),
+    [
+        (["a", "a"], lambda rows: 1.0, "single cluster"),
+        (["a", "b"], lambda rows: math.nan, "no value on the rows"),
+        (["a", "b"], lambda rows: 1.0 if rows.tolist() == [0, 1] else math.nan, "resamples"),
+    ],
+)
+def test_bootstrap_without_an_answer(cluster, statistic, said) -> None:
+    got = cluster_bootstrap(cluster, statistic, resamples=40, level=0.95, seed=1)
+    assert not got.estimable and said in got.reason and math.isnan(got.ci_low)
+
+
 @pytest.mark.parametrize(
     "test",
     [t_paired, lambda d: tost_paired(d, 0.1, 0.05), lambda d: sign_flip(d, resamples=9, seed=1)],
@@ -102,6 +155,12 @@ def test_bad_choices_are_named() -> None:
         tost_paired(D, 0.1, 0.7)
     with pytest.raises(DesignError, match="resamples is 0"):
         sign_flip(D, resamples=0, seed=1)
+    with pytest.raises(DesignError, match="level is 95"):
+        cluster_bootstrap([1, 2], len, resamples=9, level=95, seed=1)
+    with pytest.raises(InputError, match=r"cluster\[1\]"):
+        cluster_bootstrap([1, None], len, resamples=9, level=0.95, seed=1)
+    with pytest.raises(DesignError, match="no row"):
+        cluster_bootstrap([], len, resamples=9, level=0.95, seed=1)
 
 
 def rounded(value: float) -> list[float]:
