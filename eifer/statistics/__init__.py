@@ -1,7 +1,8 @@
 """Comparing models and people: the published procedure, and inference that holds its error rate.
 
 Arrays or tables in, small frozen dataclasses out. Every result says whether it is ``estimable``
-and, where it is not, the ``reason``; its numbers are then NaN, never a guess.
+and, where it is not, the ``reason``; its numbers are then NaN, never a guess. Analysts call these
+names from notebooks of their own: a function that no stage uses still stays.
 """
 
 from eifer.statistics.delong import DeLong, delong
