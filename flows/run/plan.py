@@ -13,6 +13,7 @@ from flows.run import dvc, lockfile
 from flows.run.instances import Instance, instances, refuse_elsewhere
 from flows.run.request import Choice
 from flows.run.supervise import asked, finished
+from stages.catalogue import CODE
 
 AFTER = "after "
 
@@ -70,7 +71,8 @@ def make(study: Path, **choice: Unpack[Choice]) -> Plan:
 def choose(graph: Mapping[str, Instance], **choice: Unpack[Choice]) -> set[str]:
     """The addresses that a run is about: all, or those of `Choice`.
 
-    Each name is a stage (all its instances) or an address.
+    Each name is a stage (all its instances) or an address. Stage code is always chosen: what it
+    leaves says whether the others are up to date with their code.
 
     Raises
     ------
@@ -80,8 +82,9 @@ def choose(graph: Mapping[str, Instance], **choice: Unpack[Choice]) -> set[str]:
     only, start, end = choice.get("only"), choice.get("start") or (), choice.get("end") or ()
     if only and (start or end):
         raise StudyError("--only says exactly what to run: leave --from and --to out")
+    code = {address for address in graph if graph[address].stage == CODE.stage}
     if only:
-        return set(_named(graph, only))
+        return set(_named(graph, only)) | code
     chosen = set(graph)
     if end:
         chosen &= _reach({name: graph[name].needs for name in graph}, _named(graph, end))
@@ -93,7 +96,7 @@ def choose(graph: Mapping[str, Instance], **choice: Unpack[Choice]) -> set[str]:
         chosen &= _reach(feeds, _named(graph, start))
     if not chosen:
         raise StudyError(f"nothing lies between {', '.join(start)} and {', '.join(end)}")
-    return chosen
+    return chosen | code
 
 
 def reasons(

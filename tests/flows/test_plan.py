@@ -63,6 +63,8 @@ def test_only_from_and_to() -> None:
     assert choose(TOY, start=["extract@1"]) == {"extract@1", "estimate@1", "split"}
     assert choose(TOY, end=["estimate@2"]) == {"estimate@2", "extract@2", "intake", "affect"}
     assert choose(TOY, start=["extract"], end=["estimate@1"]) == {"extract@1", "estimate@1"}
+    coded = graph(code="", **{name.replace("@", "_"): "code" for name in TOY})
+    assert choose(coded, only=["split"]) == choose(coded, start=["split"]) == {"split", "code"}
 
 
 @pytest.mark.parametrize(
