@@ -81,9 +81,10 @@ def watched(every_s: float = 1.0) -> Iterator[Usage]:
             now, (cpu_now_s, memory) = time.monotonic(), _usage()
             percent = 100 * max(0.0, cpu_now_s - cpu_s) / (now - before)
             values = {"process_cpu_percentage": percent, "process_memory_megabytes": memory / 1e6}
-            torch = sys.modules.get("torch")
-            if torch and torch.cuda.is_initialized():
-                values["gpu_memory_megabytes"] = torch.cuda.memory_reserved() / 1e6
+            # While the stage is still importing torch, the module is there and nothing in it.
+            cuda = getattr(sys.modules.get("torch"), "cuda", None)
+            if getattr(cuda, "is_initialized", bool)():
+                values["gpu_memory_megabytes"] = cuda.memory_reserved() / 1e6
                 usage.setdefault("gpu_memory_megabytes", [0.0] * len(usage["after_s"]))
             for name, value in {"after_s": now - started, **values}.items():
                 usage[name].append(round(value, 1))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
+import threading
 import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -52,3 +55,13 @@ def test_what_a_stage_uses_is_watched_and_thinned_out(monkeypatch: pytest.Monkey
     assert usage["after_s"] == sorted(usage["after_s"])
     assert max(usage["process_cpu_percentage"]) > 0
     assert min(usage["process_memory_megabytes"]) > 1
+
+
+def test_a_stage_that_still_imports_torch_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", ModuleType("torch"))
+    died: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", died.append)
+    with provenance.watched(every_s=0.01) as usage:
+        while not usage["after_s"] and not died:
+            time.sleep(0.01)
+    assert not died and "gpu_memory_megabytes" not in usage
