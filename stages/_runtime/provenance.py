@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
@@ -82,7 +83,7 @@ def watched(every_s: float = 1.0) -> Iterator[Usage]:
             percent = 100 * max(0.0, cpu_now_s - cpu_s) / (now - before)
             values = {"process_cpu_percentage": percent, "process_memory_megabytes": memory / 1e6}
             # While the stage is still importing torch, the module is there and nothing in it.
-            cuda = getattr(sys.modules.get("torch"), "cuda", None)
+            cuda: Any = getattr(sys.modules.get("torch"), "cuda", None)
             if getattr(cuda, "is_initialized", bool)():
                 values["gpu_memory_megabytes"] = cuda.memory_reserved() / 1e6
                 usage.setdefault("gpu_memory_megabytes", [0.0] * len(usage["after_s"]))
