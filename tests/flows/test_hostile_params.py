@@ -96,6 +96,10 @@ def test_dvc_repro_removes_no_folder_that_a_name_leads_to(
     for name in ("/../../victim", "/../../../victim"):
         put(study, {stage: [name]})
         words = [] if "specified" in message else ["-s", f"{stage}@{name}"]
+        # As if stage code had run: DVC wants a stage's deps before the stage may refuse.
+        code = study / f"data/code/stages/{stage}.json"
+        code.parent.mkdir(parents=True, exist_ok=True)
+        code.write_text("{}")
         done = tool("dvc", "repro", *words, cwd=study)
         assert done.returncode != 0 and message in done.stderr, done.stderr
         assert unharmed(study)
