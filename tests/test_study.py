@@ -84,7 +84,7 @@ from dataclasses import replace
 
 EI_SCORES = replace(
     EI_SCORES,
-    columns=tuple(replace(c, high=1) if c.name == "ei_score" else c for c in EI_SCORES.columns),
+    columns=tuple(replace(c, form="int 0..1") if c.name == "ei_score" else c for c in EI_SCORES.columns),
 )
 """
 """What is written below eifer/tables/ei.py so that nobody's score can pass."""
