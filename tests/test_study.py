@@ -82,9 +82,10 @@ REAL: dict[str, Any] = {
 NARROWED = """
 from dataclasses import replace
 
+narrow = {"ei_score": "int points 0..1"}
 EI_SCORES = replace(
     EI_SCORES,
-    columns=tuple(replace(c, form="int 0..1") if c.name == "ei_score" else c for c in EI_SCORES.columns),
+    columns=tuple(replace(c, form=narrow.get(c.name, c.form)) for c in EI_SCORES.columns),
 )
 """
 """What is written below eifer/tables/ei.py so that nobody's score can pass."""
