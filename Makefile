@@ -6,6 +6,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/.venv
+# Every stage is a new process, and without byte code each compiles torch and the rest anew: 25 s.
+export PYTHONDONTWRITEBYTECODE :=
 # Nothing is sent home (README, "Privacy").
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1

@@ -330,7 +330,7 @@ class TestStudy:
         assert contents(copy / "data/split") == before
         assert not list((copy / "data").glob("*.partial"))
         promises.write_text(good)
-        assert repro(copy, "code", "--single-item", "split") == []
+        assert repro(copy, "--single-item", "code", "split") == []
         assert outdated(copy) == set()
 
 
