@@ -13,8 +13,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from eifer.affect.estimator import AffectNetwork, Estimator, as_input
-from eifer.affect.spec import AffectSpec
+from eifer.affect.estimator import HEAD, Estimator
+from eifer.training.backbones import backbone_card
+from eifer.training.inference import as_input
+from eifer.training.network import Network
 
 ENOUGH = 0.9
 
@@ -37,9 +39,9 @@ def main() -> None:
     given = parser.parse_args()
 
     torch.set_num_threads(given.threads)
-    spec = AffectSpec(given.backbone, given.size_px, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    spec = backbone_card(given.backbone).at(given.size_px)
     estimator = Estimator(
-        AffectNetwork(spec).state_dict(), spec, device=given.device, batch=given.batch
+        Network(spec, [HEAD]).state_dict(), spec, device=given.device, batch=given.batch
     )
     side = spec.size_px
     crops = np.random.default_rng(0).integers(0, 256, (given.crops, side, side, 3), np.uint8)
@@ -51,7 +53,10 @@ def main() -> None:
 
     @torch.inference_mode()
     def bare() -> None:
-        done = [torch.tanh(network.head(network.backbone(images))) for images in batches]
+        done = [
+            torch.tanh(network.get_submodule("head")(network.backbone(images)))
+            for images in batches
+        ]
         torch.cat(done).cpu()
 
     def ours() -> None:

@@ -1,6 +1,6 @@
 """A training epoch against a bare loop: `python -m benchmarks.training`.
 
-The loop does the same work without a framework: crops in memory, gathered, augmented, both
+The loop does the same work without a framework: crops of one array, gathered, augmented, both
 losses, clipping, AdamW, then validation. Its epochs alternate with ours, so that whatever
 else the machine does slows both alike. Ours also judges the epoch and keeps the best weights.
 """
@@ -11,41 +11,45 @@ import argparse
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from eifer.models.augmentation import augment, draw
-from eifer.models.batches import VALIDATION_BATCH
-from eifer.models.data import TrainingData, epoch_batches
-from eifer.models.network import TwoHeads, losses
-from eifer.models.spec import (
-    Augmentation,
-    Hardware,
-    NetworkSpec,
-    Phase,
-    Rate,
-    Recipe,
-    Thresholds,
-)
-from eifer.models.training import train_repetition
+from eifer.faces.stored import mapped_crops
+from eifer.models.spec import HEADS, Phase, Recipe, Thresholds
+from eifer.models.training import classifier_description, train_repetition
+from eifer.training.augmentation import Photometric
+from eifer.training.backbones import backbone_card
+from eifer.training.batches import VALIDATION_BATCH
+from eifer.training.data import TrainingData, epoch_batches
+from eifer.training.description import Description
+from eifer.training.network import Network
+from eifer.training.spec import Hardware, Photometry, Rate
 
 ENOUGH = 0.9
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
-AUGMENTATION = Augmentation(0.5, (0.8, 1.2), (0.1, 1.5))
+AUGMENTATION = Photometry(0.5, (0.8, 1.2), (0.1, 1.5))
+CHUNK = 512
 
 
-def data(crops: int, side: int) -> TrainingData:
+def data(crops: int, side: int, mapped: bool) -> TrainingData:
     """Noise of the demo's form, a fifth of it for validation."""
     rng = np.random.default_rng(0)
     labels = np.arange(crops) % 2
     person = np.arange(crops) // 2 % 10
+    images = mapped_crops(crops, side, Path()) if mapped else np.empty((crops, side, side, 3), "u1")
+    for start in range(0, crops, CHUNK):
+        part = images[start : start + CHUNK]
+        part[:] = rng.integers(0, 256, part.shape, np.uint8)
     return TrainingData(
         items=np.array([f"item-{i}" for i in range(crops)]),
-        participants=np.array([f"sub-{p}" for p in person]),
-        images=rng.integers(0, 256, (crops, side, side, 3), np.uint8),
-        labels=labels.astype(np.int64),
-        estimates=rng.uniform(-1, 1, crops).astype(np.float32),
+        people=np.array([f"sub-{p}" for p in person]),
+        images=images,
+        targets={
+            "classifier": labels.astype(np.int64),
+            "regressor": rng.uniform(-1, 1, crops).astype(np.float32),
+        },
         validates=person >= 8,
     )
 
@@ -53,15 +57,16 @@ def data(crops: int, side: int) -> TrainingData:
 class Bare:
     """The loop by hand."""
 
-    def __init__(self, given: TrainingData, spec: NetworkSpec, batch: int, device: str) -> None:
-        self.given, self.batch, self.device = given, batch, torch.device(device)
-        self.network = TwoHeads(spec).to(self.device)
+    def __init__(self, given: TrainingData, description: Description, device: str) -> None:
+        self.given, self.description, self.device = given, description, torch.device(device)
+        self.network = Network(description.network, description.heads).to(self.device)
         fused = self.device.type == "cpu"
         self.optimizer = torch.optim.AdamW(self.network.parameters(), 1e-4, fused=fused)
         self.images = torch.from_numpy(given.images).to(self.device)
-        self.labels = torch.from_numpy(given.labels).float().to(self.device)
-        self.estimates = torch.from_numpy(given.estimates).to(self.device)
-        self.weight = torch.tensor(1.0, device=self.device)
+        self.targets = {
+            name: torch.from_numpy(values).float().to(self.device)
+            for name, values in given.targets.items()
+        }
 
     def take(self, rows: torch.Tensor) -> torch.Tensor:
         """Float crops of some rows."""
@@ -70,25 +75,26 @@ class Bare:
     def epoch(self, number: int) -> float:
         """Seconds of one epoch."""
         start = time.perf_counter()
-        rng = np.random.default_rng(number)
+        rng, change = np.random.default_rng(number), Photometric(AUGMENTATION)
         self.network.train()
-        for batch in epoch_batches(self.given, self.batch, seed=1, epoch=number):
+        for batch in epoch_batches(self.given, self.description, seed=1, epoch=number):
             rows = torch.from_numpy(batch).to(self.device)
-            images = augment(self.take(rows), draw(len(batch), AUGMENTATION, rng))
+            images, _ = change(self.take(rows), {}, change.draw(len(batch), rng))
             outputs = self.network(images)
-            bce, mse = losses(
-                outputs, self.labels[rows], self.estimates[rows], pos_weight=self.weight
-            )
             self.optimizer.zero_grad()
-            (bce + 0.4 * mse).backward()
+            loss = torch.tensor(0.0, device=self.device)
+            for objective in self.description.objectives:
+                name = objective.head.name
+                part = objective.loss(outputs[name], self.targets[name][rows])
+                loss = loss + objective.weight * part
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             self.optimizer.step()
         self.network.eval()
         with torch.no_grad():
             rows = torch.from_numpy(self.given.validation).to(self.device)
-            torch.cat(
-                [self.network(self.take(part))[0] for part in rows.split(VALIDATION_BATCH)]
-            ).cpu()
+            parts = rows.split(VALIDATION_BATCH)
+            torch.cat([self.network(self.take(part))["classifier"] for part in parts]).cpu()
         return time.perf_counter() - start
 
 
@@ -114,6 +120,12 @@ class Busy:
         return float(np.mean(self.samples)) if self.samples else float("nan")
 
 
+def private_gib() -> float:
+    """Memory that is this process's alone; pages of mapped files are the system's to drop."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("RssAnon:")[1].split()[0]) / 2**20
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backbone", default="test_efficientnet")
@@ -122,6 +134,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--device", default=None, help="cpu and, where there is one, cuda")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--held", action="store_true", help="crops in memory, not in a mapped file")
     given = parser.parse_args()
     for device in [given.device] if given.device else DEVICES:
         measure(given, device)
@@ -129,9 +142,8 @@ def main() -> None:
 
 def measure(given: argparse.Namespace, device: str) -> None:
     torch.set_num_threads(1)  # as training does on a CPU
-    spec = NetworkSpec(given.backbone, given.size_px)
-    crops = data(given.crops, given.size_px)
-    bare = Bare(crops, spec, given.batch, device)
+    spec = backbone_card(given.backbone).at(given.size_px)
+    crops = data(given.crops, given.size_px, mapped=not given.held)
     rate = Rate(0.0, 1e-4)
     recipe = Recipe(
         first=Phase(1, 0, rate, None),
@@ -144,6 +156,7 @@ def measure(given: argparse.Namespace, device: str) -> None:
         thresholds=Thresholds(0.2, 0.8, 0.01),
         augmentation=AUGMENTATION,
     )
+    bare = Bare(crops, classifier_description(spec, recipe, crops), device)
     pairs: list[tuple[float, float]] = []
     began = [time.perf_counter()]
 
@@ -155,7 +168,7 @@ def measure(given: argparse.Namespace, device: str) -> None:
     busy = Busy() if device == "cuda" else None
     train_repetition(
         crops,
-        TwoHeads(spec).state_dict(),
+        Network(spec, HEADS).state_dict(),
         spec,
         recipe,
         seed=1,
@@ -172,6 +185,7 @@ def measure(given: argparse.Namespace, device: str) -> None:
     print(f"training: {spec.backbone}, {spec.size_px} px, {n} crops an epoch, {device}")
     print(f"  bare loop {bare_s:7.2f} s an epoch, {n / bare_s:7.0f} crops/s")
     print(f"  eifer     {ours_s:7.2f} s an epoch, {n / ours_s:7.0f} crops/s")
+    print(f"  memory of its own after training, network included: {private_gib():.2f} GiB")
     if busy:
         print(f"  GPU busy {busy.share():.0f} % of the time, both loops together")
     print(f"  ratio {ratio:.3f} (at least {ENOUGH}: {'yes' if ratio >= ENOUGH else 'NO'})")

@@ -6,12 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from eifer.affect.corpus import align_corpus, open_corpus
 from eifer.faces.crops import align_image
 from eifer.tables.attrition import ATTRITION
 from stages import catalogue
+from stages._runtime.checkpoints import checkpoints
 from stages._runtime.stage import Outcome, Report, Run, stage
 
 
@@ -24,9 +26,9 @@ def affect(run: Run) -> Outcome:
     """Train the network on a corpus of faces, or take given weights whose hash is known."""
     # Here and below, so that `--help` and errors in params need not wait for torch.
     from eifer.affect.training import card_markdown
-    from eifer.affect.weights import save_weights
+    from eifer.training.weights import save_weights
 
-    history: list[dict[str, float]] = []
+    history: list[dict[str, Any]] = []
     left_out = ATTRITION.empty()
     if run.params.affect.sha256 is None:
         state, card, history, left_out = _trained(run)
@@ -50,40 +52,40 @@ def affect(run: Run) -> Outcome:
     )
 
 
-def _trained(run: Run) -> tuple[Any, dict[str, Any], list[dict[str, float]], pd.DataFrame]:
-    from eifer.affect.training import model_card, parts, train
-    from eifer.affect.weights import load_weights
+def _trained(run: Run) -> tuple[Any, dict[str, Any], list[dict[str, Any]], pd.DataFrame]:
+    from eifer.affect import training
+    from eifer.training.weights import load_weights
 
-    params = run.params.affect
-    spec = params.network(run.params.study.crop.size_px)
+    params, recipe, px = (
+        run.params.affect,
+        run.params.affect.training,
+        run.params.study.crop.size_px,
+    )
+    spec = params.network(px)
     align = partial(align_image, spec=run.params.study.crop, faces=run.params.extract)
     corpus = open_corpus(run.path(catalogue.ORIGIN))
+    data = partial(training.affect_data, share=recipe.validation_share, size_px=px, seed=run.seed())
     # Here too: cutting the faces of a large corpus takes hours.
-    parts(
-        corpus.annotations[["arousal", "valence"]].to_numpy(),
-        corpus.annotations["identity"].astype(str).tolist(),
-        params.training.validation_share,
-        seed=run.seed(),
-    )
-    faces = align_corpus(
-        corpus, align, spec.size_px, scratch=run.folder, workers=run.machine.workers
-    )
+    known = corpus.annotations
+    targets = known[["arousal", "valence"]].to_numpy(np.float32)
+    items, people = (known[name].astype(str).tolist() for name in ("image_id", "identity"))
+    early = data(items, people, targets)
+    early.check("affect", training.affect_description(spec, recipe), training.REMEDY)
+    faces = align_corpus(corpus, align, px, scratch=run.folder, workers=run.machine.workers)
     initial = params.initial and load_weights(Path(params.initial.path), params.initial.sha256)
-    trained = train(
-        faces.images,
-        faces.targets,
-        faces.identities,
+    trained = training.train_affect(
+        data(faces.items, faces.identities, faces.targets, images=faces.images),
         spec,
-        params.training,
+        recipe,
         seed=run.seed(),
         initial=initial,
-        device=run.params.arithmetic.device,
-        precision=run.params.arithmetic.precision,
+        hardware=run.params.arithmetic.hardware(run.machine.hold),
+        checkpoint=checkpoints(run) / "affect.pt",
     )
-    card = model_card(
+    card = training.model_card(
         trained,
         spec,
-        params.training,
+        recipe,
         corpus={"origin": params.origin, "images": len(faces.identities)},
         licence=params.licence,
         initial=params.initial.sha256 if params.initial else "random",
@@ -94,7 +96,7 @@ def _trained(run: Run) -> tuple[Any, dict[str, Any], list[dict[str, float]], pd.
 def _given(run: Run) -> tuple[Any, dict[str, Any]]:
     from eifer.affect.estimator import Estimator
     from eifer.affect.training import given_card
-    from eifer.affect.weights import load_weights
+    from eifer.training.weights import load_weights
 
     params = run.params.affect
     spec = params.network(run.params.study.crop.size_px)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from eifer.affect.spec import AffectSpec
 from eifer.cohort.recordings import unchanged
 from eifer.errors import DesignError
 from eifer.faces.crops import crops
 from eifer.hashing import sha256_file
+from eifer.training.spec import NetworkSpec
 from eifer.vocabulary import Dimension, FrameStatus
 from stages._runtime.stage import Outcome, Report, Run, stage
 from stages.catalogue import ESTIMATE, ESTIMATES, FRAMES, VIDEOS, WEIGHTS
@@ -64,7 +64,7 @@ def estimate(run: Run) -> Outcome:
 
 def _video(
     study: Any,
-    spec: AffectSpec,
+    spec: NetworkSpec,
     weights: Path,
     sha256: str,
     arithmetic: Any,
@@ -79,11 +79,11 @@ def _video(
 
 
 @cache
-def _estimator(weights: Path, sha256: str, spec: AffectSpec, arithmetic: Any) -> Any:
+def _estimator(weights: Path, sha256: str, spec: NetworkSpec, arithmetic: Any) -> Any:
     """One network a process: loading it costs more than a short video."""
     # Here, so that only the workers wait for torch.
     from eifer.affect.estimator import Estimator
-    from eifer.affect.weights import load_weights
+    from eifer.training.weights import load_weights
 
     state = load_weights(weights, sha256)
     return Estimator(

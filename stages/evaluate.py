@@ -67,7 +67,7 @@ def _trained(run: Run) -> Iterator[tuple[evaluation.Model, Any, Any]]:
 
 def _answers(run: Run, conditions: pd.DataFrame, models: list[Any]) -> Iterator[pd.DataFrame]:
     from eifer.models.scoring import load
-    from eifer.models.spec import Hardware
+    from eifer.training.spec import Hardware
 
     yield evaluation.predict_by_estimate(conditions)
     # float32 everywhere: these scores are the result, and there are few.
@@ -75,7 +75,9 @@ def _answers(run: Run, conditions: pd.DataFrame, models: list[Any]) -> Iterator[
     side = run.params.study.crop.size_px
     for task in Dimension:
         items = evaluation.items(conditions, task)
-        crops = read_crops(run.paths(catalogue.CROPS), conditions["video_id"], items, side)
+        crops = read_crops(
+            run.paths(catalogue.CROPS), conditions["video_id"], items, side, run.folder
+        )
         for model, row, weights in (one for one in models if one[0].task == task):
             score = load(weights, row["weights_sha256"], hardware=hardware, batch=batch)
             yield evaluation.predict(conditions, crops, model, score)

@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from eifer.affect.spec import AffectSpec, AffectTraining
+from eifer.affect.spec import AffectTraining
 from eifer.calibration import CalibrationSpec
 from eifer.cohort import place
 from eifer.cohort.layout import Exclusion
@@ -34,11 +34,12 @@ from eifer.errors import AssetError, ParamsError, describe, did_you_mean
 from eifer.faces.crops import CropSpec
 from eifer.faces.extraction import ExtractSpec
 from eifer.likeness import LikenessSpec
-from eifer.models.backbones import backbone_card
 from eifer.models.spec import Heads, Recipe, block_repetitions
 from eifer.partitions import REGISTRY, Design
 from eifer.physiology.hrv import EcgSpec
 from eifer.ranges import Count, Positive, Seed, Share, Text
+from eifer.training.backbones import backbone_card
+from eifer.training.spec import Hardware, NetworkSpec
 from eifer.validation import ValidationSpec
 from eifer.vocabulary import Condition
 from stages._runtime.params_file import problems, read_params
@@ -111,6 +112,11 @@ class Arithmetic(Section):
             raise ValueError("precision bfloat16 needs device cuda; a CPU computes in float32")
         return self
 
+    def hardware(self, hold: Literal["auto", "device", "host"]) -> Hardware:
+        """What a training may use, with the machine's choice of where its crops lie."""
+        names = ("device", "devices", "precision", "compile", "deterministic")
+        return Hardware(**{name: getattr(self, name) for name in names}, hold=hold)
+
 
 class Simulate(Section):
     """The simulated cohort."""
@@ -163,9 +169,9 @@ class Affect(Section):
             raise ValueError("give affect.sha256 (weights) or affect.training (a corpus)")
         return self
 
-    def network(self, size_px: int) -> AffectSpec:
+    def network(self, size_px: int) -> NetworkSpec:
         """The network and the crops it takes."""
-        return AffectSpec(self.backbone, size_px, self.mean, self.std)
+        return NetworkSpec(self.backbone, size_px, self.mean, self.std)
 
 
 class Stratify(Section):
@@ -204,7 +210,7 @@ class Split(Section):
 class Training(Section):
     """The classifiers: one backbone and one recipe for every model of the study."""
 
-    backbone: str = Field(description="a name in eifer/models/backbones.py; affect's own")
+    backbone: str = Field(description="a name in eifer/training/backbones.py; affect's own")
     heads: Heads = Field(description="new heads in each training, or carried where there are any")
     blocks: tuple[Annotated[str, AfterValidator(_block)], ...] = Field(
         min_length=1, description="repetitions that one process trains: 3, or 1-5"

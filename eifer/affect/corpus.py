@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from eifer.errors import InputError, Problem
+from eifer.faces.stored import mapped_crops
 from eifer.tables.affect import CORPUS
 from eifer.tables.attrition import ATTRITION
 
@@ -79,6 +79,7 @@ class AlignedFaces:
 
     images: Image
     targets: NDArray[np.float32]
+    items: list[str]
     identities: list[str]
     left_out: pd.DataFrame
 
@@ -221,8 +222,8 @@ def align_corpus(
     size_px
         The side of its crops.
     scratch
-        A folder for a nameless file to hold the crops instead of memory: AffectNet's at
-        224 px are 45 GB. Nothing is left in it.
+        A folder for the nameless file that holds the crops (AffectNet's at 224 px are 45 GB);
+        without one, the system's for temporary files.
     workers
         Processes; the result does not depend on them.
 
@@ -234,12 +235,7 @@ def align_corpus(
         If ``align`` gives crops of another size.
     """
     n, shape = len(corpus.annotations), (size_px, size_px, 3)
-    crops: Image
-    if scratch is None:
-        crops = np.empty((n, *shape), np.uint8)
-    else:
-        with tempfile.TemporaryFile(dir=scratch) as file:  # lives on as long as it is mapped
-            crops = np.memmap(file, np.uint8, "w+", shape=(n, *shape))
+    crops = mapped_crops(n, size_px, scratch)
     kept: list[int] = []
     reasons: Counter[str] = Counter()
     boxes = repeat(None) if corpus.boxes is None else corpus.boxes
@@ -262,7 +258,8 @@ def align_corpus(
     return AlignedFaces(
         images=crops[: len(kept)],
         targets=rows[["arousal", "valence"]].to_numpy(np.float32),
-        identities=[str(identity) for identity in rows["identity"]],
+        items=rows["image_id"].astype(str).tolist(),
+        identities=rows["identity"].astype(str).tolist(),
         left_out=ATTRITION.conform(pd.concat([corpus.left_out, _left_out(reasons)])),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,31 @@ from eifer.errors import InputError, Problem
 CHUNK = 256
 
 
+def mapped_crops(n: int, size_px: int, folder: Path | None) -> NDArray[np.uint8]:
+    """Zeros ``[n, size_px, size_px, 3]`` to be filled, mapped from a file in ``folder``.
+
+    Without a folder, in the system's for temporary files. The file has no name and goes with the
+    array. The system keeps in memory what is read often, as far as there is room, and nothing of
+    it is the process's own.
+    """
+    shape = (n, size_px, size_px, 3)
+    if not n:
+        return np.empty(shape, np.uint8)
+    with tempfile.TemporaryFile(dir=folder) as file:  # lives on as long as it is mapped
+        return np.memmap(file, np.uint8, "w+", shape=shape)
+
+
 def read_crops(
-    folders: Sequence[Path], videos: Iterable[str], items: Sequence[str], side: int
+    folders: Sequence[Path],
+    videos: Iterable[str],
+    items: Sequence[str],
+    side: int,
+    scratch: Path | None = None,
 ) -> NDArray[np.uint8]:
     """The crops of ``items``, in that order, as RGB ``[N, S, S, 3]``.
 
     A few hundred are read at a time, of the shards of ``videos`` alone, which lie in ``folders``;
-    ``side`` is how large they are, in px.
+    ``side`` is how large they are, in px, ``scratch`` a folder for `mapped_crops`.
 
     Raises
     ------
@@ -29,7 +48,7 @@ def read_crops(
         If an item has no crop, or one of another size than the study's.
     """
     place = {item: row for row, item in enumerate(items)}
-    images = np.empty((len(place), side, side, 3), np.uint8)
+    images = mapped_crops(len(place), side, scratch)
     problems: list[Problem] = []
     shards = [folder / f"{v}.parquet" for v in sorted(set(videos)) for folder in folders]
     for shard in filter(lambda path: path.exists(), shards):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,24 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eifer.affect.estimator import as_input, takes_bfloat16, usable_device
-from eifer.affect.weights import fit_state, load_weights, read_metadata
 from eifer.errors import AssetError
 from eifer.hashing import sha256_file
-from eifer.models.network import TwoHeads
-from eifer.models.spec import Hardware, NetworkSpec
-
-Score = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""Crops, RGB uint8 ``[N, S, S, 3]``, to the probability of class 1 ``[N]``."""
-
-
-CPU_BATCH = 64
+from eifer.models.spec import HEADS, LABEL
+from eifer.training.backbones import backbone_card
+from eifer.training.inference import Inference
+from eifer.training.network import Network
+from eifer.training.spec import Hardware, NetworkSpec
+from eifer.training.weights import fit_state, load_weights, read_metadata
 
 
-class Scorer:
-    """Scores crops with one classifier; a `Score`.
-
-    The hardware is the machine's; on a CPU no score depends on it.
+class Scorer(Inference):
+    """Scores crops with one classifier: a `eifer.evaluation.Scorer`.
 
     Parameters
     ----------
@@ -35,15 +29,13 @@ class Scorer:
         The network's weights by name.
     spec
         The network they belong to.
-    batch
-        Crops a GPU sees at a time. A CPU always takes 64, because the last bit of a score
-        follows the size of its batch.
+    hardware, batch
+        Where and how many crops at a time; on a CPU no score depends on them.
 
     Raises
     ------
     AssetError
-        If the backbone is not registered, the weights are another architecture's, or the
-        device is not there.
+        If the weights are another architecture's, or the device is not there.
     """
 
     def __init__(
@@ -55,12 +47,10 @@ class Scorer:
         batch: int = 128,
     ) -> None:
         hardware = hardware or Hardware()
-        self.spec, self.device = spec, usable_device(hardware.device)
-        self.batch = CPU_BATCH if self.device.type == "cpu" else batch
-        self.bfloat16 = takes_bfloat16(self.device, hardware.precision)
-        network = TwoHeads(spec)
+        network = Network(spec, HEADS)
         fit_state(network, state, f"classifier weights for {spec.backbone}")
-        self.network = network.eval().to(self.device)
+        device, precision = hardware.device, hardware.precision
+        super().__init__(network, spec, device=device, precision=precision, batch=batch)
 
     def __call__(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The probability of class 1 for each of ``crops``, RGB uint8 ``[N, S, S, 3]``.
@@ -70,28 +60,12 @@ class Scorer:
         ValueError
             If the crops have another size or type than the network takes.
         """
-        side = self.spec.size_px
-        if crops.shape[1:] != (side, side, 3) or crops.dtype != np.uint8:
-            raise ValueError(
-                f"crops are {crops.dtype} {crops.shape}; {self.spec.backbone} takes uint8 "
-                f"[N, {side}, {side}, 3]. Cut crops of the network's size_px."
-            )
-        scores = [
-            self._scores(crops[start : start + self.batch])
-            for start in range(0, len(crops), self.batch)
-        ]
-        return torch.cat(scores).cpu().numpy() if scores else np.empty(0, np.float32)
+        scores: NDArray[np.float32] = self.outputs(enumerate(crops), LABEL.name)[1][:, 0].numpy()
+        return scores
 
-    def _scores(self, crops: NDArray[np.uint8]) -> Tensor:
-        # A last, smaller batch is filled up: see CPU_BATCH.
-        padded = np.zeros((self.batch, *crops.shape[1:]), np.uint8)
-        padded[: len(crops)] = crops
-        with (
-            torch.inference_mode(),
-            torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16),
-        ):
-            logits, _ = self.network(as_input(padded, self.device))
-        return torch.sigmoid(logits.float())[: len(crops)]
+    def read(self, outputs: Tensor) -> Tensor:
+        """Probabilities of logits."""
+        return torch.sigmoid(outputs)
 
 
 def load(
@@ -112,5 +86,5 @@ def load(
         raise AssetError(
             f"weights {path}: their card names no network; they are not a classifier of eifer."
         )
-    spec = NetworkSpec(made["backbone"], made["size_px"])
+    spec = backbone_card(made["backbone"]).at(made["size_px"])
     return Scorer(state, spec, hardware=hardware, batch=batch)

@@ -12,56 +12,17 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 
 from eifer.errors import ParamsError
-from eifer.ranges import Count, NotNegative, Number, Positive, Share, Text
+from eifer.ranges import Count, NotNegative, Number, Share
+from eifer.training.spec import Head, Photometry, Rate
 
 Heads = Literal["new", "carried"]
 """Whether a training draws new heads, or keeps those of its initial weights, if any."""
 
-PhaseName = Literal["heads", "all"]
+HEADS = LABEL, ESTIMATE = Head("classifier", 1), Head("regressor", 1)
+"""The logit of class 1, and the estimate as a regression."""
 
 BLOCK = re.compile("(?P<first>[1-9][0-9]{0,3})(-(?P<last>[1-9][0-9]{0,3}))?")
 """Without zeros in front: a repetition has one name."""
-
-
-@dataclass(frozen=True)
-class NetworkSpec:
-    """A backbone by its registered name, and the side of the square crops it takes."""
-
-    backbone: Text
-    size_px: Count
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How training images are changed; each change happens with ``probability``, apart.
-
-    ``brightness`` is the range of the factor on all values, ``blur_sigma_px`` that of the
-    Gaussian's standard deviation. The third change, grayscale, has no size.
-    """
-
-    probability: Share
-    brightness: tuple[NotNegative, NotNegative]
-    blur_sigma_px: tuple[NotNegative, NotNegative]
-
-    def __post_init__(self) -> None:
-        """Refuse a range that ends before it begins."""
-        for name in ("brightness", "blur_sigma_px"):
-            low, high = getattr(self, name)
-            if low > high:
-                raise ValueError(f"{name} [{low}, {high}]: give the lower end first")
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A learning rate that rises from ``start`` to ``peak``, then falls to 0 along a cosine."""
-
-    start: NotNegative
-    peak: Positive
-
-    def __post_init__(self) -> None:
-        """Refuse a rise that falls."""
-        if self.start > self.peak:
-            raise ValueError(f"the rate starts at {self.start}, above its peak {self.peak}")
 
 
 @dataclass(frozen=True)
@@ -119,7 +80,7 @@ class Recipe:
     regression_weight: NotNegative
     epoch_threshold: Share
     thresholds: Thresholds
-    augmentation: Augmentation
+    augmentation: Photometry
 
     def __post_init__(self) -> None:
         """Refuse phases in the wrong order."""
@@ -128,29 +89,6 @@ class Recipe:
                 "the backbone rests in the first phase (backbone: null) and learns in the second "
                 "(backbone: {start, peak})"
             )
-
-    def phases(self) -> tuple[tuple[PhaseName, Phase], ...]:
-        """The two phases in their order, by what learns in them."""
-        return ("heads", self.first), ("all", self.second)
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """What a training may use.
-
-    All but ``hold`` can change a result, and comes from the params (`stages.params.Arithmetic`).
-    ``devices`` above 1 share each batch (DDP). ``precision`` holds on a GPU; a CPU always
-    takes float32. ``hold`` says where the crops lie between batches: on the device, on the
-    host, or (auto) on the device where they take no more than half of what is free there.
-    ``deterministic`` makes a GPU repeat itself, at some cost in speed; a CPU always does.
-    """
-
-    device: str = "cpu"
-    devices: int = 1
-    precision: Literal["float32", "bfloat16"] = "float32"
-    compile: bool = False
-    hold: Literal["auto", "device", "host"] = "auto"
-    deterministic: bool = True
 
 
 def block_repetitions(block: str) -> list[int]:

@@ -12,7 +12,7 @@ STAGES = ("pretrain_ei", "fine_tune_total", "train_total")
 PHASES = ("heads", "all")
 
 _MODEL = ("task", "training_group", "repetition")
-_REPEAT = "repeat the training stage; if it stays, eifer.models.training keeps wrong accounts"
+_REPEAT = "repeat the training stage; if it stays, eifer.training keeps wrong accounts"
 _MODEL_COLUMNS = (
     Column("task", "string", "the dimension to be recognised", values=tuple(Dimension)),
     Column(

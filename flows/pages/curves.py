@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-CHECKPOINTS = Path("runs/checkpoints")
+from stages._runtime.checkpoints import CHECKPOINTS
+
 COLUMNS = ("epoch", "train_loss", "validation_loss", "validation_macro_f1", "validation_roc_auc")
 
 

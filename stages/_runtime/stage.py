@@ -30,7 +30,7 @@ from eifer.errors import ParamsError, StudyError, examples
 from eifer.seeding import sub_seed
 from eifer.tables.schema import Table
 from stages._runtime import artifacts, pool, provenance
-from stages._runtime.machine import Machine
+from stages._runtime.machine import Machine, pin_kernels
 from stages._runtime.places import Folder, Given, Made
 from stages._runtime.privacy import close_folders, keep_private
 from stages.params import load_params
@@ -273,6 +273,7 @@ class Stage:
                 help="which one of the matrix; under DVC, the one that it runs",
             )
         item = vars(parser.parse_args(arguments))
+        pin_kernels()
         keep_private()
         close_folders(Path())
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,15 +15,16 @@ import pandas as pd
 import pytest
 import torch
 
-from eifer.affect.weights import read_metadata, save_weights
 from eifer.errors import AssetError, DesignError, InputError, ParamsError, StudyError
 from eifer.hashing import sha256_file
-from eifer.models.network import TwoHeads
 from eifer.models.scoring import load
-from eifer.models.spec import Augmentation, NetworkSpec, Phase, Rate, Recipe, Thresholds
+from eifer.models.spec import Phase
 from eifer.tables.partitions import SAMPLES
 from eifer.tables.selection import CROPS
 from eifer.tables.training import CURVES, REPETITIONS
+from eifer.training.learner import Learner
+from eifer.training.spec import Rate
+from eifer.training.weights import read_metadata, save_weights
 from eifer.vocabulary import Group
 from stages._runtime import repetitions
 from stages._runtime import stage as runtime
@@ -31,22 +33,18 @@ from stages._runtime.repetitions import block_repetitions, train_block
 from stages._runtime.stage import Run
 from stages.catalogue import FINE_TUNE_TOTAL, PRETRAIN_EI, WEIGHTS
 from stages.fine_tune_total import fine_tune_total
+from stages.params import Arithmetic
 from stages.pretrain_ei import pretrain_ei
+from tests import planted
 
-PX = 32
-RECIPE = Recipe(
+PX = planted.PX
+RECIPE = replace(
+    planted.RECIPE,
     first=Phase(1, 0, Rate(0.0, 3e-3), None),
     second=Phase(1, 0, Rate(0.0, 3e-3), Rate(2e-4, 2e-3)),
-    batch=16,
-    weight_decay=0.01,
-    gradient_clip=1.0,
-    regression_weight=0.4,
-    epoch_threshold=0.5,
-    thresholds=Thresholds(0.2, 0.8, 0.01),
-    augmentation=Augmentation(0.5, (0.8, 1.2), (0.1, 1.5)),
 )
 MACHINE = SimpleNamespace(hold="auto")
-ARITHMETIC = SimpleNamespace(
+ARITHMETIC = Arithmetic(
     device="cpu", precision="float32", devices=1, compile=False, deterministic=True, batch=64
 )
 MakeRun = Callable[..., Run]
@@ -90,11 +88,9 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for video, shard in shards.items():
         write_table(Path(f"data/select/wave-1/crops/{video}.parquet"), shard)
     write_table(Path("data/split/samples.parquet"), SAMPLES.frame(samples))
-    torch.manual_seed(3)
-    state = TwoHeads(NetworkSpec("test_efficientnet", PX)).state_dict()
     save_weights(
         Path("data/affect/weights.safetensors"),
-        state,
+        planted.initial(),
         {"licence": "CC0", "input": {"backbone": "test_efficientnet"}},
     )
     return tmp_path
@@ -175,9 +171,7 @@ def test_after_a_kill_what_was_finished_is_not_trained_again(
     whole = weights(run)
     shutil.rmtree("runs/checkpoints")
     epochs: list[tuple[int, int]] = []
-    from eifer.models import learner
-
-    told = learner.Learner.on_train_epoch_end
+    told = Learner.on_train_epoch_end
 
     def count(self: Any) -> None:
         told(self)
@@ -185,7 +179,7 @@ def test_after_a_kill_what_was_finished_is_not_trained_again(
         if len(epochs) == 3:  # the first epoch of the second repetition
             raise KeyError("a power cut")
 
-    monkeypatch.setattr(learner.Learner, "on_train_epoch_end", count)
+    monkeypatch.setattr(Learner, "on_train_epoch_end", count)
     with pytest.raises(KeyError):
         pretrain(run)
     for path in run.folder.iterdir():
@@ -198,8 +192,6 @@ def test_after_a_kill_what_was_finished_is_not_trained_again(
 def test_finished_trainings_outlive_a_disk_that_is_full_at_the_end(
     study: Path, unchecked: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from eifer.models import learner
-
     monkeypatch.setattr(runtime, "load_params", lambda path: params())
     monkeypatch.setattr(runtime, "Machine", lambda: MACHINE)
     item, folder = {"task": "arousal", "group": "High", "block": "1-2"}, Path("data/pretrain_ei")
@@ -223,7 +215,7 @@ def test_finished_trainings_outlive_a_disk_that_is_full_at_the_end(
     def never(self: Any) -> None:
         raise AssertionError("an epoch is trained again")
 
-    monkeypatch.setattr(learner.Learner, "on_train_epoch_start", never)
+    monkeypatch.setattr(Learner, "on_train_epoch_start", never)
     pretrain_ei(item)
     assert made() == whole
     assert not list(Path("runs/checkpoints").rglob("*"))
@@ -274,7 +266,7 @@ def test_a_full_disk_says_what_is_kept(make_run: MakeRun, monkeypatch: pytest.Mo
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("eifer.affect.weights.save_weights", full)
+    monkeypatch.setattr("eifer.models.repetitions.save_weights", full)
     with pytest.raises(StudyError, match=r"repetition-1.*No space.*kept in runs/checkpoints"):
         pretrain(make_run("1"))
     assert list(Path("runs/checkpoints").rglob("*.pt"))

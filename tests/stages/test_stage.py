@@ -14,10 +14,10 @@ import pytest
 import torch
 import yaml
 
-from eifer.affect.weights import save_weights
 from eifer.errors import ContractError, StudyError
 from eifer.seeding import sub_seed
 from eifer.tables.schema import Column, Table, rule
+from eifer.training.weights import save_weights
 from flows.graph import ROOT, declared, stage_of
 from stages._runtime import artifacts
 from stages._runtime.artifacts import read_table, write_table

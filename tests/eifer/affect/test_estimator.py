@@ -9,19 +9,19 @@ import timm
 import torch
 from numpy.typing import NDArray
 
-from eifer.affect.estimator import AffectNetwork, Estimator, usable_device
-from eifer.affect.spec import AffectSpec
-from eifer.affect.weights import State
+from eifer.affect.estimator import HEAD, Estimator
 from eifer.errors import AssetError
-
-SPEC = AffectSpec("test_efficientnet", 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+from eifer.training.inference import usable_device
+from eifer.training.network import Network
+from eifer.training.weights import State
+from tests.planted import SPEC
 
 
 @pytest.fixture(scope="module")
 def state() -> State:
     torch.manual_seed(0)
-    network = AffectNetwork(SPEC)
-    network.head.weight.data *= 5  # so that estimates spread
+    network = Network(SPEC, [HEAD])
+    network.get_submodule("head").weight.data *= 5  # so that estimates spread
     return network.state_dict()
 
 
@@ -93,7 +93,7 @@ def test_a_stream_is_consumed_a_batch_at_a_time_and_keeps_its_frames(
     seen: list[int] = []
     forward = estimator._forward
 
-    def counted(images: NDArray[np.uint8]) -> torch.Tensor:
+    def counted(images: NDArray[np.uint8]) -> dict[str, torch.Tensor]:
         seen.append(len(asked))
         return forward(images)
 
@@ -114,13 +114,13 @@ def test_no_frames_give_no_estimates(state: State) -> None:
     "crop", [np.zeros((33, 32, 3), np.uint8), np.zeros((32, 32, 3), np.float32)]
 )
 def test_crops_of_another_size_or_type_are_refused(state: State, crop: NDArray[np.uint8]) -> None:
-    with pytest.raises(ValueError, match=r"crop of frame 4 .* takes uint8 \(32, 32, 3\)"):
+    with pytest.raises(ValueError, match=r"crop 4 .* takes uint8 \(32, 32, 3\)"):
         Estimator(state, SPEC).estimate_stream([(4, crop)])
 
 
 def test_an_unknown_backbone_gets_a_hint() -> None:
     with pytest.raises(AssetError, match="did you mean 'tf_efficientnetv2_l'"):
-        AffectNetwork(replace(SPEC, backbone="tf_eficientnetv2_l"))
+        Network(replace(SPEC, backbone="tf_eficientnetv2_l"), [HEAD])
 
 
 def test_weights_of_another_backbone_are_refused(state: State) -> None:
@@ -175,8 +175,8 @@ def test_a_whole_timm_model_of_two_classes_will_do(crops: NDArray[np.uint8]) -> 
 
 @pytest.mark.parametrize("backbone", ["mobilenetv3_small_050", "test_vit", "test_mambaout"])
 def test_backbones_of_other_kinds_fit(backbone: str) -> None:
-    spec = AffectSpec(backbone, 160, SPEC.mean, SPEC.std)
-    found = Estimator(AffectNetwork(spec).state_dict(), spec).estimate(
+    spec = replace(SPEC, backbone=backbone, size_px=160)
+    found = Estimator(Network(spec, [HEAD]).state_dict(), spec).estimate(
         np.zeros((2, 160, 160, 3), np.uint8)
     )
     assert found.shape == (2, 2)

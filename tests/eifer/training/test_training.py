@@ -15,35 +15,25 @@ import torch
 import torch.multiprocessing as mp
 
 from eifer import metrics
-from eifer.affect.weights import save_weights
 from eifer.errors import AssetError, DesignError, StudyError
-from eifer.models import checkpoint as checkpoints
-from eifer.models.data import TrainingData, steps_per_epoch
-from eifer.models.learner import Learner
 from eifer.models.scoring import Scorer
-from eifer.models.spec import Hardware, NetworkSpec, Phase, Rate, Recipe
-from eifer.models.training import Trained, train_repetition
+from eifer.models.spec import Phase, Recipe
+from eifer.models.training import Trained
+from eifer.training import checkpoint as checkpoints
+from eifer.training.data import TrainingData, steps_per_epoch
+from eifer.training.learner import Learner
+from eifer.training.spec import Hardware, NetworkSpec, Rate
+from eifer.training.weights import save_weights
+from tests import planted
 
 State = dict[str, torch.Tensor]
-Train = Callable[..., Trained]
 
 
 class KilledError(Exception):
     """What a power cut does, as far as a test can."""
 
 
-@pytest.fixture(scope="module")
-def train(data: TrainingData, initial: State, spec: NetworkSpec, recipe: Recipe) -> Train:
-    def run(**changes: Any) -> Trained:
-        given = {"data": data, "initial_state": initial, "spec": spec, "recipe": recipe}
-        return train_repetition(**{**given, "seed": 1, "heads": "new", **changes})
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def trained(train: Train) -> Trained:
-    return train()
+train = planted.classifier
 
 
 def as_bytes(state: State, folder: Path) -> bytes:
@@ -56,7 +46,7 @@ def test_what_was_planted_is_learnt(
 ) -> None:
     assert trained.validation["roc_auc"] > 0.9
     scores = Scorer(trained.state, spec)(data.images[data.validation])
-    again = metrics.binary(data.labels[data.validation], scores, trained.threshold)
+    again = metrics.binary(data.targets["classifier"][data.validation], scores, trained.threshold)
     assert again["macro_f1"] == pytest.approx(trained.validation["macro_f1"])
     assert again["brier"] == pytest.approx(trained.validation["brier"], abs=1e-5)
 
@@ -85,10 +75,10 @@ def test_curves_say_what_learnt_when(trained: Trained, recipe: Recipe) -> None:
 
 
 def test_the_first_phase_leaves_the_backbone_and_its_statistics_alone(
-    train: Train, recipe: Recipe, initial: State
+    recipe: Recipe, initial: State
 ) -> None:
     still = Phase(1, 0, Rate(0.0, 0.0), Rate(0.0, 0.0))
-    first_only = replace(recipe, second=still, epoch_threshold=0.5)
+    first_only = replace(recipe, second=still)
     kept: list[State] = []
     # The state after the first phase, from its checkpoint: the kept epoch is another.
     saved = checkpoints.write_checkpoint
@@ -98,7 +88,7 @@ def test_the_first_phase_leaves_the_backbone_and_its_statistics_alone(
             kept.append(progress.network)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("eifer.models.training.write_checkpoint", spy)
+        patch.setattr("eifer.training.engine.write_checkpoint", spy)
         train(recipe=first_only, checkpoint=Path("unused"))
     assert saved is checkpoints.write_checkpoint
     after = kept[1]
@@ -108,9 +98,7 @@ def test_the_first_phase_leaves_the_backbone_and_its_statistics_alone(
     assert not torch.equal(kept[0]["classifier.weight"], after["classifier.weight"])
 
 
-def test_the_backbone_that_is_handed_on_has_learnt(
-    train: Train, recipe: Recipe, initial: State
-) -> None:
+def test_the_backbone_that_is_handed_on_has_learnt(recipe: Recipe, initial: State) -> None:
     # With a threshold nothing reaches all epochs tie at one class called: the loss decides,
     # and never for an epoch of the frozen backbone.
     flat = train(recipe=replace(recipe, epoch_threshold=1.0))
@@ -122,7 +110,6 @@ def test_the_backbone_that_is_handed_on_has_learnt(
 
 
 def test_the_same_seed_gives_the_same_bytes_and_leaves_no_trace(
-    train: Train,
     trained: Trained,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -145,29 +132,14 @@ def test_the_same_seed_gives_the_same_bytes_and_leaves_no_trace(
     assert again == replace(trained, state=again.state)
 
 
-def test_the_environment_of_a_cluster_changes_nothing(
-    train: Train, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """More of it, in a process of its own, in the test of the affect network."""
-    for name, value in {
-        **{"SLURM_NTASKS": "4", "SLURM_JOB_NAME": "study", "SLURM_PROCID": "1"},
-        **{"TORCHELASTIC_RUN_ID": "7", "RANK": "3", "LOCAL_RANK": "3", "WORLD_SIZE": "8"},
-        **{"PL_TRAINER_LIMIT_TRAIN_BATCHES": "1", "PL_TRAINER_FAST_DEV_RUN": "1"},
-    }.items():
-        monkeypatch.setenv(name, value)
-    again = train()
-    assert as_bytes(again.state, tmp_path) == as_bytes(trained.state, tmp_path)
-    assert again.curves == trained.curves
-
-
-def test_another_seed_gives_other_weights(train: Train, trained: Trained) -> None:
+def test_another_seed_gives_other_weights(trained: Trained) -> None:
     other = train(seed=2)
     assert not torch.equal(other.state["classifier.weight"], trained.state["classifier.weight"])
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 3, 4])
 def test_a_killed_training_ends_with_the_same_bytes(
-    train: Train, trained: Trained, tmp_path: Path, epoch: int
+    trained: Trained, tmp_path: Path, epoch: int
 ) -> None:
     path = tmp_path / "runs" / "repetition-1.pt"
 
@@ -187,7 +159,6 @@ def test_a_killed_training_ends_with_the_same_bytes(
 
 
 def test_a_checkpoint_of_anything_else_is_not_used(
-    train: Train,
     data: TrainingData,
     recipe: Recipe,
     initial: State,
@@ -209,11 +180,16 @@ def test_a_checkpoint_of_anything_else_is_not_used(
     assert epochs() == 0
     other = {name: tensor.clone() for name, tensor in initial.items()}
     other["backbone.conv_stem.weight"][0, 0, 0, 0] += 1e-3
-    assert epochs(initial_state=other) == 2
+    assert epochs(initial=other) == 2
     assert epochs(seed=3) == 2
     assert epochs(heads="carried") == 2
     assert epochs(recipe=replace(short, weight_decay=0.02)) == 2
-    assert epochs(data=replace(data, estimates=data.estimates * np.float32(0.5))) == 2
+    assert (
+        epochs(
+            data=replace(data, targets={**data.targets, "regressor": data.targets["regressor"] / 2})
+        )
+        == 2
+    )
     monkeypatch.setattr(checkpoints, "_sources", lambda: "other code")
     assert epochs() == 2
     monkeypatch.undo()
@@ -221,13 +197,13 @@ def test_a_checkpoint_of_anything_else_is_not_used(
     assert epochs() == 2
 
 
-def test_a_checkpoint_is_no_pickle_of_objects(train: Train, tmp_path: Path) -> None:
+def test_a_checkpoint_is_no_pickle_of_objects(tmp_path: Path) -> None:
     train(checkpoint=tmp_path / "c.pt")
     assert "fingerprint" in torch.load(tmp_path / "c.pt", weights_only=True)
 
 
 def test_a_full_disk_keeps_the_epochs_before(
-    train: Train, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "c.pt"
     save, calls = torch.save, []
@@ -251,7 +227,7 @@ def test_a_full_disk_keeps_the_epochs_before(
 
 
 def test_a_loss_that_is_no_number_stops_at_its_batch_and_names_it(
-    train: Train, recipe: Recipe, data: TrainingData, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, data: TrainingData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wild = Phase(1, 0, Rate(0.0, 1e30), None)
     steps: list[int] = []
@@ -273,12 +249,12 @@ def test_a_loss_that_is_no_number_stops_at_its_batch_and_names_it(
 
 
 def test_weights_and_names_that_do_not_fit_are_refused(
-    train: Train, spec: NetworkSpec, initial: State, recipe: Recipe
+    spec: NetworkSpec, initial: State, recipe: Recipe
 ) -> None:
     with pytest.raises(AssetError, match="did you mean 'test_efficientnet'"):
         train(spec=replace(spec, backbone="test_eficientnet"))
     with pytest.raises(AssetError, match="weights of another architecture"):
-        train(initial_state={n: t for n, t in initial.items() if "conv_stem" not in n})
+        train(initial={n: t for n, t in initial.items() if "conv_stem" not in n})
     with pytest.raises(AssetError, match="device 'cuda:77' is not usable"):
         train(hardware=Hardware(device="cuda:77"))
     with pytest.raises(ValueError, match="the backbone rests in the first phase"):
@@ -286,7 +262,7 @@ def test_weights_and_names_that_do_not_fit_are_refused(
 
 
 def test_a_compiled_network_is_the_one_that_runs(
-    train: Train, trained: Trained, monkeypatch: pytest.MonkeyPatch
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
     monkeypatch.setattr(torch, "compile", lambda network: asked.append(network) or network)
@@ -295,7 +271,7 @@ def test_a_compiled_network_is_the_one_that_runs(
     assert torch.equal(found.state["classifier.weight"], trained.state["classifier.weight"])
 
 
-def test_two_processes_share_the_batches(train: Train, trained: Trained, tmp_path: Path) -> None:
+def test_two_processes_share_the_batches(trained: Trained, tmp_path: Path) -> None:
     """DDP over two CPU processes; what one would learn, but for rounding."""
     path = tmp_path / "c.pt"
     found = train(hardware=Hardware(devices=2), checkpoint=path)
@@ -308,7 +284,7 @@ def test_two_processes_share_the_batches(train: Train, trained: Trained, tmp_pat
 
 
 def test_a_fault_in_a_process_is_told_as_in_one(
-    train: Train, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(task: object) -> None:
         raise DesignError("epoch 1, batch 2: the loss is nan")
@@ -318,13 +294,13 @@ def test_a_fault_in_a_process_is_told_as_in_one(
             function(1, *args)
         raise mp.ProcessRaisedException("a traceback", 1, 1234)
 
-    monkeypatch.setattr("eifer.models.training._fit", fail)
+    monkeypatch.setattr("eifer.training.engine._fit", fail)
     monkeypatch.setattr(mp, "spawn", spawn)
     monkeypatch.setattr(os, "environ", dict(os.environ))
     with pytest.raises(DesignError, match=r"^epoch 1, batch 2: the loss is nan$"):
         train(hardware=Hardware(devices=2))
 
 
-def test_more_devices_than_a_batch_has_items_are_refused(train: Train, recipe: Recipe) -> None:
+def test_more_devices_than_a_batch_has_items_are_refused(recipe: Recipe) -> None:
     with pytest.raises(DesignError, match="batch of 2 cannot be shared among 3 devices"):
         train(recipe=replace(recipe, batch=2), hardware=Hardware(devices=3))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eifer.errors import AssetError, did_you_mean
+from eifer.training.spec import NetworkSpec
 
 Rgb = tuple[float, float, float]
 
@@ -30,6 +31,10 @@ class Backbone:
     size_px: int
     mean: Rgb = IMAGENET_MEAN
     std: Rgb = IMAGENET_STD
+
+    def at(self, size_px: int) -> NetworkSpec:
+        """The backbone as it reads crops of this side."""
+        return NetworkSpec(self.name, size_px, self.mean, self.std)
 
 
 BACKBONES: dict[str, Backbone] = {
@@ -85,7 +90,7 @@ def backbone_card(name: str) -> Backbone:
     if name not in BACKBONES:
         raise AssetError(
             f"no backbone {name!r} is registered{did_you_mean(name, BACKBONES)}. "
-            f"Known: {', '.join(BACKBONES)}; another takes a card in eifer/models/backbones.py."
+            f"Known: {', '.join(BACKBONES)}; another takes a card in eifer/training/backbones.py."
         )
     return BACKBONES[name]
 
@@ -94,9 +99,25 @@ def build_backbone(name: str) -> tuple[Any, int]:
     """The timm module called ``name`` with random weights and no classifier, and its width.
 
     Nothing is fetched. Inside ``torch.device("meta")`` no weight takes memory.
+
+    Raises
+    ------
+    AssetError
+        If timm has no backbone of that name.
     """
     import timm
 
-    module = timm.create_model(backbone_card(name).name, pretrained=False, num_classes=0)
+    if name not in timm.list_models():
+        raise AssetError(
+            f"timm has no backbone {name!r}{did_you_mean(name, timm.list_models())}. "
+            "timm.list_models() lists the names; name one in the params."
+        )
+    module = timm.create_model(name, pretrained=False, num_classes=0)
     # Some backbones (VGG, MobileNetV3) widen their features once more after pooling.
     return module, getattr(module, "head_hidden_size", None) or module.num_features
+
+
+def classifier_names(backbone: Any) -> tuple[str, ...]:
+    """Give the beginnings of the names that timm's own classifier has in this backbone's files."""
+    names = backbone.pretrained_cfg.get("classifier") or ()
+    return tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))

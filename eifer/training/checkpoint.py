@@ -16,20 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eifer.affect.weights import State
 from eifer.errors import StudyError
 from eifer.hashing import sha256_code
+from eifer.training.weights import State
 
 Curve = dict[str, float | int | str]
 
-ELSEWHERE = (
-    "seeding.py",
-    "metrics.py",
-    "affect/estimator.py",
-    "affect/reproducible.py",
-    "affect/weights.py",
-)
-"""What decides a training's result outside this package, in files of `eifer`."""
+CODE = ("training", "affect", "models", "seeding.py", "metrics.py")
+"""What decides a training's result, in packages and files of `eifer`."""
 
 
 @dataclass
@@ -37,8 +31,8 @@ class Progress:
     """What a training needs to go on after ``epoch`` finished epochs as if it had never stopped.
 
     Random numbers need not be kept: each epoch's are drawn from its own sub-seed. ``curves``
-    has a row an epoch; ``kept_*`` belong to the second phase's best so far (from 1; 0: none
-    yet), whose merit is its validation macro F1 and, between equals, minus its validation loss.
+    has a row an epoch; ``kept_*`` belong to the last phase's best so far (from 1; 0: none yet),
+    with its outputs for the validation items by head.
     """
 
     epoch: int = 0
@@ -46,13 +40,13 @@ class Progress:
     optimizer: dict[str, Any] = field(default_factory=dict)
     curves: list[Curve] = field(default_factory=list)
     kept_epoch: int = 0
-    kept_merit: tuple[float, float] = (-1.0, 0.0)
+    kept_merit: tuple[float, ...] = ()
     kept_network: State = field(default_factory=dict)
-    kept_logits: Tensor = field(default_factory=lambda: torch.empty(0))
+    kept_outputs: State = field(default_factory=dict)
 
 
 def fingerprint(facts: Mapping[str, Any]) -> str:
-    """SHA-256 of ``facts`` (JSON), of the sources and library versions that it follows from.
+    """SHA-256 of ``facts`` (JSON), of sources, library versions and the CPU's kernels.
 
     A checkpoint of anything else would end in weights that no undisturbed training gives.
     """
@@ -60,6 +54,7 @@ def fingerprint(facts: Mapping[str, Any]) -> str:
     import timm
 
     versions = [torch.__version__, timm.__version__, pytorch_lightning.__version__]
+    versions.append(torch.backends.cpu.get_cpu_capability())
     text = json.dumps([dict(facts), _sources(), versions], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -115,4 +110,4 @@ def read_checkpoint(path: Path, mark: str) -> Progress | None:
 
 
 def _sources() -> str:
-    return sha256_code("models", *ELSEWHERE)
+    return sha256_code(*CODE)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from eifer.affect.weights import State, fit_state, load_weights, read_metadata, save_weights
 from eifer.errors import AssetError
+from eifer.training.weights import State, fit_state, load_weights, read_metadata, save_weights
 
 
 def sha(path: Path) -> str:

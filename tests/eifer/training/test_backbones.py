@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from eifer.errors import AssetError
-from eifer.models.backbones import BACKBONES, backbone_card, build_backbone
-from eifer.models.network import TwoHeads
-from eifer.models.spec import NetworkSpec
+from eifer.models.spec import HEADS
+from eifer.training.backbones import BACKBONES, backbone_card, build_backbone
+from eifer.training.network import Network
 
 PROTOCOL = {"tf_efficientnetv2_l", "resnet50", "vgg16", "efficientnet_b0"}
 
@@ -39,14 +39,13 @@ def test_pooled_features_have_the_width_that_the_heads_get(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["test_efficientnet"])
 def test_small_ones_run(name: str) -> None:
-    network = TwoHeads(NetworkSpec(name, 64)).eval()
-    logits, values = network(torch.full((3, 3, 64, 64), 128.0))
-    assert logits.shape == values.shape == (3,)
-    assert logits.isfinite().all()
+    network = Network(backbone_card(name).at(64), HEADS).eval()
+    for outputs in network(torch.full((3, 3, 64, 64), 128.0)).values():
+        assert outputs.shape == (3,) and outputs.isfinite().all()
 
 
 def test_unknown_names_get_the_nearest_known_one() -> None:
     with pytest.raises(AssetError, match=r"did you mean 'resnet50'.*Known: tf_efficientnetv2_l"):
-        TwoHeads(NetworkSpec("resnet-50", 64))
+        backbone_card("resnet-50")
     with pytest.raises(AssetError, match=r"'zzz' is registered\. Known"):
         backbone_card("zzz")

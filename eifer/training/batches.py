@@ -1,9 +1,9 @@
-"""Batches for Lightning: crops held as uint8 where training runs, gathered and augmented there."""
+"""Batches for Lightning: crops gathered as uint8, moved and augmented where training runs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,23 +11,22 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from eifer.models.augmentation import augment, draw
-from eifer.models.checkpoint import Progress
-from eifer.models.data import Rows, TrainingData, epoch_batches, steps_per_epoch
-from eifer.models.spec import Hardware, Recipe
 from eifer.seeding import generator
+from eifer.training.checkpoint import Progress
+from eifer.training.data import Rows, TrainingData, epoch_batches, steps_per_epoch
+from eifer.training.description import Description
+from eifer.training.spec import Hardware
 
 VALIDATION_BATCH = 64
-"""Fixed, because the last bits of scores can follow the size of a batch."""
+"""Fixed, because the last bits of outputs can follow the size of a batch."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One device's part of a batch: float images ``[n, 3, S, S]`` in 0..255, labels, estimates."""
+    """One device's part of a batch: float images ``[n, 3, S, S]`` in 0..255, targets by head."""
 
     images: Tensor
-    labels: Tensor
-    estimates: Tensor
+    targets: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,10 @@ class Store:
         self.device = device
         self.place = device if _held(data.images.nbytes, device, hold) else torch.device("cpu")
         self.images = torch.from_numpy(data.images).to(self.place)
-        self.labels = torch.tensor(data.labels, dtype=torch.float32, device=device)
-        self.estimates = torch.tensor(data.estimates, device=device)
+        self.targets = {
+            name: torch.tensor(values, dtype=torch.float32, device=device)
+            for name, values in data.targets.items()
+        }
 
     def take(self, rows: Rows) -> Batch:
         """The rows' images and targets, on the device."""
@@ -61,7 +62,7 @@ class Store:
             here = chosen.to(self.device)
         # Only the view turns: in memory the channels stay innermost (channels_last).
         images = images.permute(0, 3, 1, 2).to(torch.float32)
-        return Batch(images, self.labels[here], self.estimates[here])
+        return Batch(images, {name: values[here] for name, values in self.targets.items()})
 
 
 class Batches(pl.LightningDataModule):
@@ -74,20 +75,21 @@ class Batches(pl.LightningDataModule):
     def __init__(
         self,
         data: TrainingData,
-        recipe: Recipe,
+        description: Description,
         progress: Progress,
         *,
         seed: int,
         hardware: Hardware,
     ) -> None:
         super().__init__()
-        self.data, self.recipe, self.progress = data, recipe, progress
+        self.data, self.description, self.progress = data, description, progress
         self.seed, self.hardware = seed, hardware
         self.store: Store | None = None
 
     def train_dataloader(self) -> Loader:
         """Training batches of whichever epoch is under way."""
-        return Loader(self._train_batches, steps_per_epoch(len(self.data.train), self.recipe.batch))
+        steps = steps_per_epoch(len(self.data.train), self.description.batch)
+        return Loader(self._train_batches, steps)
 
     def val_dataloader(self) -> Loader:
         """Give this device's part of the validation rows, as long as any other's."""
@@ -95,16 +97,16 @@ class Batches(pl.LightningDataModule):
 
     def _train_batches(self) -> list[Wanted]:
         epoch = self.progress.epoch
-        rows = epoch_batches(self.data, self.recipe.batch, seed=self.seed, epoch=epoch)
+        rows = epoch_batches(self.data, self.description, seed=self.seed, epoch=epoch)
         return [Wanted(chosen, epoch, step) for step, chosen in enumerate(rows)]
 
     def _validation_batches(self) -> list[Wanted]:
         rows, devices = self.data.validation, self.hardware.devices
         length = math.ceil(len(rows) / devices)
         # Row i x devices + rank; a part that is one short begins again with a row of its own.
-        mine = np.resize(rows[self.rank :: devices], length)
+        own = np.resize(rows[self.rank :: devices], length)
         cuts = range(VALIDATION_BATCH, length, VALIDATION_BATCH)
-        return [Wanted(part, self.progress.epoch, None) for part in np.split(mine, list(cuts))]
+        return [Wanted(part, self.progress.epoch, None) for part in np.split(own, list(cuts))]
 
     @property
     def rank(self) -> int:
@@ -132,11 +134,15 @@ class Batches(pl.LightningDataModule):
         """Augment training images, here because bfloat16 is not yet in force."""
         del dataloader_idx
         wanted, taken = batch
-        if wanted.step is not None:
-            rng = generator(self.seed, "augmentation", wanted.epoch, wanted.step)
-            draws = draw(len(wanted.rows), self.recipe.augmentation, rng)
-            augment(taken.images, draws.part(self.part(len(wanted.rows))))
-        return taken
+        if wanted.step is None:
+            return taken
+        n, part = len(wanted.rows), self.part(len(wanted.rows))
+        names = (*self.description.seeds, "augmentation", wanted.epoch, wanted.step)
+        rng, images, targets = generator(self.seed, *names), taken.images, taken.targets
+        for change in self.description.augmentation:
+            draws = {name: values[part] for name, values in change.draw(n, rng).items()}
+            images, targets = change(images, targets, draws)
+        return Batch(images, targets)
 
 
 class Loader:

@@ -1,0 +1,1 @@
+"""One training engine: what a network is and how it learns are a description of it."""

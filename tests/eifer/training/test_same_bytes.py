@@ -1,0 +1,87 @@
+"""The same bytes on any x86-64 with AVX2: trainings under the pins, on processors pretended.
+
+Hashes are those of the two engines that this one replaced, under the same pins, on an AMD
+processor with AVX2. Features of the C library, NumPy and its BLAS can be hidden, kernels of torch,
+oneDNN and MKL asked for; that a processor of AVX-512 keeps these bytes is for one to show.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stages._runtime.machine import KERNELS, pin_kernels
+
+AFFECT = "1a5ca032fa507d40748c3ae9dbf3ba0b0d9ae9c145dd96d0828dc685d7098f78"
+CLASSIFIER = "a9ba6ebfcb841411872e92db1a1858dd4b3724901900f6a875bce681a41b63c1"
+
+PROCESSORS: dict[str, dict[str, str]] = {
+    "this one": {},
+    "another one": {
+        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX2_Usable",
+        "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3",
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "OMP_NUM_THREADS": "3",
+        # What a user may have chosen.
+        "ATEN_CPU_CAPABILITY": "default",
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "DNNL_MAX_CPU_ISA": "SSE41",
+        "MKL_CBWR": "COMPATIBLE",
+    },
+}
+
+pytestmark = pytest.mark.skipif(
+    "avx2" not in Path("/proc/cpuinfo").read_text(), reason="needs a processor with AVX2"
+)
+
+
+def trained(environment: dict[str, str], pins: str = "pin_kernels()") -> list[str]:
+    code = f"""
+from stages._runtime.machine import pin_kernels
+{pins}
+import hashlib, sys
+sys.path.insert(0, "tests")
+import planted
+for state in (planted.affect().state, planted.classifier().state):
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        digest.update(state[name].contiguous().numpy().tobytes())
+    print(digest.hexdigest())
+"""
+    clean = {k: v for k, v in os.environ.items() if k not in KERNELS}
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env=clean | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("processor", PROCESSORS)
+def test_every_processor_gives_these_bytes(processor: str) -> None:
+    assert trained(PROCESSORS[processor]) == [AFFECT, CLASSIFIER]
+
+
+def test_without_the_pins_a_choice_of_kernels_shows() -> None:
+    found = trained(PROCESSORS["another one"], pins="")
+    assert found[0] != AFFECT and found[1] != CLASSIFIER
+
+
+def test_a_processor_without_avx2_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cpuinfo").write_text("flags : sse4_2")
+    monkeypatch.setattr(os, "environ", {"ATEN_CPU_CAPABILITY": "default"})
+    pin_kernels(tmp_path / "cpuinfo")
+    assert os.environ == {"ATEN_CPU_CAPABILITY": "default"}
+    pin_kernels(tmp_path / "absent")
+    assert os.environ == {"ATEN_CPU_CAPABILITY": "default"}
