@@ -25,8 +25,8 @@ class TrainingData:
     """N items, each in the training or the validation partition.
 
     ``items`` and ``people`` (whose face it is) are texts ``[N]``, ``images`` the crops, RGB
-    uint8 ``[N, S, S, 3]``, best memory-mapped (`eifer.faces.stored.mapped_crops`), ``targets`` by the name
-    of their head, each ``[N]`` or ``[N, K]``, ``validates`` bool ``[N]``. The order of items is
+    uint8 ``[N, S, S, 3]``, best mapped (`eifer.faces.stored`), ``targets`` by the name of their
+    head, each ``[N]`` or ``[N, K]``, ``validates`` bool ``[N]``. The order of items is
     part of the data: batches follow it.
     """
 
