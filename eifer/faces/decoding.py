@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, cast
 import av
 import numpy as np
 from av.error import ArgumentError, FFmpegError
+from av.sidedata.sidedata import SideDataContainer
 from av.stream import Discard, Disposition
 from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
 
@@ -441,7 +442,9 @@ def _upright(image: NDArray[Any], frame: VideoFrame, path: Path) -> NDArray[Any]
     The matrix is QuickTime's (ISO/IEC 14496-12, 6.2.2): of [a b u; c d v; x y w] a pixel
     (p, q) is shown at (a p + c q, b p + d q), but for a shift.
     """
-    told = frame.side_data.get("DISPLAYMATRIX")
+    # Not frame.side_data: frame and container would hold each other until Python next looks for
+    # such circles, and a hundred frames with them.
+    told = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
     if told is None:
         return image
     a, b, u, c, d, v = np.frombuffer(cast("Any", told), "<i4")[:6].tolist()

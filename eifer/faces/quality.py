@@ -231,7 +231,7 @@ def covered(
     away = np.nan_to_num(away)
     # Squares of the turn: shade does not fall as evenly as a head turns.
     given = np.column_stack([np.ones(n), away, away[:, -2:] ** 2]).astype(np.float32)
-    usual = _usual(complexions[reliable], given[reliable], spec.prior_frames)
+    usual = _usual(complexions, given, reliable, spec.prior_frames)
     whole = np.empty((n, VALUES), np.float32)
     for i in range(n):
         apart = (complexions[i] - given[i] @ usual).reshape(-1, VALUES)
@@ -246,23 +246,28 @@ def covered(
     return departed / (width // VALUES)
 
 
-def _usual(looks: Bytes, given: NDArray[np.float32], prior: float) -> NDArray[np.float32]:
+def _usual(
+    looks: Bytes, given: NDArray[np.float32], reliable: NDArray[np.bool_], prior: float
+) -> NDArray[np.float32]:
     """Fit how each value goes with what is ``given`` (n x k, the first column 1): k x values.
+
+    From the ``reliable`` frames (n).
 
     Huber's regression (1964, Ann. Math. Statist. 35:73) by reweighting, from the median
     on. Its bound is so close that without other columns it is a median. A slope is drawn to 0
     as if ``prior`` frames of one UNIT each had shown none.
     """
+    given = given[reliable]
     k = given.shape[1]
     i, j = np.triu_indices(k)
     products = given[:, i] * given[:, j]
     ridge = np.diag([1e-6, *[prior] * (k - 1)])
     usual = np.zeros((k, looks.shape[1]), np.float32)
-    usual[0] = np.median(looks, axis=0)
     for first in range(0, looks.shape[1], BLOCK):
         columns = slice(first, first + BLOCK)
-        values = looks[:, columns].astype(np.float32)
-        found = usual[:, columns]
+        known = looks[:, columns][reliable]
+        values, found = known.astype(np.float32), usual[:, columns]
+        found[0] = np.median(known, axis=0)
         normal = np.empty((values.shape[1], k, k))
         for _ in range(PASSES):
             weight = 1 / np.maximum(1, np.abs(values - given @ found) / CLOSE)

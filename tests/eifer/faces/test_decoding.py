@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import struct
 import wave
 from collections.abc import Callable, Iterator
@@ -52,6 +53,19 @@ def test_wanted_frames_are_those_of_a_full_pass(film: Film) -> None:
     assert list(decoding.frames(path, wanted=[])) == []
     with pytest.raises(RecordingError, match=r"film\.mp4.*frame 30 .* 30 frames"):
         list(decoding.frames(path, wanted=[30]))
+
+
+def test_a_frame_is_given_back_at_once(film: Film) -> None:
+    """Frames that wait for Python's search for circles took 110 MB of 640 x 480 pixels."""
+    path = film(greys(60))
+    gc.collect()
+    gc.disable()
+    try:
+        assert len([told(rgb) for _, _, rgb in decoding.frames(path)]) == 60
+        left = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert left <= 2
 
 
 @pytest.mark.parametrize("width", [50, 64, 98, 322])
