@@ -313,8 +313,8 @@ def claims(chunk: Chunk, spec: CalibrationSpec, how: Comparison) -> pd.DataFrame
         ``part``, the design, ``true_effect, number, test, rejected, missing``: a row a cohort and
         test; ``missing`` is the reason where the test has no answer.
     """
-    found = every_claim if chunk.part == "tests" else claims_of_people
-    rows = pd.DataFrame(found(chunk, spec, how))
+    claims_in = every_claim if chunk.part == "tests" else claims_of_people
+    rows = pd.DataFrame(claims_in(chunk, spec, how))
     return rows.assign(part=chunk.part, **vars(chunk.design), true_effect=chunk.effect)
 
 
@@ -328,9 +328,9 @@ def every_claim(chunk: Chunk, spec: CalibrationSpec, how: Comparison) -> list[Ro
     people = by_participant(table, tests, declared, how.seed).compared
     return [
         {"number": int(row["condition"]), "test": test, "rejected": rejected, "missing": missing}
-        for rows, said in ((published, _said_as_published), (people, _said_of_people))
+        for rows, claims_of in ((published, _said_as_published), (people, _said_of_people))
         for row in rows[rows["contrast"] == CONTRAST].to_dict("records")
-        for test, rejected, missing in said(row, how)
+        for test, rejected, missing in claims_of(row, how)
     ]
 
 
@@ -367,12 +367,12 @@ def claims_of_people(chunk: Chunk, spec: CalibrationSpec, how: Comparison) -> li
         scores = squeezed(_scores(chunk, spec, number))
         items = _frames(design).iloc[: scores[0, 0].size]
         high, low = (scores[MODELS.index(g)].reshape(design.repetitions, -1).T for g in MODELS[:2])
-        found = participant_deltas(items["participant_id"], items["label"], high, low).usable
-        t, flip = t_paired(found), sign_flip(found, how.participants.flips, how.seed)
-        same = tost_paired(found, how.participants.margin, how.participants.alpha)
+        deltas = participant_deltas(items["participant_id"], items["label"], high, low).usable
+        t, flip = t_paired(deltas), sign_flip(deltas, how.participants.flips, how.seed)
+        same = tost_paired(deltas, how.participants.margin, how.participants.alpha)
         rows += [
-            {"number": number, "test": test, "rejected": one.p < alpha, "missing": one.reason}
-            for test, one in (("t", t), ("sign_flip", flip), ("equivalence", same))
+            {"number": number, "test": test, "rejected": result.p < alpha, "missing": result.reason}
+            for test, result in (("t", t), ("sign_flip", flip), ("equivalence", same))
         ]
     return rows
 
@@ -453,7 +453,7 @@ def wilson(k: npt.NDArray[np.int64], n: npt.NDArray[np.int64]) -> tuple[Floats, 
 # what is said of it ---------------------------------------------------------------------------
 
 
-def findings(rates: pd.DataFrame, found: pd.DataFrame) -> dict[str, Any]:
+def findings(rates: pd.DataFrame, powers: pd.DataFrame) -> dict[str, Any]:
     """The numbers a reader looks for first, from the tables ``CALIBRATION`` and ``POWER``.
 
     ``null_published`` and ``null_t`` are the lowest and highest share of cohorts without a true
@@ -470,13 +470,13 @@ def findings(rates: pd.DataFrame, found: pd.DataFrame) -> dict[str, Any]:
         return [float(shares.min()), float(shares.max())] if len(shares) else None
 
     lucky = ends(~fair & t)
-    tried = found[found["test"] == "t"]
+    tried = powers[powers["test"] == "t"]
     return {
         "cohorts": int(rates["n_simulations"].max()),
         "null_published": ends(fair & (null["block"] == PUBLISHED)),
         "null_t": ends(fair & t),
         "null_lucky": lucky[1] if lucky else None,
-        "power": float(found["wanted"].iloc[0]),
+        "power": float(powers["wanted"].iloc[0]),
         "smallest_found": {
             who: next(iter(rows.loc[rows["found"], "true_effect"]), None)
             for who, rows in tried.groupby(people(tried))

@@ -19,18 +19,18 @@ def reached(
     Who imports a package as a whole may find any module of it by name, and so reaches them all.
     What is not ``within`` does not count, and its imports are not followed.
     """
-    found: set[str] = set()
+    modules: set[str] = set()
     waiting = set(roots)
     while waiting:
         module = waiting.pop()
-        if module in found or not within(module):
+        if module in modules or not within(module):
             continue
-        found.add(module)
+        modules.add(module)
         for imported in graph.find_modules_directly_imported_by(module):
             waiting |= {imported, *graph.find_descendants(imported)}
         # To import a module is to run the packages that it lies in.
         waiting |= {package for package, _, _ in [module.rpartition(".")] if package}
-    return found
+    return modules
 
 
 def fingerprint(module: str) -> str:

@@ -77,8 +77,8 @@ def describe(subject: str, problems: Iterable[Problem]) -> str:
     total = sum(map(len, kinds.values()))
     lines = [f"{shortened(subject)}: {total} problem{'s' * (total != 1)}"]
     for (what, remedy), places in kinds.items():
-        said = f"  {shortened(what)} ({len(places)}): {examples(places)}"
-        lines += [said, f"    -> {remedy}"]
+        line = f"  {shortened(what)} ({len(places)}): {examples(places)}"
+        lines += [line, f"    -> {remedy}"]
     return "\n".join(lines)
 
 

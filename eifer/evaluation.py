@@ -105,8 +105,8 @@ def predict(
     ]
     if problems:
         raise InputError("predict", problems)
-    mine = conditions[conditions["task"] == model.task]
-    return _rows(mine, model, mine["item_id"].map(dict(zip(names, scores, strict=True))))
+    tested = conditions[conditions["task"] == model.task]
+    return _rows(tested, model, tested["item_id"].map(dict(zip(names, scores, strict=True))))
 
 
 def predict_by_estimate(conditions: pd.DataFrame) -> pd.DataFrame:
@@ -121,14 +121,14 @@ def predict_by_estimate(conditions: pd.DataFrame) -> pd.DataFrame:
         Rows of the table ``PREDICTIONS``, training_group Affect, repetition 0.
     """
     parts = []
-    for task, mine in conditions.groupby("task", sort=True):
-        score = (mine["estimate"].astype("float64") + 1) / 2
-        parts.append(_rows(mine, Model(str(task), REFERENCE, 0, MIDDLE), score))
+    for task, tested in conditions.groupby("task", sort=True):
+        score = (tested["estimate"].astype("float64") + 1) / 2
+        parts.append(_rows(tested, Model(str(task), REFERENCE, 0, MIDDLE), score))
     return PREDICTIONS.conform(pd.concat(parts, ignore_index=True))
 
 
-def _rows(mine: pd.DataFrame, model: Model, score: pd.Series) -> pd.DataFrame:
-    kept = mine[["item_id", "participant_id", "video_id", "task", "condition", "label"]]
+def _rows(tested: pd.DataFrame, model: Model, score: pd.Series) -> pd.DataFrame:
+    kept = tested[["item_id", "participant_id", "video_id", "task", "condition", "label"]]
     return PREDICTIONS.conform(
         kept.assign(
             training_group=model.training_group,
@@ -162,11 +162,11 @@ def measure(predictions: pd.DataFrame) -> pd.DataFrame:
     refuse_incomparable("evaluate", predictions)
     rows = []
     for key, part in predictions.groupby([*TEST, *MODEL], sort=True):
-        found = dict(zip([*TEST, *MODEL], key, strict=True))
+        place = dict(zip([*TEST, *MODEL], key, strict=True))
         kinds = {SEARCHED: float(part["threshold"].iloc[0]), HALF: MIDDLE}
         counts = {"n_items": len(part), "n_positive": int(part["label"].sum())}
         rows += [
-            {**found, "threshold_kind": kind, "threshold": at, **counts, **_metrics(part, at)}
+            {**place, "threshold_kind": kind, "threshold": at, **counts, **_metrics(part, at)}
             for kind, at in kinds.items()
         ]
     return METRICS.frame(rows)
@@ -179,9 +179,9 @@ def _metrics(part: pd.DataFrame, threshold: float) -> dict[str, object]:
         return {**dict.fromkeys(METRICS_OF_ITEMS, math.nan), "reason": why}
     values = metrics.binary(part["label"], part["score"], threshold)
     if any(math.isnan(value) for value in values.values()):
-        one = part["score"].nunique() == 1
+        flat = part["score"].nunique() == 1
         why = (
-            "all scores are the same" if one else "the scores tell the classes apart without error"
+            "all scores are the same" if flat else "the scores tell the classes apart without error"
         )
         return {**values, "reason": f"no calibration line: {why}"}
     return {**values, "reason": None}
@@ -224,8 +224,8 @@ def _reason(part: pd.DataFrame, metric: str) -> str | None:
     lacking = part[part[metric].isna()]
     if len(lacking):
         which = ", ".join(map(str, lacking["repetition"]))
-        said = "; ".join(dict.fromkeys(lacking["reason"].dropna()))
-        return f"no value in repetition {which} ({said})"
+        reasons = "; ".join(dict.fromkeys(lacking["reason"].dropna()))
+        return f"no value in repetition {which} ({reasons})"
     return "one repetition: no SD" if len(part) == 1 else None
 
 
@@ -254,12 +254,12 @@ def means(summary: pd.DataFrame, shown: Sequence[str] = SHOWN) -> Means:
 def numbers(measured: pd.DataFrame, model: Model) -> dict[str, float]:
     """One model's metrics as ``condition/metric``, and at .5 as ``condition_half/metric``."""
     place = ["task", *MODEL]
-    mine = measured[(measured[place] == [getattr(model, name) for name in place]).all(axis=1)]
-    found: dict[str, float] = {}
-    for row in mine.to_dict("records"):
+    its_rows = measured[(measured[place] == [getattr(model, name) for name in place]).all(axis=1)]
+    values: dict[str, float] = {}
+    for row in its_rows.to_dict("records"):
         kind = "_half" if row["threshold_kind"] == HALF else ""
-        found |= {f"{row['condition']}{kind}/{name}": row[name] for name in METRICS_OF_ITEMS}
-    return {name: value for name, value in found.items() if not math.isnan(value)}
+        values |= {f"{row['condition']}{kind}/{name}": row[name] for name in METRICS_OF_ITEMS}
+    return {name: value for name, value in values.items() if not math.isnan(value)}
 
 
 def plots(
@@ -298,8 +298,8 @@ def roc_curves(predictions: pd.DataFrame, steps: int = 100) -> Iterator[Series]:
         wide: dict[str, NDArray[np.float64]] = {}
         for group, models in part.groupby("training_group", sort=True):
             curves = []
-            for _, one in models.groupby("repetition", sort=True):
-                false, true, _ = roc_curve(one["label"], one["score"], drop_intermediate=False)
+            for _, model in models.groupby("repetition", sort=True):
+                false, true, _ = roc_curve(model["label"], model["score"], drop_intermediate=False)
                 # The last point at or left of each grid value, with room for round-off.
                 curves.append(true[np.searchsorted(false, grid + 1e-12, side="right") - 1])
             wide[str(group)] = np.mean(curves, axis=0)

@@ -54,16 +54,16 @@ def labels(values: Any) -> pd.Series:
     if isinstance(values, str | bytes | Mapping | Set):
         raise TypeError("not a list")
     if isinstance(values, pd.Series):
-        found = values.reset_index(drop=True)
+        series = values.reset_index(drop=True)
     else:
         # Without dtype=object, numpy writes the numbers among texts as text.
         typed = isinstance(values, np.ndarray | pd.Index | pd.api.extensions.ExtensionArray)
-        found = pd.Series(values if typed else np.array(list(values), dtype=object))
-    known = found.cat.categories if isinstance(found.dtype, pd.CategoricalDtype) else found
+        series = pd.Series(values if typed else np.array(list(values), dtype=object))
+    known = series.cat.categories if isinstance(series.dtype, pd.CategoricalDtype) else series
     kind = pd.api.types.infer_dtype(known, skipna=True)
     if kind not in LABELS:
         raise TypeError(f"labels of kind {kind}")
-    return found
+    return series
 
 
 def _array(values: Any) -> npt.NDArray[Any]:
@@ -116,7 +116,7 @@ def names(subject: str, name: str, values: object, remedy: str) -> pd.Series:
         Not a list of labels of one kind, or a label is missing.
     """
     try:
-        found = labels(values)
+        series = labels(values)
     except (TypeError, ValueError) as error:
         problem = Problem("not a list of labels of one kind", f"{name} ({error})", remedy)
         raise InputError(subject, [problem]) from None
@@ -124,10 +124,10 @@ def names(subject: str, name: str, values: object, remedy: str) -> pd.Series:
         subject,
         [
             Problem(f"missing {name}", f"{name}[{index}]", remedy)
-            for index in np.flatnonzero(found.isna())
+            for index in np.flatnonzero(series.isna())
         ],
     )
-    return found
+    return series
 
 
 def offending(name: str, values: Floats, bad: Bools, what: str, remedy: str) -> list[Problem]:

@@ -124,15 +124,15 @@ def _copies(
         "look at both: if one is a copy, put the right recording in its place, or exclude it "
         "with a reason (study.exclude in params.yaml)"
     )
-    for one, other in itertools.product(first, second):
-        same = len(set(one.exact) & set(other.exact))
-        alike = one.coarse @ other.coarse.T >= spec.correlation
+    for video, other in itertools.product(first, second):
+        same = len(set(video.exact) & set(other.exact))
+        alike = video.coarse @ other.coarse.T >= spec.correlation
         # An excerpt is all in the other video, of which most is not in the excerpt.
         share = max(float(alike.any(axis=axis).mean()) for axis in (0, 1))
         if same or share >= spec.video_share:
             yield Problem(
                 "videos of two participants in two partitions that show the same pictures",
-                f"{one.video_id} ({a}) and {other.video_id} ({b}): {same} crops the same to "
+                f"{video.video_id} ({a}) and {other.video_id} ({b}): {same} crops the same to "
                 f"the bit, {share:.0%} look the same",
                 remedy,
             )

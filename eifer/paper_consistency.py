@@ -175,55 +175,55 @@ def _of_the_backbone() -> Iterator[Contrast]:
         )
 
 
-def _signs(one: Contrast) -> Iterator[Finding]:
+def _signs(contrast: Contrast) -> Iterator[Finding]:
     """A weighted mean of differences, against the difference of the plain means."""
-    mean = one.auc[0] - one.auc[1]
+    mean = contrast.auc[0] - contrast.auc[1]
     yield Finding(
         "sign of the pooled ΔAUC is that of the difference of mean AUCs",
-        one.where,
-        f"{one.pooled[0]:+.4f}",
+        contrast.where,
+        f"{contrast.pooled[0]:+.4f}",
         f"{mean:+.4f}",
-        _verdict(mean * one.pooled[0] > 0),
+        _verdict(mean * contrast.pooled[0] > 0),
     )
 
 
-def _interval(one: Contrast) -> Iterator[Finding]:
-    if math.isnan(one.pooled_q):
+def _interval(contrast: Contrast) -> Iterator[Finding]:
+    if math.isnan(contrast.pooled_q):
         return
-    _, low, high = one.pooled
+    _, low, high = contrast.pooled
     holds = low <= 0 <= high
     yield Finding(
         "q below .05 goes with a pooled interval without 0",
-        one.where,
-        f"q < {one.pooled_q:g}",
+        contrast.where,
+        f"q < {contrast.pooled_q:g}",
         f"[{low:+.4f}, {high:+.4f}] {'holds' if holds else 'lacks'} 0",
         _verdict(not holds),
     )
 
 
-def _directions(one: Contrast) -> Iterator[Finding]:
+def _directions(contrast: Contrast) -> Iterator[Finding]:
     """Only where both intervals name a better model."""
-    _, low, high = one.pooled
-    ratio, ratio_low, ratio_high = one.odds_ratio
+    _, low, high = contrast.pooled
+    ratio, ratio_low, ratio_high = contrast.odds_ratio
     if low <= 0 <= high or ratio_low <= 1 <= ratio_high:
         return
     ranks, odds = low > 0, ratio < 1
-    other = one.where.rpartition("-")[2]
+    other = contrast.where.rpartition("-")[2]
     yield Finding(
         "pooled ΔAUC and odds ratio name the same better model",
-        one.where,
-        f"ΔAUC {one.pooled[0]:+.4f}: {Group.HIGH if ranks else other}",
+        contrast.where,
+        f"ΔAUC {contrast.pooled[0]:+.4f}: {Group.HIGH if ranks else other}",
         f"OR {ratio:.4f}: {Group.HIGH if odds else other}",
         _verdict(ranks == odds),
     )
 
 
-def _odds(one: Contrast) -> Iterator[Finding]:
-    high, other = (accuracy / (1 - accuracy) for accuracy in one.accuracy)
-    ratio = one.odds_ratio[0]
+def _odds(contrast: Contrast) -> Iterator[Finding]:
+    high, other = (accuracy / (1 - accuracy) for accuracy in contrast.accuracy)
+    ratio = contrast.odds_ratio[0]
     yield Finding(
         f"odds ratio is that of the mean accuracies (within {NEAR:.1%})",
-        one.where,
+        contrast.where,
         f"{ratio:.4f}",
         f"{other / high:.4f}",
         _verdict(abs(other / high / ratio - 1) <= NEAR),

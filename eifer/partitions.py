@@ -153,8 +153,8 @@ def candidates(
             kept = posed.loc[rank.index[rank <= per_video], ["video_id", "frame"]]
             taken.append(kept.assign(task=task.value, condition=name, rank=rank))
             count = labels[["video_id", "participant_id"]].assign(task=task, condition=name)
-            found = posed.loc[rank.index, "video_id"].value_counts().to_dict()
-            count["available"] = labels["video_id"].map(found).fillna(0)
+            offered = posed.loc[rank.index, "video_id"].value_counts().to_dict()
+            count["available"] = labels["video_id"].map(offered).fillna(0)
             counts.append(count.assign(label=labels[f"{task}_label"], asked=per_video))
     if not taken:
         columns = ["video_id", "frame", "task", "condition", "rank"]

@@ -45,15 +45,15 @@ def in_words(hint: Any) -> str:
 def _limits(limits: tuple[Any, ...]) -> str:
     ends = {type(limit): limit for limit in limits}
     low, high = ends.get(Ge), ends.get(Le)
-    said = [f"above {ends[Gt].gt}"] if Gt in ends else []
+    parts = [f"above {ends[Gt].gt}"] if Gt in ends else []
     if low and high:
-        said.append(f"{low.ge} to {high.le}")
+        parts.append(f"{low.ge} to {high.le}")
     elif low or high:
-        said.append(f"{low.ge} or more" if low else f"{high.le} or less")  # type: ignore[union-attr]
+        parts.append(f"{low.ge} or more" if low else f"{high.le} or less")  # type: ignore[union-attr]
     if Lt in ends:
-        said.append(f"below {ends[Lt].lt}")
+        parts.append(f"below {ends[Lt].lt}")
     if MultipleOf in ends:
-        said.append(f"a multiple of {ends[MultipleOf].multiple_of}")
+        parts.append(f"a multiple of {ends[MultipleOf].multiple_of}")
     if MinLen in ends:
-        said.append("not empty")
-    return ", ".join(said)
+        parts.append("not empty")
+    return ", ".join(parts)

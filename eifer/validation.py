@@ -206,8 +206,8 @@ def _opened(root: Path, faces: ExtractSpec, ecg: EcgSpec, spec: ValidationSpec, 
             where = f"{name}: {error.strerror}"
             done.problems.append(Problem("recording cannot be read", where, EXCLUDE))
     if run.video in done.sha256:
-        found, done.video_s = _video_problems(root, faces, spec, run)
-        done.problems += found
+        problems, done.video_s = _video_problems(root, faces, spec, run)
+        done.problems += problems
     film_s = run.film_s or done.video_s if run.timed else None
     if run.ecg and run.timed and film_s is None and not done.problems:
         remedy = f"give duration_s in stimuli.tsv, or {EXCLUDE}"

@@ -87,8 +87,8 @@ def make_workspace(
 
 def relative(path: Path, workspace: Path) -> str:
     """``path`` as a study in ``workspace`` names it in its params: never like a URL."""
-    found = os.path.relpath(path.resolve(), workspace.resolve())
-    return f"./{found}" if ":" in found.split("/")[0] else found
+    path_from = os.path.relpath(path.resolve(), workspace.resolve())
+    return f"./{path_from}" if ":" in path_from.split("/")[0] else path_from
 
 
 def _refuse_place(target: Path, source: Path) -> None:

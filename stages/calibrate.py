@@ -30,19 +30,19 @@ def calibrate(run: Run) -> Outcome:
     tasks = chunks(spec, run.seed("cohorts"))
     parts = run.each(partial(claims, spec=spec, how=how), tasks, "cohorts")
     claimed = pd.concat(parts, ignore_index=True)
-    rates, found = calibration(claimed, how), power(claimed, how, spec.power)
-    said = findings(rates, found)
-    return Outcome({CALIBRATION: rates, POWER: found}, Report(_methods(said, spec), said))
+    rates, smallest = calibration(claimed, how), power(claimed, how, spec.power)
+    facts = findings(rates, smallest)
+    return Outcome({CALIBRATION: rates, POWER: smallest}, Report(_methods(facts, spec), facts))
 
 
-def _methods(said: dict[str, Any], spec: CalibrationSpec) -> str:
+def _methods(facts: dict[str, Any], spec: CalibrationSpec) -> str:
     plans = (*spec.tests, *spec.people, *spec.found)
     aucs = " or ".join(f"{auc:g}" for auc in sorted({plan.auc for plan in plans}))
-    text = f"""Up to {said["cohorts"]} cohorts of each design were drawn, not trained: predictions
+    text = f"""Up to {facts["cohorts"]} cohorts of each design were drawn, not trained: predictions
         of three models with a mean ROC-AUC of {aucs} within a person, of frames that are alike
         within videos and people. They went through the code that compares the models."""
-    if said["null_published"] and said["null_t"]:
-        published, t = (_percent(said[name]) for name in ("null_published", "null_t"))
+    if facts["null_published"] and facts["null_t"]:
+        published, t = (_percent(facts[name]) for name in ("null_published", "null_t"))
         text += f""" Where models differ in nobody's favour, the tests as published claim a
             difference in {published} of cohorts, the t-test over participants in {t}."""
     return text

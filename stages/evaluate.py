@@ -78,7 +78,7 @@ def _answers(run: Run, conditions: pd.DataFrame, models: list[Any]) -> Iterator[
         crops = read_crops(
             run.paths(catalogue.CROPS), conditions["video_id"], items, side, run.folder
         )
-        for model, row, weights in (one for one in models if one[0].task == task):
+        for model, row, weights in (candidate for candidate in models if candidate[0].task == task):
             score = load(weights, row["weights_sha256"], hardware=hardware, batch=batch)
             yield evaluation.predict(conditions, crops, model, score)
 

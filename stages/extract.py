@@ -38,15 +38,15 @@ def _video(cohort: Path, spec: ExtractSpec, kept: Path, video: dict[str, Any]) -
     """The rows of one video, from an earlier try where it stood in one that did not end."""
     path = unchanged(cohort / video["video_path"], video["video_sha256"])
     names = video["video_id"], video["participant_id"]
-    mine = kept / fingerprint(video["video_sha256"], *names, spec=spec)
-    if not mine.exists():
+    folder = kept / fingerprint(video["video_sha256"], *names, spec=spec)
+    if not folder.exists():
         rows, counts = extract_video(path, video_id=names[0], participant_id=names[1], spec=spec)
-        unfinished = mine.with_name(mine.name + ".partial")
+        unfinished = folder.with_name(folder.name + ".partial")
         unfinished.mkdir(parents=True, exist_ok=True)
         write_table(unfinished / FRAMES.name, rows)
         write_table(unfinished / COUNTS.name, counts)
-        settle(unfinished, mine)
-    rows, counts = (read_table(mine / made.name, made.table) for made in (FRAMES, COUNTS))
+        settle(unfinished, folder)
+    rows, counts = (read_table(folder / made.name, made.table) for made in (FRAMES, COUNTS))
     if (counts["frames_decoded"] == counts["rejected_no_face"]).all():
         raise RecordingError(f"{path}: no face in any of its {len(rows)} frames")
     return rows, counts

@@ -46,29 +46,29 @@ def report(run: Run) -> Outcome:
     from eifer.report.assembly import Assembly
     from eifer.report.fragments import gather, planted
 
-    found = gather([folder for given in FOLDERS for folder in run.paths(given)])
+    parts = gather([folder for given in FOLDERS for folder in run.paths(given)])
     sources = {
         **_tables(run),
         **{Path(made.name).stem: json.loads(run.path(made).read_text()) for made in JSON},
         **planted(run.path(COHORT)),
-        "checks": found.checks,
-        "attrition": found.attrition,
+        "checks": parts.checks,
+        "attrition": parts.attrition,
         "published_scores": published.performance(),
         "published_contrasts": published.contrasts(),
         "consistency": paper_consistency.checks(),
     }
-    page = Assembly(run.path(SPEC), sources, found, run.folder).page(
+    page = Assembly(run.path(SPEC), sources, parts, run.folder).page(
         run.path(TEMPLATE),
         run.path(STYLE),
         {
             "study": run.params.study.name,
             "simulated": sources["truth"] is not None,
-            "drawn_faces": any(told["stage"] == "corpus" for told in found.reports),
+            "drawn_faces": any(known["stage"] == "corpus" for known in parts.reports),
         },
     )
     run.out(catalogue.PAGE).write_text(page, encoding="utf-8")
-    numbers = {"checks": len(found.checks), "failed": int((~found.checks["success"]).sum())}
-    text = f"The report shows what {found.checks['stage'].nunique()} stages left."
+    numbers = {"checks": len(parts.checks), "failed": int((~parts.checks["success"]).sum())}
+    text = f"The report shows what {parts.checks['stage'].nunique()} stages left."
     return Outcome(
         {catalogue.PAGE: None, catalogue.FIGURES: None, catalogue.TABLES: None},
         Report(text, numbers),
@@ -85,12 +85,12 @@ def _tables(run: Run) -> dict[str, pd.DataFrame | None]:
     parts: dict[str, list[pd.DataFrame]] = {}
     for made in SOURCES:
         name = "first_curves" if made is catalogue.PRETRAIN_EI.curves else made.table.name
-        found = parts.setdefault(name, [])
+        parts_of = parts.setdefault(name, [])
         if name in words:
-            found.append(run.read(made, ONLY.get(made, made.table.names)))
+            parts_of.append(run.read(made, ONLY.get(made, made.table.names)))
     return {
-        name: pd.concat(found, ignore_index=True) if found else None
-        for name, found in parts.items()
+        name: pd.concat(parts_of, ignore_index=True) if parts_of else None
+        for name, parts_of in parts.items()
     }
 
 

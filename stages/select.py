@@ -55,7 +55,7 @@ def _shards(
     """The crops of a video at a time, so that memory holds no more."""
     videos = labels.set_index("video_id")
     rows = frames.merge(chosen[["video_id", "frame"]], on=["video_id", "frame"])
-    tasks = [(videos.loc[video].to_dict(), mine) for video, mine in rows.groupby("video_id")]
+    tasks = [(videos.loc[video].to_dict(), part) for video, part in rows.groupby("video_id")]
     work = partial(_video, Path(run.params.study.cohort), run.params.study.crop)
     for shard in run.each(work, tasks, "select"):
         yield str(shard["video_id"].iloc[0]), shard

@@ -31,34 +31,34 @@ def stats(run: Run) -> Outcome:
     return Outcome(made, Report(text, {**in_people, "published": in_source}))
 
 
-def _over_participants(found: dict[str, Any], spec: participants.ParticipantSpec) -> str:
-    verdicts = ", ".join(f"{word} {n}" for word, n in found["verdicts"].items())
-    return f"""Primary analysis, with people as the sample: of each of {found["test_participants"]}
+def _over_participants(known: dict[str, Any], spec: participants.ParticipantSpec) -> str:
+    verdicts = ", ".join(f"{word} {n}" for word, n in known["verdicts"].items())
+    return f"""Primary analysis, with people as the sample: of each of {known["test_participants"]}
         test participants the difference of the models' ROC-AUC among that person's own frames,
         averaged over repetitions (who has frames of one class alone has none and is listed; in
-        the worst contrast {found["participants_used"]} have one). Over participants a t-test with
+        the worst contrast {known["participants_used"]} have one). Over participants a t-test with
         K - 1 degrees of freedom, the exact sign-flip test, and two one-sided tests of equivalence
         with a margin of {spec.margin:g}; beside them a GEE clustered on participants
         (Mancl-DeRouen, t with K - 1), and a random-effects mean over repetitions (REML,
         Knapp-Hartung). Declared confirmatory before the run, by the {spec.test} test:
-        {"; ".join(found["confirmatory"]) or "nothing"}; all else is exploratory. q-values are
+        {"; ".join(known["confirmatory"]) or "nothing"}; all else is exploratory. q-values are
         Benjamini and Hochberg's within {" and ".join(("test", *spec.family))}.
-        {found["test_participants"]} participants allow no p below {found["smallest_p"]:.3g} without
+        {known["test_participants"]} participants allow no p below {known["smallest_p"]:.3g} without
         a model of their differences. Verdicts: {verdicts}; inconclusive does not mean that there is
         no difference."""
 
 
-def _as_published(found: dict[str, Any], spec: published.ComparisonSpec) -> str:
-    return f"""As published: in each of {found["repetitions"]} repetitions the ROC-AUC of High was
+def _as_published(known: dict[str, Any], spec: published.ComparisonSpec) -> str:
+    return f"""As published: in each of {known["repetitions"]} repetitions the ROC-AUC of High was
         compared with that of Low and of Total by a paired DeLong test; over repetitions p-values
         were combined by Fisher's method and differences pooled with inverse-variance weights (fixed
         effect). Odds ratios of a right answer come from a GEE with group and repetition, clustered
         on frames, exchangeable, with robust standard errors. q-values are Benjamini and Hochberg's
-        within {" and ".join(("method", *spec.family))}. Of {found["contrasts"]} contrasts
-        {found["fisher_q_below_alpha"]} have a Fisher q below {spec.alpha:g} and
-        {found["gee_q_below_alpha"]} a GEE q; {found["sign_conflicts"]} pooled differences
+        within {" and ".join(("method", *spec.family))}. Of {known["contrasts"]} contrasts
+        {known["fisher_q_below_alpha"]} have a Fisher q below {spec.alpha:g} and
+        {known["gee_q_below_alpha"]} a GEE q; {known["sign_conflicts"]} pooled differences
         contradict the sign of the plain mean. This is the procedure as published: it takes frames
-        of {found["test_participants"]} people and repetitions on one test set for independent, and
+        of {known["test_participants"]} people and repetitions on one test set for independent, and
         a small q from it is not evidence that other people would give the same."""
 
 

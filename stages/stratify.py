@@ -29,36 +29,36 @@ def stratify(run: Run) -> Outcome:
     hrv = catalogue.HRV.table.frame([row for rows, _ in results for row in rows])
     quality = catalogue.ECG_QUALITY.table.frame([row for _, row in results])
     ei = scores(run.read(catalogue.EI_ITEMS))
-    found = scan_hrv(hrv, videos, ei, spec.cutoff, seed=run.seed())
-    groups = assign(ei, found.cutoff, min_per_group=spec.min_per_group)
-    left_out = pd.concat([attrition(hrv, quality), found.attrition], ignore_index=True)
+    scan = scan_hrv(hrv, videos, ei, spec.cutoff, seed=run.seed())
+    groups = assign(ei, scan.cutoff, min_per_group=spec.min_per_group)
+    left_out = pd.concat([attrition(hrv, quality), scan.attrition], ignore_index=True)
     return Outcome(
         {
             catalogue.EI_SCORES: groups,
             catalogue.HRV: hrv,
             catalogue.ECG_QUALITY: quality,
-            catalogue.CUTOFF_SCAN: found.table,
-            catalogue.CUTOFF_TESTS: found.tests,
+            catalogue.CUTOFF_SCAN: scan.table,
+            catalogue.CUTOFF_TESTS: scan.tests,
             catalogue.CUTOFF: {
-                "cutoff": found.cutoff,
-                "n_significant": found.n_significant,
-                "permutation_p": found.p,
-                "permutation_maxima": found.maxima.tolist(),
+                "cutoff": scan.cutoff,
+                "n_significant": scan.n_significant,
+                "permutation_p": scan.p,
+                "permutation_maxima": scan.maxima.tolist(),
             },
             catalogue.STRATIFY_ATTRITION: left_out,
         },
-        _report(groups, found, hrv["variable"].nunique(), quality),
+        _report(groups, scan, hrv["variable"].nunique(), quality),
     )
 
 
-def _report(groups: pd.DataFrame, found: Scan, variables: int, quality: pd.DataFrame) -> Report:
+def _report(groups: pd.DataFrame, scan: Scan, variables: int, quality: pd.DataFrame) -> Report:
     sizes = groups["group"].value_counts()
     of_time = ("film_s", "usable_s", "before_s", "after_s")
     numbers = {
-        "cutoff": found.cutoff,
-        "n_significant": found.n_significant,
+        "cutoff": scan.cutoff,
+        "n_significant": scan.n_significant,
         "variables": variables,
-        "permutation_p": None if found.p is None else round(found.p, 6),
+        "permutation_p": None if scan.p is None else round(scan.p, 6),
         "high": int(sizes["High"]),
         "low": int(sizes["Low"]),
         **{name: round(float(quality[name].sum()), 1) for name in of_time},
@@ -67,9 +67,9 @@ def _report(groups: pd.DataFrame, found: Scan, variables: int, quality: pd.DataF
         f"""HRV is of the films' time alone, and of its stretches without bad signal:
         {numbers["usable_s"]:.0f} of {numbers["film_s"]:.0f} s. {numbers["before_s"]:.0f} s of ECG
         before and {numbers["after_s"]:.0f} s after the films were left out. The EI cutoff of
-        {found.cutoff} was chosen because {found.n_significant} of {variables}
+        {scan.cutoff} was chosen because {scan.n_significant} of {variables}
         HRV variables showed an interaction of group and emotion there. Choosing the best cutoff
-        and testing it on the same data is double dipping: {found.by_chance}. {numbers["high"]}
+        and testing it on the same data is double dipping: {scan.by_chance}. {numbers["high"]}
         participants scored above it (High), {numbers["low"]} did not (Low).""",
         numbers,
     )

@@ -249,10 +249,10 @@ def align_corpus(
         crops[len(kept)] = crop
         kept.append(row)
     if not kept:
-        told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        lost = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
         raise InputError(
             "affect corpus",
-            [Problem("not one face to train on", f"{n} images: {told}", "look at its pictures")],
+            [Problem("not one face to train on", f"{n} images: {lost}", "look at its pictures")],
         )
     rows = corpus.annotations.iloc[kept]
     return AlignedFaces(

@@ -54,9 +54,9 @@ class MeanCcc:
 
     def __call__(self, outputs: Outputs, targets: Outputs, loss: float) -> Judged:
         """CCC, and all of `agreement` by dimension."""
-        found = agreement_by_dimension(outputs["head"].numpy(), targets["head"].numpy())
-        ccc = float(np.mean([values["ccc"] for values in found.values()]))
-        metrics = {f"{name}_{d}": v for d, values in found.items() for name, v in values.items()}
+        result = agreement_by_dimension(outputs["head"].numpy(), targets["head"].numpy())
+        ccc = float(np.mean([values["ccc"] for values in result.values()]))
+        metrics = {f"{name}_{d}": v for d, values in result.items() for name, v in values.items()}
         return (ccc,), {"ccc": ccc, **metrics}
 
 

@@ -251,21 +251,21 @@ def _faults(path: Path, sidecar: EcgSidecar) -> str:
         kind: ", ".join(few) + (f" and {more} more" if (more := count[kind] - EXAMPLES) > 0 else "")
         for kind, few in shown.items()
     }
-    said = []
+    faults = []
     if rows == 0:
         return f"no samples; {EXCLUDE}"
     if count["ragged"]:
-        said.append(
+        faults.append(
             f"{count['ragged']} rows have another number of columns than the "
             f"{len(sidecar.columns)} that the sidecar names ({places['ragged']}); correct the "
             "file or Columns"
         )
     if count["odd"]:
-        said.append(
+        faults.append(
             f"{count['odd']} samples are no numbers ({places['odd']}); correct them (the file has "
             f"no header line), or {EXCLUDE}"
         )
-    return "; ".join(said) or "not a table of numbers; write it again"
+    return "; ".join(faults) or "not a table of numbers; write it again"
 
 
 def _is_finite(cell: str) -> bool:

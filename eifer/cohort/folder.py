@@ -75,8 +75,8 @@ class Folder:
         while todo:
             folder = todo.pop()
             try:
-                with os.scandir(self.root / folder) as found:
-                    entries = sorted(found, key=lambda entry: entry.name)
+                with os.scandir(self.root / folder) as scanned:
+                    entries = sorted(scanned, key=lambda entry: entry.name)
             except OSError as error:
                 self._unreadable(folder, error)
                 continue
@@ -159,11 +159,11 @@ class Folder:
         if folder != "." and not self.usable(folder, folder=True):
             return []
         try:
-            found = os.listdir(self.root / folder)
+            entries = os.listdir(self.root / folder)
         except OSError as error:
             self._unreadable(folder, error)
             return []
-        return sorted(n for n in found if not n.startswith(".") and _is_utf8(n))
+        return sorted(n for n in entries if not n.startswith(".") and _is_utf8(n))
 
     def text(self, name: str) -> str | None:
         """The text of a file in UTF-8; None where it cannot be read, which is noted."""

@@ -592,11 +592,11 @@ def _stem(participant: str, run: int) -> str:
 
 def _find_video(folder: Folder, participant: str, run: int) -> str | None:
     names = [f"{_stem(participant, run)}_video.{extension}" for extension in VIDEO_EXTENSIONS]
-    found = [name for name in names if folder.there(name)]
-    if len(found) > 1:
-        folder.note("several videos of one run", " and ".join(found), "keep one of them")
-    usable = [name for name in found if folder.usable(name)]
-    if not found:
+    videos = [name for name in names if folder.there(name)]
+    if len(videos) > 1:
+        folder.note("several videos of one run", " and ".join(videos), "keep one of them")
+    usable = [name for name in videos if folder.usable(name)]
+    if not videos:
         folder.missing(f"{names[0]} (or {', '.join(VIDEO_EXTENSIONS[1:])})")
     return usable[0] if usable else None
 

@@ -47,11 +47,11 @@ def opened(root: Path) -> Folder:
         If ``root`` is no folder that can be read, or one that no cohort can be in.
     """
     try:
-        found = os.listdir(root)
+        entries = os.listdir(root)
     except OSError as error:
         words = {errno.ENOENT: "missing", errno.ENOTDIR: "not a folder"}
         raise _no_cohort(f"{root}: {words.get(error.errno or 0, error.strerror)}") from None
-    if not set(DESCRIBED) & set(found):
+    if not set(DESCRIBED) & set(entries):
         raise _no_cohort(f"{root}: neither {' nor '.join(DESCRIBED)} in it")
     return Folder(root)
 

@@ -167,9 +167,9 @@ def by_participant(
                 scores[Group.HIGH].sort_index(axis=1).to_numpy(),
                 scores[other].sort_index(axis=1).to_numpy(),
             )
-            found = participant_deltas(*pair)
-            mine = tests[(tests[CONTRAST] == list(place.values())).all(axis=1)]
-            deltas += [{**place, **row} for row in _people(found)]
+            compared = participant_deltas(*pair)
+            its_tests = tests[(tests[CONTRAST] == list(place.values())).all(axis=1)]
+            deltas += [{**place, **row} for row in _people(compared)]
             rows.append(
                 {
                     **place,
@@ -177,15 +177,15 @@ def by_participant(
                     "test": spec.test,
                     "alpha": spec.alpha,
                     "margin": spec.margin,
-                    "n_participants": len(found.participants),
-                    "n_used": len(found.usable),
-                    "left_out": "\n".join(f"{who}: {why}" for who, why in found.reasons.items())
+                    "n_participants": len(compared.participants),
+                    "n_used": len(compared.usable),
+                    "left_out": "\n".join(f"{who}: {why}" for who, why in compared.reasons.items())
                     or None,
                     "n_repetitions": part["repetition"].nunique(),
-                    **_tested(found.usable, spec, seed),
+                    **_tested(compared.usable, spec, seed),
                     **_jackknifed(*pair),
                     **odds[other],
-                    **_over_repetitions(mine),
+                    **_over_repetitions(its_tests),
                 }
             )
     table = pd.DataFrame(rows)
@@ -216,17 +216,17 @@ def _refuse_untested(trained: pd.DataFrame, confirmatory: Iterable[Claim]) -> No
         )
 
 
-def _people(found: Any) -> Iterator[Row]:
-    for k, who in enumerate(found.participants):
+def _people(deltas: Any) -> Iterator[Row]:
+    for k, who in enumerate(deltas.participants):
         yield {
             "participant_id": who,
-            "n_items": int(found.n_items[k]),
-            "n_positive": int(found.n_positive[k]),
-            "auc_a": found.auc_a[k].mean(),
-            "auc_b": found.auc_b[k].mean(),
-            "delta": found.mean[k],
-            "delta_sd": found.delta[k].std(ddof=1),
-            "reason": found.reasons.get(who),
+            "n_items": int(deltas.n_items[k]),
+            "n_positive": int(deltas.n_positive[k]),
+            "auc_a": deltas.auc_a[k].mean(),
+            "auc_b": deltas.auc_b[k].mean(),
+            "delta": deltas.mean[k],
+            "delta_sd": deltas.delta[k].std(ddof=1),
+            "reason": deltas.reasons.get(who),
         }
 
 
@@ -262,9 +262,9 @@ def _tested(delta: Any, spec: ParticipantSpec, seed: int) -> Row:
 
 def _jackknifed(*pair: Any) -> Row:
     """The difference over all frames together, whose uncertainty is that over participants."""
-    found = jackknife_deltas(*pair)
-    row: Row = {"pooled_delta": found.delta, "pooled_reason": found.reason}
-    test = t_paired(found.pseudo) if found.estimable else None
+    deltas = jackknife_deltas(*pair)
+    row: Row = {"pooled_delta": deltas.delta, "pooled_reason": deltas.reason}
+    test = t_paired(deltas.pseudo) if deltas.estimable else None
     for name in ("ci_low", "ci_high", "p"):
         row[f"pooled_{name}"] = getattr(test, name) if test else math.nan
     return row | ({"pooled_reason": test.reason} if test else {})
@@ -272,15 +272,15 @@ def _jackknifed(*pair: Any) -> Row:
 
 def _over_repetitions(tests: pd.DataFrame) -> Row:
     """The mean of the repetitions' differences, if trainings differ too."""
-    found: Pooled = pool_random(tests["delta"], tests["se"], method="reml", knapp_hartung=True)
+    pooled: Pooled = pool_random(tests["delta"], tests["se"], method="reml", knapp_hartung=True)
     return {
-        "random_delta": found.estimate,
-        "random_ci_low": found.ci_low,
-        "random_ci_high": found.ci_high,
-        "random_p": found.p,
-        "tau2": found.tau2,
-        "i2_pct": found.i2,
-        "random_reason": found.reason,
+        "random_delta": pooled.estimate,
+        "random_ci_low": pooled.ci_low,
+        "random_ci_high": pooled.ci_high,
+        "random_p": pooled.p,
+        "tau2": pooled.tau2,
+        "i2_pct": pooled.i2,
+        "random_reason": pooled.reason,
     }
 
 
@@ -289,15 +289,15 @@ def _odds_ratios(part: pd.DataFrame) -> dict[str, Row]:
     names = ("odds_ratio", "ci_low", "ci_high", "df", "p")
     right = (part["score"] >= part["threshold"]) == (part["label"] == 1)
     columns = ["training_group", "repetition", "item_id", "participant_id"]
-    found = gee_odds_ratios(
+    ratios = gee_odds_ratios(
         part[columns].assign(correct=right.astype(int)),
         cluster="participant_id",
         reference=Group.HIGH,
         small_sample="mancl-derouen",
     )
     return {
-        other: {f"gee_{name}": found.table.loc[other, name] for name in names}
-        | {"gee_n_used": found.carriers[other], "gee_reason": found.reasons.get(other)}
+        other: {f"gee_{name}": ratios.table.loc[other, name] for name in names}
+        | {"gee_n_used": ratios.carriers[other], "gee_reason": ratios.reasons.get(other)}
         for other in OTHERS
     }
 

@@ -83,7 +83,7 @@ def as_published(
     tests: list[Row] = []
     rows: list[Row] = []
     for (task, condition), part in trained.groupby(TEST, sort=True):
-        found = {"task": task, "condition": condition}
+        which = {"task": task, "condition": condition}
         odds = _odds_ratios(part)
         counts = {
             "n_items": part["item_id"].nunique(),
@@ -92,10 +92,10 @@ def as_published(
             "n_repetitions": part["repetition"].nunique(),
         }
         for other in OTHERS:
-            place: Row = {**found, "contrast": f"{Group.HIGH}-{other}"}
-            mine = [{**place, **test} for test in _tests(part, other)]
-            tests += mine
-            rows.append({**place, **counts, **_combined(pd.DataFrame(mine)), **odds[other]})
+            place: Row = {**which, "contrast": f"{Group.HIGH}-{other}"}
+            made = [{**place, **test} for test in _tests(part, other)]
+            tests += made
+            rows.append({**place, **counts, **_combined(pd.DataFrame(made)), **odds[other]})
     table = pd.DataFrame(rows)
     table["family"] = [" ".join(values) or "all" for values in table[list(spec.family)].to_numpy()]
     for method in ("fisher", "gee"):
@@ -167,12 +167,12 @@ def _odds_ratios(part: pd.DataFrame) -> dict[str, Row]:
     blank = ("coef", "se", "odds_ratio", "ci_low", "ci_high", "p", "alpha")
     correct = (part["score"] >= part["threshold"]) == (part["label"] == 1)
     columns = ["training_group", "repetition", "item_id"]
-    found = gee_odds_ratios(part[columns].assign(correct=correct.astype(int)), reference=Group.HIGH)
+    fit = gee_odds_ratios(part[columns].assign(correct=correct.astype(int)), reference=Group.HIGH)
     rows: dict[str, Row] = {}
     for other in OTHERS:
-        numbers = {f"gee_{name}": found.table.loc[other, name] for name in blank[:-1]}
-        reason = found.reasons.get(other)
-        alpha = math.nan if reason else found.alpha
+        numbers = {f"gee_{name}": fit.table.loc[other, name] for name in blank[:-1]}
+        reason = fit.reasons.get(other)
+        alpha = math.nan if reason else fit.alpha
         rows[other] = {**numbers, "gee_alpha": alpha, "gee_reason": reason}
     return rows
 

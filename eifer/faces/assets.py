@@ -180,10 +180,10 @@ def locate(asset: Asset) -> Path:
     if not path.is_file():
         raise AssetError(f"asset {asset.name}: {path} is not a file. Delete it and fetch again.")
     try:
-        found = sha256_file(path)
+        sha256 = sha256_file(path)
     except OSError as error:
         raise AssetError(f"asset {asset.name}: {path} cannot be read: {error.strerror}") from None
-    _verify(asset, found, str(path))
+    _verify(asset, sha256, str(path))
     return path
 
 
@@ -204,22 +204,22 @@ def fetch(asset: Asset) -> Path:
         return locate(asset)
     with _writing(asset, path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    said = []
+    failures = []
     for source in asset.sources:
         try:
             data = source.read()
             _verify(asset, hashlib.sha256(data).hexdigest(), str(source))
         except AssetError as error:
-            said.append(f"  {error}")
+            failures.append(f"  {error}")
         except Exception as error:  # damaged answers and archives raise a dozen kinds
-            said.append(f"  {source}: {str(error)[:500] or type(error).__name__}")
+            failures.append(f"  {source}: {str(error)[:500] or type(error).__name__}")
         else:
             with _writing(asset, path):
                 _write(path, data)
             return path
     raise AssetError(
         f"asset {asset.name}: none of its sources gave the file:\n"
-        + "\n".join(said)
+        + "\n".join(failures)
         + f"\n  -> put {asset.file} (sha256 {asset.sha256}) into {folder()}, or name a folder "
         f"that has it with {FOLDER_VARIABLE}; behind a proxy, set https_proxy"
     )
@@ -243,10 +243,10 @@ def _writing(asset: Asset, path: Path) -> Iterator[None]:
         ) from None
 
 
-def _verify(asset: Asset, found: str, place: str) -> None:
-    if found != asset.sha256:
+def _verify(asset: Asset, sha256: str, place: str) -> None:
+    if sha256 != asset.sha256:
         raise AssetError(
-            f"asset {asset.name}: {place} is another file than the card's (sha256 {found}, "
+            f"asset {asset.name}: {place} is another file than the card's (sha256 {sha256}, "
             f"expected {asset.sha256}). Delete it and fetch again; do not edit the card."
         )
 

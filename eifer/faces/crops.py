@@ -125,8 +125,8 @@ def align_image(
     array or None
         As `cut`; None where no confident face is found (at the box).
     """
-    found = find(np.ascontiguousarray(rgb), faces, box)
-    return None if found is None else _aligned(rgb, found[1].five()[:2].astype(float), spec)
+    face = find(np.ascontiguousarray(rgb), faces, box)
+    return None if face is None else _aligned(rgb, face[1].five()[:2].astype(float), spec)
 
 
 def _aligned(rgb: Image, eyes: Points, spec: CropSpec) -> Image:

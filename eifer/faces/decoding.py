@@ -250,8 +250,8 @@ class _Video:
                 raise _damaged(self.path, f"at {frame.time:.2f} s", "a frame is incomplete")
             if size not in (None, (frame.width, frame.height)):
                 sizes = f"from {size[0]}x{size[1]} to {frame.width}x{frame.height}"
-                said = f"changes {sizes} at {frame.time:.2f} s"
-                raise _refusal(self.path, "a picture of no one size", said, REENCODE)
+                change = f"changes {sizes} at {frame.time:.2f} s"
+                raise _refusal(self.path, "a picture of no one size", change, REENCODE)
             count, time_s, size = count + 1, frame.time, (frame.width, frame.height)
             yield frame
 
@@ -280,8 +280,8 @@ class _Video:
         if not count:
             raise _without_frames(self.path)
         if count == 1:
-            said = f"{self.stream.frames} are declared"
-            raise _refusal(self.path, "a single frame can be decoded", said, DAMAGED)
+            facts = f"{self.stream.frames} are declared"
+            raise _refusal(self.path, "a single frame can be decoded", facts, DAMAGED)
         fps = mean_fps(count, time_s)
         if not LOWEST_FPS <= fps <= HIGHEST_FPS:
             raise _refusal(
@@ -292,9 +292,9 @@ class _Video:
             )
         declared_s = self.declared_s()
         if declared_s - time_s - 1 / fps > max(MISSING_S, MISSING_SHARE * declared_s):
-            found = f"{time_s + 1 / fps:.2f} s or {count} frames found"
-            said = f"{declared_s:.2f} s declared, {found}"
-            raise _refusal(self.path, "cut short", said, DAMAGED)
+            decoded = f"{time_s + 1 / fps:.2f} s or {count} frames found"
+            facts = f"{declared_s:.2f} s declared, {decoded}"
+            raise _refusal(self.path, "cut short", facts, DAMAGED)
 
     def declared_s(self) -> float:
         """Read the film's own duration, as far as the container gives one.
@@ -444,10 +444,10 @@ def _upright(image: NDArray[Any], frame: VideoFrame, path: Path) -> NDArray[Any]
     """
     # Not frame.side_data: frame and container would hold each other until Python next looks for
     # such circles, and a hundred frames with them.
-    told = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
-    if told is None:
+    matrix = SideDataContainer(frame).get("DISPLAYMATRIX")  # type: ignore[call-arg]
+    if matrix is None:
         return image
-    a, b, u, c, d, v = np.frombuffer(cast("Any", told), "<i4")[:6].tolist()
+    a, b, u, c, d, v = np.frombuffer(cast("Any", matrix), "<i4")[:6].tolist()
     small = 0.01 * max(map(abs, (a, b, c, d)))
     if min(abs(a), abs(d)) > small >= max(abs(b), abs(c)) and not (u or v):
         return image[:: 1 if d > 0 else -1, :: 1 if a > 0 else -1]
@@ -487,14 +487,14 @@ def _encoded() -> Image:
     return (255 * light ** (1 / SDR_GAMMA)).round().astype(np.uint8)
 
 
-def _refusal(path: Path, what: str, said: str, remedy: str) -> RecordingError:
-    error = RecordingError(f"{path}: {what} ({said}). {remedy}")
-    error.problem = Problem(what, f"{path} ({said})", remedy)
+def _refusal(path: Path, what: str, detail: str, remedy: str) -> RecordingError:
+    error = RecordingError(f"{path}: {what} ({detail}). {remedy}")
+    error.problem = Problem(what, f"{path} ({detail})", remedy)
     return error
 
 
-def _damaged(path: Path, place: str, said: str) -> RecordingError:
-    return _refusal(path, "damaged", f"{place}: {said}", DAMAGED)
+def _damaged(path: Path, place: str, detail: str) -> RecordingError:
+    return _refusal(path, "damaged", f"{place}: {detail}", DAMAGED)
 
 
 def _without_frames(path: Path) -> RecordingError:

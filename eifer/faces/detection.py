@@ -78,11 +78,11 @@ class Detector:
         size = (rgb.shape[1], rgb.shape[0])
         if size != self._net.getInputSize():
             self._net.setInputSize(size)
-        _, found = self._net.detect(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-        if found is None:
+        _, detected = self._net.detect(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+        if detected is None:
             return []
         faces = []
-        for row in found:
+        for row in detected:
             x, y, w, h = (row[:4] * np.tile(ratio, 2)).tolist()
             points = (row[4:14].reshape(5, 2) * ratio).astype(np.float32)
             faces.append(Face((x, y, w, h), points, float(row[14])))

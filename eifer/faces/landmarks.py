@@ -130,10 +130,10 @@ class Mesh:
         """
         canonical = np.array(list(CANONICAL.values()))
         # To the canonical axes: image y points down, and mesh z away from the camera.
-        found = self.points[list(CANONICAL)].astype(np.float64) * (1.0, -1.0, -1.0)
+        points = self.points[list(CANONICAL)].astype(np.float64) * (1.0, -1.0, -1.0)
         canonical = canonical - canonical.mean(axis=0)
-        found = found - found.mean(axis=0)
-        u, _, vt = np.linalg.svd(found.T @ canonical)
+        points = points - points.mean(axis=0)
+        u, _, vt = np.linalg.svd(points.T @ canonical)
         r = u @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ vt
         # r = Rz(-roll) Ry(yaw) Rx(-pitch): the head nods, then turns, then tilts.
         yaw = math.asin(max(-1.0, min(1.0, -r[2, 0])))

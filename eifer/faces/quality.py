@@ -266,15 +266,15 @@ def _usual(
     for first in range(0, looks.shape[1], BLOCK):
         columns = slice(first, first + BLOCK)
         known = looks[:, columns][reliable]
-        values, found = known.astype(np.float32), usual[:, columns]
-        found[0] = np.median(known, axis=0)
+        values, fit = known.astype(np.float32), usual[:, columns]
+        fit[0] = np.median(known, axis=0)
         normal = np.empty((values.shape[1], k, k))
         for _ in range(PASSES):
-            weight = 1 / np.maximum(1, np.abs(values - given @ found) / CLOSE)
+            weight = 1 / np.maximum(1, np.abs(values - given @ fit) / CLOSE)
             normal[:, i, j] = normal[:, j, i] = weight.T @ products
             target = (weight * values).T @ given
-            found = np.linalg.solve(normal + ridge, target[..., None])[..., 0].T.astype(np.float32)
-        usual[:, columns] = found
+            fit = np.linalg.solve(normal + ridge, target[..., None])[..., 0].T.astype(np.float32)
+        usual[:, columns] = fit
     return usual
 
 

@@ -21,9 +21,9 @@ def draw(selection: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     figure, grid = canvas(6.4, 2, 2, sharex=True, sharey=True)
     for row, dimension in zip(grid, ("arousal", "valence"), strict=True):
         for axes, group in zip(row, ("High", "Low"), strict=True):
-            mine = frames[(frames["group"] == group) & frames[f"{dimension}_rank"].notna()]
+            chosen = frames[(frames["group"] == group) & frames[f"{dimension}_rank"].notna()]
             for label in (0, 1):
-                of = mine[mine[f"{dimension}_label"] == label]
+                of = chosen[chosen[f"{dimension}_label"] == label]
                 axes.plot(
                     of["valence_estimate"],
                     of["arousal_estimate"],
@@ -42,7 +42,7 @@ def draw(selection: pd.DataFrame, scores: pd.DataFrame) -> Figure:
             axes.set_xlim(-1.05, 1.05)
             axes.set_ylim(-1.05, 1.05)
             axes.set_aspect("equal")
-            axes.set_title(f"{group} EI, {dimension} label (n = {len(mine)})")
+            axes.set_title(f"{group} EI, {dimension} label (n = {len(chosen)})")
         row[0].set_ylabel("estimated arousal (-1 to 1)")
     for axes in grid[1]:
         axes.set_xlabel("estimated valence (-1 to 1)")

@@ -17,14 +17,14 @@ def draw(comparison: pd.DataFrame, published: pd.DataFrame) -> Figure:
     rows = in_order(comparison, KEY)
     theirs = published.set_index(KEY)[list(VALUE)].reindex(pd.MultiIndex.from_frame(rows[KEY]))
     figure, [[axes]] = canvas(1.3 + 0.3 * len(rows))
-    for shift, mine, colour, filling, name in (
+    for shift, drawn, colour, filling, name in (
         (-0.15, rows, GROUP["High"], GROUP["High"], "this study"),
         (0.15, theirs.reset_index(), MUTED, "white", "published"),
     ):
-        delta, low, high = (mine[name] for name in VALUE)
+        delta, low, high = (drawn[name] for name in VALUE)
         axes.errorbar(
             delta,
-            mine.index + shift,
+            drawn.index + shift,
             xerr=[delta - low, high - delta],
             linestyle="",
             marker="o",

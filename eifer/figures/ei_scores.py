@@ -17,8 +17,8 @@ def draw(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> Figure:
     cutoff = cutoff_scan.loc[cutoff_scan["chosen"], "cutoff"].iloc[0]
     figure, [[total, indices]] = canvas(2.9, 1, 2, width_ratios=[1, 1.6])
     for place, group in enumerate(("High", "Low")):
-        mine = scores[scores["group"] == group].sort_values("ei_score")
-        spread = [(k % 5 - 2) * 0.09 for k in range(len(mine))]
+        members = scores[scores["group"] == group].sort_values("ei_score")
+        spread = [(k % 5 - 2) * 0.09 for k in range(len(members))]
         style: dict[str, Any] = {
             "color": GROUP[group],
             "marker": GROUP_MARK[group],
@@ -26,11 +26,11 @@ def draw(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> Figure:
             "alpha": 0.75,
             "markersize": 5,
         }
-        total.plot([place + s for s in spread], mine["ei_score"], **style)
+        total.plot([place + s for s in spread], members["ei_score"], **style)
         for at, index in enumerate(INDICES):
             indices.plot(
                 [at + (place - 0.5) * 0.4 + s * 0.5 for s in spread],
-                mine[index],
+                members[index],
                 label=f"{group} EI" if at == 0 else None,
                 **style,
             )

@@ -13,8 +13,8 @@ SHOWN = 6
 def strongest(cutoff_scan: pd.DataFrame, cutoff_tests: pd.DataFrame) -> pd.DataFrame:
     """The tests at the chosen cutoff with the smallest p, the smallest first."""
     chosen = cutoff_scan.loc[cutoff_scan["chosen"], "cutoff"].iloc[0]
-    mine = cutoff_tests[(cutoff_tests["cutoff"] == chosen) & cutoff_tests["estimable"]]
-    return mine.sort_values(["p", "variable"]).head(SHOWN)
+    tests = cutoff_tests[(cutoff_tests["cutoff"] == chosen) & cutoff_tests["estimable"]]
+    return tests.sort_values(["p", "variable"]).head(SHOWN)
 
 
 def draw(
@@ -35,9 +35,9 @@ def draw(
     figure, grid = canvas(2.1 * rows + 0.4, rows, columns)
     panels = [axes for row in grid for axes in row]
     for axes, test in zip(panels, tests.itertuples(), strict=False):
-        mine = values[values["variable"] == test.variable]
+        of_variable = values[values["variable"] == test.variable]
         for shift, group in ((-0.07, "High"), (0.07, "Low")):
-            cell = mine[mine["group"] == group].groupby("domain")["value"]
+            cell = of_variable[of_variable["group"] == group].groupby("domain")["value"]
             stats = cell.agg(["mean", "sem"]).reindex(domains)
             axes.errorbar(
                 [k + shift for k in range(len(domains))],
@@ -52,7 +52,7 @@ def draw(
             )
         axes.set_title(f"{test.variable}\np = {test.p:.3f}", fontsize=8)
         axes.set_xticks(range(len(domains)), domains)
-        unit = mine["unit"].iloc[0]
+        unit = of_variable["unit"].iloc[0]
         axes.set_ylabel("no unit" if unit == "1" else unit)
     for axes in panels[len(tests) :]:
         axes.set_visible(False)

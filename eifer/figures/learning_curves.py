@@ -21,24 +21,24 @@ def draw(curves: pd.DataFrame) -> Figure:
     for column, task in enumerate(tasks):
         loss, score = grid[0][column], grid[1][column]
         for group in ORDER:
-            mine = curves[(curves["task"] == task) & (curves["training_group"] == group)]
-            if mine.empty:  # no entry in the legend either
+            rows = curves[(curves["task"] == task) & (curves["training_group"] == group)]
+            if rows.empty:  # no entry in the legend either
                 continue
             for (name, style), axes in (
                 (("train_loss", ":"), loss),
                 (("validation_loss", "-"), loss),
                 (("validation_macro_f1", "-"), score),
             ):
-                for _, one in mine.groupby("repetition"):
+                for _, repetition in rows.groupby("repetition"):
                     axes.plot(
-                        one["epoch"],
-                        one[name],
+                        repetition["epoch"],
+                        repetition[name],
                         style,
                         color=GROUP[group],
                         alpha=0.35,
                         linewidth=0.8,
                     )
-                mean = mine.groupby("epoch")[name].mean()
+                mean = rows.groupby("epoch")[name].mean()
                 part = " (training)" if style == ":" else " (validation)"
                 axes.plot(
                     mean.index, mean, style, color=GROUP[group], label=f"{group}{part}", linewidth=2

@@ -20,18 +20,18 @@ def _conditions(metrics: pd.DataFrame) -> list[str]:
 
 def draw(metrics: pd.DataFrame) -> Figure:
     """A mark a repetition, a bar for their mean; a column a task, a row a metric."""
-    mine = metrics[metrics["threshold_kind"] == "searched"]
-    tasks = sorted(mine["task"].unique())
-    conditions = _conditions(mine)
+    searched = metrics[metrics["threshold_kind"] == "searched"]
+    tasks = sorted(searched["task"].unique())
+    conditions = _conditions(searched)
     figure, grid = canvas(4.8, len(METRICS), len(tasks), sharex=True, sharey="row")
     for row, (metric, name) in zip(grid, METRICS.items(), strict=True):
         for axes, task in zip(row, tasks, strict=True):
             for shift, group in enumerate(ORDER):
                 for place, condition in enumerate(conditions):
-                    values = mine.loc[
-                        (mine["task"] == task)
-                        & (mine["condition"] == condition)
-                        & (mine["training_group"] == group),
+                    values = searched.loc[
+                        (searched["task"] == task)
+                        & (searched["condition"] == condition)
+                        & (searched["training_group"] == group),
                         metric,
                     ]
                     x = place + (shift - 1.5) * 0.2
@@ -58,10 +58,10 @@ def draw(metrics: pd.DataFrame) -> Figure:
 
 def caption(metrics: pd.DataFrame) -> str:
     """What is shown, and of how many."""
-    mine = metrics[metrics["threshold_kind"] == "searched"]
-    repetitions = mine.loc[mine["training_group"] != "Affect", "repetition"].nunique()
-    sizes = mine.groupby("condition")["n_items"].max()
-    items = ", ".join(f"{name} {sizes[name]}" for name in _conditions(mine))
+    searched = metrics[metrics["threshold_kind"] == "searched"]
+    repetitions = searched.loc[searched["training_group"] != "Affect", "repetition"].nunique()
+    sizes = searched.groupby("condition")["n_items"].max()
+    items = ", ".join(f"{name} {sizes[name]}" for name in _conditions(searched))
     return (
         "Macro F1 at the threshold found on validation, and ROC-AUC, of "
         f"{count(repetitions, 'repetition')} of each model (marks) with their mean (bar), on the "

@@ -26,11 +26,11 @@ def draw(rates: pd.DataFrame) -> Figure:
     rows = _rows(rates)
     figure, [[axes]] = canvas(1.2 + 0.19 * len(rows))
     for block, colour in ((PUBLISHED, GROUP["Low"]), (None, GROUP["High"])):
-        mine = rows[rows["block"] == block] if block else rows[rows["block"] != PUBLISHED]
-        rate, low, high = (100 * mine[name] for name in ("rate", "ci_low", "ci_high"))
+        shown = rows[rows["block"] == block] if block else rows[rows["block"] != PUBLISHED]
+        rate, low, high = (100 * shown[name] for name in ("rate", "ci_low", "ci_high"))
         axes.errorbar(
             rate,
-            mine.index,
+            shown.index,
             xerr=[(rate - low).clip(lower=0), (high - rate).clip(lower=0)],
             linestyle="",
             marker="o",

@@ -21,14 +21,14 @@ def draw(predictions: pd.DataFrame) -> Figure:
 
     figure, [[axes]] = canvas(4.2)
     for condition, colour in COLOUR.items():
-        mine = predictions[predictions["condition"] == condition]
-        label, score = mine["label"], mine["score"]
+        rows = predictions[predictions["condition"] == condition]
+        label, score = rows["label"], rows["score"]
         if label.nunique() < 2:  # one class alone has no curve
             continue
         false, true, _ = roc_curve(label, score)
-        area = f"{condition}: {roc_auc_score(label, score):.3f} of {len(mine)} frames"
+        area = f"{condition}: {roc_auc_score(label, score):.3f} of {len(rows)} frames"
         axes.plot(false, true, color=colour, label=area)
-        called = score >= mine["threshold"]
+        called = score >= rows["threshold"]
         axes.plot(called[label == 0].mean(), called[label == 1].mean(), "o", color=colour)
     axes.plot([0, 1], [0, 1], color="black", linestyle=":", linewidth=0.8)
     axes.set_aspect("equal")

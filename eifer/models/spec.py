@@ -99,14 +99,14 @@ def block_repetitions(block: str) -> list[int]:
     ParamsError
         If it is neither.
     """
-    said = BLOCK.fullmatch(block)
-    if said is None:
+    match = BLOCK.fullmatch(block)
+    if match is None:
         raise ParamsError(
             f"block {block[:20]!r} is neither a repetition (3) nor a range (1-5); they go from 1 "
             "to 9999"
         )
-    first, last = said["first"], said["last"]
-    found = list(range(int(first), int(last or first) + 1))
-    if not found:
+    first, last = match["first"], match["last"]
+    repetitions = list(range(int(first), int(last or first) + 1))
+    if not repetitions:
         raise ParamsError(f"block {block!r} holds no repetition: give the lower end first")
-    return found
+    return repetitions

@@ -54,9 +54,9 @@ class MacroF1:
     def __call__(self, outputs: Outputs, targets: Outputs, loss: float) -> Judged:
         """F1 and loss; ROC-AUC beside them."""
         scores = torch.sigmoid(outputs[LABEL.name]).numpy()
-        found = metrics.binary(targets[LABEL.name].numpy().astype(np.int64), scores, self.threshold)
-        row = {name: found[name] for name in ("macro_f1", "roc_auc")}
-        return (found["macro_f1"], -loss), row
+        value = metrics.binary(targets[LABEL.name].numpy().astype(np.int64), scores, self.threshold)
+        row = {name: value[name] for name in ("macro_f1", "roc_auc")}
+        return (value["macro_f1"], -loss), row
 
 
 def positive_weight(data: TrainingData) -> float:

@@ -463,20 +463,20 @@ def rows_of(
     spectrum: SpectrumSpec,
 ) -> list[dict[str, object]]:
     """Make a row for each card: its value and what it rests on, or why there is none."""
-    longest = max(series, key=lambda one: one.seconds)
-    found = {}
+    longest = max(series, key=lambda part: part.seconds)
+    values = {}
     for domain in HRV_DOMAINS:
         used = series if domain == "time" else [longest]
-        count = sum(int(one.kept.sum()) if domain == "time" else len(one.nn_ms) for one in used)
-        seconds = sum(one.seconds for one in used)
+        count = sum(int(part.kept.sum()) if domain == "time" else len(part.nn_ms) for part in used)
+        seconds = sum(part.seconds for part in used)
         wanted = any(card.domain == domain and seconds >= card.least_s for card in chosen)
         columns: dict[str, float] = {}
         if wanted and count >= LEAST_INTERVALS[domain]:
             columns = _neurokit(domain, used, spectrum)
-        found[domain] = columns, seconds, count
+        values[domain] = columns, seconds, count
     rows = []
     for card in chosen:
-        columns, seconds, count = found[card.domain]
+        columns, seconds, count = values[card.domain]
         value, why = float("nan"), None
         if duration_s < card.least_s:
             why = f"recording shorter than {card.least_s:g} s"
@@ -518,12 +518,12 @@ def _neurokit(domain: str, series: Sequence[Series], spectrum: SpectrumSpec) -> 
     """Every NeuroKit2 output of one domain, by its column's name."""
     import neurokit2 as nk  # 1.6 s, and only needed once there are beats
 
-    nn_ms = np.concatenate([one.nn_ms for one in series])
+    nn_ms = np.concatenate([part.nn_ms for part in series])
     # By its time NeuroKit2 knows whether an interval follows the one before.
-    pauses_ms = np.repeat(np.arange(len(series)) * PAUSE_MS, [len(one.nn_ms) for one in series])
+    pauses_ms = np.repeat(np.arange(len(series)) * PAUSE_MS, [len(part.nn_ms) for part in series])
     time_s = (np.cumsum(nn_ms) + pauses_ms) / 1000
     if domain == "time":
-        kept = np.concatenate([one.kept for one in series])
+        kept = np.concatenate([part.kept for part in series])
         nn_ms, time_s = nn_ms[kept], time_s[kept]
     if domain != "time" and np.ptp(nn_ms) == 0:
         return {}  # without variation hrv_nonlinear divides by zero, and powers are rounding errors

@@ -127,7 +127,7 @@ class EcgQuality:
         """The reason with its numbers, and what may be wrong where that is not obvious."""
         film = f"of a film of {self.film_s:.1f} s at {self.sampling_hz:g} Hz"
         rate = "is SamplingFrequency right?"
-        said = {
+        detail = {
             "implausible_sampling_rate": f"{self.sampling_hz:g} Hz",
             "film_not_covered": f"{self.duration_s:.1f} s {film}; are SamplingFrequency, "
             "StartTime and duration_s right?",
@@ -138,7 +138,7 @@ class EcgQuality:
             "artefacts": f"{self.artefact_share:.1%} of beats",
             "noise": f"{self.good_share:.0%} of windows are good",
         }.get(self.reason or "")
-        return ": ".join(filter(None, (self.reason, said)))
+        return ": ".join(filter(None, (self.reason, detail)))
 
 
 def in_film(

@@ -26,18 +26,18 @@ class Fragments:
 
     def numbers(self) -> dict[str, Any]:
         """Each stage's numbers by its name; a list of them where it ran several times."""
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for report in self.reports:
-            found.setdefault(report["stage"], []).append(report["numbers"])
-        return {stage: all_[0] if len(all_) == 1 else all_ for stage, all_ in found.items()}
+            values.setdefault(report["stage"], []).append(report["numbers"])
+        return {stage: all_[0] if len(all_) == 1 else all_ for stage, all_ in values.items()}
 
     def methods(self, stages: Iterable[str]) -> list[str]:
         """The methods text of each of ``stages``, instances of one stage merged."""
         return [
             text
             for stage in stages
-            if (mine := [r for r in self.reports if r["stage"] == stage])
-            for text in merged(mine)
+            if (texts := [r for r in self.reports if r["stage"] == stage])
+            for text in merged(texts)
         ]
 
     def title(self, stage: str) -> str:
@@ -84,7 +84,7 @@ def merged(reports: Sequence[Mapping[str, Any]]) -> list[str]:
         same.setdefault(tuple(parts[::2]), []).append((report, parts[1::2]))
     texts = []
     for words, group in same.items():
-        values = [_range(slot) for slot in zip(*(found for _, found in group), strict=True)]
+        values = [_range(slot) for slot in zip(*(numbers for _, numbers in group), strict=True)]
         text = "".join(a + b for a, b in zip(words, [*values, ""], strict=True))
         texts.append(_prefix([report["item"] for report, _ in group], len(reports)) + text)
     return texts

@@ -107,7 +107,7 @@ def gee_odds_ratios(
     _check(table, cluster, reference, small_sample)
     table = table.assign(correct=table["correct"].astype(float))
     others = sorted(set(table["training_group"]) - {reference})
-    found = {group: _carried(table, cluster, group, reference) for group in others}
+    carriers = {group: _carried(table, cluster, group, reference) for group in others}
     share = table.groupby("training_group", observed=True)["correct"].mean().to_dict()
     reasons: dict[Hashable, str] = {
         group: _always(share[group], group) for group in others if share[group] in (0, 1)
@@ -124,7 +124,7 @@ def gee_odds_ratios(
         np.nan, index=pd.Index(others, name="training_group"), columns=COLUMNS, dtype=float
     )
     alpha = math.nan
-    carried = {group: found[group][1] for group in fitted if found[group][1] is not None}
+    carried = {group: carriers[group][1] for group in fitted if carriers[group][1] is not None}
     if len(carried) < len(fitted) and blocked is None:
         fit = _fit(kept, cluster, fitted, small_sample)
         if isinstance(fit, str):
@@ -143,7 +143,7 @@ def gee_odds_ratios(
         alpha=alpha,
         n_rows=len(kept),
         n_clusters=n_clusters,
-        carriers={group: count for group, (count, _) in found.items()},
+        carriers={group: count for group, (count, _) in carriers.items()},
         reasons=reasons,
         estimable=not reasons,
         reason="; ".join(dict.fromkeys(reasons.values())) or None,
@@ -192,20 +192,20 @@ def _check(
     if problems:
         raise InputError(subject, problems)
 
-    found = set(table["training_group"])
-    if reference not in found:
-        hint = did_you_mean(str(reference), map(str, found))
+    present = set(table["training_group"])
+    if reference not in present:
+        hint = did_you_mean(str(reference), map(str, present))
         raise DesignError(f"{subject}: no row has the reference group {reference!r}{hint}")
-    if len(found) < 2:
+    if len(present) < 2:
         raise DesignError(f"{subject}: {reference} is the only group; there is nothing to compare")
     levels: dict[Any, list[Any]] = {
         group: sorted(set(part))
         for group, part in table.groupby("training_group", observed=True)["repetition"]
     }
     if any(part != levels[reference] for part in levels.values()):
-        said = "; ".join(f"{group}: {part}" for group, part in levels.items())
+        listed = "; ".join(f"{group}: {part}" for group, part in levels.items())
         raise DesignError(
-            f"{subject}: groups have different repetitions ({said}); compare the same ones"
+            f"{subject}: groups have different repetitions ({listed}); compare the same ones"
         )
     if len(levels[reference]) < 2:
         raise DesignError(
@@ -285,7 +285,7 @@ def _design(table: pd.DataFrame, others: Sequence[str]) -> Floats:
     """Intercept, one column for each other group, one for each repetition but the first."""
     group, repetition = table["training_group"].to_numpy(), table["repetition"].to_numpy()
     levels = sorted(set(repetition))
-    columns = [group == other for other in others] + [repetition == one for one in levels[1:]]
+    columns = [group == other for other in others] + [repetition == level for level in levels[1:]]
     return np.column_stack([np.ones(len(table)), *columns]).astype(float)
 
 
@@ -309,7 +309,7 @@ def _separated(table: pd.DataFrame, others: Sequence[str]) -> str | None:
 
     design = _design(cells, others)
     signed = np.where(share == 1, 1, -1)[pure, None] * design[pure]
-    found = linprog(
+    solution = linprog(
         -signed.sum(axis=0),
         A_ub=-signed,
         b_ub=np.zeros(len(signed)),
@@ -317,7 +317,7 @@ def _separated(table: pd.DataFrame, others: Sequence[str]) -> str | None:
         b_eq=np.zeros((~pure).sum()) if not pure.all() else None,
         bounds=(-1, 1),
     )
-    if found.status == 0 and -found.fun < 1e-9:
+    if solution.status == 0 and -solution.fun < 1e-9:
         return None
     return "groups and repetitions together tell right from wrong: some odds are infinite or 0"
 

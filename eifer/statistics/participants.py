@@ -207,10 +207,10 @@ def _scores(subject: str, **given: object) -> Iterator[Floats]:
     problems, read = [], []
     for name, values in given.items():
         try:
-            found = numbers(values)
-            found = found[:, None] if found.ndim == 1 else found
-            fault = None if found.ndim == 2 else f"{name} has shape {found.shape}"
-            read.append(found)
+            array = numbers(values)
+            array = array[:, None] if array.ndim == 1 else array
+            fault = None if array.ndim == 2 else f"{name} has shape {array.shape}"
+            read.append(array)
         except (TypeError, ValueError, OverflowError) as error:
             fault = f"{name} ({error})"
         if fault:
@@ -222,14 +222,14 @@ def _scores(subject: str, **given: object) -> Iterator[Floats]:
 
 def _won(codes: Ints, y: Floats, score: Floats, n_participants: int) -> Ints:
     """Twice the pairs that each participant's positives win, shape (participants, repetitions)."""
-    found = np.zeros((n_participants, score.shape[1]), dtype=np.intp)
+    wins = np.zeros((n_participants, score.shape[1]), dtype=np.intp)
     for code in range(n_participants):
-        mine = codes == code
-        high, low = score[mine & (y == 1)], score[mine & (y == 0)]
+        rows = codes == code
+        high, low = score[rows & (y == 1)], score[rows & (y == 0)]
         for repetition in range(score.shape[1]):
             beaten = _beaten(high[:, repetition], np.sort(low[:, repetition]))
-            found[code, repetition] = beaten.sum()
-    return found
+            wins[code, repetition] = beaten.sum()
+    return wins
 
 
 def _beaten(high: Floats, low: Floats) -> Ints:

@@ -156,14 +156,14 @@ def cauchy(p: object) -> Combined:
     k = len(used)
     if not k:
         return _nothing()
-    zero, one = bool((used == 0).any()), bool((used == 1).any())
-    if zero and one:
+    zero, certain = bool((used == 0).any()), bool((used == 1).any())
+    if zero and certain:
         return not_estimable(
             Combined, "one p-value is 0 and another is 1: the statistic is inf - inf", n_used=k
         )
     if zero:
         return Combined(math.inf, 1.0, 0.0, -math.inf, k, True, "a p-value is 0")
-    if one:
+    if certain:
         why = "a p-value is 1: the statistic is -inf whatever the others say"
         return Combined(-math.inf, 1.0, 1.0, 0.0, k, True, why)
     # 1 - p is exact above .5, where p itself has lost the digits that tan needs.

@@ -306,16 +306,16 @@ def cluster_bootstrap(
     of_row = names("cluster_bootstrap", "cluster", cluster, "name the cluster of every row")
     if of_row.empty:
         raise DesignError("cluster_bootstrap: no row was given")
-    codes, found = pd.factorize(of_row)
-    members = [np.flatnonzero(codes == code) for code in range(len(found))]
+    codes, clusters = pd.factorize(of_row)
+    members = [np.flatnonzero(codes == code) for code in range(len(clusters))]
     known = {
         "level": level,
-        "n_clusters": len(found),
+        "n_clusters": len(clusters),
         "n_resamples": resamples,
         "n_undefined": 0,
     }
-    if len(found) == 1:
-        return not_estimable(ClusterBootstrap, f"a single cluster ({found[0]})", **known)
+    if len(clusters) == 1:
+        return not_estimable(ClusterBootstrap, f"a single cluster ({clusters[0]})", **known)
     estimate = float(statistic(np.arange(len(of_row))))
     if math.isnan(estimate):
         return not_estimable(
@@ -323,7 +323,7 @@ def cluster_bootstrap(
         )
 
     rng = generator(seed, "cluster_bootstrap")
-    draws = rng.integers(0, len(found), (resamples, len(found)))
+    draws = rng.integers(0, len(clusters), (resamples, len(clusters)))
     values = np.array([statistic(np.concatenate([members[i] for i in draw])) for draw in draws])
     there = values[~np.isnan(values)]
     known["n_undefined"] = resamples - len(there)
@@ -337,7 +337,7 @@ def cluster_bootstrap(
         ci_low=float(low),
         ci_high=float(high),
         level=level,
-        n_clusters=len(found),
+        n_clusters=len(clusters),
         n_resamples=resamples,
         n_undefined=resamples - len(there),
         estimable=True,

@@ -11,8 +11,8 @@ from eifer.vocabulary import in_order
 
 def table(truth: dict[str, Any], by_participant: pd.DataFrame) -> pd.DataFrame:
     """One row a task and condition: the difference of High and Low over people, and the verdict."""
-    mine = by_participant[by_participant["contrast"] == "High-Low"]
-    rows = mine[["task", "condition", "role", "delta", "ci_low", "ci_high", "verdict"]].copy()
+    contrast = by_participant[by_participant["contrast"] == "High-Low"]
+    rows = contrast[["task", "condition", "role", "delta", "ci_low", "ci_high", "verdict"]].copy()
     rows["planted_effect"] = truth["spec"]["effect"]
     return in_order(rows, ["task", "condition"])
 

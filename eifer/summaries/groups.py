@@ -9,13 +9,13 @@ def table(participants: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """One row a group: size, age, sex, EI score and its indices."""
     people = scores.merge(participants, on="participant_id")
     rows = []
-    for group, mine in (
+    for group, members in (
         ("High", people[people["group"] == "High"]),
         ("Low", people[people["group"] == "Low"]),
         ("Total", people),
     ):
-        sexes = mine["sex"].value_counts()
-        row = {"group": group, "participants": len(mine)}
+        sexes = members["sex"].value_counts()
+        row = {"group": group, "participants": len(members)}
         for name in (
             "age_years",
             "ei_score",
@@ -23,11 +23,11 @@ def table(participants: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
             "others_awareness",
             "emotion_discrimination",
         ):
-            row |= {f"{name}_mean": mine[name].mean(), f"{name}_sd": mine[name].std(ddof=1)}
+            row |= {f"{name}_mean": members[name].mean(), f"{name}_sd": members[name].std(ddof=1)}
         row |= {
             "women": int(sexes.get("F", 0)),
             "men": int(sexes.get("M", 0)),
-            "sex_unknown": len(mine) - int(sexes.get("F", 0)) - int(sexes.get("M", 0)),
+            "sex_unknown": len(members) - int(sexes.get("F", 0)) - int(sexes.get("M", 0)),
         }
         rows.append(row)
     return pd.DataFrame(rows)

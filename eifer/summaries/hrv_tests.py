@@ -15,8 +15,8 @@ def table(
     form = values.groupby("variable").agg(
         family=("family", "first"), unit=("unit", "first"), n=("value", "count")
     )
-    for group, mine in values.groupby("group"):
-        stats = mine.groupby("variable")["value"].agg(mean="mean", sd="std")
+    for group, rows in values.groupby("group"):
+        stats = rows.groupby("variable")["value"].agg(mean="mean", sd="std")
         form = form.join(stats.add_prefix(f"{str(group).lower()}_"))
     made = form.reset_index().merge(tests, on="variable", how="left")
     return made.sort_values(["p", "variable"], ignore_index=True)

@@ -49,13 +49,13 @@ def table(
         rows.append(_row(f"{name} shown in a frame", "drawn face", f"r = {r:.3f}", "all accepted"))
     seen = latent.merge(frames, on=["video_id", "frame"])
     for kind in ("face", *BLIND, "two_faces"):
-        mine = seen[seen["planted"] == kind]
-        right = mine["status"] == ("rejected" if kind in BLIND else "accepted")
-        if len(mine):
+        of_kind = seen[seen["planted"] == kind]
+        right = of_kind["status"] == ("rejected" if kind in BLIND else "accepted")
+        if len(of_kind):
             rows.append(
                 _row(
                     f"frames planted as {kind.replace('_', ' ')}",
-                    f"{len(mine)}",
+                    f"{len(of_kind)}",
                     f"{right.sum()} {'rejected' if kind in BLIND else 'accepted'} "
                     f"({100 * right.mean():.1f} %)",
                     "whatever the reason given",
@@ -74,8 +74,8 @@ def caption(truth: dict[str, Any], latent: pd.DataFrame, *_: pd.DataFrame) -> st
     )
 
 
-def _row(what: str, planted: str, found: str, how: str) -> dict[str, str]:
-    return {"what": what, "planted": planted, "found": found, "how": how}
+def _row(what: str, planted: str, recovered: str, how: str) -> dict[str, str]:
+    return {"what": what, "planted": planted, "found": recovered, "how": how}
 
 
 def _hearts(
@@ -91,8 +91,8 @@ def _hearts(
         ]
     )
     for name in ("mean_nn_ms", "rmssd_ms"):
-        found = hrv[hrv["variable"] == name].set_index("video_id")["value"]
-        both = made.assign(found=made["video_id"].map(found)).dropna(subset="found")
+        measured = hrv[hrv["variable"] == name].set_index("video_id")["value"]
+        both = made.assign(found=made["video_id"].map(measured)).dropna(subset="found")
         if len(both) < 2:
             continue
         ratio = (both["found"] / both[name]).median()
@@ -109,14 +109,14 @@ def _reactions(
     """By domain, how vagal variability depends on EI: the planted slope, and the measured one."""
     spec = truth["spec"]
     known = rmssd[rmssd["participant_id"].isin(scores["participant_id"])]
-    for domain, mine in known.groupby("domain"):
+    for domain, rows in known.groupby("domain"):
         planted = spec["effect"] * spec["autonomic"]["response"][domain]["ei_vagal_log"]
-        slope = np.polyfit(mine["ability"], np.log(mine["found"]), 1)[0] if len(mine) > 2 else None
+        slope = np.polyfit(rows["ability"], np.log(rows["found"]), 1)[0] if len(rows) > 2 else None
         yield _row(
             f"reaction of the heart to {domain}",
             f"{planted:+.2f} for 1 SD of EI",
             "too few" if slope is None else f"{slope:+.2f}",
-            f"slope of ln RMSSD on EI, {len(mine)} people",
+            f"slope of ln RMSSD on EI, {len(rows)} people",
         )
 
 

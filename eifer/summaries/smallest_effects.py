@@ -12,9 +12,9 @@ def table(power: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (*design, test), part in power.groupby([*DESIGN, "test"], sort=True):
         tried = part.sort_values("true_effect")
-        found, last = tried[tried["found"]], tried.iloc[-1]
-        best = found.iloc[0] if len(found) else last
-        smallest = f"{best['true_effect']:g}" if len(found) else f"above {last['true_effect']:g}"
+        detected, last = tried[tried["found"]], tried.iloc[-1]
+        best = detected.iloc[0] if len(detected) else last
+        smallest = f"{best['true_effect']:g}" if len(detected) else f"above {last['true_effect']:g}"
         rows.append(
             {
                 **dict(zip(DESIGN, design, strict=True)),

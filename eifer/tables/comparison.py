@@ -115,8 +115,8 @@ ANSWERS = {"fisher": "fisher_p", "pooled": "pooled_delta", "gee": "gee_odds_rati
 def rests_on_its_tests(table: pd.DataFrame, delong: pd.DataFrame) -> pd.DataFrame:
     """n_repetitions are the contrast's rows in delong."""
     listed = delong.groupby(CONTRAST)["repetition"].size()
-    found = listed.reindex(pd.MultiIndex.from_frame(table[CONTRAST])).to_numpy()
-    return table[found != table["n_repetitions"].to_numpy()]
+    counted = listed.reindex(pd.MultiIndex.from_frame(table[CONTRAST])).to_numpy()
+    return table[counted != table["n_repetitions"].to_numpy()]
 
 
 COMPARISON = Table(
@@ -291,12 +291,12 @@ def rests_on_its_participants(
 ) -> pd.DataFrame:
     """Delta is the mean of the differences in participant_deltas, n_used their number."""
     listed = participant_deltas.groupby(CONTRAST)["delta"]
-    mine = pd.MultiIndex.from_frame(table[CONTRAST])
-    found = listed.agg(["size", "count", "mean"]).reindex(mine)
-    wrong = (found["size"].to_numpy() != table["n_participants"].to_numpy()) | (
-        found["count"].to_numpy() != table["n_used"].to_numpy()
+    place = pd.MultiIndex.from_frame(table[CONTRAST])
+    counted = listed.agg(["size", "count", "mean"]).reindex(place)
+    wrong = (counted["size"].to_numpy() != table["n_participants"].to_numpy()) | (
+        counted["count"].to_numpy() != table["n_used"].to_numpy()
     )
-    gap = (found["mean"].to_numpy() - table["delta"]).abs()
+    gap = (counted["mean"].to_numpy() - table["delta"]).abs()
     return table[wrong | (gap > 1e-12) | (table["delta"].isna() != (table["n_used"] == 0))]
 
 
@@ -322,10 +322,10 @@ def verdict_is_earned(table: pd.DataFrame) -> pd.DataFrame:
     people = table["n_used"].where(table["test"] != "gee", table["gee_n_used"])
     shown = (q < table["alpha"]) & (2.0 / 2.0**people < table["alpha"])
     same = (table["equivalence_q"] < table["alpha"]) & (0.5 ** table["n_used"] < table["alpha"])
-    said = table["verdict"].str.split(r"[:,(]", n=1, regex=True).str[0].str.strip()
-    better = said.str.endswith(" better")
-    equivalent = said == "equivalent"
-    neither = said.isin(["inconclusive", "not estimable"])
+    verdict = table["verdict"].str.split(r"[:,(]", n=1, regex=True).str[0].str.strip()
+    better = verdict.str.endswith(" better")
+    equivalent = verdict == "equivalent"
+    neither = verdict.isin(["inconclusive", "not estimable"])
     return table[
         (better != shown) | (equivalent != (same & ~shown)) | ~(better | equivalent | neither)
     ]

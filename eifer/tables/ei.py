@@ -95,8 +95,8 @@ def numbers_only_where_estimable(table: pd.DataFrame) -> pd.DataFrame:
 def tests_agree_with_scan(table: pd.DataFrame, cutoff_scan: pd.DataFrame) -> pd.DataFrame:
     """Estimable tests of a cutoff = n_estimable of the scan."""
     counted = table.groupby("cutoff")["estimable"].sum()
-    said = cutoff_scan.set_index("cutoff")["n_estimable"]
-    agree = counted.reindex(counted.index.union(said.index)).eq(said)
+    scanned = cutoff_scan.set_index("cutoff")["n_estimable"]
+    agree = counted.reindex(counted.index.union(scanned.index)).eq(scanned)
     bad = table["cutoff"].isin(agree.index[~agree])
     # A cutoff of the scan without any test has no row to show: then all are suspect.
     return table if not agree.all() and not bad.any() else table[bad]

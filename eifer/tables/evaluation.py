@@ -48,8 +48,8 @@ def unscored(table: pd.DataFrame) -> pd.DataFrame:
     items = table[[*TEST, "item_id"]].drop_duplicates()
     wanted = items.merge(models, on=TEST)
     there = table[[*TEST, "item_id", *MODEL]].drop_duplicates()
-    found = wanted.merge(there, how="left", indicator="found")
-    return found.loc[found["found"] == "left_only"].drop(columns="found")
+    merged = wanted.merge(there, how="left", indicator="found")
+    return merged.loc[merged["found"] == "left_only"].drop(columns="found")
 
 
 @rule("models are compared in pairs, item by item", _REPEAT)
@@ -113,10 +113,10 @@ def as_listed(table: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
     """The items and labels are those of conditions."""
     place = [*TEST, "item_id"]
     listed = conditions.drop_duplicates(place).set_index(place)
-    mine = pd.MultiIndex.from_frame(table[place])
-    labels = listed["label"].reindex(mine).to_numpy()
+    placed = pd.MultiIndex.from_frame(table[place])
+    labels = listed["label"].reindex(placed).to_numpy()
     wrong = table[labels != table["label"].to_numpy()]
-    forgotten = listed.index.difference(mine)
+    forgotten = listed.index.difference(placed)
     if wrong.empty and len(forgotten):
         tests = pd.MultiIndex.from_tuples([key[:2] for key in forgotten], names=TEST)
         wrong = table[pd.MultiIndex.from_frame(table[TEST]).isin(tests)]
@@ -128,9 +128,9 @@ def as_listed(table: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
 def threshold_as_searched(table: pd.DataFrame, repetitions: pd.DataFrame) -> pd.DataFrame:
     """The threshold is the one that training found."""
     key = ["task", *MODEL]
-    found = repetitions.drop_duplicates(key).set_index(key)["threshold"]
+    chosen = repetitions.drop_duplicates(key).set_index(key)["threshold"]
     trained = table[table["training_group"] != REFERENCE]
-    searched = found.reindex(pd.MultiIndex.from_frame(trained[key])).to_numpy()
+    searched = chosen.reindex(pd.MultiIndex.from_frame(trained[key])).to_numpy()
     return trained[searched != trained["threshold"].to_numpy()]
 
 

@@ -36,10 +36,10 @@ def faces_are_measured(table: pd.DataFrame) -> pd.DataFrame:
     """A frame has its box, points, scores and pose if and only if it has a face, and one
     without is rejected for no_face.
     """
-    found = table["n_faces"] > 0
+    face = table["n_faces"] > 0
     measured = table[list(MEASURES)].notna()
     no_face = table["reason"] == RejectionReason.NO_FACE.value
-    wrong = (measured.all(axis=1) != found) | (measured.any(axis=1) != found) | (no_face == found)
+    wrong = (measured.all(axis=1) != face) | (measured.any(axis=1) != face) | (no_face == face)
     return table[wrong]
 
 

@@ -17,12 +17,12 @@ _REPEAT = "repeat split; if it stays, eifer.partitions assigns wrongly"
 _LEAK = "a face seen in training makes the test measure memory, not recognition"
 
 
-def _missing_from(table: pd.DataFrame, found: pd.MultiIndex, wanted: pd.MultiIndex) -> pd.DataFrame:
+def _missing_from(table: pd.DataFrame, there: pd.MultiIndex, wanted: pd.MultiIndex) -> pd.DataFrame:
     """Rows of ``table`` in the first level of what ``wanted`` has and ``found`` lacks.
 
     All rows where that whole level is absent, because a rule has to name some.
     """
-    lacking = wanted.difference(found)
+    lacking = wanted.difference(there)
     if lacking.empty:
         return table.head(0)
     name = str(wanted.names[0])
@@ -114,8 +114,8 @@ def counts_as_selected(table: pd.DataFrame, selection: pd.DataFrame) -> pd.DataF
     """n_frames and n_videos are those of the ranked frames in selection."""
     ranked = selection[selection[[f"{d}_rank" for d in Dimension]].notna().any(axis=1)]
     by = ranked.groupby("participant_id")
-    found = pd.DataFrame({"n_frames": by.size(), "n_videos": by["video_id"].nunique()})
-    expected = found.reindex(table["participant_id"]).to_numpy()
+    counted = pd.DataFrame({"n_frames": by.size(), "n_videos": by["video_id"].nunique()})
+    expected = counted.reindex(table["participant_id"]).to_numpy()
     return table[(table[["n_frames", "n_videos"]].to_numpy() != expected).any(axis=1)]
 
 
@@ -325,8 +325,8 @@ def as_many_frames_as_asked(table: pd.DataFrame, availability: pd.DataFrame) -> 
     tested = availability[availability["participant_id"].isin(table["participant_id"])]
     tested = tested[tested["condition"].isin(table["condition"])]
     expected = tested.set_index(_PLACE)[["available", "asked"]].min(axis=1)
-    found = table[table["condition"] != Condition.BASELINE].groupby(_PLACE).size()
-    both = pd.concat([expected, found], axis=1, keys=["expected", "found"]).fillna(0)
+    counted = table[table["condition"] != Condition.BASELINE].groupby(_PLACE).size()
+    both = pd.concat([expected, counted], axis=1, keys=["expected", "found"]).fillna(0)
     wrong = both.index[both["expected"] != both["found"]]
     rows = pd.MultiIndex.from_frame(table[_PLACE]).isin(wrong)
     if len(wrong) and not rows.any():

@@ -199,8 +199,8 @@ def kept_is_in_selection(table: pd.DataFrame, selection: pd.DataFrame) -> pd.Dat
     bad = pd.Series(False, index=table.index)
     for dimension in Dimension:
         rows = table[table["dimension"] == dimension]
-        found = rows["video_id"].map(ranked[f"{dimension}_rank"]).fillna(0)
-        bad |= (found != rows["kept"]).reindex(table.index, fill_value=False)
+        ranks = rows["video_id"].map(ranked[f"{dimension}_rank"]).fillna(0)
+        bad |= (ranks != rows["kept"]).reindex(table.index, fill_value=False)
     return table[bad]
 
 
@@ -247,8 +247,8 @@ def crops_are_the_stored_frames(table: pd.DataFrame, selection: pd.DataFrame) ->
     """A video has exactly the crops that selection lists for it."""
     stray = ~table["item_id"].isin(selection["item_id"])
     wanted = table["video_id"].map(selection["video_id"].value_counts())
-    found = table["video_id"].map(table["video_id"].value_counts())
-    return table[stray | (wanted != found)]
+    stored = table["video_id"].map(table["video_id"].value_counts())
+    return table[stray | (wanted != stored)]
 
 
 CROPS = Table(

@@ -220,9 +220,9 @@ def _in_processes(task: _Task) -> Progress:
                 nprocs=task.hardware.devices,
             )
         except (mp.ProcessRaisedException, mp.ProcessExitedException) as error:
-            said = sorted(scratch.glob("error-*.txt"))
-            if said:
-                raise DesignError(said[0].read_text(encoding="utf-8")) from error
+            errors = sorted(scratch.glob("error-*.txt"))
+            if errors:
+                raise DesignError(errors[0].read_text(encoding="utf-8")) from error
             raise
         progress = read_checkpoint(scratch / "progress.pt", "")
     if progress is None:
@@ -249,6 +249,6 @@ def _one_of_several(rank: int, task: _Task, scratch: Path, port: int) -> None:
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])

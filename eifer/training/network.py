@@ -52,7 +52,7 @@ class Network(nn.Module):
 
     def width(self, head: str) -> int:
         """How many outputs that head has."""
-        return next(one.outputs for one in self.heads if one.name == head)
+        return next(known.outputs for known in self.heads if known.name == head)
 
     def _read(self, head: Head, features: Tensor) -> Tensor:
         outputs: Tensor = self.get_submodule(head.name)(features)

@@ -40,7 +40,7 @@ def trainer(**choices: Any) -> Any:
     import pytorch_lightning as pl
     from pytorch_lightning.plugins.environments import LightningEnvironment
 
-    said = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PL_")}
+    taken = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PL_")}
     try:
         return pl.Trainer(
             plugins=[LightningEnvironment()],
@@ -52,7 +52,7 @@ def trainer(**choices: Any) -> Any:
             **choices,
         )
     finally:
-        os.environ |= said
+        os.environ |= taken
 
 
 @contextmanager
@@ -60,14 +60,14 @@ def quietly() -> Iterator[None]:
     """Without Lightning's notes on devices and tips, and its advice on loaders not used here."""
     modules = ("pytorch_lightning", "lightning_fabric")
     loggers = [logging.getLogger(name) for name in modules]
-    levels = [one.level for one in loggers]
-    for one in loggers:
-        one.setLevel(logging.ERROR)
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             for module in modules:
                 warnings.filterwarnings("ignore", module=module)
             yield
     finally:
-        for one, level in zip(loggers, levels, strict=True):
-            one.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -71,9 +71,9 @@ def read_metadata(path: Path) -> dict[str, Any]:
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
-        found = file.metadata() or {}
+        metadata = file.metadata() or {}
     try:
-        return dict(json.loads(found.get(_METADATA_KEY, "{}")))
+        return dict(json.loads(metadata.get(_METADATA_KEY, "{}")))
     except (ValueError, TypeError):
         return {}
 
@@ -107,11 +107,11 @@ def fit_state(network: nn.Module, state: Mapping[str, Tensor], origin: str) -> N
         "of another kind of number": other_kind,
     }
     if any(faults.values()):
-        told = "; ".join(
+        differences = "; ".join(
             f"{len(names)} {fault} ({examples(names)})" for fault, names in faults.items() if names
         )
         raise AssetError(
-            f"{origin}: weights of another architecture: of {len(expected)} tensors {told}. "
+            f"{origin}: weights of another architecture: of {len(expected)} tensors {differences}. "
             "Name the backbone these weights were made for, or give weights of this one."
         )
     infinite = [
@@ -180,6 +180,6 @@ def _tensors(content: object, path: Path) -> State:
 
 
 def _without_prefix(state: State) -> State:
-    while found := [p for p in PREFIXES if all(name.startswith(p) for name in state)]:
-        state = {name.removeprefix(found[0]): value for name, value in state.items()}
+    while prefixes := [p for p in PREFIXES if all(name.startswith(p) for name in state)]:
+        state = {name.removeprefix(prefixes[0]): value for name, value in state.items()}
     return state

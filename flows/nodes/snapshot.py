@@ -97,17 +97,17 @@ def _refuse_secrets(study: Path, head: str, tree: str) -> None:
     secrets = dict(_secrets(os.environ))
     listed = ["diff-tree", "--diff-filter=d", head] if head else ["ls-tree"]
     names = _git(study, *listed, "-r", "-z", "--name-only", tree).split("\0")
-    found = [
+    leaks = [
         f"{name} ({variable})"
         for name in filter(None, names)
         if (study / name).is_file()
         for variable in sorted(secrets)
         if secrets[variable] in (study / name).read_bytes()
     ]
-    if found:
+    if leaks:
         raise StudyError(
-            f"{len(found)} files that nodes would get hold the value of a secret: "
-            f"{', '.join(found[:SHOWN])}. Nothing was sent. Keep secrets in the environment alone, "
+            f"{len(leaks)} files that nodes would get hold the value of a secret: "
+            f"{', '.join(leaks[:SHOWN])}. Nothing was sent. Keep secrets in the environment alone, "
             "or list the file in .gitignore"
         )
 

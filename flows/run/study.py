@@ -302,9 +302,9 @@ def _show_results(place: Path, stages: set[str]) -> None:
     report = place / "data/report/index.html"
     if "report" in stages and report.exists():
         # A browser follows no link to a file from a server's page: it has to be copied.
-        told = f"The report, on {platform.node()}: copy the link's address into a new tab there"
-        create_link_artifact(report.as_uri(), str(report), key="report", description=told)
+        words = f"The report, on {platform.node()}: copy the link's address into a new tab there"
+        create_link_artifact(report.as_uri(), str(report), key="report", description=words)
     tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
     if tracking.startswith("http"):
-        told = "Every repetition in MLflow: High, Low and Total side by side"
-        create_link_artifact(without_password(tracking), key="mlflow", description=told)
+        words = "Every repetition in MLflow: High, Low and Total side by side"
+        create_link_artifact(without_password(tracking), key="mlflow", description=words)

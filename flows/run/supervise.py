@@ -58,9 +58,9 @@ def asked(
 
         def answer() -> subprocess.CompletedProcess[str]:
             assert process.stdout is not None
-            told, code = process.stdout.read(), process.wait()
+            printed, code = process.stdout.read(), process.wait()
             errors.seek(0)
-            return subprocess.CompletedProcess(command, code, told, errors.read())
+            return subprocess.CompletedProcess(command, code, printed, errors.read())
 
         try:
             yield answer

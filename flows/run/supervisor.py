@@ -92,10 +92,10 @@ def _signal_group(group: int, which: signal.Signals) -> None:
 
 def _children() -> list[int]:
     try:
-        told = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+        listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
     except OSError:
         return []
-    return [int(pid) for pid in told.split()]
+    return [int(pid) for pid in listed.split()]
 
 
 if __name__ == "__main__":

@@ -203,7 +203,7 @@ def _failure(
 ) -> str:
     info = result.exception_info or {}
     raised = info.get("exception_message") or next(
-        (one.get("exception_message") for one in info.values() if isinstance(one, dict)), None
+        (part.get("exception_message") for part in info.values() if isinstance(part, dict)), None
     )
     if raised:
         return f"  {about}: could not be checked: {raised}"

@@ -50,25 +50,25 @@ def mirror(study: Path, only: Collection[str] | None = None) -> Counts:
     Counts
         Problems are told there and not raised: the next call adds what is missing still.
     """
-    found = [output for output in outputs(study) if only is None or output.address in only]
-    if not found:
+    chosen = [output for output in outputs(study) if only is None or output.address in only]
+    if not chosen:
         return Counts()
     try:
-        with _locked(study / LOCK) as said:
-            done = _mirror(study, found, whole=only is None)
+        with _locked(study / LOCK) as lock:
+            done = _mirror(study, chosen, whole=only is None)
             if only is None and not done.problems:
-                said.write(all_shown())
+                lock.write(all_shown())
             return done
     except Exception as error:
         return Counts(problems=(in_short(error),))
 
 
-def _mirror(study: Path, found: Sequence[Output], *, whole: bool) -> Counts:
+def _mirror(study: Path, chosen: Sequence[Output], *, whole: bool) -> Counts:
     added, unchanged, problems = 0, 0, list[str]()
     current: dict[str, str] = {}
     name = str(yaml.safe_load((study / "params.yaml").read_text())["study"]["name"])
     store = Store(name)
-    for output in found:
+    for output in chosen:
         try:
             for record in output.records(name):
                 if record.kind != "evaluation":
@@ -81,14 +81,14 @@ def _mirror(study: Path, found: Sequence[Output], *, whole: bool) -> Counts:
             problems.append(f"{output.address}: {in_short(error)}")
     store.supersede(current)
     if whole and not problems:
-        for model, row in _best(found).items():
+        for model, row in _best(chosen).items():
             store.register(re.sub("[/:]", "_", f"{name} {model}"), key(name, row))
     return Counts(added, unchanged, tuple(problems[:5]))
 
 
-def _best(found: Sequence[Output]) -> dict[str, Any]:
+def _best(chosen: Sequence[Output]) -> dict[str, Any]:
     """Of each task and group the repetition of best macro F1 on validation."""
-    tables = [o.read(TRAINED, REPETITIONS) for o in found if (o.folder / TRAINED).exists()]
+    tables = [o.read(TRAINED, REPETITIONS) for o in chosen if (o.folder / TRAINED).exists()]
     rows = pd.concat([REPETITIONS.empty(), *tables]).sort_values(
         ["validation_macro_f1", "repetition"], ascending=[False, True]
     )

@@ -88,9 +88,9 @@ def come_home(study: Path = Path()) -> None:
     ):
         for table, column in PLACES.items():
             for (place,) in database.execute(f"SELECT DISTINCT {column} FROM {table}").fetchall():
-                before, found, rest = (place or "").rpartition(marker)
-                ours = found and before.startswith("file:") and rest[:1] in {"", "/"}
-                if ours and before + found != own:
+                before, marked, rest = (place or "").rpartition(marker)
+                ours = marked and before.startswith("file:") and rest[:1] in {"", "/"}
+                if ours and before + marked != own:
                     database.execute(
                         f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (own + rest, place)
                     )

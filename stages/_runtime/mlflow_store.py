@@ -138,8 +138,8 @@ class Store:
         (model,) = self._models(run_id)
         with contextlib.suppress(MlflowException):  # it is there
             self.client.create_registered_model(name)
-        found = self.client.search_model_versions(f"name = '{name}'")
-        number = next((one.version for one in found if one.run_id == run_id), None)
+        versions = self.client.search_model_versions(f"name = '{name}'")
+        number = next((known.version for known in versions if known.run_id == run_id), None)
         if number is None:
             source = f"models:/{model.model_id}"
             made = self.client.create_model_version(name, source, run_id, model_id=model.model_id)
@@ -162,7 +162,7 @@ class Store:
         """
         known = self.runs.setdefault(run.data.tags["run_key"], run)
         if known.info.run_id != run.info.run_id:
-            kept, twice = sorted((known, run), key=lambda one: one.info.run_id)
+            kept, twice = sorted((known, run), key=lambda same: same.info.run_id)
             self.client.delete_run(twice.info.run_id)
             self.runs[run.data.tags["run_key"]] = kept
 
@@ -217,8 +217,8 @@ class Store:
 
     def _models(self, run_id: str) -> list[Any]:
         """The finished models of a run, the one to be used first."""
-        found = self.client.search_logged_models([self.experiment], f"source_run_id = '{run_id}'")
-        return sorted((m for m in found if str(m.status) == "READY"), key=lambda m: m.model_id)
+        models = self.client.search_logged_models([self.experiment], f"source_run_id = '{run_id}'")
+        return sorted((m for m in models if str(m.status) == "READY"), key=lambda m: m.model_id)
 
     def _log_model(self, run: Run, record: Record, model: Model) -> None:
         """Log the weights with a signature, to be read back by `_load_pyfunc`."""
@@ -374,6 +374,6 @@ def _experiment(client: MlflowClient, name: str) -> str:
     if client.get_experiment_by_name(name) is None:
         with contextlib.suppress(MlflowException):  # another machine made it meanwhile
             client.create_experiment(name, artifact_location=place, tags=kind)
-    found = client.get_experiment_by_name(name)
-    assert found is not None
-    return str(found.experiment_id)
+    experiment = client.get_experiment_by_name(name)
+    assert experiment is not None
+    return str(experiment.experiment_id)

@@ -141,13 +141,13 @@ def fields_of(form: Any) -> tuple[Any, dict[str, tuple[Any, str]]]:
 
     Looks into optional and repeated ones; there are no fields where it is neither.
     """
-    for one in (form, *get_args(form)):
-        if isinstance(one, type) and issubclass(one, BaseModel):
-            named = one.model_fields.items()
-            return one, {name: (_annotated(f), f.description or "") for name, f in named}
-        if isinstance(one, type) and is_dataclass(one):
-            hints = get_type_hints(one, include_extras=True)
-            return one, {f.name: (hints[f.name], "") for f in dataclass_fields(one)}
+    for part in (form, *get_args(form)):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            named = part.model_fields.items()
+            return part, {name: (_annotated(f), f.description or "") for name, f in named}
+        if isinstance(part, type) and is_dataclass(part):
+            hints = get_type_hints(part, include_extras=True)
+            return part, {f.name: (hints[f.name], "") for f in dataclass_fields(part)}
     return form, {}
 
 

@@ -30,8 +30,8 @@ def keep_private() -> None:
         os.environ.setdefault(name, value)
     for name in ("no_proxy", "NO_PROXY"):
         other = os.environ.get(name.swapcase(), "")
-        known = [one.strip() for one in os.environ.get(name, other).split(",") if one.strip()]
-        missing = [one for one in LOOPBACK if one not in known and "*" not in known]
+        known = [host.strip() for host in os.environ.get(name, other).split(",") if host.strip()]
+        missing = [host for host in LOOPBACK if host not in known and "*" not in known]
         os.environ[name] = ",".join([*known, *missing])
 
 

@@ -184,9 +184,9 @@ class Output:
             figures = _figure(
                 "participant_differences", people, self.read(deltas, PARTICIPANT_DELTAS)
             )
-            said = json.loads((self.folder / "report.json").read_text())["numbers"]
+            numbers = json.loads((self.folder / "report.json").read_text())["numbers"]
             return Content(
-                params=_flat(said),
+                params=_flat(numbers),
                 results=_numbers(shown.numbers(people, table)),
                 inputs=_given(made, predictions="testing"),
                 figures=figures | _figure("contrasts", table, published.contrasts()),

@@ -302,9 +302,9 @@ def _viewings(
         for d in Dimension:
             level = felt.strength * (2 * domain.label(d) - 1) + bias[d]
             feels[d] = float(np.clip(level + rng.normal(0, felt.video_sd), -0.95, 0.95))
-            said = 4 + spec.ratings.gain * (feels[d] + noise * rng.standard_normal())
+            rating = 4 + spec.ratings.gain * (feels[d] + noise * rng.standard_normal())
             undecided = rng.random() < neutral
-            rates[d] = 4 if undecided else int(np.clip(np.rint(said), 1, 7))
+            rates[d] = 4 if undecided else int(np.clip(np.rint(rating), 1, 7))
         does = auto.response[domain]
         beats = does.rate_bpm + shifted * does.ei_rate_bpm
         beats += auto.video_rate_sd_bpm * heart.standard_normal()
