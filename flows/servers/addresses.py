@@ -25,7 +25,7 @@ def of_services(study: Path) -> dict[str, str]:
     """The variables by which tools find the services that run in ``study``; none if none do."""
     try:
         with held(study / SERVICES / LOCK, shared=True) as lock:
-            return {} if lock else serving.told(study / SERVICES / ENVIRONMENT)
+            return {} if lock else serving.read_exports(study / SERVICES / ENVIRONMENT)
     except OSError:
         return {}
 

@@ -217,7 +217,7 @@ def serve(study: Path) -> Callable[[], None]:
     end = ExitStack()
     atexit.register(end.close)
     end.callback(file.unlink, missing_ok=True)
-    serving.tell(file, {name: os.environ[name] for name in names})
+    serving.write_exports(file, {name: os.environ[name] for name in names})
     end.enter_context(started(server))
 
     import flows.run.study  # noqa: F401  with prefect: seconds, in which the server starts

@@ -244,7 +244,7 @@ def _announce(study: Path, services: Sequence[Service], given: Collection[str]) 
     shared["PREFECT_HOME"] = os.environ["PREFECT_HOME"]
     shared |= {name: os.environ[name] for name in LOGINS if name in set(os.environ) - set(given)}
     file = study / SERVICES / ENVIRONMENT
-    serving.tell(file, shared)
+    serving.write_exports(file, shared)
     print(f"Prefect  {shared['PREFECT_API_URL'].removesuffix('/api')}")
     print(f"MLflow   {shared['MLFLOW_TRACKING_URI']}")
     print(f"worker   of pool {POOLS[0]!r}; all logs are in {study / SERVICES}")

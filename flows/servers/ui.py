@@ -48,7 +48,7 @@ def show(study: Path, port: int | None) -> None:
     mlflow = server.mlflow(study, address, free_port(port), study / HOME / "mlflow.log")
     file = study / HOME / ENVIRONMENT
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    serving.tell(file, {name: os.environ[name] for name in LOGIN if name not in given})
+    serving.write_exports(file, {name: os.environ[name] for name in LOGIN if name not in given})
     try:
         with server.started(mlflow):
             server.wait_for(mlflow)

@@ -67,20 +67,20 @@ class Gate:
     def _refusal(self, scope: Message) -> tuple[int, str]:
         """The status and words of a refusal; status 0 where there is none."""
 
-        def said(name: bytes) -> set[bytes]:
+        def header(name: bytes) -> set[bytes]:
             return {value for key, value in scope["headers"] if key == name}
 
         own = self.host.encode()
-        if said(b"host") != {own}:
+        if header(b"host") != {own}:
             return 421, f"This server answers at http://{self.host} alone.\n"
         # A browser names the origin of every request that may change something. Others (pictures,
         # scripts, frames) it marks as of another site; a link that the owner follows is welcome.
-        foreign = said(b"sec-fetch-site") - {b"same-origin", b"none"}
-        if said(b"origin") - {b"http://" + own} or (
-            foreign and said(b"sec-fetch-dest") != {b"document"}
+        foreign = header(b"sec-fetch-site") - {b"same-origin", b"none"}
+        if header(b"origin") - {b"http://" + own} or (
+            foreign and header(b"sec-fetch-dest") != {b"document"}
         ):
             return 403, "Pages of other origins may not ask this server.\n"
-        if self.login and scope["path"] != "/health" and not self._knows(said(b"authorization")):
+        if self.login and scope["path"] != "/health" and not self._knows(header(b"authorization")):
             return 401, "This server wants the user and password that it was started with.\n"
         return 0, ""
 
@@ -94,7 +94,7 @@ def new_password() -> str:
     return secrets.token_urlsafe(24)
 
 
-def tell(file: Path, variables: Mapping[str, str]) -> None:
+def write_exports(file: Path, variables: Mapping[str, str]) -> None:
     """Write ``variables`` for ``source`` in a shell, into a file that only its owner can read."""
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in variables.items()]
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -103,8 +103,8 @@ def tell(file: Path, variables: Mapping[str, str]) -> None:
         opened.write("".join(lines))
 
 
-def told(file: Path) -> dict[str, str]:
-    """What `tell` wrote."""
+def read_exports(file: Path) -> dict[str, str]:
+    """Read what `write_exports` wrote."""
     words = [word for word in shlex.split(file.read_text()) if word != "export"]
     return {name: value for name, _, value in (word.partition("=") for word in words)}
 

@@ -35,7 +35,7 @@ from stages._runtime import mlflow_store as store
 from stages._runtime import pages, records
 from stages._runtime.artifacts import write_json, write_table
 from stages._runtime.mirror import Counts, mirror
-from stages._runtime.serving import told
+from stages._runtime.serving import read_exports
 from tests.watched import STILL_S, ended
 
 ROOT = Path(__file__).parents[2]
@@ -564,7 +564,7 @@ def test_ui_serves_the_comparison_to_its_owner_until_it_is_ended(
             assert page in line
         file = study / ui.HOME / "environment"
         assert file.stat().st_mode & 0o777 == 0o600
-        login = told(file)
+        login = read_exports(file)
         assert login["MLFLOW_TRACKING_PASSWORD"] not in "".join(lines)
         url = f"{base}/api/2.0/mlflow/experiments/get?experiment_id=1"
         assert httpx.get(url, timeout=STILL_S).status_code == 401
