@@ -1,8 +1,9 @@
 """The same bytes on any x86-64 with AVX2: trainings under the pins, on processors pretended.
 
 Hashes are those of the two engines that this one replaced, under the same pins, on an AMD
-processor with AVX2. Features of the C library, NumPy and its BLAS can be hidden, kernels of torch,
-oneDNN and MKL asked for; that a processor of AVX-512 keeps these bytes is for one to show.
+processor with AVX2. MKL has other code for other vendors: there the pretended processors are
+compared with the real one alone. Features of the C library, NumPy and its BLAS can be hidden,
+kernels of torch, oneDNN and MKL asked for.
 """
 
 from __future__ import annotations
@@ -34,9 +35,8 @@ PROCESSORS: dict[str, dict[str, str]] = {
     },
 }
 
-pytestmark = pytest.mark.skipif(
-    "avx2" not in Path("/proc/cpuinfo").read_text(), reason="needs a processor with AVX2"
-)
+CPU = Path("/proc/cpuinfo").read_text()
+pytestmark = pytest.mark.skipif("avx2" not in CPU, reason="needs a processor with AVX2")
 
 
 def trained(environment: dict[str, str], pins: str = "pin_kernels()") -> list[str]:
@@ -66,14 +66,14 @@ for state in (planted.affect().state, planted.classifier().state):
     return done.stdout.split()
 
 
-@pytest.mark.parametrize("processor", PROCESSORS)
-def test_every_processor_gives_these_bytes(processor: str) -> None:
-    assert trained(PROCESSORS[processor]) == [AFFECT, CLASSIFIER]
-
-
-def test_without_the_pins_a_choice_of_kernels_shows() -> None:
-    found = trained(PROCESSORS["another one"], pins="")
-    assert found[0] != AFFECT and found[1] != CLASSIFIER
+def test_every_processor_gives_the_same_bytes() -> None:
+    here, there = map(trained, PROCESSORS.values())
+    assert here == there
+    if "AuthenticAMD" in CPU:
+        assert here == [AFFECT, CLASSIFIER]
+    # Without the pins a choice of kernels shows, so that the test can fail.
+    loose = trained(PROCESSORS["another one"], pins="")
+    assert loose[0] != here[0] and loose[1] != here[1]
 
 
 def test_a_processor_without_avx2_is_left_alone(
