@@ -23,9 +23,9 @@ def caption(summary: pd.DataFrame, published: pd.DataFrame) -> str:
     n = trained["n_repetitions"].max()
     return (
         f"Mean (SD, divisor n - 1) over {n} repetition{'' if n == 1 else 's'} on one fixed test "
-        "set, at the threshold found on validation data; below, in grey, the published mean (SD) "
-        "over 5 repetitions. An SD over repetitions says how much trainings differ, not how much "
-        "people do."
+        "set, at the threshold found on validation data. In the report, the second line of a cell "
+        "is the published mean (SD) over 5 repetitions. An SD over repetitions says how much "
+        "trainings differ, not how much people do."
     )
 
 
