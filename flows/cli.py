@@ -59,11 +59,11 @@ def simulate(
         ),
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="same seed, same bytes", min=0, max=2**63 - 1)] = 1,
-    params: Annotated[Path, typer.Option(help="what else is planted: its simulate section")] = (
-        PARAMS
-    ),
+    params: Annotated[
+        Path, typer.Option(help="the file whose section simulate plants the rest")
+    ] = (PARAMS),
 ) -> None:
-    """Write a simulated cohort, with its truth beside it."""
+    """Write a simulated cohort, with the planted truth beside it."""
     with _errors_without_traceback("simulate"):
         from dataclasses import replace
 
@@ -87,7 +87,9 @@ def simulate(
 
 @app.command()
 def validate(
-    cohort: Annotated[Path, typer.Argument(help="folder in the layout of docs/how-to")],
+    cohort: Annotated[
+        Path, typer.Argument(help="folder laid out as docs/how-to/bring-your-own-cohort.md says")
+    ],
     params: Annotated[Path, typer.Option(help="waves, exclusions and thresholds")] = PARAMS,
 ) -> None:
     """Check a cohort as the intake stage would, and list everything that is wrong."""
@@ -126,10 +128,10 @@ def workspace(
     preset: Annotated[Path, typer.Option(help="its params")] = PARAMS,
     cohort: Annotated[Path | None, typer.Option(help="folder of real recordings")] = None,
     replace_params: Annotated[
-        bool, typer.Option("--replace-params", help="also where the folder has other params")
+        bool, typer.Option("--replace-params", help="even where the folder has other params")
     ] = False,
 ) -> None:
-    """Make a study of its own: this code in another folder, with other params."""
+    """Make a new study: this code in a folder of its own, with its own params."""
     with _errors_without_traceback("workspace"):
         from eifer.cohort.place import refuse_around
         from flows.workspace import make_workspace, relative
@@ -155,9 +157,11 @@ def summary() -> None:
 
 @app.command("sync-tracking")
 def sync_tracking(
-    only: Annotated[list[str] | None, typer.Option(help="what this instance left alone")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="the results of this stage instance alone")
+    ] = None,
 ) -> None:
-    """Show in MLflow what finished stages left, and it does not have yet."""
+    """Add to MLflow the results of finished stages that it lacks."""
     with _errors_without_traceback("sync-tracking"):
         from stages._runtime.mirror import mirror
 
@@ -171,7 +175,7 @@ def sync_tracking(
 
 @app.command()
 def curves() -> None:
-    """Print how the trainings go that run now: losses and merits by epoch."""
+    """Print losses and metrics by epoch of every training that is running."""
     with _errors_without_traceback("curves"):
         from flows.pages.curves import show
 
