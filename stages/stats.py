@@ -41,8 +41,9 @@ def _over_participants(known: dict[str, Any], spec: participants.ParticipantSpec
         with a margin of {spec.margin:g}; beside them a GEE clustered on participants
         (Mancl-DeRouen, t with K - 1), and a random-effects mean over repetitions (REML,
         Knapp-Hartung). Declared confirmatory before the run, by the {spec.test} test:
-        {"; ".join(known["confirmatory"]) or "nothing"}; all else is exploratory. q-values are
-        Benjamini and Hochberg's within {" and ".join(("test", *spec.family))}.
+        {"; ".join(known["confirmatory"]) or "nothing"}; all else is exploratory. q is Holm's
+        adjusted p for what was declared, and for all else Benjamini and Hochberg's within
+        {" and ".join(("test", *spec.family))}.
         {known["test_participants"]} participants allow no p below {known["smallest_p"]:.3g} without
         a model of their differences. Verdicts: {verdicts}; inconclusive does not mean that there is
         no difference."""

@@ -21,6 +21,7 @@ from eifer.statistics import (
     Pooled,
     benjamini_hochberg,
     gee_odds_ratios,
+    holm,
     jackknife_deltas,
     participant_deltas,
     pool_random,
@@ -39,6 +40,7 @@ from eifer.tables.comparison import (
     OTHERS,
     PARTICIPANT_DELTAS,
     TESTED,
+    WITHIN,
 )
 from eifer.tables.evaluation import TEST
 from eifer.vocabulary import Dimension, Group
@@ -80,8 +82,9 @@ class ParticipantSpec:
     alpha
         The level of q, and of the test of equivalence.
     family
-        Columns that set families of tests apart in the Benjamini-Hochberg correction, within one
-        test: task, condition, contrast, role.
+        Columns that set families of exploratory tests apart in the Benjamini-Hochberg
+        correction, within one test: task, condition, contrast. The confirmatory ones are one
+        family, corrected by Holm.
     margin
         The smallest difference in ROC-AUC that would matter: two models are called equivalent
         where the difference is shown to be smaller, either way.
@@ -97,11 +100,10 @@ class ParticipantSpec:
     flips: Draws
 
     def __post_init__(self) -> None:
-        known = [*CONTRAST, "role"]
         for name in self.family:
-            if name not in known:
-                hint = did_you_mean(name, known)
-                raise ValueError(f"no family by {name!r} (there are {', '.join(known)}){hint}")
+            if name not in CONTRAST:
+                hint = did_you_mean(name, CONTRAST)
+                raise ValueError(f"no family by {name!r} (there are {', '.join(CONTRAST)}){hint}")
         for what, given in (("family", self.family), ("confirmatory", self.confirmatory)):
             names = list(map(str, given))
             again = [name for name in names if names.count(name) > 1]
@@ -189,9 +191,13 @@ def by_participant(
                 }
             )
     table = pd.DataFrame(rows)
-    table["family"] = [" ".join(names) or "all" for names in table[list(spec.family)].to_numpy()]
+    declared = table["role"] == CONFIRMATORY
+    names = [" ".join(names) or EXPLORATORY for names in table[list(spec.family)].to_numpy()]
+    table["family"] = np.where(declared, CONFIRMATORY, names)
     for method in TESTED:
-        table[f"{method}_q"] = benjamini_hochberg(table[f"{method}_p"], table["family"])
+        p = table[f"{method}_p"]
+        others = benjamini_hochberg(p.mask(declared), table["family"])
+        table[f"{method}_q"] = np.where(declared, holm(p.where(declared)), others)
     table["verdict"] = [_verdict(dict(row)) for _, row in table.iterrows()]
     return ParticipantComparison(
         declared=_declared(table),
@@ -331,7 +337,8 @@ def _verdict(row: Row) -> str:
     a model could have shown it (2 / 2^K below alpha; a t-test of four differences is as good as
     its normal distribution). For the GEE these are the people in whom the models are not right
     equally often: nobody else tells them apart. That there is no difference needs the test of
-    equivalence, one-sided.
+    equivalence, one-sided. No test over participants knows whether other people to train on, or
+    another training, would give the same: "within this training" says so.
     """
     test, alpha = row["test"], row["alpha"]
     k = row["gee_n_used"] if test == "gee" else row["n_used"]
@@ -341,7 +348,7 @@ def _verdict(row: Row) -> str:
         better = Group.HIGH.value if high else row["contrast"].split("-")[1]
         less = f", by less than {row['margin']:g}" if same else ""
         doubt = "" if row["role"] == CONFIRMATORY else " (exploratory: to be confirmed on others)"
-        return f"{better} better{less}{doubt}"
+        return f"{better} better {WITHIN}{less}{doubt}"
     if same:
         return f"equivalent: less than {row['margin']:g} apart"
     if pd.notna(row[f"{test}_reason"]):

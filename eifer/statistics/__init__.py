@@ -7,7 +7,7 @@ names from notebooks of their own: a function that no stage uses still stays.
 
 from eifer.statistics.delong import DeLong, delong
 from eifer.statistics.gee import GeeOddsRatios, gee_odds_ratios
-from eifer.statistics.multiplicity import benjamini_hochberg
+from eifer.statistics.multiplicity import benjamini_hochberg, holm
 from eifer.statistics.participants import (
     JackknifeDeltas,
     ParticipantDeltas,
@@ -52,6 +52,7 @@ __all__ = [
     "delong",
     "fisher",
     "gee_odds_ratios",
+    "holm",
     "jackknife_deltas",
     "participant_deltas",
     "pool_fixed",

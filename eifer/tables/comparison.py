@@ -17,6 +17,8 @@ CONTRAST = [*TEST, "contrast"]
 
 CONFIRMATORY, EXPLORATORY = "confirmatory", "exploratory"
 ROLES = (CONFIRMATORY, EXPLORATORY)
+WITHIN = "within this training"
+"""No test over participants knows what other people to train on would give."""
 BLOCKS = ("participants", "published")
 TESTED = ("t", "sign_flip", "gee", "equivalence")
 """The tests over participants that have a q."""
@@ -323,7 +325,7 @@ def verdict_is_earned(table: pd.DataFrame) -> pd.DataFrame:
     shown = (q < table["alpha"]) & (2.0 / 2.0**people < table["alpha"])
     same = (table["equivalence_q"] < table["alpha"]) & (0.5 ** table["n_used"] < table["alpha"])
     verdict = table["verdict"].str.split(r"[:,(]", n=1, regex=True).str[0].str.strip()
-    better = verdict.str.endswith(" better")
+    better = verdict.str.endswith(f" better {WITHIN}")
     equivalent = verdict == "equivalent"
     neither = verdict.isin(["inconclusive", "not estimable"])
     return table[
@@ -342,7 +344,7 @@ BY_PARTICIPANT = Table(
         Column("test", "string", "the test that speaks, as declared", values=TESTED[:3]),
         Column("alpha", "float 0..1", "level of q"),
         Column("margin", "float 0..1", "smallest difference in ROC-AUC that would matter"),
-        Column("family", "string", "the tests corrected together: this, within one test"),
+        Column("family", "string", "tests corrected together, by Holm if confirmatory, else by BH"),
         Column("verdict", "string", "what may be said: better, equivalent, or inconclusive"),
         Column("n_participants", "int participants 1..", "people tested"),
         Column("n_used", "int participants 0..", "of these, with frames of both classes"),

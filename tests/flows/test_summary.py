@@ -149,7 +149,7 @@ def test_the_reports_short_tables_are_uncut_where_there_is_no_terminal(
             for contrast in ("High-Low", "High-Total")
         ]
     )
-    place = {"test": "t", "family": "role", "alpha": 0.05, "margin": 0.005}
+    place = {"test": "t", "family": "exploratory", "alpha": 0.05, "margin": 0.005}
     people = BY_PARTICIPANT.frame(
         [
             dict.fromkeys(BY_PARTICIPANT.names)

@@ -363,7 +363,7 @@ NONSENSE: list[tuple[str, object, str]] = [
     ("stats.published.family", ["colour"], "task, condition, contrast"),
     ("stats.participants.test", "fisher", "t or sign_flip or gee"),
     ("stats.participants.margin", 0, "above 0, below 1"),
-    ("stats.participants.family", ["rôle"], "did you mean 'role'"),
+    ("stats.participants.family", ["tasks"], "did you mean 'task'"),
     (
         "stats.participants.confirmatory",
         [{"task": "arousal", "condition": "baseline", "contrast": "high-low"}],

@@ -176,7 +176,7 @@ def write_study(study: Path) -> None:
         confirmatory=(Claim("valence", "baseline", "High-Low"),),
         test="t",
         alpha=0.05,
-        family=("role",),
+        family=(),
         margin=0.01,
         flips=99,
     )

@@ -38,7 +38,7 @@ SPEC = ParticipantSpec(
     confirmatory=(Claim("arousal", "baseline", "High-Low"),),
     test="t",
     alpha=0.05,
-    family=("role",),
+    family=(),
     margin=0.05,
     flips=999,
 )
@@ -161,6 +161,7 @@ def test_tables_keep_their_promises(found, better) -> None:
         (lambda t: t.assign(gee_odds_ratio=math.nan), "missing_with_reason"),
         (lambda t: t.assign(ci_low=-1.0, ci_high=-0.5), "interval_agrees_with_p"),
         (lambda t: t.assign(t_p=0.01, t_q=0.01), "interval_agrees_with_p"),
+        (lambda t: t.assign(verdict="High better within this training"), "verdict_is_earned"),
         (lambda t: t.assign(verdict="High better"), "verdict_is_earned"),
         (lambda t: t.assign(verdict="equivalent: less than 0.05 apart"), "verdict_is_earned"),
         (lambda t: t.assign(verdict="no difference"), "verdict_is_earned"),
@@ -208,9 +209,21 @@ def test_confirmatory_tests_are_corrected_apart(found) -> None:
     assert row(found)["t_q"] == row(found)["t_p"]
     rest = table[table["role"] == "exploratory"]
     np.testing.assert_allclose(rest["t_q"], benjamini_hochberg(rest["t_p"]))
-    together = compare(simulated(ALIKE, 4), replace(SPEC, family=())).compared
-    np.testing.assert_allclose(together["t_q"], benjamini_hochberg(together["t_p"]))
-    assert set(together["family"]) == {"all"}
+    assert set(rest["family"]) == {"exploratory"}
+    apart = compare(simulated(ALIKE, 4), replace(SPEC, family=("task",))).compared
+    assert set(apart["family"]) == {"confirmatory", "arousal", "valence"}
+    of_valence = apart[apart["family"] == "valence"]
+    np.testing.assert_allclose(of_valence["t_q"], benjamini_hochberg(of_valence["t_p"]))
+
+
+def test_confirmatory_tests_keep_the_family_wise_error() -> None:
+    two = tuple(Claim(task, "baseline", "High-Low") for task in ("arousal", "valence"))
+    # Whatever splits the exploratory ones: what may confirm is one family.
+    table = compare(simulated(ALIKE, 4), replace(SPEC, confirmatory=two, family=("task",))).compared
+    declared = table[table["role"] == "confirmatory"]
+    assert declared["family"].tolist() == ["confirmatory"] * 2
+    low, high = sorted(declared["t_p"])
+    assert sorted(declared["t_q"]) == sorted([min(1, 2 * low), max(min(1, 2 * low), high)])
 
 
 def test_a_claim_that_was_not_tested_is_refused(four) -> None:
@@ -226,8 +239,8 @@ def test_a_claim_that_was_not_tested_is_refused(four) -> None:
             {"confirmatory": (Claim("arousal", "baseline", "High-Low"),) * 2},
             "names arousal .*twice",
         ),
-        ({"family": ("rolle",)}, "did you mean 'role'"),
-        ({"family": ("role", "role")}, "family names role twice"),
+        ({"family": ("taks",)}, "did you mean 'task'"),
+        ({"family": ("task", "task")}, "family names task twice"),
     ],
 )
 def test_a_declaration_that_makes_no_sense_is_refused(change: dict[str, Any], said: str) -> None:
@@ -250,13 +263,12 @@ def test_four_participants_show_nothing_however_good_a_model_is() -> None:
 
 
 def test_enough_people_show_a_difference_and_only_a_declared_one_is_confirmed(better) -> None:
-    assert row(better)["verdict"] == "High better"
-    assert (
-        row(better, "valence")["verdict"] == "High better (exploratory: to be confirmed on others)"
-    )
+    assert row(better)["verdict"] == "High better within this training"
+    doubt = "High better within this training (exploratory: to be confirmed on others)"
+    assert row(better, "valence")["verdict"] == doubt
     assert row(better)["smallest_p"] == 2 / 2**8
     turned = compare(simulated({"High": 1.0, "Low": 4.0, "Total": 1.0}, 8, noise=0.3))
-    assert row(turned)["verdict"] == "Low better"
+    assert row(turned)["verdict"] == "Low better within this training"
 
 
 def test_the_gee_speaks_by_its_odds_ratio() -> None:
@@ -281,7 +293,7 @@ def test_no_difference_is_said_only_where_equivalence_is_shown(better) -> None:
 def test_a_difference_too_small_to_matter_is_said_to_be_one() -> None:
     predictions = simulated({"High": 4.0, "Low": 1.0, "Total": 4.0}, 8, noise=0.3)
     wide = compare(predictions, replace(SPEC, margin=0.9))
-    assert row(wide)["verdict"] == "High better, by less than 0.9"
+    assert row(wide)["verdict"] == "High better within this training, by less than 0.9"
 
 
 def test_participants_of_one_class_are_counted_listed_and_left_out(four) -> None:
@@ -359,7 +371,11 @@ def test_with_the_gee_no_verdict_rests_on_one_person(people) -> None:
 
 def test_a_verdict_of_the_gee_needs_people_who_tell_the_models_apart(better) -> None:
     few = better.compared.assign(
-        test="gee", verdict="High better", gee_n_used=5, gee_q=0.001, equivalence_q=1.0
+        test="gee",
+        verdict="High better within this training",
+        gee_n_used=5,
+        gee_q=0.001,
+        equivalence_q=1.0,
     )
     (rule,) = (rule for rule in BY_PARTICIPANT.rules if rule.name == "verdict_is_earned")
     assert len(rule.broken(few, {})) == len(few)

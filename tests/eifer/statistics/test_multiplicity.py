@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.stats.multitest import multipletests
 
 from eifer.errors import InputError
-from eifer.statistics import benjamini_hochberg
+from eifer.statistics import benjamini_hochberg, holm
 
 
 @pytest.mark.parametrize("case", ["twelve_p_one_family", "two_families", "with_na_and_ties"])
@@ -79,3 +80,15 @@ def test_bad_input_is_named(p, family, said) -> None:
 def test_round_off_brings_no_q_below_its_p() -> None:
     p = np.random.default_rng(0).random((200, 3))
     assert all((benjamini_hochberg(row) >= row).all() for row in p)
+
+
+def test_holm_is_that_of_statsmodels_in_each_family() -> None:
+    p = np.random.default_rng(0).random((200, 7)) ** 3
+    p[:, 3] = p[:, 5]  # ties
+    family = np.tile(["a", "b"], (200, 1)).repeat([4, 3], axis=1)
+    for row, of_test in zip(p, family, strict=True):
+        apart = [multipletests(row[of_test == name], method="holm")[1] for name in ("a", "b")]
+        np.testing.assert_allclose(holm(row, of_test), np.concatenate(apart), rtol=1e-14)
+    # A missing p counts in no family.
+    np.testing.assert_allclose(holm([0.01, np.nan, 0.04]), [0.02, np.nan, 0.04])
+    assert (holm(p[0]) >= benjamini_hochberg(p[0])).all()
