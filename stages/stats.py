@@ -43,7 +43,7 @@ def _over_participants(known: dict[str, Any], spec: participants.ParticipantSpec
         Knapp-Hartung). Declared confirmatory before the run, by the {spec.test} test:
         {"; ".join(known["confirmatory"]) or "nothing"}; all else is exploratory. q is Holm's
         adjusted p for what was declared, and for all else Benjamini and Hochberg's within
-        {" and ".join(("test", *spec.family))}.
+        {" and ".join(("each test", *spec.family))}.
         {known["test_participants"]} participants allow no p below {known["smallest_p"]:.3g} without
         a model of their differences. Verdicts: {verdicts}; inconclusive does not mean that there is
         no difference."""
@@ -55,7 +55,7 @@ def _as_published(known: dict[str, Any], spec: published.ComparisonSpec) -> str:
         were combined by Fisher's method and differences pooled with inverse-variance weights (fixed
         effect). Odds ratios of a right answer come from a GEE with group and repetition, clustered
         on frames, exchangeable, with robust standard errors. q-values are Benjamini and Hochberg's
-        within {" and ".join(("method", *spec.family))}. Of {known["contrasts"]} contrasts
+        within {" and ".join(("each method", *spec.family))}. Of {known["contrasts"]} contrasts
         {known["fisher_q_below_alpha"]} have a Fisher q below {spec.alpha:g} and
         {known["gee_q_below_alpha"]} a GEE q; {known["sign_conflicts"]} pooled differences
         contradict the sign of the plain mean. This is the procedure as published: it takes frames
