@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 
 from eifer.comparison import as_published, by_participant
+from eifer.tables.comparison import FINE_TUNED
 from flows.graph import ROOT, declared, stage_of
 from flows.run.instances import instances
 from flows.run.plan import choose
@@ -87,10 +88,12 @@ def claims(folder: Path) -> pd.DataFrame:
     """What the finished cohorts claim: a row a cohort, contrast and method."""
     params = load_params(ROOT / "presets/null.yaml").stats
     parts = []
-    for path in sorted(folder.glob("seed-*/data/evaluate/predictions.parquet")):
+    for path in sorted(folder.glob("seed-*/data/evaluate/assignment-ei/predictions.parquet")):
         predictions = pd.read_parquet(path)
         tests, published = as_published(predictions, params.published)
-        people = by_participant(predictions, tests, params.participants, seed=1).compared
+        people = by_participant(
+            {FINE_TUNED: predictions}, {FINE_TUNED: tests}, params.participants, seed=1
+        ).compared
         alpha = params.published.alpha
         outside = (published["pooled_ci_low"] > 0) | (published["pooled_ci_high"] < 0)
         methods = {
@@ -103,7 +106,7 @@ def claims(folder: Path) -> pd.DataFrame:
             "participants: verdict claims a difference": people["verdict"].str.contains("better"),
         }
         parts += [
-            pd.DataFrame({"cohort": path.parts[-4], "method": method, "claimed": claimed})
+            pd.DataFrame({"cohort": path.parts[-5], "method": method, "claimed": claimed})
             for method, claimed in methods.items()
         ]
     return pd.concat(parts, ignore_index=True)

@@ -38,6 +38,7 @@ from eifer.tables.calibration import (
     PUBLISHED,
     people,
 )
+from eifer.tables.comparison import FINE_TUNED
 from eifer.vocabulary import Dimension, Group
 
 Floats = npt.NDArray[np.float64]
@@ -229,6 +230,7 @@ def _frames(design: Design) -> pd.DataFrame:
             "participant_id": names,
             "video_id": runs,
             "task": str(Dimension.AROUSAL),
+            "rotation": "1",
             "training_group": pd.Series(list(map(str, MODELS))).iloc[model].to_numpy(),
             "repetition": repetition + 1,
             "threshold": 0.5,
@@ -325,7 +327,7 @@ def every_claim(chunk: Chunk, spec: CalibrationSpec, how: Comparison) -> list[Ro
     tests, published = as_published(table, how.published)
     # Each cohort is a study of its own: what is corrected together may not reach over them.
     declared = replace(how.participants, confirmatory=(), family=("condition",))
-    people = by_participant(table, tests, declared, how.seed).compared
+    people = by_participant({FINE_TUNED: table}, {FINE_TUNED: tests}, declared, how.seed).compared
     return [
         {"number": int(row["condition"]), "test": test, "rejected": rejected, "missing": missing}
         for rows, claims_of in ((published, _said_as_published), (people, _said_of_people))

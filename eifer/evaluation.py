@@ -41,8 +41,9 @@ Scorer = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 
 @dataclass(frozen=True)
 class Model:
-    """Which model answers what: its task, training group, repetition and decision threshold."""
+    """Which model answers what: its place in the design, and its decision threshold."""
 
+    rotation: str
     task: str
     training_group: str
     repetition: int
@@ -65,7 +66,7 @@ def predict(
     Parameters
     ----------
     conditions : DataFrame
-        The table ``CONDITIONS``.
+        The table ``CONDITIONS``, of the model's rotation.
     crops : ndarray of uint8, shape (items, S, S, 3)
         The faces of ``items(conditions, model.task)``, in that order.
     model : Model
@@ -121,14 +122,17 @@ def predict_by_estimate(conditions: pd.DataFrame) -> pd.DataFrame:
         Rows of the table ``PREDICTIONS``, training_group Affect, repetition 0.
     """
     parts = []
-    for task, tested in conditions.groupby("task", sort=True):
+    for (rotation, task), tested in conditions.groupby(["rotation", "task"], sort=True):
         score = (tested["estimate"].astype("float64") + 1) / 2
-        parts.append(_rows(tested, Model(str(task), REFERENCE, 0, MIDDLE), score))
+        model = Model(str(rotation), str(task), REFERENCE, 0, MIDDLE)
+        parts.append(_rows(tested, model, score))
     return PREDICTIONS.conform(pd.concat(parts, ignore_index=True))
 
 
 def _rows(tested: pd.DataFrame, model: Model, score: pd.Series) -> pd.DataFrame:
-    kept = tested[["item_id", "participant_id", "video_id", "task", "condition", "label"]]
+    kept = tested[
+        ["rotation", "item_id", "participant_id", "video_id", "task", "condition", "label"]
+    ]
     return PREDICTIONS.conform(
         kept.assign(
             training_group=model.training_group,
@@ -163,16 +167,16 @@ def measure(predictions: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, part in predictions.groupby([*TEST, *MODEL], sort=True):
         place = dict(zip([*TEST, *MODEL], key, strict=True))
-        kinds = {SEARCHED: float(part["threshold"].iloc[0]), HALF: MIDDLE}
+        kinds = {SEARCHED: part["threshold"], HALF: pd.Series(MIDDLE, part.index)}
         counts = {"n_items": len(part), "n_positive": int(part["label"].sum())}
-        rows += [
-            {**place, "threshold_kind": kind, "threshold": at, **counts, **_metrics(part, at)}
-            for kind, at in kinds.items()
-        ]
+        for kind, cuts in kinds.items():
+            one = cuts.iloc[0] if cuts.nunique() == 1 else math.nan
+            known = {**place, "threshold_kind": kind, "threshold": one, **counts}
+            rows.append({**known, **_metrics(part, cuts)})
     return METRICS.frame(rows)
 
 
-def _metrics(part: pd.DataFrame, threshold: float) -> dict[str, object]:
+def _metrics(part: pd.DataFrame, threshold: pd.Series) -> dict[str, object]:
     positive = int(part["label"].sum())
     if positive in (0, len(part)):
         why = f"all {len(part)} items are {'high' if positive else 'low'}: one class alone"

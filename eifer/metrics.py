@@ -16,7 +16,7 @@ SATURATED = 2.0**-24
 """Logits are taken of scores kept this far from 0 and 1: a float32 step."""
 
 
-def binary(y_true: object, score: object, threshold: float) -> dict[str, float]:
+def binary(y_true: object, score: object, threshold: object) -> dict[str, float]:
     """Metrics of a binary classifier on one set of items.
 
     Parameters
@@ -25,8 +25,8 @@ def binary(y_true: object, score: object, threshold: float) -> dict[str, float]:
         Labels, 0 or 1.
     score : array_like, shape (items,)
         Scores from 0 to 1, larger = class 1.
-    threshold : float
-        Predicted 1 where score >= threshold.
+    threshold : float or array_like, shape (items,)
+        Predicted 1 where score >= threshold; items that several models scored have each their own.
 
     Returns
     -------
@@ -58,15 +58,18 @@ def binary(y_true: object, score: object, threshold: float) -> dict[str, float]:
     from sklearn.metrics import average_precision_score, roc_auc_score
 
     y, scores = _read(y_true, score)
-    if not isinstance(threshold, Real) or not 0 <= threshold <= 1:
+    one = isinstance(threshold, Real)
+    (cut,) = columns("metrics", threshold=np.full(len(y), threshold) if one else threshold)
+    if len(cut) != len(y) or not ((cut >= 0) & (cut <= 1)).all():
         raise DesignError(
-            f"metrics: the threshold is {threshold!r:.40}; it must lie between 0 and 1"
+            f"metrics: the threshold is {threshold!r:.40}; it must lie between 0 and 1, "
+            "and be one number or one an item"
         )
     if not 0 < y.sum() < len(y):
         raise DesignError(
             f"metrics: {int(y.sum())} of {len(y)} items are of class 1; both classes are needed"
         )
-    predicted = scores >= threshold
+    predicted = scores >= cut
     right = {c: int(((y == c) & (predicted == c)).sum()) for c in (0, 1)}
     called = {c: int((predicted == c).sum()) for c in (0, 1)}
     actual = {c: int((y == c).sum()) for c in (0, 1)}

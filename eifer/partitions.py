@@ -225,11 +225,13 @@ class Design:
     """The study's choices about its split (each a parameter).
 
     ``test_participants`` names the test participants; when empty, ``test_per_group``
-    of each group are drawn. ``validation_share`` is the share of the remaining
-    participants that validates. ``short_videos`` says what becomes of a
-    participant one of whose videos is missing, or has too few frames for a
-    condition: ``bar`` them from the test, so that every condition has its full
-    number of frames, or let them in and ``record`` what is short.
+    of each group are drawn; in rotations neither counts, as everybody is tested.
+    ``validation_share`` is the share of the remaining participants that validates.
+    ``short_videos`` says what becomes of a participant one of whose videos is
+    missing, or has too few frames for a condition: ``bar`` them from the test, so
+    that every condition has its full number of frames, or let them in and
+    ``record`` what is short. A video is short where face and rating disagree in
+    most frames, so that ``bar`` tests people whose faces follow their ratings.
     """
 
     test_per_group: Count
@@ -263,12 +265,21 @@ def divide(
     availability: pd.DataFrame,
     *,
     design: Design,
+    rotations: Sequence[str],
     seed: int,
 ) -> tuple[pd.DataFrame, list[dict[str, object]]]:
-    """Give every participant one part of the cohort: train, validation or test.
+    """Give every participant one part of the cohort in each rotation: train, validation or test.
 
-    **Test**: as many High as Low participants, drawn by ``seed`` (or named), such
-    that both classes of both tasks occur among them in every condition.
+    With three **rotations** or more, everybody who may be tested is tested in one of them, by
+    models that never saw them. High and Low are dealt into as many folds, their numbers differing
+    by one at most between folds; in rotation k fold k tests, the next
+    ``round(validation_share x (rotations - 1))`` (at least one) validate, all others train, and
+    so do those who cannot be tested. Of `DRAWS` random deals in which every rotation has both
+    classes of both tasks in each condition of its test, and within High and within Low of train
+    and of validation, the one is taken whose label proportions differ least (as below).
+
+    With one rotation the test set is fixed. **Test**: as many High as Low participants, drawn by
+    ``seed`` (or named), such that both classes of both tasks occur among them in every condition.
     **Validation**: ``round(share x rest)`` of the rest (halves up), shared between
     High and Low by their numbers (largest remainder, a tie to High), at least one
     of each. Of all such assignments (or `DRAWS` random ones) with both classes of
@@ -290,6 +301,8 @@ def divide(
         The table ``AVAILABILITY`` (of every wave).
     design : Design
         The study's choices.
+    rotations : sequence of str
+        Names of the rotations: one, or at least three.
     seed : int
         The study's seed.
 
@@ -309,24 +322,22 @@ def divide(
         If the cohort cannot be divided so, with the counts that forbid it.
     """
     cohort, attrition = _cohort(frames, groups, availability, design)
-    tests = _test_sets(cohort, design, seed)
-    for test in tests[_dividable(cohort, tests)]:
-        validation = _validation(cohort, ~test, design.validation_share, seed)
-        if validation is not None:
-            break
+    if len(rotations) == 1:
+        parts = _fixed(cohort, design, seed)[None]
     else:
-        raise DesignError(_undividable(cohort, tests))
-    partition = np.full(len(cohort.ids), Partition.TRAIN.value, dtype=object)
-    partition[test] = Partition.TEST.value
-    partition[validation] = Partition.VALIDATION.value
-    table = pd.DataFrame(
-        {"participant_id": cohort.ids, "group": cohort.group, "partition": partition}
+        parts = _rotated(cohort, design, len(rotations), seed)
+    table = pd.concat(
+        pd.DataFrame({"participant_id": cohort.ids, "group": cohort.group}).assign(
+            rotation=name, partition=part
+        )
+        for name, part in zip(rotations, parts, strict=True)
     )
     items = frames[frames["selected"]].drop_duplicates("item_id").groupby("participant_id")
     table["n_videos"] = table["participant_id"].map(items["video_id"].nunique())
     table["n_frames"] = table["participant_id"].map(items.size())
-    table[list(CLASS_COLUMNS)] = cohort.frames.reshape(len(table), -1)
-    tested = set(table.loc[test, "participant_id"])
+    classes = cohort.frames.reshape(len(cohort.ids), -1)
+    table[list(CLASS_COLUMNS)] = np.tile(classes, (len(rotations), 1))
+    tested = set(table.loc[table["partition"] == Partition.TEST, "participant_id"])
     attrition += [_left_out(who, "test partition", why) for who, why in cohort.barred.items()]
     attrition += [
         {
@@ -341,6 +352,66 @@ def divide(
         if row["participant_id"] in tested
     ]
     return PARTITIONS.conform(table), attrition
+
+
+def _fixed(cohort: _Cohort, design: Design, seed: int) -> NDArray[np.object_]:
+    """Each participant's partition: a test set first, then who validates of the rest."""
+    tests = _test_sets(cohort, design, seed)
+    for test in tests[_dividable(cohort, tests)]:
+        validation = _validation(cohort, ~test, design.validation_share, seed)
+        if validation is not None:
+            return _parts(test, validation)
+    raise DesignError(_undividable(cohort, tests))
+
+
+def _parts(test: NDArray[np.bool_], validation: NDArray[np.bool_]) -> NDArray[np.object_]:
+    rest = np.where(validation, Partition.VALIDATION.value, Partition.TRAIN.value)
+    return np.where(test, Partition.TEST.value, rest).astype(object)
+
+
+def _rotated(cohort: _Cohort, design: Design, n: int, seed: int) -> NDArray[np.object_]:
+    """Each participant's partition in each of ``n`` rotations, of the most balanced deal."""
+    pools = _pools(cohort)
+    if n < 3 or min(map(len, pools)) < n:
+        able = " and ".join(f"{len(p)} {g}" for p, g in zip(pools, GROUPS, strict=True))
+        raise DesignError(
+            f"split: {n} rotations cannot be balanced with {able} participants who can be tested: "
+            "each rotation tests at least one of either group, and there are at least 3, so that "
+            "one tests, one validates and one trains. Change split.rotations, add participants, "
+            "or set short_videos to record in params"
+        )
+    validating = min(max(1, math.floor(design.validation_share * (n - 1) + 0.5)), n - 2)
+    rng = generator(seed, "rotations")
+    best, least = None, math.inf
+    for _ in range(DRAWS // n):
+        fold = np.full(len(cohort.ids), -1)
+        for pool, start in zip(pools, (0, len(pools[0])), strict=True):
+            fold[rng.permutation(pool)] = (np.arange(len(pool)) + start) % n
+        after = (fold[None] - np.arange(n)[:, None]) % n
+        test = (after == 0) & (fold >= 0)
+        validation = (after >= 1) & (after <= validating) & (fold >= 0)
+        worst = max(
+            float(_worst(cohort, v[None], ~t)[0]) if _shows(cohort, t[None])[0] else math.inf
+            for t, v in zip(test, validation, strict=True)
+        )
+        worst = round(worst, 9)
+        if worst < least:
+            best, least = (test, validation), worst
+    if best is None:
+        raise DesignError(
+            f"split: none of {DRAWS // n} ways to deal participants into {n} rotations has both "
+            "classes of both tasks in every test condition, and within High and within Low of "
+            f"train and of validation. Participants with frames: "
+            f"{_carriers(cohort, np.ones(len(cohort.ids), dtype=bool))}. Name fewer rotations, or "
+            "add participants"
+        )
+    return np.array([_parts(t, v) for t, v in zip(*best, strict=True)])
+
+
+def _pools(cohort: _Cohort) -> list[NDArray[np.intp]]:
+    """Who can be tested of High, and of Low."""
+    free = np.array([who not in cohort.barred for who in cohort.ids])
+    return [np.flatnonzero((cohort.group == group) & free) for group in GROUPS]
 
 
 def _left_out(who: str, what: str, reason: str) -> dict[str, object]:
@@ -417,8 +488,7 @@ def _test_sets(cohort: _Cohort, design: Design, seed: int) -> NDArray[np.bool_]:
     if design.test_participants:
         chosen = _named_test_set(cohort, design)
     else:
-        free = np.array([who not in cohort.barred for who in cohort.ids])
-        pools = [np.flatnonzero((cohort.group == g) & free) for g in GROUPS]
+        pools = _pools(cohort)
         if min(map(len, pools)) < design.test_per_group:
             first = [f"{who} {why.split(', ')[0]}" for who, why in cohort.barred.items()]
             raise DesignError(
@@ -433,8 +503,7 @@ def _test_sets(cohort: _Cohort, design: Design, seed: int) -> NDArray[np.bool_]:
             )
         rng = generator(seed, "test participants")
         chosen = _draws(rng, pools, [design.test_per_group] * 2, len(ids))
-    shows = cohort.testable.reshape(len(ids), -1)
-    admissible = (chosen @ shows.astype(np.int64) > 0).all(axis=1)
+    admissible = _shows(cohort, chosen)
     if not admissible.any():
         who = examples(ids[chosen[0]]) if len(chosen) == 1 else f"any of {len(chosen)} choices"
         members = np.logical_or.reduce(chosen)
@@ -445,6 +514,12 @@ def _test_sets(cohort: _Cohort, design: Design, seed: int) -> NDArray[np.bool_]:
         )
     admitted: NDArray[np.bool_] = chosen[admissible]
     return admitted
+
+
+def _shows(cohort: _Cohort, tests: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which test sets (sets, participants) show both classes of both tasks in every condition."""
+    shown = cohort.testable.reshape(len(cohort.ids), -1).astype(np.int64)
+    return np.asarray((tests @ shown > 0).all(axis=1))
 
 
 def _named_test_set(cohort: _Cohort, design: Design) -> NDArray[np.bool_]:
@@ -499,21 +574,31 @@ def _validation(
     take = _validation_sizes([len(pool) for pool in pools], share)
     rng = generator(seed, "validation participants")
     chosen = _draws(rng, pools, take, len(rest))
-    complete = np.ones(len(chosen), dtype=bool)
+    worst = _worst(cohort, chosen, rest)
+    if not np.isfinite(worst).any():
+        return None
+    # Rounded, so that sums taken in another order cannot turn a tie into a choice.
+    best: NDArray[np.bool_] = chosen[worst.round(9).argmin()]
+    return best
+
+
+def _worst(
+    cohort: _Cohort, chosen: NDArray[np.bool_], rest: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """For each choice of who of ``rest`` validates, the largest difference of label proportions.
+
+    Infinite where a class is missing within High or Low, in train or in validation.
+    """
     worst = np.zeros(len(chosen))
     for group in Group:
         members = rest & cohort.of(group)
         held = cohort.frames[members]
         inside = np.tensordot(chosen[:, members].astype(np.float64), held, axes=1)
         outside = held.sum(axis=0) - inside
-        complete &= ((inside > 0) & (outside > 0)).all(axis=(1, 2))
         difference = np.abs(_share_high(inside) - _share_high(outside)).max(axis=1)
-        worst = np.maximum(worst, difference)
-    if not complete.any():
-        return None
-    # Rounded, so that sums taken in another order cannot turn a tie into a choice.
-    best: NDArray[np.bool_] = chosen[np.where(complete, worst.round(9), np.inf).argmin()]
-    return best
+        complete = ((inside > 0) & (outside > 0)).all(axis=(1, 2))
+        worst = np.where(complete, np.maximum(worst, difference), np.inf)
+    return worst
 
 
 def _share_high(counts: NDArray[Any]) -> NDArray[np.float64]:
@@ -580,7 +665,7 @@ def _carriers(cohort: _Cohort, members: NDArray[np.bool_]) -> str:
 
 
 def samples(frames: pd.DataFrame, partitions: pd.DataFrame) -> pd.DataFrame:
-    """List the frames to train and validate on: the table ``SAMPLES``.
+    """List the frames to train and validate on in each rotation, before anybody is High or Low.
 
     Parameters
     ----------
@@ -588,11 +673,17 @@ def samples(frames: pd.DataFrame, partitions: pd.DataFrame) -> pd.DataFrame:
         From `by_task`.
     partitions : DataFrame
         The table ``PARTITIONS``.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``SAMPLES`` but ``assignment``, ``group`` and ``total``.
     """
     trained = partitions[partitions["partition"] != Partition.TEST]
-    whose = trained[["participant_id", "partition", "group"]]
-    kept = frames[frames["selected"]].merge(whose, on="participant_id", validate="many_to_one")
-    return SAMPLES.conform(kept[SAMPLES.names])
+    whose = trained[["rotation", "participant_id", "partition"]]
+    kept = frames[frames["selected"]].merge(whose, on="participant_id")
+    later = ("assignment", "group", "total")
+    return kept[[name for name in SAMPLES.names if name not in later]]
 
 
 def conditions(
@@ -620,7 +711,8 @@ def conditions(
     ParamsError
         If a condition is unknown.
     """
-    tested = partitions.loc[partitions["partition"] == Partition.TEST, ["participant_id", "group"]]
+    whose = ["rotation", "participant_id", "group"]
+    tested = partitions.loc[partitions["partition"] == Partition.TEST, whose]
     held = frames.merge(tested, on="participant_id", validate="many_to_one")
     tables = [CONDITIONS.empty()]
     for name, kind in _conditions(names).items():
@@ -639,9 +731,10 @@ def prove_disjoint(
     conditions: pd.DataFrame,
     compared: Sequence[Mapping[str, object]],
 ) -> dict[str, object]:
-    """Gather what an auditor needs to see, and to recompute, that nothing leaks.
+    """Gather what an auditor needs to see, and to recompute, that nothing leaks in a rotation.
 
-    ``compared`` are the pairs whose pictures were compared, from `eifer.likeness.compare`.
+    All tables hold that rotation alone. ``compared`` are the pairs whose pictures were compared,
+    from `eifer.likeness.compare`.
 
     Returns
     -------

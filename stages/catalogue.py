@@ -5,6 +5,8 @@ Writers and readers name it by the constant here. ``make graph`` prints `deps` o
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from eifer.tables import (
     affect,
     attrition,
@@ -25,6 +27,9 @@ from stages._runtime.places import Folder, Given, Values
 
 WAVES = "${study.waves}"
 TASKS, GROUPS, BLOCKS = list(Dimension), [Group.HIGH, Group.LOW], "${training.blocks}"
+ASSIGNMENTS, ROTATIONS = "${split.assignments}", "${split.rotations}"
+TOTALS = "${split.totals}"
+DESIGN = {"assignment": ASSIGNMENTS, "rotation": ROTATIONS}
 
 COHORT = Given("${study.cohort}")
 """The recordings: those that simulate made, or a folder of the user."""
@@ -81,7 +86,10 @@ CROPS = SELECT.shards("crops", selection.CROPS)
 
 SPLIT = Folder("split")
 PARTITIONS = SPLIT.table("partitions.parquet", partitions.PARTITIONS)
-SAMPLES = SPLIT.table("samples.parquet", partitions.SAMPLES)
+ASSIGNED = SPLIT.table("assignments.parquet", partitions.ASSIGNMENTS)
+SAMPLES = SPLIT.shards("samples", partitions.SAMPLES, assignment=ASSIGNMENTS)
+TOTAL_SAMPLES = replace(SAMPLES, path=SAMPLES.path.replace("item.assignment", "item.total"))
+"""The same, for a stage that has only ``total`` in its matrix."""
 CONDITIONS = SPLIT.table("conditions.parquet", partitions.CONDITIONS)
 DISJOINTNESS = SPLIT.file("disjointness.json")
 SPLIT_ATTRITION = SPLIT.table("attrition.parquet", attrition.ATTRITION)
@@ -98,12 +106,14 @@ class Training(Folder):
         self.curves = self.table("curves.parquet", training.CURVES)
 
 
-PRETRAIN_EI = Training("pretrain_ei", task=TASKS, group=GROUPS, block=BLOCKS)
-FINE_TUNE_TOTAL = Training("fine_tune_total", task=TASKS, group=GROUPS, block=BLOCKS)
-TRAIN_TOTAL = Training("train_total", task=TASKS, block=BLOCKS)
+PRETRAIN_EI = Training("pretrain_ei", **DESIGN, task=TASKS, group=GROUPS, block=BLOCKS)
+FINE_TUNE_TOTAL = Training("fine_tune_total", **DESIGN, task=TASKS, group=GROUPS, block=BLOCKS)
+TRAIN_TOTAL = Training("train_total", rotation=ROTATIONS, total=TOTALS, task=TASKS, block=BLOCKS)
+"""``total`` is the assignment whose data it is; most assignments share that of the EI groups."""
 
-EVALUATE = Folder("evaluate")
+EVALUATE = Folder("evaluate", assignment=ASSIGNMENTS)
 PREDICTIONS = EVALUATE.table("predictions.parquet", evaluation.PREDICTIONS)
+PRETRAINED = EVALUATE.table("pretrained.parquet", evaluation.PRETRAINED)
 METRICS = EVALUATE.table("metrics.parquet", evaluation.METRICS)
 SUMMARY = EVALUATE.table("summary.parquet", evaluation.SUMMARY)
 MEANS = EVALUATE.file("metrics.json")
@@ -115,6 +125,7 @@ PARTICIPANT_DELTAS = STATS.table("participant_deltas.parquet", comparison.PARTIC
 BY_PARTICIPANT = STATS.table("by_participant.parquet", comparison.BY_PARTICIPANT)
 DELONG = STATS.table("delong.parquet", comparison.DELONG)
 COMPARISON = STATS.table("comparison.parquet", comparison.COMPARISON)
+BY_ASSIGNMENT = STATS.table("by_assignment.parquet", comparison.BY_ASSIGNMENT)
 
 CALIBRATE = Folder("calibrate")
 CALIBRATION = CALIBRATE.table("calibration.parquet", calibration.CALIBRATION)

@@ -3,47 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from eifer import evaluation
+from eifer import designs, evaluation
 from eifer.faces.stored import read_crops
+from eifer.tables.evaluation import FIRST, PREDICTIONS
 from eifer.tables.training import REPETITIONS
-from eifer.vocabulary import Dimension
 from stages import catalogue
 from stages._runtime import artifacts
+from stages._runtime.places import Made, MadeTable
 from stages._runtime.stage import Outcome, Report, Run, stage
 
-MODEL = ("task", "training_group", "repetition", "threshold")
+MODEL = ("rotation", "task", "training_group", "repetition", "threshold")
 DRAWN = ["task", "training_group", "repetition", "epoch", "validation_macro_f1"]
-TRAINED = [
-    *catalogue.FINE_TUNE_TOTAL.repetitions.each("task", "group"),
-    *catalogue.TRAIN_TOTAL.repetitions.each("task"),
-]
-LEARNT = (catalogue.FINE_TUNE_TOTAL.curves, catalogue.TRAIN_TOTAL.curves)
+TOTAL = catalogue.TRAIN_TOTAL
+STEPS = {
+    catalogue.PRETRAINED: catalogue.PRETRAIN_EI.repetitions.each("task", "group"),
+    catalogue.PREDICTIONS: catalogue.FINE_TUNE_TOTAL.repetitions.each("task", "group"),
+}
+"""The predictions of the models of each step, and the tables that list those of High and Low."""
 
 
 @stage(
     catalogue.EVALUATE,
-    params=("study.waves", "study.crop", "arithmetic", "training.blocks"),
-    given=(catalogue.CONDITIONS, catalogue.CROPS, *TRAINED, *LEARNT),
+    params=(
+        "study.waves",
+        "study.crop",
+        "arithmetic",
+        "training.blocks",
+        "split.rotations",
+        "split.totals",
+    ),
+    given=(
+        catalogue.CONDITIONS,
+        catalogue.CROPS,
+        *(made for parts in STEPS.values() for made in parts),
+        *TOTAL.repetitions.each("task"),
+        catalogue.FINE_TUNE_TOTAL.curves,
+        TOTAL.curves,
+    ),
 )
 def evaluate(run: Run) -> Outcome:
     """Show the test frames to every model, once each, and measure the answers."""
-    conditions = run.read(catalogue.CONDITIONS)
-    models = list(_trained(run))
-    predictions = catalogue.PREDICTIONS.table.conform(pd.concat(_answers(run, conditions, models)))
+    conditions, own = run.read(catalogue.CONDITIONS), run.item["assignment"]
+    total = own if own in run.params.split.totals else designs.EI
+    made: dict[Made, Any] = {}
+    for to, parts in STEPS.items():
+        listed = [*parts, *TOTAL.repetitions.at(total=total).each("task")]
+        made[to] = _predictions(run, conditions, listed)
+        if to is catalogue.PRETRAINED:
+            run.seen[FIRST] = run.seen[REPETITIONS.name]
+    predictions = made[catalogue.PREDICTIONS]
     metrics = evaluation.measure(predictions)
     summary = evaluation.summarise(metrics)
-    curves = pd.concat([run.read(given, DRAWN) for given in LEARNT], ignore_index=True)
+    learnt = (catalogue.FINE_TUNE_TOTAL.curves, TOTAL.curves.at(total=total))
+    curves = pd.concat([run.read(given, DRAWN) for given in learnt], ignore_index=True)
     for name, points in evaluation.plots(predictions, metrics, curves):
         path = run.out(catalogue.PLOTS) / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         artifacts.write_json(path, points)
     means = evaluation.means(summary)
-    made = {
-        catalogue.PREDICTIONS: predictions,
+    made |= {
         catalogue.METRICS: metrics,
         catalogue.SUMMARY: summary,
         catalogue.MEANS: means,
@@ -52,15 +75,21 @@ def evaluate(run: Run) -> Outcome:
     return Outcome(made, _report(predictions, means))
 
 
-def _trained(run: Run) -> Iterator[tuple[evaluation.Model, Any, Any]]:
+def _predictions(run: Run, conditions: pd.DataFrame, listed: list[MadeTable]) -> pd.DataFrame:
+    models = list(_trained(run, listed))
+    return PREDICTIONS.conform(pd.concat(_answers(run, conditions, models)))
+
+
+def _trained(run: Run, listed: list[MadeTable]) -> Iterator[tuple[evaluation.Model, Any, Path]]:
     """Each model with its row of ``REPETITIONS`` and the file of its weights."""
-    parts = [run.read(made) for made in TRAINED]
+    parts = [run.read(made) for made in listed]
     # Rules that look at the models look at those of all folders, not of the last one read.
     run.seen[REPETITIONS.name] = pd.concat(parts, ignore_index=True)
-    for made, rows in zip(TRAINED, parts, strict=True):
+    for made, rows in zip(listed, parts, strict=True):
         for row in rows.to_dict("records"):
             name = f"repetition-{row['repetition']}.safetensors"
-            files = [path.with_name(name) for path in run.paths(made)]
+            own = run.paths(made.at(rotation=row["rotation"]))
+            files = [path.with_name(name) for path in own]
             weights = next((path for path in files if path.exists()), files[0])
             yield evaluation.Model(*(row[name] for name in MODEL)), row, weights
 
@@ -73,14 +102,13 @@ def _answers(run: Run, conditions: pd.DataFrame, models: list[Any]) -> Iterator[
     # float32 everywhere: these scores are the result, and there are few.
     hardware, batch = Hardware(device=run.params.arithmetic.device), run.params.arithmetic.batch
     side = run.params.study.crop.size_px
-    for task in Dimension:
-        items = evaluation.items(conditions, task)
-        crops = read_crops(
-            run.paths(catalogue.CROPS), conditions["video_id"], items, side, run.folder
-        )
-        for model, row, weights in (candidate for candidate in models if candidate[0].task == task):
-            score = load(weights, row["weights_sha256"], hardware=hardware, batch=batch)
-            yield evaluation.predict(conditions, crops, model, score)
+    for (rotation, task), tested in conditions.groupby(["rotation", "task"]):
+        items = evaluation.items(tested, str(task))
+        crops = read_crops(run.paths(catalogue.CROPS), tested["video_id"], items, side, run.folder)
+        for model, row, weights in models:
+            if (model.rotation, model.task) == (rotation, task):
+                score = load(weights, row["weights_sha256"], hardware=hardware, batch=batch)
+                yield evaluation.predict(tested, crops, model, score)
 
 
 def _report(predictions: pd.DataFrame, means: evaluation.Means) -> Report:

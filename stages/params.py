@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from eifer import designs
 from eifer.affect.spec import AffectTraining
 from eifer.calibration import CalibrationSpec
 from eifer.cohort import place
@@ -200,11 +201,50 @@ class Select(Section):
 
 
 class Split(Section):
-    """Who trains, validates and tests."""
+    """Who trains, validates and tests, and who counts as High and Low."""
 
+    rotations: Names = Field(
+        min_length=1,
+        description="rounds of training and testing: one, with a fixed test set, or three and "
+        "more, in which everybody is tested once",
+    )
+    assignments: Names = Field(
+        min_length=1,
+        description="ei (the cutoff), and beside it matched (groups cut to equal sizes), tertiles "
+        "(of the EI score), null01, null02 ... (random labels)",
+    )
+    totals: Names = Field(
+        description="assignments with a Total model of their own; the others take that of ei"
+    )
     design: Design
     task_frames: Literal["all", "own"]
     likeness: LikenessSpec
+
+    @field_validator("assignments")
+    @classmethod
+    def _known_assignments(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            designs.check_names(names)
+        except ParamsError as error:
+            raise ValueError(str(error)) from None
+        return names
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        own = [name for name in self.assignments if name in (designs.EI, designs.MATCHED)]
+        if sorted(self.totals) != sorted(own):
+            raise ValueError(
+                f"totals must be [{', '.join(own)}]: of the assignments, those whose Total model "
+                "has data of its own"
+            )
+        if len(self.rotations) == 2:
+            raise ValueError("rotations: name one, or at least three (train, validate, test)")
+        if len(self.rotations) > 1 and self.design.test_participants:
+            raise ValueError(
+                "design.test_participants names a fixed test set, but in several rotations "
+                "everybody is tested: leave it empty, or name one rotation"
+            )
+        return self
 
 
 class Training(Section):

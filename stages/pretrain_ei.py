@@ -15,6 +15,7 @@ def pretrain_ei(run: Run) -> Outcome:
     return train_block(
         run,
         PRETRAIN_EI,
+        SAMPLES,
         learns_from=group,
         training_group=group,
         origin=affect_origin(run, WEIGHTS),

@@ -9,8 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from eifer import paper_consistency, published
+from eifer.designs import EI
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.selection import CROPS
+from eifer.tables.training import CURVES
 from stages import catalogue
 from stages._runtime.places import Given, MadeTable
 from stages._runtime.stage import Outcome, Report, Run, stage
@@ -23,8 +25,10 @@ SHOWN = [f for f in catalogue.FOLDERS if f not in (catalogue.CODE, catalogue.REP
 FOLDERS = [DRAWN.get(folder, folder.whole) for folder in SHOWN]
 APART = (ATTRITION, CROPS)
 """What every stage left out is gathered with its other fragments; pictures are not shown."""
+OF_EI = {"assignment": EI, "total": EI}
+"""The details shown are those of the EI groups; of other assignments what stats says of them."""
 SOURCES = [
-    made
+    made.at(**{key: value for key, value in OF_EI.items() if key in made.matrix})
     for folder in SHOWN
     for made in folder.made
     if isinstance(made, MadeTable) and folder not in DRAWN and made.table not in APART
@@ -37,7 +41,7 @@ JSON = (catalogue.CUTOFF, catalogue.CARD, catalogue.DISJOINTNESS)
 
 @stage(
     catalogue.REPORT,
-    params=("study.name", "study.waves", "training.blocks", "report"),
+    params=("study.name", "study.waves", "split", "training.blocks", "report"),
     given=(SPEC, TEMPLATE, STYLE, *FOLDERS, *SOURCES),
 )
 def report(run: Run) -> Outcome:
@@ -57,6 +61,8 @@ def report(run: Run) -> Outcome:
         "published_contrasts": published.contrasts(),
         "consistency": paper_consistency.checks(),
     }
+    every = sources["by_assignment"]
+    sources["relabelled"] = None if every is None or every["assignment"].nunique() < 2 else every
     page = Assembly(run.path(SPEC), sources, parts, run.folder).page(
         run.path(TEMPLATE),
         run.path(STYLE),
@@ -84,7 +90,10 @@ def _tables(run: Run) -> dict[str, pd.DataFrame | None]:
     words = set(re.findall(r"\w+", run.path(SPEC).read_text(encoding="utf-8")))
     parts: dict[str, list[pd.DataFrame]] = {}
     for made in SOURCES:
-        name = "first_curves" if made is catalogue.PRETRAIN_EI.curves else made.table.name
+        first = made.table is CURVES and made.path.startswith(
+            f"data/{catalogue.PRETRAIN_EI.stage}/"
+        )
+        name = "first_curves" if first else made.table.name
         parts_of = parts.setdefault(name, [])
         if name in words:
             parts_of.append(run.read(made, ONLY.get(made, made.table.names)))

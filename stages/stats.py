@@ -5,37 +5,73 @@ from __future__ import annotations
 from typing import Any
 
 from eifer.comparison import participants, published, shown
+from eifer.designs import EI
+from eifer.tables.comparison import FINE_TUNED, PRETRAINED
 from stages import catalogue
 from stages._runtime.stage import Outcome, Report, Run, stage
 
+ANSWERED = {FINE_TUNED: catalogue.PREDICTIONS, PRETRAINED: catalogue.PRETRAINED}
 
-@stage(catalogue.STATS, params=("stats", "study.seed"), given=(catalogue.PREDICTIONS,))
+
+@stage(
+    catalogue.STATS,
+    params=("stats", "study.seed", "split.assignments"),
+    given=tuple(ANSWERED.values()),
+)
 def stats(run: Run) -> Outcome:
     """Compare the models on the frames that all of them scored."""
-    spec, predictions = run.params.stats, run.read(catalogue.PREDICTIONS)
-    tests, comparison = published.as_published(predictions, spec.published)
+    spec = run.params.stats
+    rows = []
+    for name in run.params.split.assignments:
+        answered = {
+            models: run.read(given.at(assignment=name)) for models, given in ANSWERED.items()
+        }
+        rows += participants.mean_differences(name, answered)
+        if name == EI:
+            predicted = answered
+    by_assignment = catalogue.BY_ASSIGNMENT.table.frame(rows)
+    # As published for the models of that procedure; of the others the tests of each repetition.
+    listed = {name: published.as_published(p, spec.published) for name, p in predicted.items()}
+    tests, comparison = listed[FINE_TUNED]
     primary = participants.by_participant(
-        predictions, tests, spec.participants, run.params.study.seed
+        predicted,
+        {name: of_each for name, (of_each, _) in listed.items()},
+        spec.participants,
+        run.params.study.seed,
+        by_assignment,
     )
     made = {
         catalogue.DECLARED: primary.declared,
         catalogue.PARTICIPANT_DELTAS: primary.deltas,
         catalogue.BY_PARTICIPANT: primary.compared,
+        catalogue.BY_ASSIGNMENT: by_assignment,
         catalogue.DELONG: tests,
         catalogue.COMPARISON: comparison,
     }
     in_people = shown.findings(primary.compared)
     in_source = shown.findings_as_published(comparison, spec.published)
     text = _over_participants(in_people, spec.participants)
-    text += f" {_as_published(in_source, spec.published)}"
+    text += f" {_over_labels(in_people)} {_as_published(in_source, spec.published)}"
     return Outcome(made, Report(text, {**in_people, "published": in_source}))
+
+
+def _over_labels(known: dict[str, Any]) -> str:
+    n = known["random_assignments"]
+    if not n:
+        return """No model was trained on random labels, so that a difference is one within this
+            training: another choice of people to train on may not show it."""
+    return f"""Of the EI contrast its place among {n} assignments of random labels to the same
+        people was asked: p is the share of all assignments whose difference lies at least as far
+        from their mean, {1 / (n + 1):.3g} at the smallest; a model is called better only where
+        that is rare too, with the same corrections."""
 
 
 def _over_participants(known: dict[str, Any], spec: participants.ParticipantSpec) -> str:
     verdicts = ", ".join(f"{word} {n}" for word, n in known["verdicts"].items())
     return f"""Primary analysis, with people as the sample: of each of {known["test_participants"]}
-        test participants the difference of the models' ROC-AUC among that person's own frames,
-        averaged over repetitions (who has frames of one class alone has none and is listed; in
+        test participants, for the models that were trained on everybody last (fine-tuned) and for
+        those that were trained on one group alone (pretrained), the difference of the models'
+        ROC-AUC among that person's own frames, averaged over repetitions (who has frames of one class alone has none and is listed; in
         the worst contrast {known["participants_used"]} have one). Over participants a t-test with
         K - 1 degrees of freedom, the exact sign-flip test, and two one-sided tests of equivalence
         with a margin of {spec.margin:g}; beside them a GEE clustered on participants

@@ -5,15 +5,16 @@ from __future__ import annotations
 from eifer.vocabulary import Group
 from stages._runtime.repetitions import PARAMS_READ, affect_origin, train_block
 from stages._runtime.stage import Outcome, Run, stage
-from stages.catalogue import CROPS, SAMPLES, TRAIN_TOTAL, WEIGHTS
+from stages.catalogue import CROPS, TOTAL_SAMPLES, TRAIN_TOTAL, WEIGHTS
 
 
-@stage(TRAIN_TOTAL, params=PARAMS_READ, given=(SAMPLES, CROPS, WEIGHTS))
+@stage(TRAIN_TOTAL, params=PARAMS_READ, given=(TOTAL_SAMPLES, CROPS, WEIGHTS))
 def train_total(run: Run) -> Outcome:
     """Train on all groups, from the affect network."""
     return train_block(
         run,
         TRAIN_TOTAL,
+        TOTAL_SAMPLES,
         learns_from=Group.TOTAL,
         training_group=Group.TOTAL,
         origin=affect_origin(run, WEIGHTS),

@@ -7,7 +7,7 @@ repetitions share one test set. What may confirm anything is declared before the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from eifer.comparison.comparable import comparable
+from eifer.designs import EI, NULL
 from eifer.errors import DesignError, did_you_mean
 from eifer.ranges import Draws, Part
 from eifer.statistics import (
@@ -30,15 +31,19 @@ from eifer.statistics import (
     tost_paired,
 )
 from eifer.tables.comparison import (
+    BY_ASSIGNMENT,
     BY_PARTICIPANT,
     CONFIRMATORY,
     CONTRAST,
     CONTRASTS,
     DECLARED,
     EXPLORATORY,
+    FINE_TUNED,
     METHODS,
     OTHERS,
     PARTICIPANT_DELTAS,
+    PLACE,
+    STEPS,
     TESTED,
     WITHIN,
 )
@@ -50,21 +55,23 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Claim:
-    """One contrast of one task in one condition."""
+    """One contrast of one task in one condition, of the models of one step."""
 
+    models: str
     task: str
     condition: str
     contrast: str
 
     def __post_init__(self) -> None:
-        for name, known in (("task", [d.value for d in Dimension]), ("contrast", CONTRASTS)):
+        tasks = [d.value for d in Dimension]
+        for name, known in (("models", STEPS), ("task", tasks), ("contrast", CONTRASTS)):
             value = getattr(self, name)
             if value not in known:
                 hint = did_you_mean(value, known)
                 raise ValueError(f"no {name} {value!r} (there are {', '.join(known)}){hint}")
 
     def __str__(self) -> str:
-        return f"{self.task} {self.condition} {self.contrast}"
+        return f"{self.models} {self.task} {self.condition} {self.contrast}"
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,8 @@ class ParticipantSpec:
     Parameters
     ----------
     confirmatory
-        The contrasts that may confirm the hypothesis: task, condition and contrast. Everything
-        else is exploratory, whatever it shows.
+        The contrasts that may confirm the hypothesis: models, task, condition and contrast.
+        Everything else is exploratory, whatever it shows.
     test
         The one test that speaks for a contrast: t (over participants' differences), sign_flip
         (of them), or gee (clustered on participants). The other tests are exploratory.
@@ -83,8 +90,8 @@ class ParticipantSpec:
         The level of q, and of the test of equivalence.
     family
         Columns that set families of exploratory tests apart in the Benjamini-Hochberg
-        correction, within one test: task, condition, contrast. The confirmatory ones are one
-        family, corrected by Holm.
+        correction, within one test: models, task, condition, contrast. The confirmatory ones are
+        one family, corrected by Holm.
     margin
         The smallest difference in ROC-AUC that would matter: two models are called equivalent
         where the difference is shown to be smaller, either way.
@@ -101,9 +108,9 @@ class ParticipantSpec:
 
     def __post_init__(self) -> None:
         for name in self.family:
-            if name not in CONTRAST:
-                hint = did_you_mean(name, CONTRAST)
-                raise ValueError(f"no family by {name!r} (there are {', '.join(CONTRAST)}){hint}")
+            if name not in PLACE:
+                hint = did_you_mean(name, PLACE)
+                raise ValueError(f"no family by {name!r} (there are {', '.join(PLACE)}){hint}")
         for what, given in (("family", self.family), ("confirmatory", self.confirmatory)):
             names = list(map(str, given))
             again = [name for name in names if names.count(name) > 1]
@@ -112,8 +119,8 @@ class ParticipantSpec:
 
     def role(self, row: Row) -> str:
         """Whether a contrast was declared as confirmatory."""
-        asked = {(claim.task, claim.condition, claim.contrast) for claim in self.confirmatory}
-        return CONFIRMATORY if tuple(row[name] for name in CONTRAST) in asked else EXPLORATORY
+        asked = {str(claim) for claim in self.confirmatory}
+        return CONFIRMATORY if " ".join(row[name] for name in PLACE) in asked else EXPLORATORY
 
 
 @dataclass(frozen=True)
@@ -125,8 +132,16 @@ class ParticipantComparison:
     compared: pd.DataFrame
 
 
+Predicted = Mapping[str, pd.DataFrame]
+"""The table ``PREDICTIONS`` of the models of each of `STEPS` that were evaluated."""
+
+
 def by_participant(
-    predictions: pd.DataFrame, tests: pd.DataFrame, spec: ParticipantSpec, seed: int
+    predicted: Predicted,
+    tests: Mapping[str, pd.DataFrame],
+    spec: ParticipantSpec,
+    seed: int,
+    by_assignment: pd.DataFrame | None = None,
 ) -> ParticipantComparison:
     """Compare High with Low and with Total over the people tested.
 
@@ -135,69 +150,62 @@ def by_participant(
     the test of equivalence, and beside them the GEE clustered on participants (Mancl-DeRouen,
     t(K - 1)). Over repetitions, the random-effects mean of the differences and their I2: how much
     trainings differ. Of all frames together, the difference with participants left out in turn.
+    Over random assignments of labels, the place of the mean difference among theirs.
 
     Parameters
     ----------
-    predictions : DataFrame
-        The table ``PREDICTIONS``; rows of the affect network are left alone.
-    tests : DataFrame
+    predicted : mapping of str to DataFrame
+        The table ``PREDICTIONS`` of the models of each step (of `STEPS`) to compare; rows of the
+        affect network are left alone.
+    tests : mapping of str to DataFrame
         The table ``DELONG`` of the same predictions: each repetition's difference.
     spec : ParticipantSpec
     seed : int
         The study's seed.
+    by_assignment : DataFrame, optional
+        The table ``BY_ASSIGNMENT``; without it there is no null.
 
     Raises
     ------
     InputError, DesignError
         Predictions that are not `comparable`; a confirmatory contrast that is not among them.
     """
-    trained = comparable(predictions)
+    trained = {models: comparable(predictions) for models, predictions in predicted.items()}
     _refuse_untested(trained, spec.confirmatory)
+    others = BY_ASSIGNMENT.empty() if by_assignment is None else by_assignment
     deltas: list[Row] = []
     rows: list[Row] = []
-    for (task, condition), part in trained.groupby(TEST, sort=True):
-        scores = part.pivot(
-            index="item_id", columns=["training_group", "repetition"], values="score"
+    for place, part, pair in _contrasts(trained):
+        compared = participant_deltas(*pair)
+        table = tests[place["models"]]
+        its_tests = table[(table[CONTRAST] == [place[name] for name in CONTRAST]).all(axis=1)]
+        deltas += [{**place, **row} for row in _people(compared)]
+        rows.append(
+            {
+                **place,
+                "role": spec.role(place),
+                "test": spec.test,
+                "alpha": spec.alpha,
+                "margin": spec.margin,
+                "n_participants": len(compared.participants),
+                "n_used": len(compared.usable),
+                "left_out": "\n".join(f"{who}: {why}" for who, why in compared.reasons.items())
+                or None,
+                "n_repetitions": part["repetition"].nunique(),
+                **_tested(compared.usable, spec, seed),
+                **_jackknifed(*pair),
+                **_over_repetitions(its_tests),
+                **_among_nulls(others[(others[PLACE] == list(place.values())).all(axis=1)]),
+            }
         )
-        items = part.drop_duplicates("item_id").set_index("item_id").reindex(scores.index)
-        odds = _odds_ratios(part)
-        for other in OTHERS:
-            place = {"task": task, "condition": condition, "contrast": f"{Group.HIGH}-{other}"}
-            pair = (
-                items["participant_id"],
-                items["label"],
-                scores[Group.HIGH].sort_index(axis=1).to_numpy(),
-                scores[other].sort_index(axis=1).to_numpy(),
-            )
-            compared = participant_deltas(*pair)
-            its_tests = tests[(tests[CONTRAST] == list(place.values())).all(axis=1)]
-            deltas += [{**place, **row} for row in _people(compared)]
-            rows.append(
-                {
-                    **place,
-                    "role": spec.role(place),
-                    "test": spec.test,
-                    "alpha": spec.alpha,
-                    "margin": spec.margin,
-                    "n_participants": len(compared.participants),
-                    "n_used": len(compared.usable),
-                    "left_out": "\n".join(f"{who}: {why}" for who, why in compared.reasons.items())
-                    or None,
-                    "n_repetitions": part["repetition"].nunique(),
-                    **_tested(compared.usable, spec, seed),
-                    **_jackknifed(*pair),
-                    **odds[other],
-                    **_over_repetitions(its_tests),
-                }
-            )
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows).merge(_odds_ratios(trained), on=PLACE)
     declared = table["role"] == CONFIRMATORY
     names = [" ".join(names) or EXPLORATORY for names in table[list(spec.family)].to_numpy()]
     table["family"] = np.where(declared, CONFIRMATORY, names)
     for method in TESTED:
         p = table[f"{method}_p"]
-        others = benjamini_hochberg(p.mask(declared), table["family"])
-        table[f"{method}_q"] = np.where(declared, holm(p.where(declared)), others)
+        found = benjamini_hochberg(p.mask(declared), table["family"])
+        table[f"{method}_q"] = np.where(declared, holm(p.where(declared)), found)
     table["verdict"] = [_verdict(dict(row)) for _, row in table.iterrows()]
     return ParticipantComparison(
         declared=_declared(table),
@@ -206,11 +214,52 @@ def by_participant(
     )
 
 
-def _refuse_untested(trained: pd.DataFrame, confirmatory: Iterable[Claim]) -> None:
+def mean_differences(assignment: str, predicted: Predicted) -> list[Row]:
+    """Rows of ``BY_ASSIGNMENT``: the mean over people of each contrast's differences.
+
+    Raises
+    ------
+    InputError, DesignError
+        Predictions that are not `comparable`.
+    """
+    rows = []
+    trained = {models: comparable(predictions) for models, predictions in predicted.items()}
+    for place, _, pair in _contrasts(trained):
+        compared = participant_deltas(*pair)
+        counts = {"n_participants": len(compared.participants), "n_used": len(compared.usable)}
+        mean = float(compared.usable.mean()) if len(compared.usable) else math.nan
+        rows.append({"assignment": assignment, **place, **counts, "delta": mean})
+    return rows
+
+
+def _contrasts(trained: Predicted) -> Iterator[tuple[dict[str, str], pd.DataFrame, Any]]:
+    """Each contrast: its place, the predictions of its test, and both models' scores of the items.
+
+    The last is what `participant_deltas` takes.
+    """
+    for models, predictions in trained.items():
+        for (task, condition), part in predictions.groupby(TEST, sort=True):
+            scores = part.pivot(
+                index="item_id", columns=["training_group", "repetition"], values="score"
+            )
+            items = part.drop_duplicates("item_id").set_index("item_id").reindex(scores.index)
+            for other in OTHERS:
+                place = {"models": models, "task": str(task), "condition": str(condition)}
+                pair = (
+                    items["participant_id"],
+                    items["label"],
+                    scores[Group.HIGH].sort_index(axis=1).to_numpy(),
+                    scores[other].sort_index(axis=1).to_numpy(),
+                )
+                yield {**place, "contrast": f"{Group.HIGH}-{other}"}, part, pair
+
+
+def _refuse_untested(trained: Predicted, confirmatory: Iterable[Claim]) -> None:
     """A declared contrast may not vanish because its frames were never scored."""
     there = {
-        f"{task} {condition} {contrast}"
-        for task, condition in trained[TEST].drop_duplicates().itertuples(index=False)
+        f"{models} {task} {condition} {contrast}"
+        for models, predictions in trained.items()
+        for task, condition in predictions[TEST].drop_duplicates().itertuples(index=False)
         for contrast in CONTRASTS
     }
     absent = [str(claim) for claim in confirmatory if str(claim) not in there]
@@ -290,22 +339,58 @@ def _over_repetitions(tests: pd.DataFrame) -> Row:
     }
 
 
-def _odds_ratios(part: pd.DataFrame) -> dict[str, Row]:
-    """Odds of a right answer with people as clusters: what is said of each group but High."""
+def _among_nulls(deltas: pd.DataFrame) -> Row:
+    """Where the difference of ei lies among those of the random assignments.
+
+    How far a difference is from the mean of all, ei among them: groups of unequal size differ
+    without any EI, so that 0 is not the middle. Under the null every assignment is as likely to
+    be the furthest as any other, whatever the distribution (a permutation test over labels; it is
+    valid for any number of them, drawn without replacement: Phipson & Smyth 2010, Stat. Appl.
+    Genet. Mol. Biol. 9:39).
+    """
+    null = deltas.loc[deltas["assignment"].str.match(NULL), "delta"].dropna().to_numpy()
+    own = deltas.loc[deltas["assignment"] == EI, "delta"].to_numpy()
+    smallest = 1 / (len(null) + 1)
+    row: Row = {"null_n": len(null), "null_smallest_p": smallest}
+    if not len(null) or not len(own) or np.isnan(own[0]):
+        why = "there is no difference" if len(null) else "no random assignment was trained"
+        blank = dict.fromkeys(("null_p", "null_mean", "null_low", "null_high"), math.nan)
+        return {**row, **blank, "null_reason": why}
+    every = np.append(null, own[0])
+    far = np.abs(every - every.mean())
+    low, high = np.quantile(null, [0.025, 0.975])
+    # Equal but for round-off is equal.
+    row["null_p"] = float((far >= far[-1] - 1e-12).mean())
+    ends = {"null_mean": float(null.mean()), "null_low": low, "null_high": high}
+    return {**row, **ends, "null_reason": None}
+
+
+def _odds_ratios(trained: Predicted) -> pd.DataFrame:
+    """Odds of a right answer with people as clusters: a row a contrast."""
     names = ("odds_ratio", "ci_low", "ci_high", "df", "p")
-    right = (part["score"] >= part["threshold"]) == (part["label"] == 1)
     columns = ["training_group", "repetition", "item_id", "participant_id"]
-    ratios = gee_odds_ratios(
-        part[columns].assign(correct=right.astype(int)),
-        cluster="participant_id",
-        reference=Group.HIGH,
-        small_sample="mancl-derouen",
-    )
-    return {
-        other: {f"gee_{name}": ratios.table.loc[other, name] for name in names}
-        | {"gee_n_used": ratios.carriers[other], "gee_reason": ratios.reasons.get(other)}
-        for other in OTHERS
-    }
+    rows = []
+    for models, predictions in trained.items():
+        for (task, condition), part in predictions.groupby(TEST, sort=True):
+            right = (part["score"] >= part["threshold"]) == (part["label"] == 1)
+            ratios = gee_odds_ratios(
+                part[columns].assign(correct=right.astype(int)),
+                cluster="participant_id",
+                reference=Group.HIGH,
+                small_sample="mancl-derouen",
+            )
+            place = {"models": models, "task": task, "condition": condition}
+            rows += [
+                {
+                    **place,
+                    "contrast": f"{Group.HIGH}-{other}",
+                    **{f"gee_{name}": ratios.table.loc[other, name] for name in names},
+                    "gee_n_used": ratios.carriers[other],
+                    "gee_reason": ratios.reasons.get(other),
+                }
+                for other in OTHERS
+            ]
+    return pd.DataFrame(rows)
 
 
 def _declared(table: pd.DataFrame) -> pd.DataFrame:
@@ -313,7 +398,7 @@ def _declared(table: pd.DataFrame) -> pd.DataFrame:
     return DECLARED.frame(
         [
             {
-                **{name: row[name] for name in CONTRAST},
+                **{name: row[name] for name in PLACE},
                 "block": block,
                 "method": method,
                 "role": row["role"]
@@ -322,6 +407,7 @@ def _declared(table: pd.DataFrame) -> pd.DataFrame:
             }
             for row in table.to_dict("records")
             for block, methods in METHODS.items()
+            if block == "participants" or row["models"] == FINE_TUNED
             for method in methods
         ]
     )
@@ -338,24 +424,42 @@ def _verdict(row: Row) -> str:
     its normal distribution). For the GEE these are the people in whom the models are not right
     equally often: nobody else tells them apart. That there is no difference needs the test of
     equivalence, one-sided. No test over participants knows whether other people to train on, or
-    another training, would give the same: "within this training" says so.
+    another training, would give the same. Where random assignments were trained, the difference
+    must also be rare among theirs, and on the same side; where none was, "within this training"
+    says so.
     """
     test, alpha = row["test"], row["alpha"]
     k = row["gee_n_used"] if test == "gee" else row["n_used"]
     same = row["equivalence_q"] < alpha and 0.5 ** row["n_used"] < alpha
-    if row[f"{test}_q"] < alpha and smallest_p(k) < alpha:
-        high = row["gee_odds_ratio"] < 1 if test == "gee" else row["delta"] > 0
+    differ = row[f"{test}_q"] < alpha and smallest_p(k) < alpha
+    high = row["gee_odds_ratio"] < 1 if test == "gee" else row["delta"] > 0
+    doubt = _doubt_of_labels(row, high) if differ else ""
+    if differ and not doubt:
         better = Group.HIGH.value if high else row["contrast"].split("-")[1]
+        within = "" if row["null_n"] else f" {WITHIN}"
         less = f", by less than {row['margin']:g}" if same else ""
-        doubt = "" if row["role"] == CONFIRMATORY else " (exploratory: to be confirmed on others)"
-        return f"{better} better {WITHIN}{less}{doubt}"
+        new = "" if row["role"] == CONFIRMATORY else " (exploratory: to be confirmed on others)"
+        return f"{better} better{within}{less}{new}"
     if same:
         return f"equivalent: less than {row['margin']:g} apart"
+    if doubt:
+        return f"inconclusive: {doubt}"
     if pd.notna(row[f"{test}_reason"]):
         return f"not estimable: {row[f'{test}_reason']}"
     if smallest_p(k) >= alpha:
         return f"inconclusive: {k} participants allow no p below {smallest_p(k):.3g}"
     return "inconclusive"
+
+
+def _doubt_of_labels(row: Row, high: bool) -> str:
+    """Why random assignments speak against a difference over people; empty where they do not."""
+    n, least = row["null_n"], row["null_smallest_p"]
+    if not n:
+        return ""
+    if least >= row["alpha"]:
+        return f"{n} random assignments of labels allow no p below {least:.3g}"
+    rare = row["null_q"] < row["alpha"] and high == (row["delta"] > row["null_mean"])
+    return "" if rare else f"random labels do as much (corrected p {row['null_q']:.3g})"
 
 
 def smallest_p(n_participants: int) -> float:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from eifer.comparison.participants import smallest_p
 from eifer.comparison.published import ComparisonSpec
-from eifer.tables.comparison import CONFIRMATORY
+from eifer.tables.comparison import CONFIRMATORY, FINE_TUNED
 
 PRIMARY = (
     "delta",
@@ -25,6 +25,8 @@ PRIMARY = (
     "gee_p",
     "gee_q",
     "i2_pct",
+    "null_p",
+    "null_q",
 )
 PUBLISHED = (
     "mean_delta",
@@ -43,12 +45,12 @@ def numbers(primary: pd.DataFrame, comparison: pd.DataFrame) -> dict[str, float]
     """What there is to record of the tables ``BY_PARTICIPANT`` and ``COMPARISON``.
 
     Named ``task condition contrast/participants/name``, and without ``participants`` as
-    published; what is missing is left out.
+    published; what is missing is left out, and so are models that were not trained on everybody.
     """
     return {
         f"{row['task']} {row['condition']} {row['contrast']}/{block}{name}": row[name]
         for table, block, names in (
-            (primary, "participants/", PRIMARY),
+            (primary[primary["models"] == FINE_TUNED], "participants/", PRIMARY),
             (comparison, "", PUBLISHED),
         )
         for row in table.to_dict("records")
@@ -70,9 +72,10 @@ def findings(primary: pd.DataFrame) -> dict[str, Any]:
         "smallest_p": smallest_p(people),
         "margin": float(primary["margin"].iloc[0]),
         "confirmatory": [
-            f"{row['task']} {row['condition']} {row['contrast']}"
+            f"{row['models'].replace('_', '-')} {row['task']} {row['condition']} {row['contrast']}"
             for row in primary[primary["role"] == CONFIRMATORY].to_dict("records")
         ],
+        "random_assignments": int(primary["null_n"].max()),
         "verdicts": {str(word): int(n) for word, n in words.value_counts().sort_index().items()},
     }
 

@@ -29,7 +29,7 @@ def draw(curves: pd.DataFrame) -> Figure:
                 (("validation_loss", "-"), loss),
                 (("validation_macro_f1", "-"), score),
             ):
-                for _, repetition in rows.groupby("repetition"):
+                for _, repetition in rows.groupby(["rotation", "repetition"]):
                     axes.plot(
                         repetition["epoch"],
                         repetition[name],

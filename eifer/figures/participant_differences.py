@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from eifer.figures.style import ACCENT, GROUP, MUTED, canvas, legend_below
 from eifer.vocabulary import in_order
 
-KEY = ["task", "condition", "contrast"]
+KEY = ["models", "task", "condition", "contrast"]
 
 
 def draw(by_participant: pd.DataFrame, participant_deltas: pd.DataFrame) -> Figure:
@@ -42,7 +42,10 @@ def draw(by_participant: pd.DataFrame, participant_deltas: pd.DataFrame) -> Figu
     )
     axes.axvline(0, color="black", linewidth=0.8)
     starred = rows["role"].map({"confirmatory": " *", "exploratory": ""})
-    names = rows["task"] + ", " + rows["condition"] + ": " + rows["contrast"] + starred
+    models = rows["models"].str.replace("_", "-")
+    names = (
+        models + ": " + rows["task"] + ", " + rows["condition"] + ", " + rows["contrast"] + starred
+    )
     axes.set_yticks(rows.index, names)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)

@@ -31,6 +31,8 @@ class Model:
     """What all repetitions of a model share; ``stage`` is the name of the step that trains it."""
 
     stage: str
+    assignment: str
+    rotation: str
     task: str
     training_group: Group
     data: TrainingData
@@ -65,8 +67,7 @@ def group_samples(samples: pd.DataFrame, task: str, group: Group, subject: str) 
         If there are none.
     """
     samples = samples[samples["task"] == task]
-    if group is not Group.TOTAL:
-        samples = samples[samples["group"] == group]
+    samples = samples[samples["total"] if group is Group.TOTAL else samples["group"] == group]
     if samples.empty:
         raise DesignError(
             f"{subject}: no {task} item of group {group} to train on; "
@@ -134,7 +135,7 @@ def repeat(
             "the finished epochs are kept in runs/checkpoints."
         ) from error
     facts["weights_sha256"] = sha256_file(path)
-    named = {name: facts[name] for name in ("task", "training_group", "repetition")}
+    named = {name: facts[name] for name in CURVES.key[:-1]}
     return Repetition(facts, CURVES.frame([{**named, **epoch} for epoch in trained.curves]), card)
 
 
@@ -162,7 +163,7 @@ def model_card(
             "positives": int(data.targets[LABEL.name][data.train].sum()),
         },
         "training": {
-            **{n: facts[n] for n in ("stage", "task", "training_group", "repetition", "seed")},
+            **{n: facts[n] for n in ("stage", *CURVES.key[:-1], "seed")},
             "initial_sha256": facts["initial_sha256"],
             "heads": model.heads,
             "recipe": asdict(model.recipe),
@@ -178,6 +179,8 @@ def _facts(model: Model, trained: Trained, number: int, initial_sha256: str) -> 
     """The row of REPETITIONS, but for the hash of a file not yet written."""
     data = model.data
     return {
+        "assignment": model.assignment,
+        "rotation": model.rotation,
         "task": model.task,
         "training_group": str(model.training_group),
         "repetition": number,

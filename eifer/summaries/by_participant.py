@@ -6,12 +6,13 @@ import pandas as pd
 
 from eifer.vocabulary import in_order
 
-KEY = ["task", "condition", "contrast"]
+KEY = ["models", "task", "condition", "contrast"]
 
 
 def table(by_participant: pd.DataFrame) -> pd.DataFrame:
     """The table, confirmatory contrasts first, with p and q of the declared test."""
     made = by_participant.assign(
+        models=by_participant["models"].str.replace("_", "-"),
         left_out=by_participant["left_out"].str.replace("\n", "; "),
         **{
             name: [row[f"{row['test']}_{name}"] for row in by_participant.to_dict("records")]

@@ -8,10 +8,18 @@ import pandas as pd
 
 
 def table(disjointness: dict[str, Any]) -> pd.DataFrame:
-    """One row a pair of sets that must share nothing, then those of the conditions, which may."""
+    """A row a rotation and pair of sets: those that must share nothing, and those that may."""
     rows = [
-        {"may_share": may, "of": pair["of"], "a": pair["a"], "b": pair["b"], "n": pair["shared"]}
-        for may, pairs in (("no", disjointness["pairs"]), ("yes", disjointness["overlaps"]))
+        {
+            "rotation": rotation,
+            "may_share": may,
+            "of": pair["of"],
+            "a": pair["a"],
+            "b": pair["b"],
+            "n": pair["shared"],
+        }
+        for rotation, proof in disjointness.items()
+        for may, pairs in (("no", proof["pairs"]), ("yes", proof["overlaps"]))
         for pair in pairs
     ]
     return pd.DataFrame(rows)
@@ -19,7 +27,7 @@ def table(disjointness: dict[str, Any]) -> pd.DataFrame:
 
 def caption(disjointness: dict[str, Any]) -> str:
     """What is shown, and of how many."""
-    pairs = disjointness["pairs"]
+    pairs = [pair for proof in disjointness.values() for pair in proof["pairs"]]
     empty = sum(pair["shared"] == 0 for pair in pairs)
     return (
         f"{len(pairs)} pairs of sets that must not share a participant, a frame or a picture; "

@@ -12,7 +12,7 @@ def table(partitions: pd.DataFrame) -> pd.DataFrame:
     cells = partitions.assign(
         partition=pd.Categorical(partitions["partition"], ORDER, ordered=True),
         who=partitions["participant_id"].str.removeprefix("sub-"),
-    ).groupby(["partition", "group"], observed=True)
+    ).groupby(["rotation", "partition", "group"], observed=True)
     return cells.agg(
         participants=("participant_id", "size"),
         videos=("n_videos", "sum"),
@@ -27,7 +27,10 @@ def table(partitions: pd.DataFrame) -> pd.DataFrame:
 
 def caption(partitions: pd.DataFrame) -> str:
     """What is shown, and of how many."""
+    rotations = partitions["rotation"].nunique()
+    each = f" in each of {rotations} rotations, tested in one;" * (rotations > 1) or ";"
     return (
-        f"{len(partitions)} participants, each in one partition only; frames are those selected "
+        f"{partitions['participant_id'].nunique()} participants, each in one partition only{each} "
+        "frames are those selected "
         "for either task, by class. The same assignment serves the High, Low and Total models."
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from eifer.tables.evaluation import TEST
+from eifer.tables.partitions import ASSIGNMENT
 from eifer.tables.schema import Column, Rule, Table, rule
 from eifer.vocabulary import Dimension, Group
 
@@ -14,13 +15,17 @@ OTHERS = (Group.LOW, Group.TOTAL)
 """The groups that High is compared with."""
 CONTRASTS = tuple(f"{Group.HIGH}-{other}" for other in OTHERS)
 CONTRAST = [*TEST, "contrast"]
+FINE_TUNED, PRETRAINED = "fine_tuned", "pretrained"
+STEPS = (FINE_TUNED, PRETRAINED)
+"""Of each group the models trained on everybody last, as published, and those before."""
+PLACE = ["models", *CONTRAST]
 
 CONFIRMATORY, EXPLORATORY = "confirmatory", "exploratory"
 ROLES = (CONFIRMATORY, EXPLORATORY)
 WITHIN = "within this training"
-"""No test over participants knows what other people to train on would give."""
+"""No test over participants knows what other people to train on would give; the null does."""
 BLOCKS = ("participants", "published")
-TESTED = ("t", "sign_flip", "gee", "equivalence")
+TESTED = ("t", "sign_flip", "gee", "equivalence", "null")
 """The tests over participants that have a q."""
 METHODS = {
     "participants": (*TESTED, "pooled", "random"),
@@ -35,6 +40,16 @@ _CONTRAST_COLUMNS = (
     Column("task", "string", "the dimension to be recognised", values=tuple(Dimension)),
     Column("condition", "string", "the set of test frames"),
     Column("contrast", "string", "which model less which other", values=CONTRASTS),
+)
+_PLACE_COLUMNS = (
+    Column(
+        "models",
+        "string",
+        "fine_tuned: trained on a group, then on everybody (as published); pretrained: trained on "
+        "the group alone",
+        values=STEPS,
+    ),
+    *_CONTRAST_COLUMNS,
 )
 
 
@@ -210,9 +225,9 @@ def published_confirms_nothing(table: pd.DataFrame) -> pd.DataFrame:
 DECLARED = Table(
     name="declared",
     meaning="Every test of every contrast, and whether params declared it confirmatory.",
-    key=("task", "condition", "contrast", "block", "method"),
+    key=(*PLACE, "block", "method"),
     columns=(
-        *_CONTRAST_COLUMNS,
+        *_PLACE_COLUMNS,
         Column("block", "string", "over participants, or as published", values=BLOCKS),
         Column(
             "method",
@@ -240,9 +255,9 @@ PARTICIPANT_DELTAS = Table(
     name="participant_deltas",
     meaning="How much better High ranks each participant's own frames: the sample of the primary "
     "analysis. A participant whose frames are all of one class has none, and is listed.",
-    key=("task", "condition", "contrast", "participant_id"),
+    key=(*PLACE, "participant_id"),
     columns=(
-        *_CONTRAST_COLUMNS,
+        *_PLACE_COLUMNS,
         Column("participant_id", "string", "whose frames"),
         Column("n_items", "int frames 1..", "frames of that participant"),
         Column("n_positive", "int frames 0..", "of these, with the label high"),
@@ -265,6 +280,7 @@ ANSWERS_BY_PARTICIPANT = {
     "pooled": "pooled_p",
     "gee": "gee_odds_ratio",
     "random": "random_delta",
+    "null": "null_p",
 }
 
 
@@ -292,8 +308,8 @@ def rests_on_its_participants(
     table: pd.DataFrame, participant_deltas: pd.DataFrame
 ) -> pd.DataFrame:
     """Delta is the mean of the differences in participant_deltas, n_used their number."""
-    listed = participant_deltas.groupby(CONTRAST)["delta"]
-    place = pd.MultiIndex.from_frame(table[CONTRAST])
+    listed = participant_deltas.groupby(PLACE)["delta"]
+    place = pd.MultiIndex.from_frame(table[PLACE])
     counted = listed.agg(["size", "count", "mean"]).reindex(place)
     wrong = (counted["size"].to_numpy() != table["n_participants"].to_numpy()) | (
         counted["count"].to_numpy() != table["n_used"].to_numpy()
@@ -306,15 +322,16 @@ def rests_on_its_participants(
 def role_as_declared(table: pd.DataFrame, declared: pd.DataFrame) -> pd.DataFrame:
     """The role is the one that declared gives this contrast and test."""
     people = declared[declared["block"] == "participants"]
-    roles = people.set_index([*CONTRAST, "method"])["role"]
-    place = pd.MultiIndex.from_frame(table[[*CONTRAST, "test"]])
+    roles = people.set_index([*PLACE, "method"])["role"]
+    place = pd.MultiIndex.from_frame(table[[*PLACE, "test"]])
     return table[roles.reindex(place).to_numpy() != table["role"].to_numpy()]
 
 
 @rule("no difference shown is not no difference, and few people show nothing", _REPEAT)
 def verdict_is_earned(table: pd.DataFrame) -> pd.DataFrame:
-    """Better needs q < alpha and 2 / 2^K < alpha (K: people who speak), equivalent a q of
-    equivalence below alpha and 1 / 2^K < alpha; all else is inconclusive or not estimable.
+    """Better needs q < alpha and 2 / 2^K < alpha (K: people who speak), and where random
+    assignments were trained also null_q < alpha; equivalent needs a q of equivalence below alpha
+    and 1 / 2^K < alpha; all else is inconclusive or not estimable.
     """
     q = pd.Series(
         [row[f"{row['test']}_q"] for row in table.to_dict("records")],
@@ -324,22 +341,41 @@ def verdict_is_earned(table: pd.DataFrame) -> pd.DataFrame:
     people = table["n_used"].where(table["test"] != "gee", table["gee_n_used"])
     shown = (q < table["alpha"]) & (2.0 / 2.0**people < table["alpha"])
     same = (table["equivalence_q"] < table["alpha"]) & (0.5 ** table["n_used"] < table["alpha"])
+    asked = table["null_n"] > 0
+    earned = shown & (~asked | (table["null_q"] < table["alpha"]))
     verdict = table["verdict"].str.split(r"[:,(]", n=1, regex=True).str[0].str.strip()
-    better = verdict.str.endswith(f" better {WITHIN}")
+    better = verdict.str.endswith(" better").where(asked, verdict.str.endswith(f" better {WITHIN}"))
     equivalent = verdict == "equivalent"
     neither = verdict.isin(["inconclusive", "not estimable"])
-    return table[
-        (better != shown) | (equivalent != (same & ~shown)) | ~(better | equivalent | neither)
-    ]
+    # A rare difference may still lie on the other side of the random assignments' mean than of 0.
+    wrong = (better & ~earned) | (earned & ~better & ~asked)
+    return table[wrong | (equivalent != (same & ~better)) | ~(better | equivalent | neither)]
+
+
+@rule("one more labelling cannot make chance rarer than one in all", _REPEAT)
+def null_p_is_possible(table: pd.DataFrame) -> pd.DataFrame:
+    """No null_p is below null_smallest_p, which is 1 / (null_n + 1)."""
+    least = 1.0 / (table["null_n"] + 1)
+    low = table["null_p"] < table["null_smallest_p"]
+    return table[low | ((table["null_smallest_p"] - least).abs() > 1e-12)]
+
+
+@rule("the null is the distribution of what was trained", _REPEAT)
+def null_as_listed(table: pd.DataFrame, by_assignment: pd.DataFrame) -> pd.DataFrame:
+    """null_n is the number of random assignments that by_assignment has a difference of."""
+    null = by_assignment[by_assignment["assignment"].str.startswith("null")]
+    counted = null.groupby(PLACE)["delta"].count()
+    counted = counted.reindex(pd.MultiIndex.from_frame(table[PLACE]), fill_value=0)
+    return table[counted.to_numpy() != table["null_n"].to_numpy()]
 
 
 BY_PARTICIPANT = Table(
     name="by_participant",
     meaning="High against Low and against Total with people as the sample: the primary analysis. "
     "What it can show hangs on the number of test participants, not on that of frames.",
-    key=("task", "condition", "contrast"),
+    key=tuple(PLACE),
     columns=(
-        *_CONTRAST_COLUMNS,
+        *_PLACE_COLUMNS,
         _ROLE,
         Column("test", "string", "the test that speaks, as declared", values=TESTED[:3]),
         Column("alpha", "float 0..1", "level of q"),
@@ -359,7 +395,7 @@ BY_PARTICIPANT = Table(
         Column("t", "float?", "delta / se"),
         Column("df", "float? 1..", "its degrees of freedom: participants used less 1"),
         Column("t_p", "float? 0..1", "two-sided p of the t-test"),
-        Column("t_q", "float? 0..1", "its Benjamini-Hochberg q-value"),
+        Column("t_q", "float? 0..1", "its corrected p-value"),
         Column("t_reason", "string?", "why there is no t-test"),
         Column(
             "sign_flip_p", "float? 0..1", "two-sided p of turning signs: assumes symmetry alone"
@@ -428,6 +464,19 @@ BY_PARTICIPANT = Table(
         Column("tau2", "float? 0..", "variance between repetitions, beyond sampling error"),
         Column("i2_pct", "float? % 0..100", "I2: share of the spread that is not sampling error"),
         Column("random_reason", "string?", "why there is no such mean"),
+        Column("null_n", "int assignments 0..", "random assignments of labels trained as well"),
+        Column(
+            "null_p",
+            "float? 0..1",
+            "share of all assignments, ei among them, whose difference is at least as far from "
+            "their mean as that of ei",
+        ),
+        Column("null_q", "float? 0..1", "its corrected p-value"),
+        Column("null_smallest_p", "float 0..1", "the smallest it can be: 1 / (null_n + 1)"),
+        Column("null_mean", "float? -1..1", "mean of the random assignments' differences"),
+        Column("null_low", "float?", "2.5 % quantile of the random assignments' differences"),
+        Column("null_high", "float?", "their 97.5 % quantile"),
+        Column("null_reason", "string?", "why there is no such p"),
     ),
     rules=(
         _answers_or_reasons(ANSWERS_BY_PARTICIPANT),
@@ -437,5 +486,24 @@ BY_PARTICIPANT = Table(
         verdict_is_earned,
         rests_on_its_participants,
         role_as_declared,
+        null_p_is_possible,
+        null_as_listed,
+    ),
+)
+
+
+# by assignment --------------------------------------------------------------------------------
+
+BY_ASSIGNMENT = Table(
+    name="by_assignment",
+    meaning="The mean difference over participants in each assignment: the EI groups, and what "
+    "other labels of the same people give.",
+    key=("assignment", *PLACE),
+    columns=(
+        ASSIGNMENT,
+        *_PLACE_COLUMNS,
+        Column("n_participants", "int participants 1..", "people tested"),
+        Column("n_used", "int participants 0..", "of these, with frames of both classes"),
+        Column("delta", "float? -1..1", f"mean over them: {_DIRECTION}"),
     ),
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from eifer.errors import InputError, Problem
+from eifer.tables.partitions import ROTATION
 from eifer.tables.schema import Column, Table, rule
 from eifer.vocabulary import Dimension, Group
 
@@ -78,8 +81,8 @@ def same_labels(table: pd.DataFrame) -> pd.DataFrame:
 
 @rule("a threshold fitted to a condition would flatter it", _REPEAT)
 def one_threshold_a_model(table: pd.DataFrame) -> pd.DataFrame:
-    """A model has one threshold in all conditions."""
-    return _differing(table, ["task", *MODEL], "threshold")
+    """A model has one threshold in all conditions; each rotation has models of its own."""
+    return _differing(table, ["task", "rotation", *MODEL], "threshold")
 
 
 @rule("it is the same face and the same network", _REPEAT)
@@ -110,8 +113,8 @@ def same_repetitions(table: pd.DataFrame) -> pd.DataFrame:
 
 @rule("the test set is fixed for every experiment", "repeat split and evaluate")
 def as_listed(table: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
-    """The items and labels are those of conditions."""
-    place = [*TEST, "item_id"]
+    """The items, labels and rotations are those of conditions."""
+    place = [*TEST, "rotation", "item_id"]
     listed = conditions.drop_duplicates(place).set_index(place)
     placed = pd.MultiIndex.from_frame(table[place])
     labels = listed["label"].reindex(placed).to_numpy()
@@ -127,7 +130,7 @@ def as_listed(table: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
 @rule("a threshold chosen on test data would be a leak", _REPEAT)
 def threshold_as_searched(table: pd.DataFrame, repetitions: pd.DataFrame) -> pd.DataFrame:
     """The threshold is the one that training found."""
-    key = ["task", *MODEL]
+    key = ["rotation", "task", *MODEL]
     chosen = repetitions.drop_duplicates(key).set_index(key)["threshold"]
     trained = table[table["training_group"] != REFERENCE]
     searched = chosen.reindex(pd.MultiIndex.from_frame(trained[key])).to_numpy()
@@ -136,9 +139,12 @@ def threshold_as_searched(table: pd.DataFrame, repetitions: pd.DataFrame) -> pd.
 
 PREDICTIONS = Table(
     name="predictions",
-    meaning="Every model's score of every test frame, once per task and condition.",
+    meaning="Every model's score of every test frame, once per task and condition: the models "
+    "that were trained on everybody last. In several rotations each frame is scored by the models "
+    "that never saw its participant.",
     key=("task", "condition", "training_group", "repetition", "item_id"),
     columns=(
+        ROTATION,
         Column("item_id", "string", "the frame's name, as in conditions and crops"),
         Column("participant_id", "string", "whose face it shows"),
         Column("video_id", "string", "the recording it comes from"),
@@ -176,6 +182,26 @@ PREDICTIONS = Table(
         as_listed,
         threshold_as_searched,
     ),
+)
+
+FIRST = "first_repetitions"
+"""What evaluate calls the models of `PRETRAINED` beside those of `PREDICTIONS`."""
+
+
+@rule("a threshold chosen on test data would be a leak", _REPEAT, name="threshold_as_searched")
+def threshold_as_first_searched(
+    table: pd.DataFrame, first_repetitions: pd.DataFrame
+) -> pd.DataFrame:
+    """The threshold is the one that training found."""
+    return threshold_as_searched.check(table, first_repetitions)
+
+
+PRETRAINED = replace(
+    PREDICTIONS,
+    name="pretrained",
+    rules=(*PREDICTIONS.rules[:-1], threshold_as_first_searched),
+    meaning="The same of the models trained on the High or the Low group alone, before they were "
+    "fine-tuned on everybody; Total is the model trained on everybody from the start.",
 )
 
 
@@ -264,7 +290,11 @@ METRICS = Table(
         *_TEST_COLUMNS,
         Column("repetition", "int 0..", "the training's repetition; 0 for Affect"),
         _KIND,
-        Column("threshold", "float 0..1", "predicted high where score >= threshold"),
+        Column(
+            "threshold",
+            "float? 0..1",
+            "predicted high where score >= threshold; missing where each rotation has its own",
+        ),
         Column("accuracy", "float? 0..1", "share of items predicted right"),
         Column("macro_precision", "float? 0..1", "plain mean of the classes' precision"),
         Column("macro_recall", "float? 0..1", "plain mean of the classes' recall"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import pandas as pd
 
 from eifer.tables.schema import Column, Table, rule
@@ -15,6 +18,31 @@ CLASS_COLUMNS = tuple(f"{task}_{name}_frames" for task in Dimension for name in 
 
 _REPEAT = "repeat split; if it stays, eifer.partitions assigns wrongly"
 _LEAK = "a face seen in training makes the test measure memory, not recognition"
+
+
+ROTATION = Column("rotation", "string", "the round of training and testing, as in params")
+ASSIGNMENT = Column(
+    "assignment",
+    "string",
+    "who counts as High and Low: ei (the cutoff), matched (the same, cut to equal sizes), tertiles "
+    "(of the score), or null01, null02 ... (random labels)",
+)
+
+Check = Callable[..., pd.DataFrame]
+
+
+def _in_each_rotation(check: Check) -> Check:
+    """Hold a rule in every rotation by itself: who is tested in one trains in another."""
+
+    @functools.wraps(check)
+    def checked(table: pd.DataFrame, *others: pd.DataFrame) -> pd.DataFrame:
+        parts = [
+            check(part, *(o[o["rotation"] == name] if "rotation" in o else o for o in others))
+            for name, part in table.groupby("rotation")
+        ]
+        return pd.concat(parts) if parts else table.head(0)
+
+    return checked
 
 
 def _missing_from(table: pd.DataFrame, there: pd.MultiIndex, wanted: pd.MultiIndex) -> pd.DataFrame:
@@ -60,6 +88,7 @@ AVAILABILITY = Table(
 
 
 @rule(_LEAK, _REPEAT)
+@_in_each_rotation
 def one_partition_a_participant(table: pd.DataFrame) -> pd.DataFrame:
     """No participant is in two partitions."""
     return table[table["participant_id"].duplicated(keep=False)]
@@ -70,6 +99,7 @@ def one_partition_a_participant(table: pd.DataFrame) -> pd.DataFrame:
     "must favour neither",
     "enlarge the smaller group or lower test_per_group in params",
 )
+@_in_each_rotation
 def both_groups_everywhere(table: pd.DataFrame) -> pd.DataFrame:
     """Train, validation and test each hold High and Low participants."""
     names = ["partition", "group"]
@@ -81,17 +111,33 @@ def both_groups_everywhere(table: pd.DataFrame) -> pd.DataFrame:
     "a test set of mostly one group would favour the model trained on it",
     "name as many participants of either group in params",
 )
-def as_many_high_as_low_in_test(table: pd.DataFrame) -> pd.DataFrame:
-    """The test has as many High as Low participants."""
+def balanced_test(table: pd.DataFrame) -> pd.DataFrame:
+    """A fixed test has as many High as Low participants; in rotations the numbers of High
+    tested differ by one at most, as do those of Low.
+    """
     test = table[table["partition"] == Partition.TEST]
-    counts = test["group"].value_counts().reindex(list(GROUPS), fill_value=0)
-    return test if counts.nunique() > 1 else test.head(0)
+    counts = test.groupby(["rotation", "group"]).size().unstack(fill_value=0)
+    counts = counts.reindex(columns=list(GROUPS), fill_value=0)
+    fixed = len(counts) == 1
+    spread = counts.T if fixed else counts
+    uneven = (spread.max() - spread.min() > (0 if fixed else 1)).any()
+    return test if uneven else test.head(0)
+
+
+@rule("participants are the sample: each counts once", _REPEAT)
+def tested_once(table: pd.DataFrame) -> pd.DataFrame:
+    """Nobody is tested in two rotations, and all rotations have the same participants."""
+    test = table[table["partition"] == Partition.TEST]
+    again = test[test["participant_id"].duplicated(keep=False)]
+    in_rotations = table.groupby("participant_id")["rotation"].transform("nunique")
+    return pd.concat([again, table[in_rotations < table["rotation"].nunique()]])
 
 
 @rule(
     "neither a classifier nor a threshold nor an AUC can be had from one class",
     "change the seed or the share in params, or add participants",
 )
+@_in_each_rotation
 def both_classes_everywhere(table: pd.DataFrame) -> pd.DataFrame:
     """Both classes of both tasks occur in the test, and within High and within Low of
     train and of validation.
@@ -110,6 +156,7 @@ def group_as_scored(table: pd.DataFrame, ei_scores: pd.DataFrame) -> pd.DataFram
 
 
 @rule("the report's group sizes must be those of the data", _REPEAT)
+@_in_each_rotation
 def counts_as_selected(table: pd.DataFrame, selection: pd.DataFrame) -> pd.DataFrame:
     """n_frames and n_videos are those of the ranked frames in selection."""
     ranked = selection[selection[[f"{d}_rank" for d in Dimension]].notna().any(axis=1)]
@@ -121,10 +168,11 @@ def counts_as_selected(table: pd.DataFrame, selection: pd.DataFrame) -> pd.DataF
 
 PARTITIONS = Table(
     name="partitions",
-    meaning="Which part of the cohort each participant belongs to, for every experiment alike. "
-    "High and Low are the parts of one assignment.",
-    key=("participant_id",),
+    meaning="Which part of the cohort each participant belongs to in each rotation, for every "
+    "experiment alike. High and Low are the parts of one division.",
+    key=("rotation", "participant_id"),
     columns=(
+        ROTATION,
         Column("participant_id", "string", "the participant"),
         Column("group", "string", "side of the EI cutoff", values=GROUPS),
         Column("partition", "string", "the part of the cohort", values=tuple(Partition)),
@@ -143,11 +191,59 @@ PARTITIONS = Table(
     rules=(
         one_partition_a_participant,
         both_groups_everywhere,
-        as_many_high_as_low_in_test,
+        balanced_test,
+        tested_once,
         both_classes_everywhere,
         group_as_scored,
         counts_as_selected,
     ),
+)
+
+
+# assignments ----------------------------------------------------------------------------------
+
+
+@rule("the EI groups are those of the study", _REPEAT)
+def ei_as_partitioned(table: pd.DataFrame, partitions: pd.DataFrame) -> pd.DataFrame:
+    """The assignments ei and matched give everybody the group in partitions."""
+    group = keyed(partitions, "participant_id")["group"]
+    other = table["participant_id"].map(group) != table["group"]
+    return table[other & table["assignment"].isin(["ei", "matched"])]
+
+
+@rule("a random assignment of other sizes is no null of the EI groups", _REPEAT)
+def nulls_of_the_same_sizes(table: pd.DataFrame, partitions: pd.DataFrame) -> pd.DataFrame:
+    """In every rotation a random assignment gives each partition as many High as ei does."""
+    null = table[table["assignment"].str.startswith("null")]
+    placed = partitions.drop(columns="group").merge(null, on="participant_id")
+    by = ["rotation", "partition"]
+    counts = placed[placed["group"] == Group.HIGH].groupby(["assignment", *by]).size()
+    wanted = partitions[partitions["group"] == Group.HIGH].groupby(by).size()
+    wide = counts.unstack(by, fill_value=0).reindex(columns=wanted.index, fill_value=0)
+    return null[null["assignment"].isin(wide.index[(wide != wanted).any(axis=1)])]
+
+
+@rule("the same labels twice count one outcome of chance as two", _REPEAT)
+def no_assignment_twice(table: pd.DataFrame) -> pd.DataFrame:
+    """No two random assignments, and none and ei, divide the participants in the same way."""
+    kind = table["assignment"].str.startswith("null") | (table["assignment"] == "ei")
+    wide = table[kind].pivot(index="assignment", columns="participant_id", values="group")
+    first = wide.eq(wide.iloc[:, 0], axis=0)  # the same division, whichever side is called High
+    again = first.index[first.duplicated(keep=False)]
+    return table[table["assignment"].isin(again)]
+
+
+ASSIGNMENTS = Table(
+    name="assignments",
+    meaning="Who counts as High and who as Low in each assignment: the EI groups, and what stands "
+    "beside them.",
+    key=("assignment", "participant_id"),
+    columns=(
+        ASSIGNMENT,
+        Column("participant_id", "string", "the participant"),
+        Column("group", "string?", "High, Low, or (middle tertile) neither", values=GROUPS),
+    ),
+    rules=(ei_as_partitioned, nulls_of_the_same_sizes, no_assignment_twice),
 )
 
 
@@ -159,6 +255,7 @@ PARTITIONS = Table(
     _REPEAT,
     name="one_partition_a_participant",
 )
+@_in_each_rotation
 def one_part_a_participant(table: pd.DataFrame) -> pd.DataFrame:
     """No participant is in train and in validation."""
     return table[table.groupby("participant_id")["partition"].transform("nunique") > 1]
@@ -179,6 +276,7 @@ def one_label_a_video(table: pd.DataFrame) -> pd.DataFrame:
     "change the seed or the share in params, or add participants",
     name="both_classes_everywhere",
 )
+@_in_each_rotation
 def both_classes_sampled(table: pd.DataFrame) -> pd.DataFrame:
     """Each task has both classes in train and validation, within High and within Low."""
     names = ["task", "partition", "group", "label"]
@@ -188,14 +286,35 @@ def both_classes_sampled(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @rule("one assignment holds for every experiment", _REPEAT)
+@_in_each_rotation
 def where_the_participant_is(table: pd.DataFrame, partitions: pd.DataFrame) -> pd.DataFrame:
-    """Partition and group are the participant's in partitions."""
-    names = ["partition", "group"]
-    assigned = keyed(partitions, "participant_id")[names].reindex(table["participant_id"])
-    return table[(table[names].to_numpy() != assigned.to_numpy()).any(axis=1)]
+    """The partition is the participant's in partitions."""
+    assigned = keyed(partitions, "participant_id")["partition"].reindex(table["participant_id"])
+    return table[table["partition"].to_numpy() != assigned.to_numpy()]
+
+
+@rule("a participant in the wrong group turns the comparison around", _REPEAT)
+def group_as_assigned(table: pd.DataFrame, assignments: pd.DataFrame) -> pd.DataFrame:
+    """The group is the participant's in assignments."""
+    key = ["assignment", "participant_id"]
+    group = keyed(assignments, *key)["group"].reindex(pd.MultiIndex.from_frame(table[key]))
+    return table[table["group"].fillna("").to_numpy() != group.fillna("").to_numpy()]
+
+
+@rule("models of cut groups are to differ by whose frames they saw, not by how many", _REPEAT)
+@_in_each_rotation
+def matched_sizes(table: pd.DataFrame) -> pd.DataFrame:
+    """In the assignment matched High, Low and Total have equally many frames of each class."""
+    matched = table[table["assignment"] == "matched"]
+    by = ["task", "partition", "label"]
+    sizes = matched.groupby([*by, "group"]).size().unstack().fillna(0)
+    sizes[Group.TOTAL] = matched[matched["total"]].groupby(by).size()
+    uneven = sizes.index[sizes.nunique(axis=1, dropna=False) > 1]
+    return matched[pd.MultiIndex.from_frame(matched[by]).isin(uneven)]
 
 
 @rule(_LEAK, _REPEAT)
+@_in_each_rotation
 def nothing_tested(table: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
     """No participant and no frame of a test condition is among the samples."""
     return _shared(table, conditions)
@@ -223,7 +342,7 @@ _ITEM_COLUMNS = (
     Column("task", "string", "the dimension to be recognised", values=tuple(Dimension)),
 )
 _TARGET_COLUMNS = (
-    Column("group", "string", "the participant's side of the EI cutoff", values=GROUPS),
+    Column("group", "string?", "the participant's group in the assignment", values=GROUPS),
     Column("label", "int 0..1", "the video's label for the task: 0 low, 1 high"),
     Column("label_source", "string", "rating, or (rating 4) stimulus", values=SOURCES),
     Column("estimate", "float32 -1..1", "the affect network's value on the task's dimension"),
@@ -231,9 +350,12 @@ _TARGET_COLUMNS = (
 
 SAMPLES = Table(
     name="samples",
-    meaning="Every frame to train or validate on, once per task.",
-    key=("task", "item_id"),
+    meaning="Every frame to train or validate on, once per rotation and task: a file for each "
+    "assignment.",
+    key=("rotation", "task", "item_id"),
     columns=(
+        ASSIGNMENT,
+        ROTATION,
         *_ITEM_COLUMNS,
         Column(
             "partition",
@@ -242,6 +364,7 @@ SAMPLES = Table(
             values=(Partition.TRAIN, Partition.VALIDATION),
         ),
         *_TARGET_COLUMNS,
+        Column("total", "bool", "whether the Total model learns from it too"),
     ),
     rules=(
         item_names_its_frame,
@@ -249,6 +372,8 @@ SAMPLES = Table(
         one_label_a_video,
         both_classes_sampled,
         where_the_participant_is,
+        group_as_assigned,
+        matched_sizes,
         nothing_tested,
         as_selected,
     ),
@@ -295,6 +420,7 @@ def not_clear_and_unclear(table: pd.DataFrame) -> pd.DataFrame:
     "change the seed, or the participants named for the test, in params",
     name="both_classes_everywhere",
 )
+@_in_each_rotation
 def both_classes_tested(table: pd.DataFrame) -> pd.DataFrame:
     """Every condition holds both classes of both tasks."""
     names = ["condition", "task", "label"]
@@ -304,12 +430,14 @@ def both_classes_tested(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @rule(_LEAK, _REPEAT)
+@_in_each_rotation
 def nothing_sampled(table: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     """No participant and no frame of the samples is tested."""
     return _shared(table, samples)
 
 
 @rule(_LEAK, _REPEAT)
+@_in_each_rotation
 def test_participants_only(table: pd.DataFrame, partitions: pd.DataFrame) -> pd.DataFrame:
     """Every frame is of a test participant, with the group given in partitions."""
     partitions = keyed(partitions, "participant_id")
@@ -336,10 +464,12 @@ def as_many_frames_as_asked(table: pd.DataFrame, availability: pd.DataFrame) -> 
 
 CONDITIONS = Table(
     name="conditions",
-    meaning="Every frame to test on, once per task and condition. A frame may be in the baseline "
+    meaning="Every frame to test on, once per task and condition, in the rotation that tests its "
+    "participant. A frame may be in the baseline "
     "and in another condition; no frame here is trained or validated on.",
     key=("condition", "task", "item_id"),
     columns=(
+        ROTATION,
         *_ITEM_COLUMNS,
         Column("condition", "string", "baseline, unambiguous, ambiguous or one added since"),
         *_TARGET_COLUMNS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from eifer.tables.partitions import ASSIGNMENT, ROTATION
 from eifer.tables.schema import Column, Table, rule
 from eifer.tables.selection import gaps, keyed
 from eifer.vocabulary import Dimension, Group
@@ -11,9 +12,11 @@ from eifer.vocabulary import Dimension, Group
 STAGES = ("pretrain_ei", "fine_tune_total", "train_total")
 PHASES = ("heads", "all")
 
-_MODEL = ("task", "training_group", "repetition")
+_MODEL = ("assignment", "rotation", "task", "training_group", "repetition")
 _REPEAT = "repeat the training stage; if it stays, eifer.training keeps wrong accounts"
 _MODEL_COLUMNS = (
+    ASSIGNMENT,
+    ROTATION,
     Column("task", "string", "the dimension to be recognised", values=tuple(Dimension)),
     Column(
         "training_group",

@@ -28,7 +28,7 @@ from stages._runtime.artifacts import read_table
 PIPE_WIDTH = 140
 SOURCES = (
     ("split", PARTITIONS),
-    ("evaluate", SUMMARY),
+    ("evaluate/assignment-ei", SUMMARY),
     ("stats", BY_PARTICIPANT),
     ("stats", COMPARISON),
     ("calibrate", CALIBRATION),
@@ -78,7 +78,8 @@ def tables(
     sources = {
         table.name: read_table(path, table)
         for stage, table in SOURCES
-        if stage in stages and (path := study / f"data/{stage}/{table.name}.parquet").exists()
+        if stage.split("/")[0] in stages
+        and (path := study / f"data/{stage}/{table.name}.parquet").exists()
     }
     published_tables = {
         "published_scores": published.performance(),

@@ -17,6 +17,7 @@ from typing import IO, Any
 import pandas as pd
 import yaml
 
+from eifer.designs import EI
 from eifer.tables.training import REPETITIONS
 from stages._runtime.mlflow_place import LOCK, TRAINED, all_shown
 from stages._runtime.mlflow_store import Store
@@ -92,7 +93,8 @@ def _best(chosen: Sequence[Output]) -> dict[str, Any]:
     rows = pd.concat([REPETITIONS.empty(), *tables]).sort_values(
         ["validation_macro_f1", "repetition"], ascending=[False, True]
     )
-    final = rows[~rows["stage"].isin(INTERMEDIATE)].drop_duplicates(["task", "training_group"])
+    compared = ~rows["stage"].isin(INTERMEDIATE) & (rows["assignment"] == EI)
+    final = rows[compared].drop_duplicates(["task", "training_group"])
     return {model_name(row): row for row in final.to_dict("records")}
 
 

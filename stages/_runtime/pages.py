@@ -10,6 +10,7 @@ from stages._runtime.mlflow_store import client
 from stages._runtime.records import INTERMEDIATE
 
 FINAL = "tags.kind = 'repetition'" + "".join(f" and tags.stage != '{s}'" for s in INTERMEDIATE)
+FINAL += " and tags.assignment = 'ei'"
 CURRENT, FORMER = (f"{FINAL} and tags.superseded = '{answer}'" for answer in ("no", "yes"))
 COMPARED = ("/roc_auc", "/macro_f1")
 TAGS = ("task", "training_group", "repetition")

@@ -12,6 +12,8 @@ from eifer.tables.schema import Table
 from stages._runtime.artifacts import fill
 
 KEY = re.compile(r"\$\{item\.(\w+)\}")
+OUTER = ("assignment", "rotation")
+"""Keys of a matrix that say of which part of the study's design a folder is."""
 Values = str | Sequence[str]
 """What a key of a matrix can be: the values themselves, or the parameter that lists them."""
 
@@ -45,11 +47,15 @@ class Made(Given):
     name: str = ""
     shards: bool = False
 
+    def at(self, **values: str) -> Self:
+        """The same at a value of some keys."""
+        named = {f"item.{key}": value for key, value in values.items()}
+        return replace(self, path=fill(self.path, named))
+
     def each(self, *keys: str) -> list[Self]:
         """The same for each combination of the values of ``keys``, which its matrix lists."""
         rows = itertools.product(*(self.matrix[key] for key in keys))
-        items = [dict(zip((f"item.{key}" for key in keys), row, strict=True)) for row in rows]
-        return [replace(self, path=fill(self.path, item)) for item in items]
+        return [self.at(**dict(zip(keys, row, strict=True))) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,8 @@ class Folder:
         A matrix of one name or none, which only says whether the stage is there: that name stands
         in no path, since DVC empties the paths of outputs before a stage runs.
     matrix
-        The keys of its instances and their values, as in dvc.yaml.
+        The keys of its instances and their values, as in dvc.yaml. Those of `OUTER` have a level
+        of folders each, so that a reader can name all that one of their values has.
     """
 
     def __init__(
@@ -78,8 +85,9 @@ class Folder:
     ) -> None:
         self.stage = stage
         self.matrix: Mapping[str, Values] = switch or matrix
-        part = "_".join(f"{key}-${{item.{key}}}" for key in matrix)
-        self.path = "/".join(filter(None, ["data", stage, part]))
+        named = {key: f"{key}-${{item.{key}}}" for key in matrix}
+        levels = [named.pop(key) for key in OUTER if key in named] + ["_".join(named.values())]
+        self.path = "/".join(filter(None, ["data", stage, *levels]))
         self.whole = Given(self.path, matrix=matrix)
         self.made: list[Made] = []
 

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from eifer.designs import EI
 from eifer.figures.style import GROUP, drawing, svg
 from eifer.hashing import sha256_file
 from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON, PARTICIPANT_DELTAS
@@ -36,13 +37,14 @@ ANSWERED = "predictions.parquet"
 INTERMEDIATE = ("pretrain_ei",)
 """Stages whose models only start other trainings: their names say so, and no view compares them."""
 LOADER = "eifer.models.scoring:load"
-MODEL = ("task", "training_group", "repetition")
+MODEL = ("rotation", "task", "training_group", "repetition")
+PLACE = ("assignment", *MODEL)
 
 
 def outputs(study: Path) -> Iterator[Output]:
     """What MLflow shows of ``study``, trainings first: others add to their runs."""
     for shown in SHOWN:
-        for depth in ("*", "*/*"):
+        for depth in ("*", "*/*", "*/*/*", "*/*/*/*"):
             for path in sorted((study / "data").glob(f"{depth}/{shown}")):
                 if "." not in path.parent.name:  # a folder that is being replaced
                     yield Output(study, path.parent)
@@ -90,7 +92,7 @@ class Output:
         weights = self.folder / f"repetition-{row['repetition']}.safetensors"
         made = self.made_by(weights.name, row["weights_sha256"])
         name = model_name(row)
-        model = {n: str(row[n]) for n in ("stage", "task", "training_group", "weights_sha256")}
+        model = {n: str(row[n]) for n in ("stage", *PLACE[:-1], "weights_sha256")}
         tags = {
             **{"mlflow.runColor": GROUP[row["training_group"]]},
             **{"kind": "repetition", "study": study, "model": name},
@@ -103,9 +105,9 @@ class Output:
         def content() -> Content:
             card = json.loads((self.folder / "cards.json").read_text())[weights.name]
             curves = self.read("curves.parquet", CURVES)
-            own = curves[(curves[list(MODEL)] == [row[n] for n in MODEL]).all(axis=1)]
+            own = curves[(curves[list(PLACE)] == [row[n] for n in PLACE]).all(axis=1)]
             recipe = {
-                **{n: row[n] for n in ("task", "training_group")},
+                **{n: row[n] for n in PLACE[:-1]},
                 **{"block": self.item.get("block", ""), "backbone": card["network"]["backbone"]},
                 "heads": card["training"]["heads"],
                 **card["training"]["recipe"],
@@ -114,7 +116,7 @@ class Output:
                 ("training_data", "data/select", card["data"]["sha256"], "training"),
                 ("initial_weights", "", row["initial_sha256"], "training"),
             ]
-            left_out = {*MODEL, *model, "seed", "initial_sha256"}
+            left_out = {*PLACE, *model, "seed", "initial_sha256"}
             # The results first: MLflow's comparison plots what comes first.
             names = sorted(row.keys() - left_out, key=lambda n: not n.startswith("validation_"))
             return Content(
@@ -130,7 +132,7 @@ class Output:
             kind="training",
             key=key(study, row),
             slot=_slot(study, row),
-            name=f"{name} r{row['repetition']:02d}",
+            name=f"{name} r{row['repetition']:02d}" + _in_rotation(row),
             digest=_digest(row["weights_sha256"], made.get("finished")),
             tags=tags,
             content=content,
@@ -147,11 +149,19 @@ class Output:
         if not self._of_now({output.folder for output in trained}):
             return
         metrics, answers = (self.read(EVALUATED, METRICS), self.read(ANSWERED, PREDICTIONS))
+        by_rotation = dict(iter(answers.groupby("rotation")))
+        # The stage measures all rotations together; a model has answered in its own alone.
+        several = len(by_rotation) > 1
+        measured = {
+            n: evaluation.measure(own) if several else metrics for n, own in by_rotation.items()
+        }
         for output in trained:
             for row in output.read(TRAINED, REPETITIONS).to_dict("records"):
                 model = evaluation.Model(*(row[n] for n in (*MODEL, "threshold")))
-                results = evaluation.numbers(metrics, model)
-                if row["stage"] in INTERMEDIATE or not results:
+                of_rotation = measured.get(row["rotation"])
+                if row["stage"] in INTERMEDIATE or row["assignment"] != self.item["assignment"]:
+                    continue
+                if of_rotation is None or not (results := evaluation.numbers(of_rotation, model)):
                     continue
 
                 def content(row: Any = row, results: Any = results) -> Content:
@@ -225,11 +235,16 @@ class Output:
 def model_name(row: Mapping[Any, Any]) -> str:
     """What a model is called; with its repetition it sorts as it should."""
     words = [row["task"], row["training_group"]]
+    words += [row["assignment"]] * (row["assignment"] != EI)
     return " ".join(words + [row["stage"]] * (row["stage"] in INTERMEDIATE))
 
 
+def _in_rotation(row: Mapping[Any, Any]) -> str:
+    return "" if row["rotation"] == "1" else f" in rotation {row['rotation']}"
+
+
 def _slot(study: str, row: Mapping[Any, Any]) -> str:
-    return _digest(study, row["stage"], *(row[name] for name in MODEL))
+    return _digest(study, row["stage"], *(row[name] for name in PLACE))
 
 
 def key(study: str, row: Mapping[Any, Any]) -> str:

@@ -17,9 +17,9 @@ from eifer.tables.training import CURVES, REPETITIONS
 from eifer.vocabulary import Group
 from stages._runtime.artifacts import read_table
 from stages._runtime.checkpoints import checkpoints
-from stages._runtime.places import Given
+from stages._runtime.places import Given, MadeTable
 from stages._runtime.stage import Outcome, Report, Run
-from stages.catalogue import CROPS, SAMPLES, Training
+from stages.catalogue import CROPS, Training
 
 if TYPE_CHECKING:  # torch and Lightning take ten seconds to import, too long for --help
     from eifer.models.repetitions import Model, Repetition
@@ -43,6 +43,7 @@ Origin = tuple[Path, str]
 def train_block(
     run: Run,
     made: Training,
+    learnt: MadeTable,
     *,
     learns_from: Group,
     training_group: Group,
@@ -57,6 +58,8 @@ def train_block(
     ----------
     made
         What it leaves.
+    learnt
+        The samples of its assignment.
     learns_from
         Whose items are used: High, Low or (everybody's) Total.
     training_group
@@ -71,7 +74,7 @@ def train_block(
     """
     from eifer.models.repetitions import repeat
 
-    model = _model(run, learns_from, training_group)
+    model = _model(run, learnt, learns_from, training_group)
     numbers = block_repetitions(run.item["block"])
     epochs = model.recipe.first.epochs + model.recipe.second.epochs
     folder = checkpoints(run)
@@ -117,17 +120,21 @@ def trained_origin(run: Run, trained: Training) -> Callable[[int], Origin]:
     return lambda number: (path / f"repetition-{number}.safetensors", str(made[number]))
 
 
-def _model(run: Run, learns_from: Group, training_group: Group) -> Model:
+def _model(run: Run, learnt: MadeTable, learns_from: Group, training_group: Group) -> Model:
     """The block's data, read once for all its repetitions, and what else they share."""
     from eifer.models.repetitions import Model, group_samples, training_data
     from eifer.training.backbones import backbone_card
 
-    chosen, task = run.params.training, run.item["task"]
-    samples = group_samples(run.read(SAMPLES), task, learns_from, run.stage.name)
+    chosen, task, rotation = run.params.training, run.item["task"], run.item["rotation"]
+    samples = run.read(learnt)
+    samples = samples[samples["rotation"] == rotation]
+    samples = group_samples(samples, task, learns_from, run.stage.name)
     px, items = run.params.study.crop.size_px, samples["item_id"].tolist()
     images = read_crops(run.paths(CROPS), samples["video_id"], items, px, run.folder)
     return Model(
         stage=run.stage.name,
+        assignment=run.item.get("assignment") or run.item["total"],
+        rotation=rotation,
         task=task,
         training_group=training_group,
         data=training_data(samples, images),

@@ -279,7 +279,7 @@ class Stage:
         try:
             self(item)
         except StudyError as error:
-            print(f"{self.name}: {error}", file=sys.stderr)
+            print(f"{self.name}: {str(error).removeprefix(f'{self.name}: ')}", file=sys.stderr)
             raise SystemExit(1) from None
         except Exception as error:
             if isinstance(error, OSError) and error.errno in UNWRITABLE:

@@ -1,0 +1,232 @@
+"""Assignments: who counts as High and as Low, by the EI cutoff and by what stands beside it.
+
+Each assignment labels the participants anew and leaves rotations and partitions as they are, so
+that models of two assignments differ by the labels of their training data alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from eifer.errors import DesignError, ParamsError, examples
+from eifer.seeding import generator
+from eifer.tables.partitions import ASSIGNMENTS, CLASS_COLUMNS, GROUPS, SAMPLES
+from eifer.vocabulary import Group, Partition
+
+EI, MATCHED, TERTILES = "ei", "matched", "tertiles"
+NULL = re.compile(r"null\d\d+")
+LISTED = 20_000
+"""Up to so many labellings are listed; of more, random ones are drawn."""
+TRIES = 200
+"""Draws for each random assignment asked for, before there seem to be no more."""
+
+Labels = NDArray[np.bool_]
+"""Who is High: one a participant."""
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse a list of assignments that does not begin with ``ei``, or skips a null.
+
+    Raises
+    ------
+    ParamsError
+        With the name at fault.
+    """
+    if names[0] != EI:
+        raise ParamsError("the first assignment is ei, with which the others are compared")
+    known = f"there are {EI}, {MATCHED}, {TERTILES}, null01, null02 ..."
+    for name in names:
+        if name not in (EI, MATCHED, TERTILES) and not NULL.fullmatch(name):
+            raise ParamsError(f"no assignment {name!r}; {known}")
+    nulls = [name for name in names if NULL.fullmatch(name)]
+    wanted = [f"null{k:02d}" for k in range(1, len(nulls) + 1)]
+    if nulls != wanted:
+        raise ParamsError(
+            f"random assignments are {', '.join(nulls)}; number them null01, null02 ... without gap"
+        )
+
+
+def assign(
+    names: Sequence[str], partitions: pd.DataFrame, scores: pd.DataFrame, seed: int
+) -> pd.DataFrame:
+    """Label every participant in each assignment: the table ``ASSIGNMENTS``.
+
+    **ei**, **matched**: the groups in ``partitions``. **tertiles**: High is above the upper
+    third of the EI scores, Low at or below the lower, the middle neither. **null01 ...**:
+    the EI labels exchanged at random among participants who train, validate and are tested in
+    the same rotations. Each part of each rotation then keeps its numbers of High and Low, and
+    where EI does not matter every such labelling is as likely as the true one (a permutation
+    test within strata; Good 2005, ch. 3). Participants who train nobody keep their label. No two
+    are the same, nor is any the true one, also with High and Low exchanged. An assignment added
+    leaves the others as they were.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The study's assignments.
+    partitions : DataFrame
+        The table ``PARTITIONS``, of all rotations.
+    scores : DataFrame
+        The table ``EI_SCORES``.
+    seed : int
+        The study's seed.
+
+    Raises
+    ------
+    DesignError
+        If some rotation's train or validation part would lack a class within High or Low, or
+        there are fewer random assignments than asked for.
+    """
+    people = partitions.drop_duplicates("participant_id").sort_values("participant_id")
+    high = (people["group"] == Group.HIGH).to_numpy()
+    held = _Held(partitions, people["participant_id"].tolist())
+    drawn = _nulls(high, held, sum(map(bool, map(NULL.fullmatch, names))), seed)
+    tables = []
+    for name in names:
+        if name == TERTILES:
+            group = _tertiles(people["participant_id"], scores)
+            if lacking := held.lacking(*(group.to_numpy() == g for g in GROUPS)):
+                raise DesignError(
+                    f"split: the assignment {name} leaves {lacking}. Leave it out, "
+                    "or add participants"
+                )
+        else:
+            labels = next(drawn) if NULL.fullmatch(name) else high
+            group = pd.Series(np.where(labels, *GROUPS), index=people.index)
+        tables.append(people[["participant_id"]].assign(assignment=name, group=group))
+    return ASSIGNMENTS.conform(pd.concat(tables))
+
+
+class _Held:
+    """What each participant brings to each part of each rotation that learns."""
+
+    def __init__(self, partitions: pd.DataFrame, ids: list[str]) -> None:
+        wide = partitions.pivot(index="participant_id", columns="rotation", values="partition")
+        self.parts = wide.loc[ids]
+        counts = partitions.drop_duplicates("participant_id").set_index("participant_id")
+        self.carries = (counts.loc[ids, list(CLASS_COLUMNS)] > 0).to_numpy()
+
+    def strata(self) -> list[NDArray[np.intp]]:
+        """Participants who train and validate in the same rotations, if they do in any."""
+        key = self.parts.agg(" ".join, axis=1).to_numpy()
+        learns = (self.parts != Partition.TEST).any(axis=1).to_numpy()
+        return [np.flatnonzero(key == name) for name in sorted(set(key[learns]))]
+
+    def lacking(self, *groups: Labels) -> str:
+        """The first class that a part lacks within High or within Low; empty where none does."""
+        for rotation, part in itertools.product(
+            self.parts.columns, (Partition.TRAIN, Partition.VALIDATION)
+        ):
+            there = (self.parts[rotation] == part).to_numpy()
+            for name, members in zip(GROUPS, groups, strict=True):
+                shown = self.carries[there & members].any(axis=0)
+                if not shown.all():
+                    column = CLASS_COLUMNS[int(shown.argmin())].replace("_", " ")
+                    return f"no {column} to the {part} part of {name} in rotation {rotation}"
+        return ""
+
+
+def _tertiles(ids: pd.Series, scores: pd.DataFrame) -> pd.Series:
+    score = ids.map(scores.set_index("participant_id")["ei_score"])
+    low, high = np.quantile(score, [1 / 3, 2 / 3])
+    group = pd.Series(np.where(score > high, *GROUPS), index=ids.index, dtype="object")
+    return group.mask((score > low) & (score <= high))
+
+
+def _nulls(high: Labels, held: _Held, wanted: int, seed: int) -> Iterator[Labels]:
+    """``wanted`` different labellings of the same numbers; what there is before any is used."""
+    strata = held.strata()
+    seen = {_division(high)}
+    made: list[Labels] = []
+    for labels in _labellings(high, strata, TRIES * wanted, seed):
+        if len(made) == wanted:
+            break
+        if _division(labels) not in seen and not held.lacking(labels, ~labels):
+            seen.add(_division(labels))
+            made.append(labels)
+    if len(made) < wanted:
+        raise DesignError(
+            f"split: {wanted} random assignments are asked for, and {len(made)} were found that "
+            "differ from each other and from the EI groups (High and Low exchanged is the same) "
+            f"and leave both classes to every part, among {len(strata)} strata of "
+            f"{examples([f'{len(s)} participants ({int(high[s].sum())} High)' for s in strata])}"
+            ". Name fewer in split.assignments, or add participants"
+        )
+    return iter(made)
+
+
+def _division(labels: Labels) -> bytes:
+    """The same for High and Low exchanged: the contrast is then the same but for its sign."""
+    return (labels ^ labels[0]).tobytes()
+
+
+def _labellings(
+    high: Labels, strata: Sequence[NDArray[np.intp]], tries: int, seed: int
+) -> Iterator[Labels]:
+    """All labellings within the strata in random order, or so many random ones."""
+    rng = generator(seed, "random assignments")
+    chosen = [int(high[stratum].sum()) for stratum in strata]
+    ways = math.prod(math.comb(len(s), k) for s, k in zip(strata, chosen, strict=True))
+    if ways <= LISTED:
+        sets = [itertools.combinations(s, k) for s, k in zip(strata, chosen, strict=True)]
+        every = list(itertools.product(*sets))
+        draws: Iterator[Any] = (every[i] for i in rng.permutation(ways))
+    else:
+        draws = (
+            [rng.choice(s, k, replace=False) for s, k in zip(strata, chosen, strict=True)]
+            for _ in range(tries)
+        )
+    for draw in draws:
+        labels = high.copy()
+        for stratum, which in zip(strata, draw, strict=True):
+            labels[stratum] = np.isin(stratum, which)
+        yield labels
+
+
+def label(samples: pd.DataFrame, assignments: pd.DataFrame, name: str, seed: int) -> pd.DataFrame:
+    """The samples of an assignment: the table ``SAMPLES``.
+
+    For **matched**, of each rotation, task, partition and class as many frames of the larger
+    group are kept as the smaller has, drawn at random and as evenly over its participants as can
+    be; Total keeps as many, half of each group. Every training then takes as many steps, with the
+    same share of high labels. How many people they show still differs.
+
+    Parameters
+    ----------
+    samples : DataFrame
+        The table ``SAMPLES`` without ``assignment``, ``group`` and ``total``.
+    assignments : DataFrame
+        The table ``ASSIGNMENTS``.
+    name : str
+        The assignment.
+    seed : int
+        The study's seed.
+    """
+    own = assignments[assignments["assignment"] == name].set_index("participant_id")["group"]
+    made = samples.assign(assignment=name, group=samples["participant_id"].map(own), total=True)
+    return SAMPLES.conform(_matched(made, seed) if name == MATCHED else made)
+
+
+def _matched(samples: pd.DataFrame, seed: int) -> pd.DataFrame:
+    samples = samples.sort_values(["rotation", "task", "item_id"], ignore_index=True)
+    cell = ["rotation", "task", "partition", "label"]
+    draw = pd.Series(generator(seed, "matched sizes").permutation(len(samples)))
+    shuffled = samples.assign(draw=draw).sort_values("draw")
+    shuffled["turn"] = shuffled.groupby([*cell, "group", "participant_id"]).cumcount()
+    # In turns: a frame of everybody before a second one of anybody.
+    shuffled = shuffled.sort_values(["turn", "draw"])
+    shuffled["place"] = shuffled.groupby([*cell, "group"]).cumcount()
+    sizes = shuffled.groupby([*cell, "group"]).size().unstack(fill_value=0)
+    least = sizes.min(axis=1).reindex(pd.MultiIndex.from_frame(shuffled[cell])).to_numpy()
+    half = np.where(shuffled["group"] == Group.HIGH, (least + 1) // 2, least // 2)
+    shuffled["total"] = shuffled["place"] < half
+    kept = shuffled[shuffled["place"] < least]
+    return kept.drop(columns=["draw", "turn", "place"])

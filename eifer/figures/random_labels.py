@@ -1,0 +1,54 @@
+"""The differences that random labels of the same people give, and that of the EI groups."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from eifer.figures.style import ACCENT, GROUP, MUTED, canvas, legend_below
+from eifer.vocabulary import in_order
+
+KEY = ["models", "task", "condition"]
+OTHERS = {"matched": ("D", ACCENT), "tertiles": ("^", "black")}
+
+
+def draw(by_assignment: pd.DataFrame) -> Figure:
+    """A line a task and condition: High less Low of random labels hollow, of EI filled."""
+    contrast = by_assignment[by_assignment["contrast"] == "High-Low"]
+    places = in_order(contrast[KEY].drop_duplicates(), KEY)
+    lines = pd.Series(places.index, index=pd.MultiIndex.from_frame(places[KEY]))
+    figure, [[axes]] = canvas(1.3 + 0.3 * len(places))
+    null = contrast["assignment"].str.startswith("null")
+    marks = {"random labels": ("o", MUTED), "ei": ("o", GROUP["High"]), **OTHERS}
+    for name, (mark, colour) in marks.items():
+        rows = contrast[null if name == "random labels" else contrast["assignment"] == name]
+        if rows.empty:  # no entry in the legend either
+            continue
+        axes.plot(
+            rows["delta"],
+            lines.reindex(pd.MultiIndex.from_frame(rows[KEY])),
+            linestyle="",
+            marker=mark,
+            markersize=4 if name == "random labels" else 6,
+            color=colour,
+            markerfacecolor="white" if name == "random labels" else colour,
+            label="EI groups" if name == "ei" else name,
+        )
+    axes.axvline(0, color="black", linewidth=0.8)
+    words = places["models"].str.replace("_", "-")
+    axes.set_yticks(places.index, words + ": " + places["task"] + ", " + places["condition"])
+    axes.set_ylim(len(places) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+    axes.set_xlabel("mean over participants of ΔAUC, High less Low (right of 0: High better)")
+    legend_below(figure, axes)
+    return figure
+
+
+def caption(by_assignment: pd.DataFrame) -> str:
+    """What is shown, and of how many."""
+    names = by_assignment["assignment"].unique()
+    n = sum(name.startswith("null") for name in names)
+    return (
+        f"Each of {n} random assignments of High and Low to the same people was trained and tested "
+        "as the EI groups were. Where EI does not matter, its mark lies anywhere among theirs."
+    )
