@@ -42,6 +42,8 @@ from eifer.tables.partitions import (
 )
 from eifer.vocabulary import Dimension, Domain, Group, Partition
 
+TEST_PARTITION = "test partition"
+"""What those who cannot be tested are left out of."""
 DRAWS = 4096
 """Assignments compared: all there are where they are fewer, else this many random ones."""
 
@@ -338,7 +340,7 @@ def divide(
     classes = cohort.frames.reshape(len(cohort.ids), -1)
     table[list(CLASS_COLUMNS)] = np.tile(classes, (len(rotations), 1))
     tested = set(table.loc[table["partition"] == Partition.TEST, "participant_id"])
-    attrition += [_left_out(who, "test partition", why) for who, why in cohort.barred.items()]
+    attrition += [_left_out(who, TEST_PARTITION, why) for who, why in cohort.barred.items()]
     attrition += [
         {
             "level": "frame",

@@ -228,6 +228,30 @@ def run(
 
 
 @app.command()
+def plan(
+    step_s: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            help="seconds of a step in the first and second phase; else measured here",
+            min=0,
+            max=LARGE,
+        ),
+    ] = None,
+    participants: Annotated[
+        int | None, typer.Option(help="of a cohort that is not there yet", min=1, max=100_000)
+    ] = None,
+    over_budget: Annotated[
+        bool, typer.Option("--over-budget", help="even above training.budget in params")
+    ] = False,
+) -> None:
+    """Say how many trainings the study still needs, how long they take and how much they leave."""
+    with _errors_without_traceback("plan"):
+        from flows.run.cost import show
+
+        show(Path(), step_s=step_s, participants=participants, over=over_budget)
+
+
+@app.command()
 def services(
     prefect_port: Annotated[int | None, _port("4200, or any port if that is taken")] = None,
     mlflow_port: Annotated[int | None, _port("5000, or any port if that is taken")] = None,

@@ -12,7 +12,7 @@ from stages._runtime.stage import Stage
 def deps(stage: Stage) -> list[str]:
     """What a stage reads, as DVC names it: files and folders, and last its code's fingerprint."""
     listed = list(dict.fromkeys(given.dep(stage.matrix) for given in stage.given))
-    if stage.folder != catalogue.CODE.path:
+    if stage.folder != catalogue.CODE.path and not stage.frozen:
         listed.append(f"{catalogue.FINGERPRINTS.path}/{stage.name}.json")
     return [dep for dep in listed if not any(dep.startswith(f"{other}/") for other in listed)]
 

@@ -95,6 +95,10 @@ DISJOINTNESS = SPLIT.file("disjointness.json")
 SPLIT_ATTRITION = SPLIT.table("attrition.parquet", attrition.ATTRITION)
 
 
+DECLARE = Folder("declare")
+DECLARATION = DECLARE.file("declaration.json")
+
+
 class Training(Folder):
     """What a block of trained repetitions leaves."""
 

@@ -38,11 +38,11 @@ from eifer.likeness import LikenessSpec
 from eifer.models.spec import Heads, Recipe, block_repetitions
 from eifer.partitions import REGISTRY, Design
 from eifer.physiology.hrv import EcgSpec
-from eifer.ranges import Count, Positive, Seed, Share, Text
+from eifer.ranges import LARGE, Count, Positive, Seed, Share, Text
 from eifer.training.backbones import backbone_card
 from eifer.training.spec import Hardware, NetworkSpec
 from eifer.validation import ValidationSpec
-from eifer.vocabulary import Condition
+from eifer.vocabulary import Condition, Dimension
 from stages._runtime.params_file import problems, read_params
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -247,6 +247,16 @@ class Split(Section):
         return self
 
 
+class Budget(Section):
+    """What the trainings of the whole design may take."""
+
+    trainings: Annotated[int, Field(ge=1, le=LARGE)] = Field(
+        description="most trainings; a larger design is refused before anything runs"
+    )
+    hours: Positive = Field(description="most hours of one device, as eifer plan counts them")
+    storage_gb: Positive = Field(description="most gigabytes of weights, likewise")
+
+
 class Training(Section):
     """The classifiers: one backbone and one recipe for every model of the study."""
 
@@ -256,6 +266,7 @@ class Training(Section):
         min_length=1, description="repetitions that one process trains: 3, or 1-5"
     )
     recipe: Recipe
+    budget: Budget
 
     @field_validator("backbone")
     @classmethod
@@ -319,6 +330,21 @@ class Params(Section):
                     f"which is not tested (there are {', '.join(known)})"
                     f"{did_you_mean(claim.condition, known)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _within_budget(self) -> Self:
+        repetitions = sum(len(block_repetitions(block)) for block in self.training.blocks)
+        # Of each task and assignment High and Low, pretrained and fine-tuned; Totals beside them.
+        models = len(Dimension) * (4 * len(self.split.assignments) + len(self.split.totals))
+        asked = models * len(self.split.rotations) * repetitions
+        if asked > self.training.budget.trainings:
+            raise ValueError(
+                f"this design has {asked} trainings ({len(self.split.assignments)} assignments, "
+                f"{len(self.split.rotations)} rotations, {repetitions} repetitions), above "
+                f"training.budget.trainings {self.training.budget.trainings}: name fewer, or "
+                "raise the budget (eifer plan says what they take)"
+            )
         return self
 
     @model_validator(mode="after")

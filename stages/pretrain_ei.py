@@ -5,10 +5,10 @@ from __future__ import annotations
 from eifer.vocabulary import Group
 from stages._runtime.repetitions import PARAMS_READ, affect_origin, train_block
 from stages._runtime.stage import Outcome, Run, stage
-from stages.catalogue import CROPS, PRETRAIN_EI, SAMPLES, WEIGHTS
+from stages.catalogue import CROPS, DECLARATION, PRETRAIN_EI, SAMPLES, WEIGHTS
 
 
-@stage(PRETRAIN_EI, params=PARAMS_READ, given=(SAMPLES, CROPS, WEIGHTS))
+@stage(PRETRAIN_EI, params=PARAMS_READ, given=(SAMPLES, CROPS, WEIGHTS, DECLARATION))
 def pretrain_ei(run: Run) -> Outcome:
     """Train on one group, from the affect network."""
     group = Group(run.item["group"])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
-
-import pandas as pd
 
 from eifer import designs, likeness, partitions
 from eifer.faces.stored import read_crops
 from stages import catalogue
 from stages._runtime.stage import Outcome, Report, Run, stage
 
-BARRED = """ Nobody is tested one of whose videos is missing or short of frames for a condition. A
-    video is short where face and rating disagree, so that those tested are people whose faces
-    follow their ratings (short_videos: record tests everybody)."""
+BARRED = """ {} of {} cannot be tested: a video of theirs is missing or short of frames for a test
+    condition. A video is short where face and rating disagree, so that those who can be tested are
+    people whose faces follow their ratings (split.design.short_videos: record lets everybody be
+    tested)."""
 
 
 @stage(
@@ -55,54 +55,49 @@ def split(run: Run) -> Outcome:
         )
         compared = likeness.compare(looks, own, wanted.likeness)
         proofs[name] = partitions.prove_disjoint(own, trained, tested, compared)
-    return Outcome(
-        {
-            catalogue.PARTITIONS: people,
-            catalogue.ASSIGNED: assigned,
-            catalogue.SAMPLES: [(f"assignment-{name}", rows) for name, rows in samples.items()],
-            catalogue.CONDITIONS: conditions,
-            catalogue.DISJOINTNESS: proofs,
-            catalogue.SPLIT_ATTRITION: catalogue.SPLIT_ATTRITION.table.frame(left_out),
-        },
-        _report(people, samples[designs.EI], conditions, proofs, wanted),
-    )
+    made = {
+        catalogue.PARTITIONS: people,
+        catalogue.ASSIGNED: assigned,
+        catalogue.SAMPLES: [(f"assignment-{name}", rows) for name, rows in samples.items()],
+        catalogue.CONDITIONS: conditions,
+        catalogue.DISJOINTNESS: proofs,
+        catalogue.SPLIT_ATTRITION: catalogue.SPLIT_ATTRITION.table.frame(left_out),
+    }
+    barred = sum(row["what"] == partitions.TEST_PARTITION for row in left_out)
+    return Outcome(made, _report(made, proofs, barred, wanted.assignments))
 
 
 def _report(
-    people: pd.DataFrame,
-    samples: pd.DataFrame,
-    conditions: pd.DataFrame,
-    proofs: dict[str, Any],
-    wanted: Any,
+    made: dict[Any, Any], proofs: dict[str, Any], barred: int, assignments: Sequence[str]
 ) -> Report:
+    people, samples = made[catalogue.PARTITIONS], dict(made[catalogue.SAMPLES])["assignment-ei"]
     n, everybody = len(proofs), people["participant_id"].nunique()
-    sizes = {str(part): int(k) for part, k in people["partition"].value_counts().items()}
-    tested = sorted(people.loc[people["partition"] == "test", "participant_id"])
-    frames = {str(part): int(k) for part, k in samples["partition"].value_counts().items()}
-    items = (conditions["task"] + " " + conditions["condition"]).value_counts()
+    counts, tested = people["partition"].value_counts(), people.query("partition == 'test'")
+    who = sorted(tested["participant_id"])
+    items = made[catalogue.CONDITIONS].groupby(["task", "condition"]).size()
     numbers = {
         "rotations": n,
-        "assignments": list(wanted.assignments),
-        "participants": sizes,
-        "test_participants": tested,
-        "frames": frames,
-        "test_items": {str(name): int(k) for name, k in items.items()},
+        "participants": counts.to_dict(),
+        "test_participants": who,
+        "barred_from_test": barred,
+        "frames": samples["partition"].value_counts().to_dict(),
+        "test_items": {" ".join(test): int(k) for test, k in items.items()},
         "disjoint": all(proof["disjoint"] for proof in proofs.values()),
     }
     divided = (
-        f"""{sizes["train"]} participants train, {sizes["validation"]} validate and {sizes["test"]}
-        test ({", ".join(tested)})"""
+        f"""{counts["train"]} participants train, {counts["validation"]} validate and {len(who)}
+        test ({", ".join(who)})"""
         if n == 1
-        else f"""{len(tested)} of {everybody} participants are tested once each, in {n} rotations;
-        in each rotation the others train or validate"""
+        else f"""{len(who)} of {everybody} participants are tested once each, in {n} rotations; in
+        each rotation the others train or validate"""
     )
-    barred = "" if wanted.design.short_videos == "record" else BARRED
-    beside = [name for name in wanted.assignments if name != designs.EI]
-    labels = f" Beside the EI groups stand the assignments {', '.join(beside)}." * bool(beside)
+    beside = ", ".join(assignments[1:])
     return Report(
-        f"""{divided}; nobody is in two parts, and no frame of a test participant is
-        trained or validated on.{barred}{labels} The stored crops of each two parts were compared:
-        none are the same picture, nor do two videos look the same.""",
+        f"""{divided}; nobody is in two parts, and no frame of a test participant is trained or
+        validated on.{BARRED.format(barred, everybody) * bool(barred)}
+        {f"Beside the EI groups stand the assignments {beside}." * bool(beside)} The stored crops
+        of each two parts were compared: none are the same picture, nor do two videos look the
+        same.""",
         numbers,
     )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 from eifer.comparison import participants, published, shown
+from eifer.comparison.declaration import changes
 from eifer.designs import EI
 from eifer.tables.comparison import FINE_TUNED, PRETRAINED
 from stages import catalogue
@@ -16,11 +19,15 @@ ANSWERED = {FINE_TUNED: catalogue.PREDICTIONS, PRETRAINED: catalogue.PRETRAINED}
 @stage(
     catalogue.STATS,
     params=("stats", "study.seed", "split.assignments"),
-    given=tuple(ANSWERED.values()),
+    given=(catalogue.DECLARATION, *ANSWERED.values()),
 )
 def stats(run: Run) -> Outcome:
     """Compare the models on the frames that all of them scored."""
     spec = run.params.stats
+    before = json.loads(run.path(catalogue.DECLARATION).read_text(encoding="utf-8"))
+    changed = changes(before, spec.participants)
+    # What was declared after the first training confirms nothing.
+    declared = replace(spec.participants, confirmatory=()) if changed else spec.participants
     rows = []
     for name in run.params.split.assignments:
         answered = {
@@ -36,7 +43,7 @@ def stats(run: Run) -> Outcome:
     primary = participants.by_participant(
         predicted,
         {name: of_each for name, (of_each, _) in listed.items()},
-        spec.participants,
+        declared,
         run.params.study.seed,
         by_assignment,
     )
@@ -50,9 +57,12 @@ def stats(run: Run) -> Outcome:
     }
     in_people = shown.findings(primary.compared)
     in_source = shown.findings_as_published(comparison, spec.published)
-    text = _over_participants(in_people, spec.participants)
+    text = _over_participants(in_people, declared)
+    if changed:
+        text = f"""The declaration was changed after the first training, so that nothing is
+            confirmatory: {"; ".join(changed)}. {text}"""
     text += f" {_over_labels(in_people)} {_as_published(in_source, spec.published)}"
-    return Outcome(made, Report(text, {**in_people, "published": in_source}))
+    return Outcome(made, Report(text, {**in_people, "changed": changed, "published": in_source}))
 
 
 def _over_labels(known: dict[str, Any]) -> str:
@@ -69,20 +79,22 @@ def _over_labels(known: dict[str, Any]) -> str:
 def _over_participants(known: dict[str, Any], spec: participants.ParticipantSpec) -> str:
     verdicts = ", ".join(f"{word} {n}" for word, n in known["verdicts"].items())
     return f"""Primary analysis, with people as the sample: of each of {known["test_participants"]}
-        test participants, for the models that were trained on everybody last (fine-tuned) and for
-        those that were trained on one group alone (pretrained), the difference of the models'
-        ROC-AUC among that person's own frames, averaged over repetitions (who has frames of one class alone has none and is listed; in
-        the worst contrast {known["participants_used"]} have one). Over participants a t-test with
-        K - 1 degrees of freedom, the exact sign-flip test, and two one-sided tests of equivalence
-        with a margin of {spec.margin:g}; beside them a GEE clustered on participants
-        (Mancl-DeRouen, t with K - 1), and a random-effects mean over repetitions (REML,
-        Knapp-Hartung). Declared confirmatory before the run, by the {spec.test} test:
-        {"; ".join(known["confirmatory"]) or "nothing"}; all else is exploratory. q is Holm's
-        adjusted p for what was declared, and for all else Benjamini and Hochberg's within
-        {" and ".join(("each test", *spec.family))}.
-        {known["test_participants"]} participants allow no p below {known["smallest_p"]:.3g} without
-        a model of their differences. Verdicts: {verdicts}; inconclusive does not mean that there is
-        no difference."""
+        test participants, for the models that were trained on everybody last (fine-tuned) and
+        for those that were trained on one group alone (pretrained), the difference of the
+        models' ROC-AUC among that person's own frames, averaged over repetitions (who has
+        frames of one class alone has none and is listed; in the worst contrast
+        {known["participants_used"]} have one). Over participants a t-test with K - 1 degrees of
+        freedom, the exact sign-flip test, and two one-sided tests of equivalence with a margin
+        of {spec.margin:g}; beside them a GEE clustered on participants (Mancl-DeRouen, t with K
+        - 1), and a random-effects mean over repetitions (REML, Knapp-Hartung). Declared
+        confirmatory before the run, by the {spec.test} test: {
+        "; ".join(known["confirmatory"]) or "nothing"
+    }; all else is exploratory. q is Holm's adjusted p for what was declared,
+        and for all else Benjamini and Hochberg's within {
+        " and ".join(("each test", *spec.family))
+    }. {known["test_participants"]} participants allow no p below
+        {known["smallest_p"]:.3g} without a model of their differences. Verdicts: {verdicts};
+        inconclusive does not mean that there is no difference."""
 
 
 def _as_published(known: dict[str, Any], spec: published.ComparisonSpec) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from eifer.vocabulary import Group
 from stages._runtime.repetitions import PARAMS_READ, affect_origin, train_block
 from stages._runtime.stage import Outcome, Run, stage
-from stages.catalogue import CROPS, TOTAL_SAMPLES, TRAIN_TOTAL, WEIGHTS
+from stages.catalogue import CROPS, DECLARATION, TOTAL_SAMPLES, TRAIN_TOTAL, WEIGHTS
 
 
-@stage(TRAIN_TOTAL, params=PARAMS_READ, given=(TOTAL_SAMPLES, CROPS, WEIGHTS))
+@stage(TRAIN_TOTAL, params=PARAMS_READ, given=(TOTAL_SAMPLES, CROPS, WEIGHTS, DECLARATION))
 def train_total(run: Run) -> Outcome:
     """Train on all groups, from the affect network."""
     return train_block(

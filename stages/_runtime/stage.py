@@ -186,11 +186,14 @@ class Stage:
         *,
         params: Sequence[str],
         given: Sequence[Given],
+        frozen: Sequence[str] = (),
     ) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.name = folder.stage
         self.params = tuple(params)
+        self.frozen = tuple(frozen)
+        """Params that DVC is not told of, so that a change of them does not run the stage again."""
         self.given = tuple(given)
         self.made = tuple(folder.made)
         self.matrix = tuple(folder.matrix)
@@ -218,7 +221,7 @@ class Stage:
         started = time.time()
         artifacts.recover(final)
         try:
-            params = _only(load_params(PARAMS), self.params)
+            params = _only(load_params(PARAMS), (*self.params, *self.frozen))
             run = Run(self, params, item, partial, Machine())
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
@@ -296,12 +299,20 @@ class Stage:
 
 
 def stage(
-    folder: Folder, *, params: Sequence[str], given: Sequence[Given] = ()
+    folder: Folder,
+    *,
+    params: Sequence[str],
+    given: Sequence[Given] = (),
+    frozen: Sequence[str] = (),
 ) -> Callable[[Callable[[Run], Outcome]], Stage]:
-    """Declare a stage: the folder it makes, the params it sees, what it reads."""
+    """Declare a stage: the folder it makes, the params it sees, what it reads.
+
+    ``frozen`` are params that count as they were when the stage ran first: it has no other input,
+    since DVC would else run it again, or restore what it made of the same input before.
+    """
 
     def wrap(function: Callable[[Run], Outcome]) -> Stage:
-        return Stage(function, folder, params=params, given=given)
+        return Stage(function, folder, params=params, given=given, frozen=frozen)
 
     return wrap
 

@@ -1,0 +1,32 @@
+"""What is declared before any training: which contrasts may confirm, and by which test."""
+
+from __future__ import annotations
+
+from eifer.comparison.declaration import declaration
+from stages import catalogue
+from stages._runtime.stage import Outcome, Report, Run, stage
+
+
+@stage(catalogue.DECLARE, params=(), frozen=("stats.participants",))
+def declare(run: Run) -> Outcome:
+    """Freeze what params say before the first training, which has this file as an input.
+
+    DVC does not know what is read here. A later change in params therefore leaves this file, and
+    with it the trainings, as they are, and ``stats`` finds the difference. To declare anew, run
+    ``dvc repro --force --single-item declare``: DVC then trains anew as well.
+    """
+    made = declaration(run.params.stats.participants)
+    claims = [" ".join(claim.values()) for claim in made["participants"]["confirmatory"]]
+    return Outcome(
+        {catalogue.DECLARATION: made},
+        Report(
+            f"""Before any training it was declared that {"; ".join(claims) or "nothing"} may
+            confirm, by the {run.params.stats.participants.test} test; the declaration's sha256 is
+            {made["sha256"]}.""",
+            {"sha256": made["sha256"], "confirmatory": claims},
+        ),
+    )
+
+
+if __name__ == "__main__":
+    declare.main()
