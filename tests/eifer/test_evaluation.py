@@ -40,6 +40,7 @@ def conditions() -> pd.DataFrame:
             for condition, frames in (("baseline", range(8)), ("unambiguous", range(3))):
                 rows += [
                     {
+                        "rotation": "1",
                         "item_id": item_id(video, frame),
                         "participant_id": video[:6],
                         "video_id": video,
@@ -89,7 +90,7 @@ def predictions(conditions: pd.DataFrame) -> pd.DataFrame:
         crops = crops_of(conditions, task)
         for place, group in enumerate(("High", "Low", "Total")):
             for repetition in (1, 2):
-                model = Model(task, group, repetition, 0.4 + 0.05 * place)
+                model = Model("1", task, group, repetition, 0.4 + 0.05 * place)
                 tilt = 0.02 * place + 0.01 * repetition
                 parts.append(predict(conditions, crops, model, Network(tilt)))
     return PREDICTIONS.conform(pd.concat(parts))
@@ -102,9 +103,8 @@ def measured(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def test_each_item_is_seen_once_and_answers_in_every_condition(conditions: pd.DataFrame) -> None:
     network = Network()
-    rows = predict(
-        conditions, crops_of(conditions, "arousal"), Model("arousal", "High", 1, 0.3), network
-    )
+    model = Model("1", "arousal", "High", 1, 0.3)
+    rows = predict(conditions, crops_of(conditions, "arousal"), model, network)
     assert network.shown == 32
     assert len(rows) == 32 + 12
     both = rows.pivot(index="item_id", columns="condition", values="score").dropna()
@@ -151,7 +151,7 @@ def test_the_affect_network_answers_with_its_estimate(conditions: pd.DataFrame) 
 
 
 def test_scores_that_are_no_scores_name_their_items(conditions: pd.DataFrame) -> None:
-    crops, model = crops_of(conditions, "arousal"), Model("arousal", "High", 3, 0.5)
+    crops, model = crops_of(conditions, "arousal"), Model("1", "arousal", "High", 3, 0.5)
 
     def fails_at_2(images: np.ndarray) -> np.ndarray:
         scores = Network()(images)
@@ -309,7 +309,7 @@ def test_plots_and_numbers_are_plain_json(
     ]
     assert [row["repetition"] for row in drawn["roc_auc/valence_unambiguous"]] == [1, 2]
     assert set(drawn["roc_auc/valence_unambiguous"][0]) == {"repetition", "High", "Low", "Total"}
-    numbers = evaluation.numbers(measured, Model("valence", "Low", 2, 0.45))
+    numbers = evaluation.numbers(measured, Model("1", "valence", "Low", 2, 0.45))
     assert set(name.split("/")[0] for name in numbers) == {
         "baseline",
         "baseline_half",

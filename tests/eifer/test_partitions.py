@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +12,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from eifer import designs
 from eifer import partitions as parts
 from eifer.errors import DesignError, InputError, ParamsError
 from eifer.partitions import Design
 from eifer.selection import merge, select
 from eifer.tables.attrition import ATTRITION
-from eifer.tables.partitions import AVAILABILITY, CONDITIONS, PARTITIONS, SAMPLES
+from eifer.tables.partitions import (
+    ASSIGNMENTS,
+    AVAILABILITY,
+    CONDITIONS,
+    PARTITIONS,
+    SAMPLES,
+)
 from eifer.tables.selection import SELECTION
 from eifer.vocabulary import Condition, Dimension, Domain
 
@@ -65,13 +73,24 @@ def selected(c: SimpleNamespace, *, top: int = 10, task_frames: Any = "all") -> 
     )
 
 
-def split(s: SimpleNamespace, design: Design = DESIGN, seed: int = 1) -> SimpleNamespace:
-    table, attrition = parts.divide(s.frames, s.groups, s.availability, design=design, seed=seed)
+def split(
+    s: SimpleNamespace,
+    design: Design = DESIGN,
+    seed: int = 1,
+    rotations: Sequence[str] = ("1",),
+    names: Sequence[str] = ("ei",),
+) -> SimpleNamespace:
+    table, attrition = parts.divide(
+        s.frames, s.groups, s.availability, design=design, rotations=rotations, seed=seed
+    )
+    assignments = designs.assign(names, table, s.groups, seed)
+    unlabelled = parts.samples(s.frames, table)
     return SimpleNamespace(
         **vars(s),
         partitions=table,
         attrition=attrition,
-        samples=parts.samples(s.frames, table),
+        assignments=assignments,
+        samples=pd.concat([designs.label(unlabelled, assignments, n, seed) for n in names]),
         conditions=parts.conditions(s.frames, table, names=NAMES, per_video=PER_VIDEO),
     )
 
@@ -86,6 +105,7 @@ def broken(result: SimpleNamespace, **changed: pd.DataFrame) -> set[str]:
                 "selection",
                 "availability",
                 "partitions",
+                "assignments",
                 "samples",
                 "conditions",
             )
@@ -95,7 +115,7 @@ def broken(result: SimpleNamespace, **changed: pd.DataFrame) -> set[str]:
     )
     return {
         f"{table.name}.{rule.name}"
-        for table in (SELECTION, AVAILABILITY, PARTITIONS, SAMPLES, CONDITIONS)
+        for table in (SELECTION, AVAILABILITY, PARTITIONS, ASSIGNMENTS, SAMPLES, CONDITIONS)
         for rule in table.rules
         if len(rule.broken(tables[table.name], tables))
     }
@@ -208,11 +228,13 @@ def test_a_condition_is_one_function_and_its_name(monkeypatch: pytest.MonkeyPatc
     chosen, availability = parts.candidates(c.estimates, c.labels, names=names, per_video=2)
     selection = merge(c.estimates, c.labels, ranked, chosen)
     frames = parts.by_task(selection, task_frames="all")
-    table, _ = parts.divide(frames, c.groups, availability, design=DESIGN, seed=0)
+    table, _ = parts.divide(frames, c.groups, availability, design=DESIGN, rotations=["1"], seed=0)
     tested = parts.conditions(frames, table, names=names, per_video=2)
     assert (tested["condition"] == "faint").sum() == 4 * 4 * 2 * 2
     others = {"availability": availability, "selection": selection, "partitions": table}
-    others["samples"] = parts.samples(frames, table)
+    others["assignments"] = designs.assign(["ei"], table, c.groups, 0)
+    unlabelled = parts.samples(frames, table)
+    others["samples"] = designs.label(unlabelled, others["assignments"], "ei", 0)
     for rule in CONDITIONS.rules:
         assert rule.broken(tested, others).empty, rule.name
 
@@ -341,7 +363,7 @@ def test_row_order_does_not_matter_and_the_seed_does(sixteen: SimpleNamespace) -
         name: getattr(sixteen, name).sample(frac=1, random_state=3)
         for name in ("frames", "groups", "availability")
     }
-    table, _ = parts.divide(**shuffled, design=DESIGN, seed=1)
+    table, _ = parts.divide(**shuffled, design=DESIGN, rotations=["1"], seed=1)
     pd.testing.assert_frame_equal(table, sixteen.partitions)
     drawn = {
         frozenset(people(split(sixteen_again(sixteen), seed=seed).partitions, "test"))
@@ -543,7 +565,7 @@ def test_rules_of_partitions(sixteen: SimpleNamespace) -> None:
     assert "partitions.both_groups_everywhere" in broken(sixteen, partitions=no_validation)
     assert "samples.where_the_participant_is" in broken(sixteen, partitions=no_validation)
     uneven = table[table["participant_id"] != min(people(table, "test", "High"))]
-    assert "partitions.as_many_high_as_low_in_test" in broken(sixteen, partitions=uneven)
+    assert "partitions.balanced_test" in broken(sixteen, partitions=uneven)
     one_class = table.assign(arousal_low_frames=0)
     assert "partitions.both_classes_everywhere" in broken(sixteen, partitions=one_class)
     miscounted = table.assign(n_frames=table["n_frames"] + 1)

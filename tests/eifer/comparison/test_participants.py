@@ -29,13 +29,19 @@ from eifer.statistics import (
     t_paired,
     tost_paired,
 )
-from eifer.tables.comparison import BY_PARTICIPANT, DECLARED, PARTICIPANT_DELTAS
+from eifer.tables.comparison import (
+    BY_ASSIGNMENT,
+    BY_PARTICIPANT,
+    DECLARED,
+    FINE_TUNED,
+    PARTICIPANT_DELTAS,
+)
 from eifer.tables.evaluation import PREDICTIONS
 from stages._runtime.contracts import check
 
 PUBLISHED = ComparisonSpec(alpha=0.05, family=("condition",), few_participants=40)
 SPEC = ParticipantSpec(
-    confirmatory=(Claim("arousal", "baseline", "High-Low"),),
+    confirmatory=(Claim("fine_tuned", "arousal", "baseline", "High-Low"),),
     test="t",
     alpha=0.05,
     family=(),
@@ -68,6 +74,7 @@ def simulated(
                 parts.append(
                     pd.DataFrame(
                         {
+                            "rotation": "1",
                             "item_id": [f"{name}-{i:03d}" for i, name in enumerate(who)],
                             "participant_id": who,
                             "video_id": [f"{name}_run-1" for name in who],
@@ -89,7 +96,16 @@ ALIKE = {"High": 2.0, "Low": 2.0, "Total": 2.0}
 
 def compare(predictions: pd.DataFrame, spec: ParticipantSpec = SPEC) -> ParticipantComparison:
     tests, _ = as_published(predictions, PUBLISHED)
-    return by_participant(predictions, tests, spec, seed=1)
+    return by_participant({FINE_TUNED: predictions}, {FINE_TUNED: tests}, spec, seed=1)
+
+
+def beside(made: ParticipantComparison) -> dict[str, pd.DataFrame]:
+    """The tables that the promises of ``BY_PARTICIPANT`` look at; no other labels were trained."""
+    return {
+        "participant_deltas": made.deltas,
+        "declared": made.declared,
+        "by_assignment": BY_ASSIGNMENT.empty(),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -145,11 +161,7 @@ def test_tables_keep_their_promises(found, better) -> None:
     for made in (found, better):
         check(DECLARED, made.declared)
         check(PARTICIPANT_DELTAS, made.deltas)
-        check(
-            BY_PARTICIPANT,
-            made.compared,
-            {"participant_deltas": made.deltas, "declared": made.declared},
-        )
+        check(BY_PARTICIPANT, made.compared, beside(made))
 
 
 @pytest.mark.parametrize(
@@ -172,9 +184,8 @@ def test_tables_keep_their_promises(found, better) -> None:
     ],
 )
 def test_a_wrong_table_is_caught(found, harm, rule: str) -> None:
-    others = {"participant_deltas": found.deltas, "declared": found.declared}
     wrong = harm(found.compared)
-    assert rule in [r.name for r in BY_PARTICIPANT.rules if len(r.broken(wrong, others))]
+    assert rule in [r.name for r in BY_PARTICIPANT.rules if len(r.broken(wrong, beside(found)))]
 
 
 def test_wrong_lists_are_caught(found) -> None:
@@ -197,9 +208,10 @@ def test_order_of_rows_and_the_affect_network_change_nothing(four, found) -> Non
 
 def test_roles_are_what_was_declared_test_by_test(found) -> None:
     confirmatory = found.declared[found.declared["role"] == "confirmatory"]
-    where = confirmatory[["task", "condition", "contrast", "block", "method"]].to_numpy().tolist()
-    assert where == [["arousal", "baseline", "High-Low", "participants", "t"]]
-    assert len(found.declared) == 4 * (6 + 3)
+    names = ["models", "task", "condition", "contrast", "block", "method"]
+    where = confirmatory[names].to_numpy().tolist()
+    assert where == [["fine_tuned", "arousal", "baseline", "High-Low", "participants", "t"]]
+    assert len(found.declared) == 4 * (7 + 3)
     assert row(found)["role"] == "confirmatory"
     assert (found.compared["role"] == "confirmatory").sum() == 1
 
@@ -217,7 +229,9 @@ def test_confirmatory_tests_are_corrected_apart(found) -> None:
 
 
 def test_confirmatory_tests_keep_the_family_wise_error() -> None:
-    two = tuple(Claim(task, "baseline", "High-Low") for task in ("arousal", "valence"))
+    two = tuple(
+        Claim("fine_tuned", task, "baseline", "High-Low") for task in ("arousal", "valence")
+    )
     # Whatever splits the exploratory ones: what may confirm is one family.
     table = compare(simulated(ALIKE, 4), replace(SPEC, confirmatory=two, family=("task",))).compared
     declared = table[table["role"] == "confirmatory"]
@@ -227,8 +241,8 @@ def test_confirmatory_tests_keep_the_family_wise_error() -> None:
 
 
 def test_a_claim_that_was_not_tested_is_refused(four) -> None:
-    spec = replace(SPEC, confirmatory=(Claim("arousal", "ambiguos", "High-Low"),))
-    with pytest.raises(DesignError, match="not tested: arousal ambiguos High-Low"):
+    spec = replace(SPEC, confirmatory=(Claim("fine_tuned", "arousal", "ambiguos", "High-Low"),))
+    with pytest.raises(DesignError, match="not tested: fine_tuned arousal ambiguos High-Low"):
         compare(four, spec)
 
 
@@ -236,8 +250,8 @@ def test_a_claim_that_was_not_tested_is_refused(four) -> None:
     ("change", "said"),
     [
         (
-            {"confirmatory": (Claim("arousal", "baseline", "High-Low"),) * 2},
-            "names arousal .*twice",
+            {"confirmatory": (Claim("fine_tuned", "arousal", "baseline", "High-Low"),) * 2},
+            "names fine_tuned arousal .*twice",
         ),
         ({"family": ("taks",)}, "did you mean 'task'"),
         ({"family": ("task", "task")}, "family names task twice"),
@@ -250,9 +264,11 @@ def test_a_declaration_that_makes_no_sense_is_refused(change: dict[str, Any], sa
 
 def test_names_of_a_claim_are_known() -> None:
     with pytest.raises(ValueError, match=r"no task 'arousel'.*did you mean 'arousal'"):
-        Claim("arousel", "baseline", "High-Low")
+        Claim("fine_tuned", "arousel", "baseline", "High-Low")
     with pytest.raises(ValueError, match=r"no contrast 'High-Lo'.*did you mean 'High-Low'"):
-        Claim("arousal", "baseline", "High-Lo")
+        Claim("fine_tuned", "arousal", "baseline", "High-Lo")
+    with pytest.raises(ValueError, match=r"no models 'fine-tuned'.*did you mean 'fine_tuned'"):
+        Claim("fine-tuned", "arousal", "baseline", "High-Low")
 
 
 def test_four_participants_show_nothing_however_good_a_model_is() -> None:
@@ -305,11 +321,7 @@ def test_participants_of_one_class_are_counted_listed_and_left_out(four) -> None
     assert mine["smallest_p"] == 0.25 and mine["gee_df"] == 3 and mine["pooled_p"] > 0
     listed = made.deltas[made.deltas["delta"].isna()]
     assert set(listed["participant_id"]) == {"sub-02"} and listed["reason"].notna().all()
-    check(
-        BY_PARTICIPANT,
-        made.compared,
-        {"participant_deltas": made.deltas, "declared": made.declared},
-    )
+    check(BY_PARTICIPANT, made.compared, beside(made))
 
 
 def test_nobody_with_both_classes_leaves_reasons_and_no_numbers(four) -> None:
@@ -319,11 +331,7 @@ def test_nobody_with_both_classes_leaves_reasons_and_no_numbers(four) -> None:
     assert mine["n_used"] == 0 and math.isnan(mine["delta"]) and math.isnan(mine["sign_flip_p"])
     assert mine["verdict"] == "not estimable: no participant has frames of both classes"
     assert mine["pooled_p"] > 0
-    check(
-        BY_PARTICIPANT,
-        made.compared,
-        {"participant_deltas": made.deltas, "declared": made.declared},
-    )
+    check(BY_PARTICIPANT, made.compared, beside(made))
 
 
 def test_the_same_model_twice_is_not_called_equivalent(four) -> None:
@@ -333,11 +341,7 @@ def test_the_same_model_twice_is_not_called_equivalent(four) -> None:
     assert mine["delta"] == 0 and mine["sign_flip_p"] == 1
     assert mine["verdict"].startswith("not estimable: no participant's difference")
     assert "right equally often in every participant_id" in mine["gee_reason"]
-    check(
-        BY_PARTICIPANT,
-        made.compared,
-        {"participant_deltas": made.deltas, "declared": made.declared},
-    )
+    check(BY_PARTICIPANT, made.compared, beside(made))
 
 
 def test_what_is_shown_and_recorded(four, found) -> None:
@@ -346,7 +350,8 @@ def test_what_is_shown_and_recorded(four, found) -> None:
     assert recorded["arousal baseline High-Low/participants/delta"] == row(found)["delta"]
     assert "arousal baseline High-Low/pooled_delta" in recorded
     said = findings(found.compared)
-    assert said["smallest_p"] == 0.125 and said["confirmatory"] == ["arousal baseline High-Low"]
+    assert said["smallest_p"] == 0.125
+    assert said["confirmatory"] == ["fine-tuned arousal baseline High-Low"]
     assert sum(said["verdicts"].values()) == 4
 
 

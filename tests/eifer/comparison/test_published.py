@@ -34,7 +34,7 @@ def close(got: float, want: float, absolute: float = 1e-8, relative: float = 1e-
 def pipeline() -> tuple[pd.DataFrame, dict[str, Any]]:
     """R's end-to-end case as a table of predictions, and R's answers."""
     rows = pd.read_csv(REFERENCE / f"{STEM}__input.csv").rename(columns={"y_true": "label"})
-    rows = rows.assign(task="arousal", condition="baseline")
+    rows = rows.assign(task="arousal", condition="baseline", rotation="1")
     for name in ("participant_id", "video_id"):
         rows[name] = rows[name].astype(str)
     return PREDICTIONS.conform(rows), json.loads(
@@ -60,6 +60,7 @@ def simulated(
     parts = [
         pd.DataFrame(
             {
+                "rotation": "1",
                 "item_id": [f"item-{i:03d}" for i in items],
                 "participant_id": [f"sub-{i % participants:02d}" for i in items],
                 "video_id": [f"sub-{i % participants:02d}_run-1" for i in items],

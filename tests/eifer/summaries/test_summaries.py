@@ -271,7 +271,7 @@ def test_small_tables_count_right() -> None:
     assert "1 of 2 rankings" in shortfall.caption(short)
     assert "7 frames short" in shortfall.caption(short)
     pairs = {"of": "items", "a": "train", "b": "baseline"}
-    proof = {"pairs": [pairs | {"shared": 0}], "overlaps": [pairs | {"shared": 9}]}
+    proof = {"1": {"pairs": [pairs | {"shared": 0}], "overlaps": [pairs | {"shared": 9}]}}
     assert disjointness.table(proof)["n"].tolist() == [0, 9]
     assert "1 share none" in disjointness.caption(proof)
     facts = card.table({"title": "T", "made": "x", "input": {"size_px": 64}, "limits": ["a", "b"]})
@@ -281,6 +281,7 @@ def test_small_tables_count_right() -> None:
 def test_partitions_are_listed_from_train_to_test() -> None:
     people = pd.DataFrame(
         {
+            "rotation": "1",
             "participant_id": ["sub-01", "sub-02", "sub-03"],
             "group": ["High", "High", "Low"],
             "partition": ["test", "train", "train"],
@@ -412,6 +413,7 @@ def test_recovered_sets_what_was_found_beside_what_was_planted() -> None:
 def over_people(**more: object) -> dict[str, object]:
     """What summaries read of a row of BY_PARTICIPANT."""
     return {
+        "models": "fine_tuned",
         "task": "arousal",
         "condition": "baseline",
         "contrast": "High-Low",

@@ -7,7 +7,13 @@ import pytest
 
 from eifer.tables.training import CURVES, REPETITIONS
 
-MODEL = {"task": "arousal", "training_group": "High", "repetition": 1}
+MODEL = {
+    "assignment": "ei",
+    "rotation": "1",
+    "task": "arousal",
+    "training_group": "High",
+    "repetition": 1,
+}
 
 
 @pytest.fixture
