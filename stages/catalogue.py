@@ -129,6 +129,8 @@ PARTICIPANT_DELTAS = STATS.table("participant_deltas.parquet", comparison.PARTIC
 BY_PARTICIPANT = STATS.table("by_participant.parquet", comparison.BY_PARTICIPANT)
 DELONG = STATS.table("delong.parquet", comparison.DELONG)
 COMPARISON = STATS.table("comparison.parquet", comparison.COMPARISON)
+INTERACTION = STATS.table("interaction.parquet", comparison.INTERACTION)
+STABILITY = STATS.table("stability.parquet", comparison.STABILITY)
 BY_ASSIGNMENT = STATS.table("by_assignment.parquet", comparison.BY_ASSIGNMENT)
 
 CALIBRATE = Folder("calibrate")

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from eifer.comparison import participants, published, shown
+from eifer.comparison import beside, participants, published, shown
 from eifer.comparison.declaration import changes
 from eifer.designs import EI
 from eifer.tables.comparison import FINE_TUNED, PRETRAINED
@@ -52,6 +52,8 @@ def stats(run: Run) -> Outcome:
         catalogue.PARTICIPANT_DELTAS: primary.deltas,
         catalogue.BY_PARTICIPANT: primary.compared,
         catalogue.BY_ASSIGNMENT: by_assignment,
+        catalogue.INTERACTION: beside.interaction(primary.deltas),
+        catalogue.STABILITY: beside.stability(primary.deltas),
         catalogue.DELONG: tests,
         catalogue.COMPARISON: comparison,
     }

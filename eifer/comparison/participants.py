@@ -279,6 +279,8 @@ def _people(deltas: Any) -> Iterator[Row]:
             "n_positive": int(deltas.n_positive[k]),
             "auc_a": deltas.auc_a[k].mean(),
             "auc_b": deltas.auc_b[k].mean(),
+            "auc_a_sd": deltas.auc_a[k].std(ddof=1),
+            "auc_b_sd": deltas.auc_b[k].std(ddof=1),
             "delta": deltas.mean[k],
             "delta_sd": deltas.delta[k].std(ddof=1),
             "reason": deltas.reasons.get(who),

@@ -72,7 +72,7 @@ def findings(primary: pd.DataFrame) -> dict[str, Any]:
         "smallest_p": smallest_p(people),
         "margin": float(primary["margin"].iloc[0]),
         "confirmatory": [
-            f"{row['models'].replace('_', '-')} {row['task']} {row['condition']} {row['contrast']}"
+            f"{row['models']} {row['task']} {row['condition']} {row['contrast']}"
             for row in primary[primary["role"] == CONFIRMATORY].to_dict("records")
         ],
         "random_assignments": int(primary["null_n"].max()),

@@ -42,9 +42,15 @@ def draw(by_participant: pd.DataFrame, participant_deltas: pd.DataFrame) -> Figu
     )
     axes.axvline(0, color="black", linewidth=0.8)
     starred = rows["role"].map({"confirmatory": " *", "exploratory": ""})
-    models = rows["models"].str.replace("_", "-")
     names = (
-        models + ": " + rows["task"] + ", " + rows["condition"] + ", " + rows["contrast"] + starred
+        rows["models"]
+        + ": "
+        + rows["task"]
+        + ", "
+        + rows["condition"]
+        + ", "
+        + rows["contrast"]
+        + starred
     )
     axes.set_yticks(rows.index, names)
     axes.set_ylim(len(rows) - 0.5, -0.5)

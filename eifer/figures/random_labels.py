@@ -35,8 +35,9 @@ def draw(by_assignment: pd.DataFrame) -> Figure:
             label="EI groups" if name == "ei" else name,
         )
     axes.axvline(0, color="black", linewidth=0.8)
-    words = places["models"].str.replace("_", "-")
-    axes.set_yticks(places.index, words + ": " + places["task"] + ", " + places["condition"])
+    axes.set_yticks(
+        places.index, places["models"] + ": " + places["task"] + ", " + places["condition"]
+    )
     axes.set_ylim(len(places) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("mean over participants of ΔAUC, High less Low (right of 0: High better)")

@@ -12,7 +12,6 @@ KEY = ["models", "task", "condition", "contrast"]
 def table(by_participant: pd.DataFrame) -> pd.DataFrame:
     """The table, confirmatory contrasts first, with p and q of the declared test."""
     made = by_participant.assign(
-        models=by_participant["models"].str.replace("_", "-"),
         left_out=by_participant["left_out"].str.replace("\n", "; "),
         **{
             name: [row[f"{row['test']}_{name}"] for row in by_participant.to_dict("records")]

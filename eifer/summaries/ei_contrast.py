@@ -22,4 +22,5 @@ def caption(by_participant: pd.DataFrame) -> str:
         if n
         else " No model was trained on random labels: a difference is one within this training."
     )
-    return f"{every.caption(by_participant)}{labels}"
+    shown = f"High less Low, {len(table(by_participant))} of"
+    return f"{shown} {every.caption(by_participant)}{labels}"

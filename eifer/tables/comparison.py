@@ -15,7 +15,7 @@ OTHERS = (Group.LOW, Group.TOTAL)
 """The groups that High is compared with."""
 CONTRASTS = tuple(f"{Group.HIGH}-{other}" for other in OTHERS)
 CONTRAST = [*TEST, "contrast"]
-FINE_TUNED, PRETRAINED = "fine_tuned", "pretrained"
+FINE_TUNED, PRETRAINED = "fine-tuned", "pretrained"
 STEPS = (FINE_TUNED, PRETRAINED)
 """Of each group the models trained on everybody last, as published, and those before."""
 PLACE = ["models", *CONTRAST]
@@ -45,7 +45,7 @@ _PLACE_COLUMNS = (
     Column(
         "models",
         "string",
-        "fine_tuned: trained on a group, then on everybody (as published); pretrained: trained on "
+        "fine-tuned: trained on a group, then on everybody (as published); pretrained: trained on "
         "the group alone",
         values=STEPS,
     ),
@@ -264,6 +264,8 @@ PARTICIPANT_DELTAS = Table(
         Column("auc_a", "float? 0..1", "ROC-AUC of High among them, mean over repetitions"),
         Column("auc_b", "float? 0..1", "ROC-AUC of the other model, mean over repetitions"),
         Column("delta", "float? -1..1", f"auc_a - auc_b: {_DIRECTION}"),
+        Column("auc_a_sd", "float? 0..", "SD of High's over repetitions (divisor n - 1)"),
+        Column("auc_b_sd", "float? 0..", "the same of the other model's"),
         Column("delta_sd", "float? 0..", "its standard deviation over repetitions (divisor n - 1)"),
         Column("reason", "string?", "why there is no difference"),
     ),
@@ -506,4 +508,49 @@ BY_ASSIGNMENT = Table(
         Column("n_used", "int participants 0..", "of these, with frames of both classes"),
         Column("delta", "float? -1..1", f"mean over them: {_DIRECTION}"),
     ),
+)
+
+
+# beside them ----------------------------------------------------------------------------------
+
+_TEST_OVER_PEOPLE = (
+    Column("n_used", "int participants 0..", "people in it"),
+    Column("estimate", "float?", "mean over them of the difference"),
+    Column("ci_low", "float?", "lower end of its 95 % interval, by t"),
+    Column("ci_high", "float?", "upper end of its 95 % interval"),
+    Column("p", "float? 0..1", "two-sided p of the t-test over people"),
+    Column("q", "float? 0..1", "its Benjamini-Hochberg q-value over the whole table"),
+    Column("reason", "string?", "why there is no test"),
+)
+
+INTERACTION = Table(
+    name="interaction",
+    meaning="Whether a contrast is larger in one condition than in another: the difference of the "
+    "participants' differences. Exploratory.",
+    key=(*PLACE, "other_condition"),
+    columns=(
+        *_PLACE_COLUMNS,
+        Column("other_condition", "string", "whose difference is taken from condition's"),
+        *_TEST_OVER_PEOPLE,
+    ),
+    may_be_empty=True,  # where there is one condition
+)
+
+STABILITY = Table(
+    name="stability",
+    meaning="How much High (a) and the other model (b) vary over trainings and over people. "
+    "Exploratory.",
+    key=tuple(PLACE),
+    columns=(
+        *_PLACE_COLUMNS,
+        Column("over_trainings_sd_a", "float? 0..", "SD of AUC over repetitions, mean over people"),
+        Column("over_trainings_sd_b", "float? 0..", "the same of the other model"),
+        *_TEST_OVER_PEOPLE,
+        Column("over_people_sd_a", "float? 0..", "SD over people of their mean AUC"),
+        Column("over_people_sd_b", "float? 0..", "the same of the other model"),
+        Column("people_p", "float? 0..1", "two-sided p that both are the same (Pitman-Morgan)"),
+        Column("people_q", "float? 0..1", "its Benjamini-Hochberg q-value over the whole table"),
+        Column("people_reason", "string?", "why there is no such test"),
+    ),
+    may_be_empty=True,  # where nobody has frames of both classes
 )

@@ -295,8 +295,15 @@ def _code(made: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _given(made: Mapping[str, Any], **wanted: str) -> list[tuple[str, str, str, str]]:
-    """The hashed files that a stage read, of those that are wanted."""
-    files = {Path(path).stem: (path, sha) for path, sha in made.get("given", {}).items() if sha}
+    """The hashed files that a stage read, of those that are wanted by their or a folder's name.
+
+    Of several the first, which is that of the EI groups.
+    """
+    files: dict[str, tuple[str, str]] = {}
+    for path, sha in made.get("given", {}).items():
+        for name in (Path(path).stem, Path(path).parent.name):
+            if sha:
+                files.setdefault(name, (path, sha))
     return [(name, *files[name], use) for name, use in wanted.items() if name in files]
 
 

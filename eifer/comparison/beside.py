@@ -1,0 +1,133 @@
+"""What stands beside the contrasts: do they differ between conditions, and how steady are models?
+
+All of it is exploratory, and all of it takes people for the sample.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import stdtr
+
+from eifer.statistics import benjamini_hochberg, t_paired
+from eifer.tables.comparison import INTERACTION, PLACE, STABILITY
+from eifer.vocabulary import Condition
+
+Row = dict[str, Any]
+Floats = NDArray[np.float64]
+
+
+def interaction(deltas: pd.DataFrame) -> pd.DataFrame:
+    """Compare a contrast's differences in one condition with those in another, within people.
+
+    A contrast that is found "at baseline" alone must be larger there: that one p is small and
+    another is not shows no such thing (Gelman & Stern 2006, Am. Stat. 60:328).
+
+    Parameters
+    ----------
+    deltas : DataFrame
+        The table ``PARTICIPANT_DELTAS``.
+
+    Returns
+    -------
+    DataFrame
+        The table ``INTERACTION``: every two conditions; q by Benjamini and Hochberg over all.
+    """
+    by = [name for name in PLACE if name != "condition"]
+    rows: list[Row] = []
+    for place, part in deltas.groupby(by, sort=True):
+        wide = part.pivot(index="participant_id", columns="condition", values="delta")
+        for a, b in itertools.combinations(sorted(wide, key=_in_protocol), 2):
+            both = wide[[a, b]].dropna()
+            known = {**dict(zip(by, place, strict=True)), "condition": a, "other_condition": b}
+            rows.append({**known, **_tested((both[a] - both[b]).to_numpy())})
+    table = pd.DataFrame(rows, columns=[c for c in INTERACTION.names if c != "q"])
+    return INTERACTION.conform(table.assign(q=benjamini_hochberg(table["p"])))
+
+
+def stability(deltas: pd.DataFrame) -> pd.DataFrame:
+    """Compare how much High and the other model vary over trainings, and over people.
+
+    Over trainings: each participant's SD of the AUC over repetitions, High less the other, by a
+    paired t-test. Over people: the variances of the participants' mean AUC, which are paired, by
+    the test of Pitman and Morgan (the correlation of sum and difference).
+
+    Parameters
+    ----------
+    deltas : DataFrame
+        The table ``PARTICIPANT_DELTAS``.
+
+    Returns
+    -------
+    DataFrame
+        The table ``STABILITY``; q by Benjamini and Hochberg over all rows, each test by itself.
+
+    References
+    ----------
+    Pitman 1939, Biometrika 31:9; Morgan 1939, Biometrika 31:13.
+    """
+    rows = []
+    for place, part in deltas.dropna(subset="delta").groupby(PLACE, sort=True):
+        a, b = (part[f"auc_{side}"].to_numpy() for side in "ab")
+        over = {f"over_people_sd_{s}": _sd(x) for s, x in (("a", a), ("b", b))}
+        rows.append(
+            {
+                **dict(zip(PLACE, place, strict=True)),
+                "over_trainings_sd_a": part["auc_a_sd"].mean(),
+                "over_trainings_sd_b": part["auc_b_sd"].mean(),
+                **_tested((part["auc_a_sd"] - part["auc_b_sd"]).to_numpy()),
+                **over,
+                **_pitman_morgan(a, b),
+            }
+        )
+    table = pd.DataFrame(rows, columns=[c for c in STABILITY.names if not c.endswith("q")])
+    for test in ("", "people_"):
+        table[f"{test}q"] = benjamini_hochberg(table[f"{test}p"])
+    return STABILITY.conform(table)
+
+
+def _in_protocol(condition: object) -> tuple[int, str]:
+    order = [str(name) for name in Condition]
+    name = str(condition)
+    return (order.index(name) if name in order else len(order), name)
+
+
+def _tested(difference: Floats) -> Row:
+    names = ("estimate", "ci_low", "ci_high", "p")
+    row: Row = {"n_used": len(difference), "reason": "nobody has both"}
+    if not len(difference):
+        return row | dict.fromkeys(names, math.nan)
+    test = t_paired(difference)
+    values = (float(difference.mean()), test.ci_low, test.ci_high, test.p)
+    return row | dict(zip(names, values, strict=True)) | {"reason": test.reason}
+
+
+def _sd(values: Floats) -> float:
+    return float(values.std(ddof=1)) if len(values) > 1 else math.nan
+
+
+def _pitman_morgan(a: Floats, b: Floats) -> Row:
+    total, difference = a + b, a - b
+    n = len(a)
+    spread = min(total.std(), difference.std()) if n else 0.0
+    if n < 3 or spread < 1e-12:
+        why = f"{n} participants" if n < 3 else "sums or differences do not vary"
+        return {"people_p": math.nan, "people_reason": why}
+    r = float(np.corrcoef(total, difference)[0, 1])
+    t = r * math.sqrt((n - 2) / max(1 - r * r, 1e-300))
+    return {"people_p": float(2 * stdtr(n - 2, -abs(t))), "people_reason": None}
+
+
+def left_out_in_turn(deltas: pd.DataFrame) -> Iterator[Row]:
+    """Each contrast's mean difference, and its ends with one participant left out in turn."""
+    for place, part in deltas.dropna(subset="delta").groupby(PLACE, sort=True):
+        d = part["delta"].to_numpy()
+        without = (d.sum() - d) / (len(d) - 1) if len(d) > 1 else np.array([math.nan])
+        ends = {"low": float(without.min()), "high": float(without.max())}
+        yield {**dict(zip(PLACE, place, strict=True)), "delta": float(d.mean()), **ends}

@@ -1,0 +1,70 @@
+"""Whether the sign of the EI contrast survives other choices."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from eifer.comparison.beside import left_out_in_turn
+from eifer.vocabulary import in_order
+
+KEY = ["models", "task", "condition"]
+LEFT_OUT = "each participant left out in turn"
+OTHER_LABELS = {"matched": "groups of equal size", "tertiles": "tertiles of the EI score"}
+
+
+def table(
+    participant_deltas: pd.DataFrame, by_assignment: pd.DataFrame, metrics: pd.DataFrame
+) -> pd.DataFrame:
+    """A row a test and choice: High less Low as declared and otherwise, and whether signs agree."""
+    rows: list[dict[str, Any]] = []
+    others = by_assignment[by_assignment["contrast"] == "High-Low"].set_index(["assignment", *KEY])
+    for row in left_out_in_turn(participant_deltas[participant_deltas["contrast"] == "High-Low"]):
+        place = {name: row[name] for name in KEY} | {"of": "ΔAUC", "declared": row["delta"]}
+        rows.append(place | _otherwise(LEFT_OUT, row["low"], row["high"]))
+        for name, words in OTHER_LABELS.items():
+            key = (name, *(row[k] for k in KEY))
+            if key in others.index:
+                rows.append(place | _otherwise(words, *[others.loc[key, "delta"]] * 2))
+    rows += _thresholds(metrics)
+    made = pd.DataFrame(rows)
+    made["survives"] = [_survives(*row) for row in made[["declared", "low", "high"]].to_numpy()]
+    return in_order(made, KEY)
+
+
+def _otherwise(choice: str, low: float, high: float) -> dict[str, Any]:
+    return {"choice": choice, "low": low, "high": high}
+
+
+def _thresholds(metrics: pd.DataFrame) -> list[dict[str, Any]]:
+    """Macro F1 of High less Low, mean over repetitions, at the searched threshold and at .5."""
+    by = ["task", "condition", "threshold_kind", "training_group"]
+    means = metrics.groupby(by)["macro_f1"].mean().unstack("training_group")
+    wide = (means["High"] - means["Low"]).unstack("threshold_kind").reset_index()
+    return [
+        {"models": "fine-tuned", "task": row["task"], "condition": row["condition"]}
+        | {"of": "Δ macro F1", "declared": row["searched"]}
+        | _otherwise("threshold .5", row["half"], row["half"])
+        for row in wide.to_dict("records")
+    ]
+
+
+def _survives(*values: float) -> str:
+    if any(map(math.isnan, values)):
+        return "–"
+    return "yes" if min(values) > 0 or max(values) < 0 else "no"
+
+
+def caption(
+    participant_deltas: pd.DataFrame, by_assignment: pd.DataFrame, metrics: pd.DataFrame
+) -> str:
+    """What is shown, and of how many."""
+    made = table(participant_deltas, by_assignment, metrics)
+    kept = int((made["survives"] == "yes").sum())
+    return (
+        f"The sign of High less Low as declared survives {kept} of {len(made)} other choices. "
+        "The ends are the smallest and the largest difference. A sign that does not survive is no "
+        "basis."
+    )
