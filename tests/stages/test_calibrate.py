@@ -25,7 +25,7 @@ SPEC = CalibrationSpec(
 )
 PARTICIPANTS = ParticipantSpec(
     # Declared for the study's own conditions, which no drawn cohort has.
-    (Claim("arousal", "baseline", "High-Low"),), "t", 0.05, (), 0.01, 9999
+    (Claim("fine-tuned", "arousal", "baseline", "High-Low"),), "t", 0.05, (), 0.01, 9999
 )  # fmt: skip
 PUBLISHED = ComparisonSpec(0.05, ("condition",), 12)
 

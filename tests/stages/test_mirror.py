@@ -43,7 +43,8 @@ LOADER = records.LOADER
 DRAWN = records._figure
 ODD = "a ?b=c#d %20 \N{LATIN SMALL LETTER U WITH DIAERESIS}'\n[x]$HOME"
 """The folder of each study here: nothing of it may land beside it."""
-MODELS = Path("data/fine_tune_total/task-arousal_group-High_block-1-2")
+EI = {"assignment": "ei", "rotation": "1"}
+EVALUATED = Path("data/evaluate/assignment-ei")
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,10 @@ def some(table: Table, **given: Any) -> dict[str, Any]:
 def train(*weights: bytes, group: str = "High", known: bool = True, f1: float = 0.5) -> Path:
     """What a block leaves, a repetition for each of ``weights``; ``known``: with its record."""
     stage = "train_total" if group == "Total" else "fine_tune_total"
-    named = "task-arousal" + f"_group-{group}" * (group != "Total")
+    if group == "Total":
+        named = "rotation-1/total-ei_task-arousal"
+    else:
+        named = f"assignment-ei/rotation-1/task-arousal_group-{group}"
     folder = Path(f"data/{stage}/{named}_block-1-2")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -106,7 +110,7 @@ def train(*weights: bytes, group: str = "High", known: bool = True, f1: float = 
     for number, content in enumerate(weights, 1):
         path = folder / f"repetition-{number}.safetensors"
         path.write_bytes(content)
-        model = {"task": "arousal", "training_group": group, "repetition": number}
+        model = {**EI, "task": "arousal", "training_group": group, "repetition": number}
         merits = {"validation_macro_f1": f1 / number, "validation_roc_auc": None, "threshold": 0.4}
         sha256 = {"weights_sha256": sha256_file(path), "initial_sha256": "1" * 64}
         rows.append(some(REPETITIONS, **model, stage=stage, seed=7, **merits, **sha256))
@@ -132,14 +136,15 @@ def train(*weights: bytes, group: str = "High", known: bool = True, f1: float = 
 def record(folder: Path) -> None:
     """What `provenance` says of who made a folder."""
     Path("runs/provenance").mkdir(exist_ok=True)
-    item = [part.split("-", 1)[1] for part in folder.name.split("_")]
+    _, stage, *places = folder.parts
+    item = [part.split("-", 1)[1] for place in places for part in place.split("_")]
     write_json(
-        Path(f"runs/provenance/{time.time_ns()}_{'@'.join([folder.parts[1], *item])}.json"),
+        Path(f"runs/provenance/{time.time_ns()}_{'@'.join([stage, *item])}.json"),
         {
             "finished": "1970-01-01T00:17:40+00:00",
             "wall_s": 60.0,
             "git": {"commit": "abc", "changed": False},
-            "given": {"data/split/samples.parquet": "3" * 64, "data/select": None},
+            "given": {"data/split/samples/assignment-ei.parquet": "3" * 64, "data/select": None},
             "made": {p.as_posix(): sha256_file(p) for p in folder.iterdir()},
             "usage": {"after_s": [1.0, 2.0], "process_cpu_percentage": [90.0, 80.0]},
         },
@@ -148,10 +153,9 @@ def record(folder: Path) -> None:
 
 def evaluate(roc_auc: float, group: str = "High", repetitions: int = 2) -> None:
     """What evaluation leaves, and dvc.lock of the models that it is of."""
-    folder = Path("data/evaluate")
-    folder.mkdir(exist_ok=True)
+    EVALUATED.mkdir(parents=True, exist_ok=True)
     models = [
-        {"task": "arousal", "training_group": group, "repetition": number}
+        {**EI, "task": "arousal", "training_group": group, "repetition": number}
         for number in range(1, repetitions + 1)
     ]
     kind = {"condition": "ambiguous", "threshold": 0.4, "threshold_kind": "searched"}
@@ -163,10 +167,11 @@ def evaluate(roc_auc: float, group: str = "High", repetitions: int = 2) -> None:
             ({"score": s, "label": y} for s, y in ((0.2, 0), (0.6, 0), (0.7, 1), (0.9, 1)))
         )
     ]
-    write_table(folder / "metrics.parquet", METRICS.frame(metrics))
-    write_table(folder / "predictions.parquet", PREDICTIONS.frame(answers))
-    deps = [hashed(path) for path in sorted({p.parent for p in Path("data").glob("*_total/*")})]
-    Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"evaluate": {"deps": deps}}}))
+    write_table(EVALUATED / "metrics.parquet", METRICS.frame(metrics))
+    write_table(EVALUATED / "predictions.parquet", PREDICTIONS.frame(answers))
+    read = (Path("data/fine_tune_total/assignment-ei"), Path("data/train_total"))
+    deps = [hashed(path) for path in read if path.exists()]
+    Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"evaluate@ei": {"deps": deps}}}))
 
 
 def hashed(folder: Path) -> dict[str, Any]:
@@ -184,7 +189,8 @@ def hashed(folder: Path) -> dict[str, Any]:
 def compare(delta: float = 0.02) -> None:
     folder = Path("data/stats")
     folder.mkdir(parents=True, exist_ok=True)
-    where = {"task": "arousal", "condition": "ambiguous", "contrast": "High-Low"}
+    where = {"models": "fine-tuned", "task": "arousal", "condition": "ambiguous"}
+    where |= {"contrast": "High-Low"}
     for name, table in (
         ("by_participant", BY_PARTICIPANT),
         ("participant_deltas", PARTICIPANT_DELTAS),
@@ -265,6 +271,8 @@ def test_a_repetition_is_shown_whole() -> None:
     assert run.info.status == "FINISHED"
     assert (run.info.start_time, run.info.end_time) == (1_000_000, 1_060_000)
     assert run.data.params == {
+        "assignment": "ei",
+        "rotation": "1",
         "task": "arousal",
         "training_group": "High",
         "block": "1-2",
@@ -282,8 +290,10 @@ def test_a_repetition_is_shown_whole() -> None:
     assert (
         run.data.tags.items()
         >= {
-            "dvc_stage": "fine_tune_total@arousal-High-1-2",
+            "dvc_stage": "fine_tune_total@ei-1-arousal-High-1-2",
             "study": "demo",
+            "assignment": "ei",
+            "rotation": "1",
             "task": "arousal",
             "training_group": "High",
             "repetition": "01",
@@ -347,9 +357,7 @@ def test_results_are_added_to_the_models_that_they_are_of() -> None:
     for run in runs():
         assert run.data.metrics["ambiguous/roc_auc"] == 0.7
         assert run.data.metrics["threshold"] == 0.4
-        assert run.data.tags["sha256.predictions"] == sha256_file(
-            Path("data/evaluate/predictions.parquet")
-        )
+        assert run.data.tags["sha256.predictions"] == sha256_file(EVALUATED / "predictions.parquet")
         assert run.info.end_time == 1_060_000  # its duration is that of the training
         assert len(figures(run)) == 2
     # Other results of the same models take their place, former ones come back.
@@ -439,7 +447,7 @@ def test_what_dvc_restored_is_shown_and_completed_by_the_record_of_who_made_it()
 def test_a_node_shows_what_it_executed_alone() -> None:
     train(b"\xc8")
     train(b"\x01", group="Low", known=False)  # of another snapshot: who knows
-    assert mirror(Path(), ["fine_tune_total@arousal-High-1-2"]) == Counts(added=1)
+    assert mirror(Path(), ["fine_tune_total@ei-1-arousal-High-1-2"]) == Counts(added=1)
     assert [run.info.run_name for run in runs()] == ["arousal High r01"]
     assert store.client().search_registered_models() == []
 
@@ -453,7 +461,7 @@ def test_what_is_half_restored_is_told_and_holds_nobody_up(file: str) -> None:
     path.write_bytes(whole[:-1])
     done = mirror(Path())
     assert done.added == 1
-    assert done.problems[0].startswith("fine_tune_total@arousal-High-1-2: ")
+    assert done.problems[0].startswith("fine_tune_total@ei-1-arousal-High-1-2: ")
     path.write_bytes(whole)
     assert mirror(Path()) == Counts(added=1, unchanged=1)
     assert len(models()) == len(runs()) == 2

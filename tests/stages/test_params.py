@@ -297,6 +297,7 @@ def test_the_report_shows_results_of_this_study_alone(where: str, path: str) -> 
 
 # ranges ---------------------------------------------------------------------------------------
 
+FINE_TUNED = {"models": "fine-tuned"}
 NONSENSE: list[tuple[str, object, str]] = [
     ("study.name", "", "not empty"),
     ("study.waves", ["1", "2", "1"], "named twice: 1"),
@@ -366,7 +367,7 @@ NONSENSE: list[tuple[str, object, str]] = [
     ("stats.participants.family", ["tasks"], "did you mean 'task'"),
     (
         "stats.participants.confirmatory",
-        [{"task": "arousal", "condition": "baseline", "contrast": "high-low"}],
+        [{**FINE_TUNED, "task": "arousal", "condition": "baseline", "contrast": "high-low"}],
         "did you mean 'High-Low'",
     ),
 ]
@@ -397,7 +398,7 @@ def test_a_value_out_of_range_is_refused_with_the_range(
 def test_what_is_declared_confirmatory_is_known_and_tested(
     tmp_path: Path, name: str, value: str, meant: str
 ) -> None:
-    claim = {"task": "arousal", "contrast": "High-Low", name: value}
+    claim = {**FINE_TUNED, "task": "arousal", "contrast": "High-Low", name: value}
     said = refused(
         tmp_path, lambda content: content["stats"]["participants"].update(confirmatory=[claim])
     )

@@ -26,6 +26,7 @@ from eifer.training.learner import Learner
 from eifer.training.spec import Rate
 from eifer.training.weights import read_metadata, save_weights
 from eifer.vocabulary import Group
+from stages import catalogue
 from stages._runtime import repetitions
 from stages._runtime import stage as runtime
 from stages._runtime.artifacts import read_table, write_table
@@ -47,6 +48,8 @@ MACHINE = SimpleNamespace(hold="auto")
 ARITHMETIC = Arithmetic(
     device="cpu", precision="float32", devices=1, compile=False, deterministic=True, batch=64
 )
+DESIGN = {"assignment": "ei", "rotation": "1"}
+SAMPLED = Path("data/split/samples/assignment-ei.parquet")
 MakeRun = Callable[..., Run]
 
 
@@ -80,14 +83,16 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 | {"task": task, "partition": "validation" if person < 2 else "train"}
                 | {"group": "High" if person % 2 else "Low", "label": label}
                 | {"label_source": "rating", "estimate": label - 0.5}
+                | {"assignment": "ei", "rotation": "1", "total": True}
                 for task in ("arousal", "valence")
             ]
         shards[video] = CROPS.frame(rows)
-    for place in ("data/select/wave-1/crops", "data/split", "data/affect"):
+    for place in ("data/select/wave-1/crops", SAMPLED.parent, "data/affect", "data/declare"):
         Path(place).mkdir(parents=True)
     for video, shard in shards.items():
         write_table(Path(f"data/select/wave-1/crops/{video}.parquet"), shard)
-    write_table(Path("data/split/samples.parquet"), SAMPLES.frame(samples))
+    write_table(SAMPLED, SAMPLES.frame(samples))
+    Path("data/declare/declaration.json").write_text("{}")
     save_weights(
         Path("data/affect/weights.safetensors"),
         planted.initial(),
@@ -105,9 +110,10 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def make_run(study: Path, unchecked: None) -> MakeRun:
     def make(block: str, *, stage: Any = pretrain_ei, backbone: str = "test_efficientnet") -> Run:
-        folder = Path(f"data/{stage.name}/task-arousal_group-High_block-{block}")
+        place = f"assignment-ei/rotation-1/task-arousal_group-High_block-{block}"
+        folder = Path(f"data/{stage.name}/{place}")
         folder.mkdir(parents=True, exist_ok=True)
-        item = {"task": "arousal", "group": "High", "block": block}
+        item = {**DESIGN, "task": "arousal", "group": "High", "block": block}
         return Run(stage, params(backbone), item, folder, MACHINE)  # type: ignore[arg-type]
 
     return make
@@ -117,6 +123,7 @@ def pretrain(run: Run) -> Any:
     return train_block(
         run,
         PRETRAIN_EI,
+        catalogue.SAMPLES,
         learns_from=Group.HIGH,
         training_group=Group.HIGH,
         origin=repetitions.affect_origin(run, WEIGHTS),
@@ -194,7 +201,8 @@ def test_finished_trainings_outlive_a_disk_that_is_full_at_the_end(
 ) -> None:
     monkeypatch.setattr(runtime, "load_params", lambda path: params())
     monkeypatch.setattr(runtime, "Machine", lambda: MACHINE)
-    item, folder = {"task": "arousal", "group": "High", "block": "1-2"}, Path("data/pretrain_ei")
+    item = {**DESIGN, "task": "arousal", "group": "High", "block": "1-2"}
+    folder = Path("data/pretrain_ei")
 
     def made() -> dict[str, bytes]:
         return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -256,8 +264,8 @@ def test_crops_that_are_missing_or_of_another_size_are_named(make_run: MakeRun) 
 
 
 def test_a_group_without_items_is_refused(make_run: MakeRun) -> None:
-    samples = read_table(Path("data/split/samples.parquet"), SAMPLES)
-    write_table(Path("data/split/samples.parquet"), samples[samples["group"] == "Low"])
+    samples = read_table(SAMPLED, SAMPLES)
+    write_table(SAMPLED, samples[samples["group"] == "Low"])
     with pytest.raises(DesignError, match="pretrain_ei: no arousal item of group High"):
         pretrain(make_run("1"))
 

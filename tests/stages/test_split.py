@@ -92,7 +92,8 @@ def copy_nearly(run: Run, source: str, target: str) -> None:
 def test_a_copy_with_other_bytes_is_refused_and_the_proof_says_what_was_compared(run: Run) -> None:
     outcome = stage.split.function(run)
     people = outcome.made[catalogue.PARTITIONS].groupby("partition")["participant_id"].min()
-    proof = outcome.made[catalogue.DISJOINTNESS]
+    assert list(outcome.made[catalogue.DISJOINTNESS]) == ["1"]
+    proof = outcome.made[catalogue.DISJOINTNESS]["1"]
     compared = [pair for pair in proof["pairs"] if "compared" in pair]
     assert proof["disjoint"] is True and len(compared) == 6
     assert all(pair["compared"] > 0 and pair["shared"] == 0 for pair in compared)

@@ -358,12 +358,17 @@ def test_the_command_line_wants_the_matrix_key() -> None:
     assert left_with.value.code == 2
 
 
+ITEM = {
+    **{"assignment": "null01", "rotation": "2", "total": "matched", "task": "arousal"},
+    **{"group": "High", "block": "1-20", "wave": "2b", "cohort": "demo", "faces": "drawn"},
+}
+
+
 @pytest.mark.parametrize("name", STAGES)
 def test_dvc_says_which_item_it_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The instances of every stage, as DVC addresses them; options win."""
     known = stage_of(name)
-    items = {"task": "arousal", "group": "High", "wave": "2b", "cohort": "demo", "faces": "drawn"}
-    item = {key: items.get(key, "1-20") for key in known.matrix}
+    item = {key: ITEM[key] for key in known.matrix}
     ran: list[Mapping[str, str]] = []
     monkeypatch.setattr(Stage, "__call__", lambda _, given: ran.append(given))
     address = "@".join(filter(None, [name, "-".join(item.values())]))
@@ -390,7 +395,7 @@ def test_an_item_that_is_no_name_makes_no_path(
 ) -> None:
     before = sorted(Path().rglob("*"))
     known = stage_of(name)
-    first = ["arousal", "High"][: len(known.matrix) - 1]
+    first = [ITEM[key] for key in known.matrix[:-1]]
     monkeypatch.setenv("DVC_STAGE", f"{name}@{'-'.join([*first, value])}")
     with pytest.raises(SystemExit) as left_with:
         known.main([])

@@ -10,22 +10,25 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from eifer.comparison.declaration import declaration
 from eifer.errors import InputError
 from eifer.tables.evaluation import PREDICTIONS
 from stages import stats as module
+from stages._runtime.artifacts import write_json
 from stages.params import load_params
 
 ROOT = Path(__file__).parents[2]
 
 
-def predictions(repetitions: tuple[int, ...] = (1, 2)) -> pd.DataFrame:
+def predictions(repetitions: tuple[int, ...] = (1, 2), *, seed: int = 2) -> pd.DataFrame:
     """Scores of 4 people's frames in every task and condition of the demo."""
-    rng = np.random.default_rng(2)
+    rng = np.random.default_rng(seed)
     label = np.tile([0, 1], 32)
     who = np.repeat([f"sub-{k:02d}" for k in range(4)], 16)
     parts = [
         pd.DataFrame(
             {
+                "rotation": "1",
                 "item_id": [f"{condition}-{i:02d}" for i in range(64)],
                 "participant_id": who,
                 "video_id": who,
@@ -46,26 +49,34 @@ def predictions(repetitions: tuple[int, ...] = (1, 2)) -> pd.DataFrame:
     return PREDICTIONS.conform(pd.concat(parts))
 
 
-def run(given: pd.DataFrame) -> Any:
+def run(folder: Path, given: pd.DataFrame) -> Any:
+    """A run on ``given``, of the models of the first step on others, as declared."""
+    params = load_params(ROOT / "presets/demo.yaml")
+    declared = folder / "declaration.json"
+    write_json(declared, declaration(params.stats.participants))
+    first = predictions(tuple(given["repetition"].unique()), seed=3)
+    answered = {module.catalogue.PREDICTIONS: given, module.catalogue.PRETRAINED: first}
     return SimpleNamespace(
-        read={module.catalogue.PREDICTIONS: given}.__getitem__,
-        params=load_params(ROOT / "presets/demo.yaml"),
+        read={made.at(assignment="ei"): table for made, table in answered.items()}.__getitem__,
+        path={module.catalogue.DECLARATION: declared}.__getitem__,
+        params=params,
     )
 
 
-def test_the_primary_analysis_comes_first() -> None:
-    outcome = module.stats.function(run(predictions()))
+def test_the_primary_analysis_comes_first(tmp_path: Path) -> None:
+    outcome = module.stats.function(run(tmp_path, predictions()))
     assert set(outcome.made) == set(module.stats.made)
     text = " ".join(outcome.report.methods.split())
     assert text.index("Primary analysis") < text.index("As published")
     assert "a margin of 0.005" in text and "4 participants allow no p below 0.125" in text
-    assert "by the t test: arousal baseline High-Low; valence baseline High-Low;" in text
-    assert "inconclusive 12; inconclusive does not mean that there is no difference" in text
+    assert "by the t test: fine-tuned arousal baseline High-Low; " in text
+    assert "; fine-tuned valence baseline High-Low; all else is exploratory" in text
+    assert "inconclusive 24; inconclusive does not mean that there is no difference" in text
     numbers = outcome.report.numbers
     assert numbers["smallest_p"] == 0.125 and numbers["margin"] == 0.005
     assert numbers["published"]["contrasts"] == 12
 
 
-def test_one_repetition_is_refused_with_what_to_do() -> None:
+def test_one_repetition_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"(?s)fewer than two repetitions.*\(6\).*training.blocks"):
-        module.stats.function(run(predictions((1,))))
+        module.stats.function(run(tmp_path, predictions((1,))))
