@@ -22,7 +22,7 @@ from eifer.tables.partitions import ASSIGNMENTS, CLASS_COLUMNS, GROUPS, SAMPLES
 from eifer.vocabulary import Group, Partition
 
 EI, MATCHED, TERTILES = "ei", "matched", "tertiles"
-NULL = re.compile(r"null\d\d+")
+NULL, ABOVE = re.compile(r"null\d\d+"), re.compile(r"above(\d+)")
 LISTED = 20_000
 """Up to so many labellings are listed; of more, random ones are drawn."""
 TRIES = 200
@@ -42,9 +42,11 @@ def check_names(names: Sequence[str]) -> None:
     """
     if names[0] != EI:
         raise ParamsError("the first assignment is ei, with which the others are compared")
-    known = f"there are {EI}, {MATCHED}, {TERTILES}, null01, null02 ..."
+    known = f"there are {EI}, {MATCHED}, {TERTILES}, above850 (another cutoff), null01, null02 ..."
     for name in names:
-        if name not in (EI, MATCHED, TERTILES) and not NULL.fullmatch(name):
+        if name not in (EI, MATCHED, TERTILES) and not any(
+            p.fullmatch(name) for p in (NULL, ABOVE)
+        ):
             raise ParamsError(f"no assignment {name!r}; {known}")
     nulls = [name for name in names if NULL.fullmatch(name)]
     wanted = [f"null{k:02d}" for k in range(1, len(nulls) + 1)]
@@ -60,7 +62,8 @@ def assign(
     """Label every participant in each assignment: the table ``ASSIGNMENTS``.
 
     **ei**, **matched**: the groups in ``partitions``. **tertiles**: High is above the upper
-    third of the EI scores, Low at or below the lower, the middle neither. **null01 ...**:
+    third of the EI scores, Low at or below the lower, the middle neither. **above850**: High is
+    above that cutoff instead of the study's. **null01 ...**:
     the EI labels exchanged at random among participants who train, validate and are tested in
     the same rotations. Each part of each rotation then keeps its numbers of High and Low, and
     where EI does not matter every such labelling is as likely as the true one (a permutation
@@ -91,8 +94,8 @@ def assign(
     drawn = _nulls(high, held, sum(map(bool, map(NULL.fullmatch, names))), seed)
     tables = []
     for name in names:
-        if name == TERTILES:
-            group = _tertiles(people["participant_id"], scores)
+        if name == TERTILES or ABOVE.fullmatch(name):
+            group = _by_score(name, people["participant_id"], scores)
             if lacking := held.lacking(*(group.to_numpy() == g for g in GROUPS)):
                 raise DesignError(
                     f"split: the assignment {name} leaves {lacking}. Leave it out, "
@@ -134,9 +137,10 @@ class _Held:
         return ""
 
 
-def _tertiles(ids: pd.Series, scores: pd.DataFrame) -> pd.Series:
+def _by_score(name: str, ids: pd.Series, scores: pd.DataFrame) -> pd.Series:
     score = ids.map(scores.set_index("participant_id")["ei_score"])
-    low, high = np.quantile(score, [1 / 3, 2 / 3])
+    cut = ABOVE.fullmatch(name)
+    low, high = [float(cut[1])] * 2 if cut else np.quantile(score, [1 / 3, 2 / 3])
     group = pd.Series(np.where(score > high, *GROUPS), index=ids.index, dtype="object")
     return group.mask((score > low) & (score <= high))
 

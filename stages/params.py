@@ -211,7 +211,7 @@ class Split(Section):
     assignments: Names = Field(
         min_length=1,
         description="ei (the cutoff), and beside it matched (groups cut to equal sizes), tertiles "
-        "(of the EI score), null01, null02 ... (random labels)",
+        "(of the EI score), above850 (another cutoff), null01, null02 ... (random labels)",
     )
     totals: Names = Field(
         description="assignments with a Total model of their own; the others take that of ei"

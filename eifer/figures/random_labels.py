@@ -19,7 +19,8 @@ def draw(by_assignment: pd.DataFrame) -> Figure:
     lines = pd.Series(places.index, index=pd.MultiIndex.from_frame(places[KEY]))
     figure, [[axes]] = canvas(1.3 + 0.3 * len(places))
     null = contrast["assignment"].str.startswith("null")
-    marks = {"random labels": ("o", MUTED), "ei": ("o", GROUP["High"]), **OTHERS}
+    above = {name: ("v", MUTED) for name in contrast["assignment"] if name.startswith("above")}
+    marks = {"random labels": ("o", MUTED), "ei": ("o", GROUP["High"]), **OTHERS, **above}
     for name, (mark, colour) in marks.items():
         rows = contrast[null if name == "random labels" else contrast["assignment"] == name]
         if rows.empty:  # no entry in the legend either

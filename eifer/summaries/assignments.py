@@ -25,5 +25,6 @@ def caption(by_assignment: pd.DataFrame) -> str:
     return (
         f"Mean ΔAUC over participants in {len(names)} assignments of labels to the same people, "
         f"{n} of them random (their mean, smallest and largest). ei: the cutoff. matched: the same "
-        "groups cut to equal sizes. tertiles: the upper third of the EI scores against the lower."
+        "groups cut to equal sizes. above: another cutoff. tertiles: the upper third of the EI "
+        "scores against the lower."
     )

@@ -24,9 +24,10 @@ def table(
     for row in left_out_in_turn(participant_deltas[participant_deltas["contrast"] == "High-Low"]):
         place = {name: row[name] for name in KEY} | {"of": "ΔAUC", "declared": row["delta"]}
         rows.append(place | _otherwise(LEFT_OUT, row["low"], row["high"]))
-        for name, words in OTHER_LABELS.items():
+        for name in dict.fromkeys(others.index.get_level_values("assignment")):
+            words = OTHER_LABELS.get(name, name.replace("above", "cutoff "))
             key = (name, *(row[k] for k in KEY))
-            if key in others.index:
+            if name != "ei" and not name.startswith("null") and key in others.index:
                 rows.append(place | _otherwise(words, *[others.loc[key, "delta"]] * 2))
     rows += _thresholds(metrics)
     made = pd.DataFrame(rows)

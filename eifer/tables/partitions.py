@@ -25,7 +25,7 @@ ASSIGNMENT = Column(
     "assignment",
     "string",
     "who counts as High and Low: ei (the cutoff), matched (the same, cut to equal sizes), tertiles "
-    "(of the score), or null01, null02 ... (random labels)",
+    "(of the score), above850 (another cutoff), or null01, null02 ... (random labels)",
 )
 
 Check = Callable[..., pd.DataFrame]

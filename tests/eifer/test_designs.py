@@ -150,6 +150,15 @@ def test_tertiles_leave_the_middle_out(rotated: SimpleNamespace) -> None:
     assert own["total"].all()
 
 
+def test_another_cutoff_moves_people_across() -> None:
+    made = split(scored(24), names=["ei", "above910"])
+    score = made.groups.set_index("participant_id")["ei_score"]
+    wide = labels(made.assignments)
+    assert list(wide.columns[wide.loc["above910"] == "High"]) == sorted(score.index[score > 910])
+    with pytest.raises(DesignError, match="assignment above2000 leaves no arousal low frames"):
+        split(scored(24), names=["ei", "above2000"])
+
+
 @pytest.mark.parametrize(
     ("names", "says"),
     [
@@ -232,13 +241,13 @@ def test_better_needs_the_random_labels_where_they_were_trained(
 
 
 def test_what_changed_since_the_declaration_is_named() -> None:
-    claim = Claim("fine_tuned", "valence", "baseline", "High-Low")
+    claim = Claim("fine-tuned", "valence", "baseline", "High-Low")
     before = ParticipantSpec((claim,), "t", 0.05, (), 0.005, 99)
     frozen = declaration(before)
     assert changes(frozen, before) == []
     after = replace(before, margin=0.01, confirmatory=())
     assert changes(frozen, after) == [
-        "confirmatory: fine_tuned valence baseline High-Low became nothing",
+        "confirmatory: fine-tuned valence baseline High-Low became nothing",
         "margin: 0.005 became 0.01",
     ]
     assert declaration(after)["sha256"] != frozen["sha256"]
