@@ -18,10 +18,13 @@ import yaml
 
 from eifer import calibration, evaluation, partitions, selection
 from eifer.comparison import Claim, ComparisonSpec, ParticipantSpec, as_published, by_participant
+from eifer.comparison.beside import interaction, stability
+from eifer.comparison.participants import mean_differences
 from eifer.errors import StudyError
 from eifer.report.exhibits import ABSENT, EXHIBITS, Cells, exhibit, tabled
 from eifer.report.fragments import merged
 from eifer.tables.attrition import ATTRITION
+from eifer.tables.comparison import BY_ASSIGNMENT, FINE_TUNED, PRETRAINED
 from eifer.tables.evaluation import PREDICTIONS
 from eifer.tables.partitions import CONDITIONS, SAMPLES
 from eifer.tables.schema import Table
@@ -33,6 +36,12 @@ from stages._runtime.stage import Run
 
 ROOT = Path(__file__).parents[2]
 PEOPLE = [f"sub-{k:02d}" for k in range(1, 9)]
+ASSIGNMENTS = ("ei", "matched", "null01", "null02")
+NUMBERS: dict[str, dict[str, object]] = {
+    "declare": {"sha256": "0123456789abcdef" * 4},
+    "stats": {"changed": []},
+}
+"""What the page says of a stage's numbers."""
 DOMAINS = ("HAHV", "HALV", "LAHV", "LALV")
 TESTED = ("sub-01", "sub-02", "sub-05", "sub-06")
 
@@ -65,9 +74,12 @@ def tables() -> dict[str, list[dict[str, Any]]]:
         rows["ei_scores"].append(
             row(named["ei_scores"], participant_id=who, ei_score=900 - 50 * k, group=group)
         )
-        rows["partitions"].append(
-            row(named["partitions"], participant_id=who, group=group, partition=part)
-        )
+        placed = {"rotation": "1", "participant_id": who, "group": group}
+        rows["partitions"].append(row(named["partitions"], **placed, partition=part))
+        rows["assignments"] += [
+            row(named["assignments"], assignment=name, participant_id=who, group=group)
+            for name in ASSIGNMENTS
+        ]
     for _, who, video, domain in videos():
         where = {"participant_id": who, "video_id": video}
         high = {
@@ -122,26 +134,27 @@ def frames_of(rows: dict[str, list[dict[str, Any]]]) -> dict[str, pd.DataFrame]:
             partition=ranked["participant_id"].map(people["partition"]),
         )
         parts.append(mine)
-    every = pd.concat(parts, ignore_index=True)
+    every = pd.concat(parts, ignore_index=True).assign(rotation="1")
     tested = every["partition"] == "test"
     conditions = every[tested].drop(columns="partition").assign(condition="baseline", rank=1)
+    learnt = every[~tested].assign(assignment="ei", total=True)
     return {
         "selection": chosen,
         "shortfall": shortfall,
-        "samples": SAMPLES.conform(every[~tested]),
+        "samples": SAMPLES.conform(learnt),
         "conditions": CONDITIONS.conform(conditions),
     }
 
 
-def answers(conditions: pd.DataFrame) -> pd.DataFrame:
-    rng = np.random.default_rng(1)
+def answers(conditions: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
     parts = [evaluation.predict_by_estimate(conditions)]
     for task in ("arousal", "valence"):
         names = evaluation.items(conditions, task)
         crops = np.zeros((len(names), 1, 1, 3), np.uint8)
         for group in ("High", "Low", "Total"):
             for number in (1, 2):
-                model = evaluation.Model(task, group, number, 0.5)
+                model = evaluation.Model("1", task, group, number, 0.5)
                 scores = rng.uniform(size=len(names))
                 parts.append(evaluation.predict(conditions, crops, model, lambda _, s=scores: s))
     return PREDICTIONS.conform(pd.concat(parts, ignore_index=True))
@@ -151,9 +164,10 @@ def leave(folder: Path, stage: str, **item: str) -> None:
     """What every stage leaves beside its tables."""
     folder.mkdir(parents=True, exist_ok=True)
     text = f"{stage} counted {len(str(folder))} things."
+    numbers = {"n": 1, **NUMBERS.get(stage, {})}
     write_json(
         folder / "report.json",
-        {"stage": stage, "item": item, "title": stage, "methods": text, "numbers": {"n": 1}},
+        {"stage": stage, "item": item, "title": stage, "methods": text, "numbers": numbers},
     )
     check = {"table": stage, "about": "columns", "expectation": "expect_columns", "times": 1}
     write_json(folder / "checks.json", [{**check, "success": True, "n_unexpected": 0}])
@@ -169,33 +183,51 @@ def write_study(study: Path) -> None:
     predictions = answers(made["conditions"])
     made["metrics"] = evaluation.measure(predictions)
     made["summary"] = evaluation.summarise(made["metrics"])
-    made["delong"], made["comparison"] = as_published(
-        predictions, ComparisonSpec(alpha=0.05, family=("condition",), few_participants=12)
-    )
+    published = ComparisonSpec(alpha=0.05, family=("condition",), few_participants=12)
+    made["delong"], made["comparison"] = as_published(predictions, published)
     declared = ParticipantSpec(
-        confirmatory=(Claim("valence", "baseline", "High-Low"),),
+        confirmatory=(Claim(FINE_TUNED, "valence", "baseline", "High-Low"),),
         test="t",
         alpha=0.05,
         family=(),
         margin=0.01,
         flips=99,
     )
-    primary = by_participant(predictions, made["delong"], declared, seed=1)
+    predicted = {FINE_TUNED: predictions, PRETRAINED: answers(made["conditions"], 2)}
+    tests = {
+        FINE_TUNED: made["delong"],
+        PRETRAINED: as_published(predicted[PRETRAINED], published)[0],
+    }
+    differences = [
+        difference
+        for seed, name in enumerate(ASSIGNMENTS, 3)
+        for difference in mean_differences(
+            name,
+            predicted
+            if name == "ei"
+            else {models: answers(made["conditions"], 10 * seed) for models in predicted},
+        )
+    ]
+    made["by_assignment"] = BY_ASSIGNMENT.frame(differences)
+    primary = by_participant(predicted, tests, declared, 1, made["by_assignment"])
     made["by_participant"], made["participant_deltas"] = primary.compared, primary.deltas
+    made["interaction"], made["stability"] = interaction(primary.deltas), stability(primary.deltas)
     made["declared"] = primary.declared
     made["calibration"], made["power"] = calibrated(declared)
     run = Run(module.report, PARAMS, {}, study / "unused", SimpleNamespace(workers=1))
     for given in (*module.FOLDERS, *module.SOURCES):
         for path in map(study.joinpath, run.paths(given)):
             stage = path.relative_to(study / "data").parts[0]
-            place = path.parent.name if path.suffix else path.name
-            item = dict(part.split("-", 1) for part in place.split("_") if "-" in part)
+            place = path.parent if path.suffix else path
+            named = "_".join(place.relative_to(study / "data").parts[1:]).split("_")
+            item = dict(part.split("-", 1) for part in named if "-" in part)
             if not path.suffix:
                 leave(path, stage, **item)
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             if given.table is REPETITIONS or given.table is CURVES:
-                who = {"task": item["task"], "training_group": item.get("group", "Total")}
+                who = {"assignment": "ei", "rotation": item["rotation"], "task": item["task"]}
+                who["training_group"] = item.get("group", "Total")
                 listed = [
                     row(given.table, **who, repetition=r, epoch=e, stage=stage)
                     for r in (1, 2)
@@ -210,7 +242,7 @@ def write_study(study: Path) -> None:
     facts = {"title": "Affect network", "made": "drawn", "licence": "CC0", "intended_use": "tests"}
     write_json(study / "data/affect/card.json", facts | {"limits": ["<none>"]})
     proof = {"a": "train", "b": "test", "of": "items", "shared": 0}
-    write_json(study / "data/split/disjointness.json", {"pairs": [proof], "overlaps": []})
+    write_json(study / "data/split/disjointness.json", {"1": {"pairs": [proof], "overlaps": []}})
     shutil.copytree(ROOT / "reports", study / "reports", ignore=shutil.ignore_patterns("*.svg"))
     cohort = study / "data/simulate"
     write_json(cohort / "truth.json", truth())
@@ -263,6 +295,7 @@ def truth() -> dict[str, Any]:
 
 PARAMS = SimpleNamespace(
     study=SimpleNamespace(name="a <small> study", waves=("1",)),
+    split=SimpleNamespace(assignments=ASSIGNMENTS, rotations=("1",), totals=("ei", "matched")),
     training=SimpleNamespace(blocks=("1-2",)),
     report=SimpleNamespace(cohort_from="data/simulate", faces_from="data/corpus"),
 )
