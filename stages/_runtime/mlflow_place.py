@@ -21,6 +21,8 @@ LOCK = Path("runs/mirror.lock")
 TRAINED, EVALUATED, COMPARED = "repetitions.parquet", "metrics.parquet", "comparison.parquet"
 SHOWN = (TRAINED, EVALUATED, COMPARED)
 """A folder with one of these tables is a stage's output that MLflow shows."""
+DEPTHS = ("*", "*/*", "*/*/*", "*/*/*/*")
+"""Where such folders lie in data: under the stage's name, a level for each outer key."""
 PROBE_S = 5.0
 BUSY_S = 30.0
 DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}

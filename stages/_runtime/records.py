@@ -30,7 +30,7 @@ from eifer.tables.evaluation import METRICS, PREDICTIONS
 from eifer.tables.schema import Table
 from eifer.tables.training import CURVES, REPETITIONS
 from stages._runtime.artifacts import read_table
-from stages._runtime.mlflow_place import COMPARED, EVALUATED, SHOWN, TRAINED
+from stages._runtime.mlflow_place import COMPARED, DEPTHS, EVALUATED, SHOWN, TRAINED
 from stages._runtime.mlflow_store import Content, Model, Point, Record
 
 ANSWERED = "predictions.parquet"
@@ -44,7 +44,7 @@ PLACE = ("assignment", *MODEL)
 def outputs(study: Path) -> Iterator[Output]:
     """What MLflow shows of ``study``, trainings first: others add to their runs."""
     for shown in SHOWN:
-        for depth in ("*", "*/*", "*/*/*", "*/*/*/*"):
+        for depth in DEPTHS:
             for path in sorted((study / "data").glob(f"{depth}/{shown}")):
                 if "." not in path.parent.name:  # a folder that is being replaced
                     yield Output(study, path.parent)

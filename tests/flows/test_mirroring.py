@@ -13,7 +13,8 @@ from flows.run.mirroring import Mirroring
 from stages._runtime.mlflow_place import LOCK, all_shown
 from tests.watched import until
 
-SPLIT, TRAIN = (Instance(n, n, outs=(f"data/{n}/a",)) for n in ("split", "train"))
+PLACE = "assignment-ei/rotation-1/a"
+SPLIT, TRAIN = (Instance(n, n, outs=(f"data/{n}/{PLACE}",)) for n in ("split", "train"))
 
 
 def says(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
@@ -30,8 +31,8 @@ def test_it_is_called_after_a_training_and_at_the_end_if_more_came(
     mirror.finish()
     assert not calls.exists() and said == []
 
-    (tmp_path / "data/train/a").mkdir(parents=True)
-    (tmp_path / "data/train/a/repetitions.parquet").touch()
+    (tmp_path / "data/train" / PLACE).mkdir(parents=True)
+    (tmp_path / "data/train" / PLACE / "repetitions.parquet").touch()
     mirror.after(TRAIN)
     until(calls.exists)
     mirror.after(TRAIN)  # within a minute: not again
@@ -44,7 +45,7 @@ def test_it_is_called_after_a_training_and_at_the_end_if_more_came(
     mirror.finish()
     assert calls.read_text() == "..."
 
-    mirror.after(Instance("node", "node", outs=("data/node/a",)))
+    mirror.after(Instance("node", "node", outs=(f"data/node/{PLACE}",)))
     (tmp_path / "data/train").rename(tmp_path / "data/node")  # it comes home at the end
     mirror.finish()
     assert calls.read_text() == "...."
@@ -53,8 +54,8 @@ def test_it_is_called_after_a_training_and_at_the_end_if_more_came(
 def test_a_mirror_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     says(monkeypatch, "import time; time.sleep(36000)")
     monkeypatch.setattr(mirroring, "WAIT_S", 0.5)
-    (tmp_path / "data/train/a").mkdir(parents=True)
-    (tmp_path / "data/train/a/repetitions.parquet").touch()
+    (tmp_path / "data/train" / PLACE).mkdir(parents=True)
+    (tmp_path / "data/train" / PLACE / "repetitions.parquet").touch()
     said: list[str] = []
     Mirroring(tmp_path, said.append).finish()
     assert said == ["MLflow is not up to date after 0.5 s: eifer sync-tracking goes on"]

@@ -10,7 +10,7 @@ import pytest
 
 from eifer.errors import StudyError
 from eifer.tables.attrition import ATTRITION
-from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON
+from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON, STEPS
 from eifer.tables.evaluation import METRICS_OF_ITEMS, SEARCHED, SUMMARY
 from eifer.tables.partitions import CLASS_COLUMNS, PARTITIONS
 from flows.graph import ROOT
@@ -55,7 +55,8 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         split / "partitions.parquet",
         PARTITIONS.frame(
             [
-                {"participant_id": f"sub-{number}", "group": group, "partition": partition}
+                {"rotation": "1", "participant_id": f"sub-{number}"}
+                | {"group": group, "partition": partition}
                 | {"n_videos": 4, "n_frames": 17}
                 | dict.fromkeys(CLASS_COLUMNS, 5)
                 for number, group, partition in (
@@ -89,8 +90,8 @@ def test_methods_exclusions_partitions_and_checks_are_told(
     assert "extract frame eyes_closed 20 2 2" in said
     # Reasons that differ in their numbers only are one line.
     assert "extract frame … of … s 20 2 2" in said
-    assert "train High 1 4 17 5, 5 5, 5 01" in said
-    assert "test Low 1 4 17 5, 5 5, 5 03" in said
+    assert "1 train High 1 4 17 5, 5 5, 5 01" in said
+    assert "1 test Low 1 4 17 5, 5 5, 5 03" in said
     assert any(line.startswith("3 of 4 data checks passed") for line in said)
 
 
@@ -153,18 +154,20 @@ def test_the_reports_short_tables_are_uncut_where_there_is_no_terminal(
     people = BY_PARTICIPANT.frame(
         [
             dict.fromkeys(BY_PARTICIPANT.names)
-            | {"task": task, "condition": condition, "contrast": contrast, "role": "exploratory"}
+            | {"models": models, "task": task, "condition": condition, "contrast": contrast}
+            | {"role": "exploratory", "null_n": 99, "null_smallest_p": 0.01, "null_p": 0.01}
             | dict.fromkeys(("n_participants", "n_used", "n_repetitions", "gee_n_used"), 4)
             | place
             | numbers
             | {"t_q": 0.0001, "sign_flip_p": 0.125}
             | {"verdict": "inconclusive: 4 participants allow no p below 0.125"}
+            for models in STEPS
             for task, condition in tests
             for contrast in ("High-Low", "High-Total")
         ]
     )
     for name, table, frame in (
-        ("evaluate", "summary", scores),
+        ("evaluate/assignment-ei", "summary", scores),
         ("stats", "by_participant", people),
         ("stats", "comparison", contrasts),
     ):
