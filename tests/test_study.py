@@ -21,6 +21,8 @@ import pytest
 import yaml
 
 from eifer.hashing import sha256_file
+from eifer.tables.comparison import FINE_TUNED
+from eifer.tables.evaluation import PREDICTIONS
 from eifer.vocabulary import Dimension
 from flows.graph import ROOT
 from flows.workspace import make_workspace, relative
@@ -128,9 +130,9 @@ def answer(workspace: Path, *words: str) -> dict[str, Any]:
 
 def trainings(block: str) -> list[str]:
     """The instances of the training stages that ``block`` has."""
-    sides = [f"{task}-{group}" for task in Dimension for group in ("High", "Low")]
+    sides = [f"ei-1-{task}-{group}" for task in Dimension for group in ("High", "Low")]
     names = [f"{stage}@{side}" for stage in ("pretrain_ei", "fine_tune_total") for side in sides]
-    names += [f"train_total@{task}" for task in Dimension]
+    names += [f"train_total@1-ei-{task}" for task in Dimension]
     return [f"{name}-{block}" for name in names]
 
 
@@ -185,9 +187,12 @@ class TestStudy:
 
     def test_partitions_are_disjoint_and_complete(self, study: Path) -> None:
         people = table(study, "split/partitions.parquet")
-        samples = table(study, "split/samples.parquet")
+        samples = table(study, "split/samples/*.parquet")
         tested = table(study, "split/conditions.parquet")
         assert people["participant_id"].is_unique
+        assert (
+            set(people["rotation"]) == set(samples["rotation"]) == set(tested["rotation"]) == {"1"}
+        )
         assert set(people["partition"]) == {"train", "validation", "test"}
         found = {
             part: set(rows["participant_id"])
@@ -197,7 +202,7 @@ class TestStudy:
             assert whose == set(people.loc[people["partition"] == part, "participant_id"])
         assert sum(map(len, found.values())) == len(set().union(*found.values()))
         assert not set(samples["item_id"]) & set(tested["item_id"])
-        # High and Low are parts of one assignment, and the test has as many of either.
+        # High and Low are parts of one division, and the test has as many of either.
         assert set(people.loc[people["partition"] == "test", "group"]) == {"High", "Low"}
         assert people.loc[people["partition"] == "test", "group"].value_counts().nunique() == 1
 
@@ -217,7 +222,7 @@ class TestStudy:
         selection = table(study, "select/*/selection.parquet")
         crops = table(study, "select/*/crops/*.parquet")
         people = table(study, "split/partitions.parquet")
-        samples = table(study, "split/samples.parquet")
+        samples = table(study, "split/samples/*.parquet")
         assert len(videos) == 8 * 4
         assert len(frames) == 8 * 4 * 2 * 15 == counts["frames_decoded"].sum()
         accepted = frames[frames["status"] == "accepted"]
@@ -392,23 +397,38 @@ class TestRealRecordings:
         data_half = ["code", "corpus@drawn", "affect", "intake", "extract@1", "estimate@1",
                      "stratify", "select@1", "split"]  # fmt: skip
         assert sorted(ran) == sorted(
-            [*data_half, *trainings("1-2"), "evaluate", "stats", "calibrate", "report"]
+            [
+                *data_half,
+                "declare",
+                *trainings("1-2"),
+                "evaluate@ei",
+                "stats",
+                "calibrate",
+                "report",
+            ]
         )
         counts = table(study, "extract/*/counts.parquet")
         assert len(counts) == 32 and (counts["frames_accepted"] > 0).all()
         people = table(study, "split/partitions.parquet")
         assert set(people["partition"]) == {"train", "validation", "test"}
         proof = json.loads((study / "data/split/disjointness.json").read_text())
-        assert proof["disjoint"] is True
+        assert list(proof) == ["1"] and proof["1"]["disjoint"] is True
         # Every model has answered every test frame of its task, and both classes are tested.
         tested = table(study, "split/conditions.parquet")
-        answers = table(study, "evaluate/predictions.parquet")
-        assert set(answers["training_group"]) == {"High", "Low", "Total", "Affect"}
-        assert len(answers) == (3 * 2 + 1) * len(
-            tested
-        )  # two repetitions of three models, and affect
-        baseline = answers[answers["condition"] == "baseline"]
-        assert (baseline.groupby(["task", "training_group"])["label"].nunique() == 2).all()
+        step = {
+            name: table(study, f"evaluate/assignment-ei/{name}.parquet")
+            for name in ("predictions", "pretrained")
+        }
+        for answers in step.values():
+            assert set(answers["training_group"]) == {"High", "Low", "Total", "Affect"}
+            # Two repetitions of three models, and affect.
+            assert len(answers) == (3 * 2 + 1) * len(tested)
+            baseline = answers[answers["condition"] == "baseline"]
+            assert (baseline.groupby(["task", "training_group"])["label"].nunique() == 2).all()
+        # Models before and after fine-tuning are others, but for those that have no such step.
+        same = step["predictions"].merge(step["pretrained"], on=list(PREDICTIONS.key))
+        same = (same["score_x"] == same["score_y"]).groupby(same["training_group"]).mean()
+        assert same["Total"] == same["Affect"] == 1 and same[["High", "Low"]].max() < 0.5
         compared = table(study, "stats/comparison.parquet")
         assert set(zip(compared["task"], compared["contrast"], strict=True)) == {
             (task, contrast) for task in Dimension for contrast in ("High-Low", "High-Total")
@@ -418,6 +438,7 @@ class TestRealRecordings:
         assert (primary["n_participants"] == 4).all() and (primary["n_used"] <= 4).all()
         assert primary["verdict"].str.match("inconclusive|not estimable").all()
         declared = primary[primary["role"] == "confirmatory"]
+        assert declared["models"].tolist() == [FINE_TUNED] * 2
         assert declared["condition"].tolist() == ["baseline"] * 2
         assert declared["contrast"].tolist() == ["High-Low"] * 2
 
@@ -433,6 +454,8 @@ class TestRealRecordings:
         for section in ("training", "recognition", "comparison", "published", "checks"):
             assert f'<section id="{section}"' in page
         assert '<section id="planted"' not in page
+        # No other labels were trained here.
+        assert '<section id="labels"' not in page
 
     def test_mlflow_shows_every_repetition_and_its_results(self, more: Path) -> None:
         done = run(more, "eifer", "sync-tracking")
@@ -445,10 +468,10 @@ class TestRealRecordings:
         assert repro(recorded[0]) == []
 
     def test_dvc_shows_metrics_differences_and_plots(self, more: Path) -> None:
-        metrics = more / "data/evaluate/metrics.json"
+        metrics = more / "data/evaluate/assignment-ei/metrics.json"
         found = json.loads(metrics.read_text())
         shown = answer(more, "dvc", "metrics", "show", "--json")
-        assert shown[""]["data"]["data/evaluate/metrics.json"]["data"] == found
+        assert shown[""]["data"]["data/evaluate/assignment-ei/metrics.json"]["data"] == found
         assert set(found) == set(Dimension)
         commit = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "ran")
         for words in (("git", "add", "-A"), commit):
@@ -459,7 +482,7 @@ class TestRealRecordings:
         metrics.unlink()  # not written into: it may be DVC's copy
         metrics.write_text(json.dumps(found))
         assert answer(more, "dvc", "metrics", "diff", "--json") == {
-            "data/evaluate/metrics.json": {
+            "data/evaluate/assignment-ei/metrics.json": {
                 "arousal.baseline.High.accuracy": {"old": old, "new": 2.0, "diff": 2.0 - old}
             }
         }
@@ -468,11 +491,11 @@ class TestRealRecordings:
         page = (more / "drawn/index.html").read_text()
         kinds = ("roc/{}_baseline", "roc_auc/{}_baseline", "learning/{}")
         for name in (kind.format(task) for kind in kinds for task in Dimension):
-            assert f"data/evaluate/plots/{name}.json" in page.replace("\\", "/")
+            assert f"data/evaluate/assignment-ei/plots/{name}.json" in page.replace("\\", "/")
 
     def test_more_repetitions_are_new_blocks_and_finished_ones_stay(self, more: Path) -> None:
         change_params(more, "training", blocks=["1-2", "3"])
         # Forced downstream, since in a dry run nothing that a stage reads has changed yet.
         assert sorted(repro(more, "--dry", "--force-downstream")) == sorted(
-            [*trainings("3"), "evaluate", "stats", "report"]
+            [*trainings("3"), "evaluate@ei", "stats", "report"]
         )

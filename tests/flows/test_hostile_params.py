@@ -21,9 +21,17 @@ NAMES = {
     "simulate": ("simulate", "cohorts"),
     "corpus": ("corpus", "faces"),
     "extract": ("study", "waves"),
-    "train_total": ("training", "blocks"),
+    "evaluate": ("split", "assignments"),
+    "pretrain_ei": ("split", "rotations"),
+    "train_total": ("split", "totals"),
+    "fine_tune_total": ("training", "blocks"),
 }
 """A stage for each list of names in params.yaml, and where that stands."""
+ONE = {
+    **{"assignment": "ei", "rotation": "1", "total": "ei", "task": "arousal"},
+    **{"group": "High", "block": "1-2"},
+}
+"""A value of each key of a matrix that another list of names is tried beside."""
 COMMANDS = [
     "1-2; touch PWNED;",
     "x' ; touch PWNED; '\"; touch PWNED; \"$(touch PWNED)`touch PWNED`\n touch PWNED \n'",
@@ -67,11 +75,19 @@ def test_dvc_repro_runs_no_command_that_stands_in_a_name(study: Path) -> None:
     """Each list of names, in a graph without inputs: so that every stage has its turn."""
     blocks = declared(study)
     bare = {name: {k: blocks[name][k] for k in ("cmd", "matrix", "outs")} for name in NAMES}
-    bare["train_total"]["matrix"]["task"] = ["arousal"]
+    for name, place in NAMES.items():
+        matrix = bare[name]["matrix"]
+        mine = f"${{{'.'.join(place)}}}"
+        bare[name]["matrix"] = {k: v if v == mine else [ONE[k]] for k, v in matrix.items()}
     for name, key in (("simulate", "cohort"), ("corpus", "faces")):  # of one name at most
         bare[name]["outs"] = [f"data/{name}/${{item.{key}}}"]
     (study / "dvc.yaml").write_text(yaml.safe_dump({"stages": bare}))
-    put(study, {name: COMMANDS[i :: len(NAMES)] for i, name in enumerate(NAMES)})
+    two = {
+        name: [COMMANDS[(2 * i + k) % len(COMMANDS)] for k in (0, 1)]
+        for i, name in enumerate(NAMES)
+    }
+    assert {command for commands in two.values() for command in commands} == set(COMMANDS)
+    put(study, two)
     done = tool("dvc", "repro", "--keep-going", cwd=study)
     assert done.returncode != 0
     for name in NAMES:
@@ -80,22 +96,24 @@ def test_dvc_repro_runs_no_command_that_stands_in_a_name(study: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "message"),
+    ("stage", "depth", "message"),
     [
         # Several stages have an output by this name, which would be the same folder.
-        ("extract", "victim' is specified in"),
-        ("train_total", "victim' is specified in"),
+        ("extract", 2, "victim' is specified in"),
+        ("fine_tune_total", 4, "victim' is specified in"),
+        # Others have theirs in the folder of this name.
+        ("evaluate", 2, "overlap"),
         # No output has this name.
-        ("simulate", "simulate: no names of the matrix"),
-        ("corpus", "corpus: no names of the matrix"),
+        ("simulate", 2, "simulate: no names of the matrix"),
+        ("corpus", 2, "corpus: no names of the matrix"),
     ],
 )
 def test_dvc_repro_removes_no_folder_that_a_name_leads_to(
-    study: Path, stage: str, message: str
+    study: Path, stage: str, depth: int, message: str
 ) -> None:
-    for name in ("/../../victim", "/../../../victim"):
+    for name in ("/.." * depth + "/victim", "/.." * (depth + 1) + "/victim"):
         put(study, {stage: [name]})
-        words = [] if "specified" in message else ["-s", f"{stage}@{name}"]
+        words = ["-s", f"{stage}@{name}"] if "no names" in message else []
         # As if stage code had run: DVC wants a stage's deps before the stage may refuse.
         code = study / f"data/code/stages/{stage}.json"
         code.parent.mkdir(parents=True, exist_ok=True)

@@ -358,9 +358,9 @@ SHOWN = """stages:
     cmd: python step.py data/intake
     outs: [data/intake]
   evaluate:
-    cmd: mkdir -p data/evaluate && cp summary.parquet data/evaluate
+    cmd: mkdir -p data/evaluate/assignment-ei && cp summary.parquet data/evaluate/assignment-ei
     deps: [summary.parquet]
-    outs: [data/evaluate]
+    outs: [data/evaluate/assignment-ei]
   report:
     cmd: mkdir -p data/report && echo "<html>" > data/report/index.html
     deps: [data/evaluate]
