@@ -195,7 +195,7 @@ def by_participant(
                 **_tested(compared.usable, spec, seed),
                 **_jackknifed(*pair),
                 **_over_repetitions(its_tests),
-                **_among_nulls(others[(others[PLACE] == list(place.values())).all(axis=1)]),
+                **among_nulls(others[(others[PLACE] == list(place.values())).all(axis=1)]),
             }
         )
     table = pd.DataFrame(rows).merge(_odds_ratios(trained), on=PLACE)
@@ -341,7 +341,7 @@ def _over_repetitions(tests: pd.DataFrame) -> Row:
     }
 
 
-def _among_nulls(deltas: pd.DataFrame) -> Row:
+def among_nulls(deltas: pd.DataFrame) -> Row:
     """Where the difference of ei lies among those of the random assignments.
 
     How far a difference is from the mean of all, ei among them: groups of unequal size differ

@@ -12,7 +12,7 @@ from eifer import designs
 from eifer import partitions as parts
 from eifer.comparison import Claim, ParticipantSpec
 from eifer.comparison.declaration import changes, declaration
-from eifer.comparison.participants import _among_nulls, _verdict
+from eifer.comparison.participants import _verdict, among_nulls
 from eifer.errors import DesignError, ParamsError
 from eifer.partitions import Design
 from tests.eifer.test_partitions import DESIGN, broken, cohort, selected, split
@@ -183,13 +183,13 @@ def by_assignment(own: float, null: list[float]) -> pd.DataFrame:
 def test_p_is_the_share_of_assignments_as_far_from_their_mean() -> None:
     null = [0.1, 0.12, 0.08, 0.11, 0.09]
     # The mean of all is .1 + .1 / 6: not 0, since groups of unequal size differ without EI.
-    far = _among_nulls(by_assignment(0.2, null))
+    far = among_nulls(by_assignment(0.2, null))
     assert (far["null_p"], far["null_n"]) == (pytest.approx(1 / 6), 5)
     assert far["null_smallest_p"] == pytest.approx(1 / 6)
     assert far["null_mean"] == pytest.approx(0.1)
-    middle = _among_nulls(by_assignment(0.1, null))
+    middle = among_nulls(by_assignment(0.1, null))
     assert middle["null_p"] == 1
-    none = _among_nulls(by_assignment(0.1, []))
+    none = among_nulls(by_assignment(0.1, []))
     assert np.isnan(none["null_p"])
     assert none["null_reason"] == "no random assignment was trained"
 
@@ -197,7 +197,7 @@ def test_p_is_the_share_of_assignments_as_far_from_their_mean() -> None:
 def test_where_labels_do_not_matter_p_is_held() -> None:
     rng = np.random.default_rng(1)
     draws = rng.standard_t(2, (2000, 20)) + 3  # heavy tails, far from 0
-    p = np.array([_among_nulls(by_assignment(d[0], list(d[1:])))["null_p"] for d in draws])
+    p = np.array([among_nulls(by_assignment(d[0], list(d[1:])))["null_p"] for d in draws])
     for level in (0.05, 0.1, 0.5):
         assert abs((p <= level).mean() - level) < 3.5 * np.sqrt(level * (1 - level) / 2000)
 

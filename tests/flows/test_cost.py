@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from eifer.errors import ParamsError
 from flows.cli import app
-from flows.graph import ROOT
+from flows.graph import ROOT, stage_of
 from flows.run import cost
 from flows.run.instances import instances
 from flows.workspace import make_workspace
@@ -90,3 +90,19 @@ def test_a_plan_above_the_budget_says_by_how_much_unless_told(
     told = CliRunner().invoke(app, [*given, "--over-budget"])
     assert told.exit_code == 0
     assert "at 0.1 s and 0.2 s a step of 32 crops of 64 px (given)" in " ".join(told.output.split())
+
+
+def test_an_assignment_more_adds_its_own_instances_and_touches_no_others(tmp_path: Path) -> None:
+    fewer = instances(design(tmp_path / "a"))
+    more = instances(design(tmp_path / "b", split__assignments=["ei", "null01"]))
+    sides = [f"{task}-{group}-1-2" for task in ("arousal", "valence") for group in ("High", "Low")]
+    trained = {f"{s}@null01-1-{side}" for s in ("pretrain_ei", "fine_tune_total") for side in sides}
+    assert set(more) - set(fewer) == trained | {"evaluate@null01"}
+    for address, instance in fewer.items():
+        assert (instance.deps, instance.outs) == (more[address].deps, more[address].outs)
+    # What is trained or evaluated reads the samples of its own assignment, and not the list.
+    for address in trained | {"pretrain_ei@ei-1-valence-Low-1-2", "evaluate@ei"}:
+        assert "split.assignments" not in stage_of(more[address].stage).params
+        name = more[address].values["assignment"]
+        own = [dep for dep in more[address].deps if dep.startswith("data/split/samples")]
+        assert own in ([], [f"data/split/samples/assignment-{name}.parquet"])
