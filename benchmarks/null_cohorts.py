@@ -122,7 +122,7 @@ def main() -> None:
     waiting = [
         seed
         for seed in range(1, arguments.cohorts + 1)
-        if not (folder / f"seed-{seed}/data/{LAST}").exists()
+        if not (folder / f"seed-{seed}/data/{LAST}/assignment-ei").exists()
     ]
     # Processes of their own: a stage works in the current folder.
     context = multiprocessing.get_context("spawn")
