@@ -27,8 +27,8 @@ write("train@" + group, partial, ["data/split"])
 weights = partial / "repetition-1.safetensors"
 weights.write_bytes((partial / "part-7").read_bytes())
 sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-model = {"assignment": "ei", "rotation": "1", "task": "arousal", "training_group": group}
-model = {**model, "repetition": 1, "stage": "train"}
+model: dict[str, object] = {"assignment": "ei", "rotation": "1", "task": "arousal"}
+model |= {"training_group": group, "repetition": 1, "stage": "train"}
 rows = [row(REPETITIONS, **model, weights_sha256=sha256)]
 write_table(partial / "repetitions.parquet", REPETITIONS.frame(rows))
 rows = [row(CURVES, **model, epoch=n + 1, train_loss=loss) for n, loss in enumerate((0.9, 0.4))]
