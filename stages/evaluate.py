@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from eifer import designs, evaluation
-from eifer.faces.stored import read_crops
-from eifer.tables.evaluation import FIRST, PREDICTIONS
+from eifer.tables.evaluation import FIRST
 from eifer.tables.training import REPETITIONS
 from stages import catalogue
 from stages._runtime import artifacts
-from stages._runtime.places import Made, MadeTable
+from stages._runtime.answers import answers
+from stages._runtime.places import Made
 from stages._runtime.stage import Outcome, Report, Run, stage
 
-MODEL = ("rotation", "task", "training_group", "repetition", "threshold")
 DRAWN = ["task", "training_group", "repetition", "epoch", "validation_macro_f1"]
 TOTAL = catalogue.TRAIN_TOTAL
 STEPS = {
@@ -51,9 +48,10 @@ def evaluate(run: Run) -> Outcome:
     conditions, own = run.read(catalogue.CONDITIONS), run.item["assignment"]
     total = own if own in run.params.split.totals else designs.EI
     made: dict[Made, Any] = {}
+    scored: dict[str, Any] = {}  # the Total models are asked of once, and stand in both tables
     for to, parts in STEPS.items():
         listed = [*parts, *TOTAL.repetitions.at(total=total).each("task")]
-        made[to] = _predictions(run, conditions, listed)
+        made[to] = answers(run, conditions, listed, scored)
         if to is catalogue.PRETRAINED:
             run.seen[FIRST] = run.seen[REPETITIONS.name]
     predictions = made[catalogue.PREDICTIONS]
@@ -73,42 +71,6 @@ def evaluate(run: Run) -> Outcome:
         catalogue.PLOTS: None,
     }
     return Outcome(made, _report(predictions, means))
-
-
-def _predictions(run: Run, conditions: pd.DataFrame, listed: list[MadeTable]) -> pd.DataFrame:
-    models = list(_trained(run, listed))
-    return PREDICTIONS.conform(pd.concat(_answers(run, conditions, models)))
-
-
-def _trained(run: Run, listed: list[MadeTable]) -> Iterator[tuple[evaluation.Model, Any, Path]]:
-    """Each model with its row of ``REPETITIONS`` and the file of its weights."""
-    parts = [run.read(made) for made in listed]
-    # Rules that look at the models look at those of all folders, not of the last one read.
-    run.seen[REPETITIONS.name] = pd.concat(parts, ignore_index=True)
-    for made, rows in zip(listed, parts, strict=True):
-        for row in rows.to_dict("records"):
-            name = f"repetition-{row['repetition']}.safetensors"
-            own = run.paths(made.at(rotation=row["rotation"]))
-            files = [path.with_name(name) for path in own]
-            weights = next((path for path in files if path.exists()), files[0])
-            yield evaluation.Model(*(row[name] for name in MODEL)), row, weights
-
-
-def _answers(run: Run, conditions: pd.DataFrame, models: list[Any]) -> Iterator[pd.DataFrame]:
-    from eifer.models.scoring import load
-    from eifer.training.spec import Hardware
-
-    yield evaluation.predict_by_estimate(conditions)
-    # float32 everywhere: these scores are the result, and there are few.
-    hardware, batch = Hardware(device=run.params.arithmetic.device), run.params.arithmetic.batch
-    side = run.params.study.crop.size_px
-    for (rotation, task), tested in conditions.groupby(["rotation", "task"]):
-        items = evaluation.items(tested, str(task))
-        crops = read_crops(run.paths(catalogue.CROPS), tested["video_id"], items, side, run.folder)
-        for model, row, weights in models:
-            if (model.rotation, model.task) == (rotation, task):
-                score = load(weights, row["weights_sha256"], hardware=hardware, batch=batch)
-                yield evaluation.predict(tested, crops, model, score)
 
 
 def _report(predictions: pd.DataFrame, means: evaluation.Means) -> Report:

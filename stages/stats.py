@@ -30,9 +30,7 @@ def stats(run: Run) -> Outcome:
     declared = replace(spec.participants, confirmatory=()) if changed else spec.participants
     rows = []
     for name in run.params.split.assignments:
-        answered = {
-            models: run.read(given.at(assignment=name)) for models, given in ANSWERED.items()
-        }
+        answered = {step: run.read(of.at(assignment=name)) for step, of in ANSWERED.items()}
         rows += participants.mean_differences(name, answered)
         if name == EI:
             predicted = answered
@@ -40,12 +38,9 @@ def stats(run: Run) -> Outcome:
     # As published for the models of that procedure; of the others the tests of each repetition.
     listed = {name: published.as_published(p, spec.published) for name, p in predicted.items()}
     tests, comparison = listed[FINE_TUNED]
+    of_each = {name: delong for name, (delong, _) in listed.items()}
     primary = participants.by_participant(
-        predicted,
-        {name: of_each for name, (of_each, _) in listed.items()},
-        declared,
-        run.params.study.seed,
-        by_assignment,
+        predicted, of_each, declared, run.params.study.seed, by_assignment
     )
     made = {
         catalogue.DECLARED: primary.declared,
@@ -59,23 +54,19 @@ def stats(run: Run) -> Outcome:
     }
     in_people = shown.findings(primary.compared)
     in_source = shown.findings_as_published(comparison, spec.published)
-    text = _over_participants(in_people, declared)
-    if changed:
-        text = f"""The declaration was changed after the first training, so that nothing is
-            confirmatory: {"; ".join(changed)}. {text}"""
-    text += f" {_over_labels(in_people)} {_as_published(in_source, spec.published)}"
+    said = [f"Changed after the first training, so that nothing confirms: {c}." for c in changed]
+    said += [_over_participants(in_people, declared), _over_labels(in_people)]
+    text = " ".join([*said, _as_published(in_source, spec.published)])
     return Outcome(made, Report(text, {**in_people, "changed": changed, "published": in_source}))
 
 
 def _over_labels(known: dict[str, Any]) -> str:
     n = known["random_assignments"]
     if not n:
-        return """No model was trained on random labels, so that a difference is one within this
-            training: another choice of people to train on may not show it."""
-    return f"""Of the EI contrast its place among {n} assignments of random labels to the same
-        people was asked: p is the share of all assignments whose difference lies at least as far
-        from their mean, {1 / (n + 1):.3g} at the smallest; a model is called better only where
-        that is rare too, with the same corrections."""
+        return "No model was trained on random labels: a difference is one within this training."
+    return f"""A model is called better only where random labels seldom do as much: p is the share
+        of {n + 1} assignments whose difference lies at least as far from their mean, with the same
+        corrections."""
 
 
 def _over_participants(known: dict[str, Any], spec: participants.ParticipantSpec) -> str:

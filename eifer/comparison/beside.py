@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -122,12 +121,3 @@ def _pitman_morgan(a: Floats, b: Floats) -> Row:
     r = float(np.corrcoef(total, difference)[0, 1])
     t = r * math.sqrt((n - 2) / max(1 - r * r, 1e-300))
     return {"people_p": float(2 * stdtr(n - 2, -abs(t))), "people_reason": None}
-
-
-def left_out_in_turn(deltas: pd.DataFrame) -> Iterator[Row]:
-    """Each contrast's mean difference, and its ends with one participant left out in turn."""
-    for place, part in deltas.dropna(subset="delta").groupby(PLACE, sort=True):
-        d = part["delta"].to_numpy()
-        without = (d.sum() - d) / (len(d) - 1) if len(d) > 1 else np.array([math.nan])
-        ends = {"low": float(without.min()), "high": float(without.max())}
-        yield {**dict(zip(PLACE, place, strict=True)), "delta": float(d.mean()), **ends}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
 
-from eifer.comparison.beside import left_out_in_turn
 from eifer.vocabulary import in_order
 
 KEY = ["models", "task", "condition"]
@@ -33,6 +33,15 @@ def table(
     made = pd.DataFrame(rows)
     made["survives"] = [_survives(*row) for row in made[["declared", "low", "high"]].to_numpy()]
     return in_order(made, KEY)
+
+
+def left_out_in_turn(deltas: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Each test's mean difference, and its ends with one participant left out in turn."""
+    for place, part in deltas.dropna(subset="delta").groupby(KEY, sort=True):
+        d = part["delta"].to_numpy()
+        without = (d.sum() - d) / (len(d) - 1) if len(d) > 1 else d * math.nan
+        ends = {"low": float(without.min()), "high": float(without.max())}
+        yield {**dict(zip(KEY, place, strict=True)), "delta": float(d.mean()), **ends}
 
 
 def _otherwise(choice: str, low: float, high: float) -> dict[str, Any]:

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats as scipy_stats
 
-from eifer.comparison.beside import interaction, left_out_in_turn, stability
+from eifer.comparison.beside import interaction, stability
+from eifer.summaries.sensitivity import left_out_in_turn
 from eifer.tables.comparison import PARTICIPANT_DELTAS
 
 
