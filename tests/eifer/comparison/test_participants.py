@@ -41,7 +41,7 @@ from stages._runtime.contracts import check
 
 PUBLISHED = ComparisonSpec(alpha=0.05, family=("condition",), few_participants=40)
 SPEC = ParticipantSpec(
-    confirmatory=(Claim("fine_tuned", "arousal", "baseline", "High-Low"),),
+    confirmatory=(Claim("fine-tuned", "arousal", "baseline", "High-Low"),),
     test="t",
     alpha=0.05,
     family=(),
@@ -210,7 +210,7 @@ def test_roles_are_what_was_declared_test_by_test(found) -> None:
     confirmatory = found.declared[found.declared["role"] == "confirmatory"]
     names = ["models", "task", "condition", "contrast", "block", "method"]
     where = confirmatory[names].to_numpy().tolist()
-    assert where == [["fine_tuned", "arousal", "baseline", "High-Low", "participants", "t"]]
+    assert where == [["fine-tuned", "arousal", "baseline", "High-Low", "participants", "t"]]
     assert len(found.declared) == 4 * (7 + 3)
     assert row(found)["role"] == "confirmatory"
     assert (found.compared["role"] == "confirmatory").sum() == 1
@@ -230,7 +230,7 @@ def test_confirmatory_tests_are_corrected_apart(found) -> None:
 
 def test_confirmatory_tests_keep_the_family_wise_error() -> None:
     two = tuple(
-        Claim("fine_tuned", task, "baseline", "High-Low") for task in ("arousal", "valence")
+        Claim("fine-tuned", task, "baseline", "High-Low") for task in ("arousal", "valence")
     )
     # Whatever splits the exploratory ones: what may confirm is one family.
     table = compare(simulated(ALIKE, 4), replace(SPEC, confirmatory=two, family=("task",))).compared
@@ -241,8 +241,8 @@ def test_confirmatory_tests_keep_the_family_wise_error() -> None:
 
 
 def test_a_claim_that_was_not_tested_is_refused(four) -> None:
-    spec = replace(SPEC, confirmatory=(Claim("fine_tuned", "arousal", "ambiguos", "High-Low"),))
-    with pytest.raises(DesignError, match="not tested: fine_tuned arousal ambiguos High-Low"):
+    spec = replace(SPEC, confirmatory=(Claim("fine-tuned", "arousal", "ambiguos", "High-Low"),))
+    with pytest.raises(DesignError, match="not tested: fine-tuned arousal ambiguos High-Low"):
         compare(four, spec)
 
 
@@ -250,8 +250,8 @@ def test_a_claim_that_was_not_tested_is_refused(four) -> None:
     ("change", "said"),
     [
         (
-            {"confirmatory": (Claim("fine_tuned", "arousal", "baseline", "High-Low"),) * 2},
-            "names fine_tuned arousal .*twice",
+            {"confirmatory": (Claim("fine-tuned", "arousal", "baseline", "High-Low"),) * 2},
+            "names fine-tuned arousal .*twice",
         ),
         ({"family": ("taks",)}, "did you mean 'task'"),
         ({"family": ("task", "task")}, "family names task twice"),
@@ -264,10 +264,10 @@ def test_a_declaration_that_makes_no_sense_is_refused(change: dict[str, Any], sa
 
 def test_names_of_a_claim_are_known() -> None:
     with pytest.raises(ValueError, match=r"no task 'arousel'.*did you mean 'arousal'"):
-        Claim("fine_tuned", "arousel", "baseline", "High-Low")
+        Claim("fine-tuned", "arousel", "baseline", "High-Low")
     with pytest.raises(ValueError, match=r"no contrast 'High-Lo'.*did you mean 'High-Low'"):
-        Claim("fine_tuned", "arousal", "baseline", "High-Lo")
-    with pytest.raises(ValueError, match=r"no models 'fine-tuned'.*did you mean 'fine_tuned'"):
+        Claim("fine-tuned", "arousal", "baseline", "High-Lo")
+    with pytest.raises(ValueError, match=r"no models 'fine-tuned'.*did you mean 'fine-tuned'"):
         Claim("fine-tuned", "arousal", "baseline", "High-Low")
 
 

@@ -172,14 +172,14 @@ def comparison() -> pd.DataFrame:
 
 def over_people() -> pd.DataFrame:
     rows = comparison()[["task", "condition", "contrast"]].assign(
-        models="fine_tuned", delta=[0.1, np.nan, 0.2, -0.1], margin=0.005
+        models="fine-tuned", delta=[0.1, np.nan, 0.2, -0.1], margin=0.005
     )
     rows["role"] = ["exploratory", "exploratory", "confirmatory", "exploratory"]
     return rows.assign(ci_low=rows["delta"] - 0.1, ci_high=rows["delta"] + 0.1)
 
 
 def deltas() -> pd.DataFrame:
-    place = comparison()[["task", "condition", "contrast"]].assign(models="fine_tuned")
+    place = comparison()[["task", "condition", "contrast"]].assign(models="fine-tuned")
     return pd.concat(
         [place.assign(participant_id=f"sub-{k}", delta=k / 10 if k else np.nan) for k in range(3)]
     )

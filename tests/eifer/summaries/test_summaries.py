@@ -413,7 +413,7 @@ def test_recovered_sets_what_was_found_beside_what_was_planted() -> None:
 def over_people(**more: object) -> dict[str, object]:
     """What summaries read of a row of BY_PARTICIPANT."""
     return {
-        "models": "fine_tuned",
+        "models": "fine-tuned",
         "task": "arousal",
         "condition": "baseline",
         "contrast": "High-Low",
