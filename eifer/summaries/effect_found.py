@@ -1,4 +1,4 @@
-"""The planted effect of EI beside what the models trained on High EI gained."""
+"""What the planted effect of EI truly does to models, beside what the study found."""
 
 from __future__ import annotations
 
@@ -8,24 +8,40 @@ import pandas as pd
 
 from eifer.vocabulary import in_order
 
+KEYS = ["models", "task", "condition"]
+
 
 def table(truth: dict[str, Any], by_participant: pd.DataFrame) -> pd.DataFrame:
-    """One row a task and condition: the difference of High and Low over people, and the verdict."""
-    contrast = by_participant[by_participant["contrast"] == "High-Low"]
-    rows = contrast[["task", "condition", "role", "delta", "ci_low", "ci_high", "verdict"]].copy()
-    rows["planted_effect"] = truth["spec"]["effect"]
-    return in_order(rows, ["task", "condition"])
+    """One row a kind of models, task and condition: High less Low, true and found, with verdict.
+
+    Without a column ``models`` all of them are ``fine_tuned``. What is true is missing where
+    nobody measured it.
+    """
+    rows = by_participant[by_participant["contrast"] == "High-Low"]
+    rows = rows if "models" in rows else rows.assign(models="fine_tuned")
+    found = [*KEYS, "role", "delta", "ci_low", "ci_high", "verdict"]
+    known = {"value": "true_delta", "se": "true_se"}
+    true = pd.DataFrame(truth["auc_differences"], columns=[*KEYS, *known]).rename(columns=known)
+    rows = rows[found].merge(true, on=KEYS, how="left", validate="many_to_one")
+    return in_order(rows, KEYS)
 
 
 def caption(truth: dict[str, Any], by_participant: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    effect = truth["spec"]["effect"]
+    """What is shown, of how many, and where the truth comes from."""
+    effect, true = truth["spec"]["effect"], pd.DataFrame(truth["auc_differences"])
     planted = (
-        f"Planted: effect {effect:g}; with EI faces follow feelings more closely and ratings are "
-        "less noisy, so a model that learns from High EI may learn more."
+        f"Planted: effect {effect:g}; with EI faces follow feelings more closely, and ratings are "
+        "less noisy and less often wrong, so a model that learns from High EI learns more."
         if effect
-        else "Planted: no effect, so a difference found is chance."
+        else "Planted: no effect, so the true difference is 0 and a difference found is chance."
     )
+    if effect and true.empty:
+        planted += " How much more was not measured for what was planted here."
+    elif effect:
+        planted += (
+            " How much more was measured once, with its standard error: many simulated people "
+            "and trainings of the demo's size and recipe (benchmarks/planted_truth.py)."
+        )
     people = int(by_participant["n_participants"].max())
     return (
         f"{planted} Found: mean over {people} people of ΔAUC of High less Low, averaged over "

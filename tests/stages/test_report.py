@@ -290,7 +290,7 @@ def truth() -> dict[str, Any]:
         "expression": {"coupling": 0.85, "coupling_shift": 0.2},
         "autonomic": {"response": response},
     }
-    return {"participants": people, "spec": spec}
+    return {"participants": people, "spec": spec, "auc_differences": []}
 
 
 PARAMS = SimpleNamespace(

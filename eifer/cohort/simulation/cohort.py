@@ -14,6 +14,7 @@ import pandas as pd
 from eifer.cohort.simulation import face, people, recordings
 from eifer.cohort.simulation.people import CohortSpec, Person, Viewing
 from eifer.cohort.simulation.processes import Processes
+from eifer.cohort.simulation.reference import true_differences
 from eifer.errors import InputError, Problem
 from eifer.seeding import generator
 from eifer.tables.simulation import LATENT
@@ -64,7 +65,12 @@ def simulate_cohort(
     everybody = [truth | {"wave": wave} for (truth, _), wave in zip(done, waves, strict=True)]
     _write_cohort_files(out, spec, everybody)
     return Simulated(
-        truth={"seed": seed, "spec": asdict(spec), "participants": everybody},
+        truth={
+            "seed": seed,
+            "spec": asdict(spec),
+            "auc_differences": true_differences(spec),
+            "participants": everybody,
+        },
         latent=LATENT.conform(pd.concat([latent for _, latent in done], ignore_index=True)),
     )
 

@@ -19,6 +19,7 @@ from annotated_types import Ge, Le, MinLen, MultipleOf
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from eifer.cohort.simulation.reference import Reference
 from eifer.ranges import Count, NotNegative, Positive, Share, Signed
 from eifer.seeding import generator
 from eifer.vocabulary import Dimension, Domain, EiIndex, Planted
@@ -61,10 +62,12 @@ class FeltSpec:
 
 @dataclass(frozen=True)
 class RatingSpec:
-    """Ratings 1..7 = 4 + ``gain`` x (felt + noise), or 4 by an undecided answer.
+    """Ratings 1..7 = 4 + ``gain`` x (felt + noise), or 4 by an undecided answer, or misjudged.
 
-    ``noise`` is the spread of the noise, ``neutral`` the share of undecided
-    answers, and each shift what one SD of EI does to it (log, log-odds).
+    ``noise`` is the spread of the noise. ``misjudged`` is the share of answers that
+    lie 1 to 3 from 4, each as likely, and on the other side of 4 than what was felt
+    in the share ``wrong`` of them. ``neutral`` is the share of undecided answers
+    among the rest. Each shift is what one SD of EI does to it (log, log-odds).
     """
 
     gain: Positive
@@ -72,6 +75,9 @@ class RatingSpec:
     noise_shift: Signed
     neutral: Share
     neutral_shift: Signed
+    misjudged: Share
+    misjudged_shift: Signed
+    wrong: Share
 
 
 @dataclass(frozen=True)
@@ -171,7 +177,10 @@ class EventSpec:
 
 @dataclass(frozen=True)
 class CohortSpec:
-    """Everything planted in a cohort. ``effect`` multiplies every shift by EI: 0 is a true null."""
+    """Everything planted in a cohort. ``effect`` multiplies every shift by EI: 0 is a true null.
+
+    ``reference`` is what the effect does to models, as it was measured; null where it was not.
+    """
 
     participants_per_wave: Annotated[tuple[Count, ...], MinLen(1)]
     effect: Signed
@@ -183,6 +192,7 @@ class CohortSpec:
     video: VideoSpec
     ecg: EcgSpec
     events: EventSpec
+    reference: Reference | None
 
 
 @dataclass(frozen=True)
@@ -210,6 +220,7 @@ class Person:
     coupling: float
     rating_noise: float
     neutral_share: float
+    misjudged_share: float
     breaths_hz: float
     viewings: tuple[Viewing, ...]
 
@@ -243,6 +254,7 @@ def person(spec: CohortSpec, number: int, seed: int) -> Person:
     coupling = spec.expression.coupling * np.exp(shifted * spec.expression.coupling_shift)
     noise = spec.ratings.noise * np.exp(shifted * spec.ratings.noise_shift)
     neutral = expit(logit(spec.ratings.neutral) + shifted * spec.ratings.neutral_shift)
+    misjudged = expit(logit(spec.ratings.misjudged) + shifted * spec.ratings.misjudged_shift)
     heart = draws("heart")
     return Person(
         participant_id=who,
@@ -253,14 +265,17 @@ def person(spec: CohortSpec, number: int, seed: int) -> Person:
         coupling=float(coupling),
         rating_noise=float(noise),
         neutral_share=float(neutral),
+        misjudged_share=float(misjudged),
         breaths_hz=float(heart.uniform(0.2, 0.3)),
         viewings=_viewings(
             spec,
             draws("viewings"),
             heart,
+            draws("mistakes"),
             shifted=shifted,
             noise=float(noise),
             neutral=float(neutral),
+            misjudged=float(misjudged),
         ),
     )
 
@@ -284,10 +299,12 @@ def _viewings(
     spec: CohortSpec,
     rng: np.random.Generator,
     heart: np.random.Generator,
+    mistakes: np.random.Generator,
     *,
     shifted: float,
     noise: float,
     neutral: float,
+    misjudged: float,
 ) -> tuple[Viewing, ...]:
     felt, auto = spec.felt, spec.autonomic
     bias = {d: rng.normal(0, felt.person_sd) for d in Dimension}
@@ -305,6 +322,10 @@ def _viewings(
             rating = 4 + spec.ratings.gain * (feels[d] + noise * rng.standard_normal())
             undecided = rng.random() < neutral
             rates[d] = 4 if undecided else int(np.clip(np.rint(rating), 1, 7))
+            # From a stream of their own, so that they leave everything else as it was.
+            lot, other, away = mistakes.random(), mistakes.random(), int(mistakes.integers(1, 4))
+            if lot < misjudged:
+                rates[d] = 4 + away if (feels[d] > 0) != (other < spec.ratings.wrong) else 4 - away
         does = auto.response[domain]
         beats = does.rate_bpm + shifted * does.ei_rate_bpm
         beats += auto.video_rate_sd_bpm * heart.standard_normal()
@@ -377,5 +398,6 @@ def latent_values(someone: Person) -> dict[str, Any]:
         "coupling": round(someone.coupling, 6),
         "rating_noise": round(someone.rating_noise, 6),
         "neutral_share": round(someone.neutral_share, 6),
+        "misjudged_share": round(someone.misjudged_share, 6),
         "breaths_hz": round(someone.breaths_hz, 6),
     }

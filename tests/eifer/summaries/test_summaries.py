@@ -336,7 +336,9 @@ def test_hrv_tests_put_the_smallest_p_first_and_keep_what_was_not_estimable() ->
 
 
 def truth(effect: float) -> dict[str, Any]:
+    known = {"models": "fine_tuned", "task": "arousal", "condition": "baseline"}
     return {
+        "auc_differences": [known | {"value": 0.1 * effect, "se": 0.02 * effect}],
         "spec": {
             "effect": effect,
             "expression": {"coupling": 0.85, "coupling_shift": 0.2},
@@ -452,11 +454,25 @@ def test_effect_found_gives_the_verdict_over_people_and_claims_no_more() -> None
     assert made["condition"].tolist() == ["baseline", "ambiguous"]
     assert made["role"].tolist() == ["confirmatory", "exploratory"]
     assert made["verdict"].str.startswith("inconclusive").all()
-    assert (made["planted_effect"] == 0).all()
+    assert made["models"].tolist() == ["fine_tuned", "fine_tuned"]
+    assert made.loc[0, "true_delta"] == 0 and pd.isna(made.loc[1, "true_delta"])
     said = effect_found.caption(truth(0.0), primary)
-    assert "no effect, so a difference found is chance" in said
+    assert "the true difference is 0 and a difference found is chance" in said
     assert "4 people allow no p below 0.125" in said
-    assert "Planted: effect 1;" in effect_found.caption(truth(1.0), primary)
+    said = effect_found.caption(truth(1.0), primary)
+    assert "Planted: effect 1;" in said and "was measured once" in said
+    unknown = truth(1.0) | {"auc_differences": []}
+    assert "was not measured" in effect_found.caption(unknown, primary)
+    assert effect_found.table(unknown, primary)["true_delta"].isna().all()
+
+
+def test_effect_found_sets_each_kind_of_models_beside_its_own_truth() -> None:
+    planted = truth(1.0)
+    known = planted["auc_differences"][0] | {"models": "pretrained", "value": 0.3}
+    planted["auc_differences"].append(known)
+    kinds = [over_people(models=kind) for kind in ("pretrained", "fine_tuned")]
+    made = effect_found.table(planted, pd.DataFrame(kinds)).set_index("models")
+    assert made["true_delta"].to_dict() == {"fine_tuned": 0.1, "pretrained": 0.3}
 
 
 def test_the_primary_table_starts_with_what_was_declared_and_shows_its_test() -> None:

@@ -28,7 +28,14 @@ def plan() -> CohortSpec:
         ei=EiSpec(mean=830, sd=110, index_sd=15),
         felt=FeltSpec(strength=0.62, person_sd=0.1, video_sd=0.12),
         ratings=RatingSpec(
-            gain=3.2, noise=0.3, noise_shift=-0.35, neutral=0.08, neutral_shift=-0.6
+            gain=3.2,
+            noise=0.3,
+            noise_shift=-0.35,
+            neutral=0.08,
+            neutral_shift=-0.6,
+            misjudged=0.2,
+            misjudged_shift=-5.0,
+            wrong=0.8,
         ),
         expression=ExpressionSpec(
             coupling=0.85,
@@ -58,4 +65,5 @@ def plan() -> CohortSpec:
         video=VideoSpec(seconds=1, fps=15, width_px=160, height_px=120, crf=24, noise_levels=3),
         ecg=EcgSpec(seconds=10, hz=250, noise_mv=0.02),
         events=EventSpec(no_face=0.04, eyes_closed=0.05, occluded=0.05, two_faces=0.04, mean_s=0.4),
+        reference=None,
     )

@@ -49,6 +49,17 @@ def _rating_four(someone: Person) -> float:
     return float(np.mean([v.rating[d] == 4 for v in someone.viewings for d in Dimension]))
 
 
+def _wrong_labels(crowd: list[Person]) -> float:
+    """The share of ratings on the other side of 4 than what was felt; 4 takes the stimulus's."""
+    rated = [(v.rating[d], v.felt[d]) for p in crowd for v in p.viewings for d in Dimension]
+    return float(np.mean([(rating - 4) * felt < 0 for rating, felt in rated]))
+
+
+def _halves(crowd: list[Person]) -> tuple[list[Person], list[Person]]:
+    """Those above the mean ability, and the others."""
+    return [p for p in crowd if p.ability > 0], [p for p in crowd if p.ability <= 0]
+
+
 def _correlation(crowd: list[Person], measure: object) -> float:
     values = [measure(p) for p in crowd]  # type: ignore[operator]
     return float(np.corrcoef([p.ability for p in crowd], values)[0, 1])
@@ -72,14 +83,49 @@ def test_each_pair_has_one_able_and_one_less_able_person(crowd: list[Person]) ->
 def test_the_planted_effects_are_there(crowd: list[Person]) -> None:
     assert _correlation(crowd, lambda p: p.coupling) > 0.9
     assert _correlation(crowd, _errors) < -0.3
-    assert _correlation(crowd, _rating_four) < -0.15
     assert _correlation(crowd, _vagal_contrast) > 0.7
+
+
+def test_undecided_answers_are_fewer_with_ei(plan: CohortSpec) -> None:
+    sure = replace(plan, ratings=replace(plan.ratings, misjudged=0.0))
+    assert _correlation(_crowd(sure, 1.0), _rating_four) < -0.15
+
+
+def test_labels_of_low_people_are_wrong_as_often_as_was_planted(crowd: list[Person]) -> None:
+    for half in _halves(crowd):
+        misjudged = np.mean([p.misjudged_share for p in half])
+        assert _wrong_labels(half) == pytest.approx(0.8 * misjudged, abs=0.05)
+    able, less_able = map(_wrong_labels, _halves(crowd))
+    assert able < 0.1 and less_able > 0.5
+
+
+def test_without_effect_labels_are_wrong_as_often_in_everybody(null_crowd: list[Person]) -> None:
+    for half in _halves(null_crowd):
+        assert _wrong_labels(half) == pytest.approx(0.16, abs=0.04)
+
+
+def test_mistakes_leave_the_other_answers_as_they_were(plan: CohortSpec) -> None:
+    sure = replace(plan, effect=0.0, ratings=replace(plan.ratings, misjudged=0.0))
+    some = replace(plan, effect=0.0)
+    pairs = [
+        (one.rating[d], other.rating[d])
+        for number in range(1, 60)
+        for one, other in zip(
+            people.person(sure, number, seed=3).viewings,
+            people.person(some, number, seed=3).viewings,
+            strict=True,
+        )
+        for d in Dimension
+    ]
+    changed = np.mean([one != other for one, other in pairs])
+    assert 0.1 < changed < 0.2
 
 
 def test_without_effect_nothing_but_the_answers_knows_of_ei(null_crowd: list[Person]) -> None:
     for someone in null_crowd:
-        planted = (someone.coupling, someone.rating_noise, someone.neutral_share)
-        assert planted == pytest.approx((0.85, 0.3, 0.08))
+        shares = (someone.neutral_share, someone.misjudged_share)
+        assert (someone.coupling, someone.rating_noise) == pytest.approx((0.85, 0.3))
+        assert shares == pytest.approx((0.08, 0.2))
     limit = 3.3 / np.sqrt(MANY)
     for measure in (_errors, _rating_four, _vagal_contrast, lambda p: p.viewings[0].rate_bpm):
         assert abs(_correlation(null_crowd, measure)) < limit
@@ -97,7 +143,10 @@ def test_the_effect_leaves_the_other_draws_alone(
 
 def test_ratings_are_whole_from_one_to_seven_and_follow_the_domain(crowd: list[Person]) -> None:
     ratings = [
-        (v.rating[d], v.domain.label(d)) for p in crowd for v in p.viewings for d in Dimension
+        (v.rating[d], v.domain.label(d))
+        for p in _halves(crowd)[0]
+        for v in p.viewings
+        for d in Dimension
     ]
     assert {r for r, _ in ratings} == set(range(1, 8))
     high = np.mean([r for r, label in ratings if label])

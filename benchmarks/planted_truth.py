@@ -1,0 +1,272 @@
+"""By how much models learn more from High in the simulation: `python -m benchmarks.planted_truth`.
+
+Many people are simulated. A study draws some of them to train on as in the demo (as many people
+and frames, the same recipe) and others to test. To be quick, faces are not filmed and detected:
+they are cut at the eyes that were drawn, and frames with a planted event are left out. Estimates
+come from the demo's affect network, so that `make demo` runs before. A folder of finished studies
+(runs/planted-truth) is gone on with.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from itertools import count, islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from eifer import partitions, selection
+from eifer.affect.estimator import Estimator
+from eifer.cohort import ratings
+from eifer.cohort.simulation import face, people, recordings
+from eifer.cohort.simulation.people import CohortSpec, Person
+from eifer.cohort.simulation.reference import fingerprint
+from eifer.faces.crops import CropSpec, cut
+from eifer.hashing import sha256_file
+from eifer.models.repetitions import training_data
+from eifer.models.scoring import Scorer
+from eifer.models.training import train_repetition
+from eifer.seeding import generator, sub_seed
+from eifer.training.weights import State, load_weights
+from eifer.vocabulary import Dimension, Group, Partition, Planted, video_id
+from flows.graph import ROOT
+from stages.params import Params, load_params
+
+Crops = NDArray[np.uint8]
+GROUPS = (Group.HIGH, Group.LOW)
+SEED = 20260302
+POOL, LEARN, TESTED = 24, 6, 12
+"""People of each group: drawn, trained on in a study (one of them validates), tested in a study.
+
+The demo trains on 6 too: 16 people less 4 who are tested.
+"""
+
+
+def drawn(
+    spec: CohortSpec, crop: CropSpec, someone: Person, seed: int
+) -> tuple[pd.DataFrame, Crops]:
+    """The frames of a person that show a plain face, and their crops."""
+    who = someone.participant_id
+    looks = face.identity(
+        generator(seed, "cohort", who, "face"), female=someone.female, age_years=someone.age_years
+    )
+    rows, images = [], []
+    fps, frames = spec.video.fps, round(spec.video.seconds * spec.video.fps)
+    unit = recordings.UNIT_SHARE * spec.video.height_px
+    side = round(2.2 * unit)
+    for viewing in someone.viewings:
+        video = video_id(who, viewing.run)
+        rng = generator(seed, "cohort", video, "video")
+        shown = {
+            d: people.expression(
+                spec.expression, someone.coupling * viewing.felt[d], frames, fps, rng
+            )
+            for d in Dimension
+        }
+        planted = people.events(spec.events, frames, fps, rng)
+        sitter = face.Portrait(looks, face.light(rng), unit)
+        room = face.background(rng, side, side)
+        move_x, move_y, roll, gaze = (
+            recordings.wander(rng, frames, float(np.exp(-1 / (1.2 * fps)))) for _ in range(4)
+        )
+        for k in np.flatnonzero([what is Planted.FACE for what in planted]):
+            act = face.action(
+                looks,
+                float(shown[Dimension.AROUSAL][k]),
+                float(shown[Dimension.VALENCE][k]),
+                lids=1.0,
+                gaze_x=float(np.clip(0.35 * gaze[k], -1, 1)),
+                gaze_y=0.0,
+            )
+            x, y = side / 2 + 0.07 * unit * move_x[k], 0.43 * side + 0.04 * unit * move_y[k]
+            pose = face.Pose(x_px=x, y_px=y, unit_px=unit, roll_deg=2.2 * roll[k])
+            picture = face.place(room, sitter.layer(act), sitter, pose)
+            grain = rng.normal(0, spec.video.noise_levels, picture.shape)
+            noisy = np.clip(picture + grain, 0, 255).astype(np.uint8)
+            turn = np.exp(1j * np.radians(pose.roll_deg)) * unit * looks.eye_x
+            eyes = {
+                "right_eye_x_px": x - turn.real, "right_eye_y_px": y - turn.imag,
+                "left_eye_x_px": x + turn.real, "left_eye_y_px": y + turn.imag,
+            }  # fmt: skip
+            images.append(cut(np.ascontiguousarray(noisy[..., ::-1]), eyes, crop))
+            rows.append({"video_id": video, "participant_id": who, "frame": int(k)})
+    return pd.DataFrame(rows), np.stack(images)
+
+
+class Simulated:
+    """The demo's params and affect network, and the people who are drawn for them."""
+
+    def __init__(self, params: Params, affect: Path) -> None:
+        self.params = params
+        self.affect = load_weights(affect, sha256_file(affect))
+        self.network = params.affect.network(params.study.crop.size_px)
+        self.estimator = Estimator(self.affect, self.network, batch=params.arithmetic.batch)
+
+    def people(self, per_group: int, seed: int) -> tuple[pd.DataFrame, Crops]:
+        """As many High as Low: selected frames, a row a task; ``crop`` numbers the crops beside."""
+        spec = self.params.simulate.planted
+        assert spec is not None
+        tables, images, stored = [], [], 0
+        for group in GROUPS:
+            able = (people.person(spec, number, seed) for number in count(1))
+            chosen = (one for one in able if (one.ei_score > spec.ei.mean) == (group is Group.HIGH))
+            for someone in islice(chosen, per_group):
+                estimates, crops = drawn(spec, self.params.study.crop, someone, seed)
+                estimates[list(map(str, Dimension))] = self.estimator.estimate(crops)
+                rows = self.selected(someone, estimates)
+                rows["crop"] += stored
+                tables.append(rows.assign(group=str(group)))
+                images.append(crops)
+                stored += len(crops)
+        return pd.concat(tables, ignore_index=True), np.concatenate(images)
+
+    def selected(self, someone: Person, estimates: pd.DataFrame) -> pd.DataFrame:
+        """What the stages intake, select and split make of a person's estimates."""
+        rated = [
+            {
+                "participant_id": someone.participant_id,
+                "video_id": video_id(someone.participant_id, viewing.run),
+                "domain": viewing.domain.value,
+                **{f"{d}_rating": viewing.rating[d] for d in Dimension},
+            }
+            for viewing in someone.viewings
+        ]
+        labels = ratings.labelled(pd.DataFrame(rated))
+        ranked, _ = selection.select(estimates, labels, top=self.params.select.top)
+        nothing = pd.DataFrame(columns=["video_id", "frame", "task", "condition", "rank"])
+        rows = partitions.by_task(
+            selection.merge(estimates, labels, ranked, nothing),
+            task_frames=self.params.split.task_frames,
+        )
+        where = estimates[["video_id", "frame"]].assign(crop=np.arange(len(estimates)))
+        return rows[rows["selected"]].merge(where, on=["video_id", "frame"])
+
+    def trained(self, rows: pd.DataFrame, crops: Crops, start: State, seed: int) -> State:
+        """Weights learnt from ``rows``, of which those marked ``validates`` choose the epoch."""
+        rows = rows.sort_values("item_id", ignore_index=True)
+        part = np.where(rows["validates"], Partition.VALIDATION, Partition.TRAIN)
+        data = training_data(rows.assign(partition=part), crops[rows["crop"]])
+        training = self.params.training
+        return train_repetition(
+            data, start, self.network, training.recipe, seed=seed, heads=training.heads
+        ).state
+
+    def scores(self, state: State, rows: pd.DataFrame, crops: Crops) -> NDArray[np.float32]:
+        """What the classifier of weights ``state`` says to ``rows``."""
+        return Scorer(state, self.network)(crops[rows["crop"]])
+
+
+def study(
+    made: Simulated, number: int, pool: tuple[pd.DataFrame, Crops], *, fine_tuned: bool
+) -> pd.DataFrame:
+    """Train on some people of ``pool``; ROC-AUC of every model within others of both classes."""
+    rng = generator(SEED, "study", number)
+    everybody, crops = pool
+    learning, asking = [], []
+    for _, people_in in everybody.groupby("group")["participant_id"]:
+        ids = rng.permutation(people_in.unique())
+        learning += ids[:LEARN].tolist()
+        asking += ids[LEARN : LEARN + TESTED].tolist()
+    learnt = with_validation(everybody[everybody["participant_id"].isin(learning)])
+    asked = everybody[everybody["participant_id"].isin(asking)]
+    answers = []
+    for task in Dimension:
+        of_task, test = learnt[learnt["task"] == task], asked[asked["task"] == task]
+        for group in GROUPS:
+            seed = sub_seed(SEED, "training", task, number)
+            own = of_task[of_task["group"] == group]
+            state = made.trained(own, crops, made.affect, seed)
+            scored = test.assign(learnt_from=str(group))
+            answers.append(
+                scored.assign(models="pretrained", score=made.scores(state, test, crops))
+            )
+            if fine_tuned:
+                state = made.trained(of_task, crops, state, sub_seed(seed, "everybody"))
+                score = made.scores(state, test, crops)
+                answers.append(scored.assign(models="fine_tuned", score=score))
+    keys = ["models", "task", "participant_id", "group", "learnt_from"]
+    aucs = [
+        (*key, roc_auc_score(part["label"], part["score"]))
+        for key, part in pd.concat(answers).groupby(keys)
+        if part["label"].nunique() == 2
+    ]
+    return pd.DataFrame(aucs, columns=[*keys, "auc"]).assign(study=number)
+
+
+def with_validation(rows: pd.DataFrame) -> pd.DataFrame:
+    """``validates``: of each group one person, who must show both classes of both tasks."""
+    classes = rows.groupby(["group", "participant_id", "task"])["label"].nunique()
+    both = classes.groupby(["group", "participant_id"]).min() == 2
+    first = both[both].reset_index().groupby("group")["participant_id"].first()
+    return rows.assign(validates=rows["participant_id"].isin(first))
+
+
+def summary(studies: pd.DataFrame) -> pd.DataFrame:
+    """High less Low by ``models`` and ``task``: value, standard error, what is behind it.
+
+    Studies and people are both samples, so that the variances of both means add up.
+    """
+    keys = ["models", "task", "study", "group", "participant_id"]
+    wide = studies.pivot(index=keys, columns="learnt_from", values="auc").reset_index()
+    wide["difference"] = wide["High"] - wide["Low"]
+    rows = []
+    for (models, task), part in wide.groupby(["models", "task"]):
+        # As many High as Low, also where one group more often shows a single class.
+        of_study = part.groupby(["study", "group"])["difference"].mean().groupby("study").mean()
+        of_person = part.groupby(["group", "participant_id"])["difference"].mean()
+        spread = of_person.groupby("group").var() / of_person.groupby("group").size()
+        rows.append(
+            {
+                "models": models,
+                "task": task,
+                "value": of_study.mean(),
+                "se": float(np.sqrt(of_study.var() / len(of_study) + spread.sum() / 4)),
+                "auc_high": part["High"].mean(),
+                "auc_low": part["Low"].mean(),
+                "studies": len(of_study),
+                "people": len(of_person),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--effect", type=float, default=None, help="another than the demo's")
+    parser.add_argument("--studies", type=int, default=20)
+    parser.add_argument("--fine-tuned", type=int, default=6, help="studies that also fine-tune")
+    parser.add_argument("--affect", type=Path, default=ROOT / "data/affect/weights.safetensors")
+    arguments = parser.parse_args()
+    params = load_params(ROOT / "presets/demo.yaml")
+    planted = params.simulate.planted
+    assert planted is not None
+    if arguments.effect is not None:
+        planted = replace(planted, effect=arguments.effect)
+        simulate = params.simulate.model_copy(update={"planted": planted})
+        params = params.model_copy(update={"simulate": simulate})
+    made = Simulated(params, arguments.affect)
+    folder = ROOT / "runs/planted-truth" / fingerprint(planted)
+    folder.mkdir(parents=True, exist_ok=True)
+    pool = None
+    for number in range(1, arguments.studies + 1):
+        path = folder / f"study-{number:03d}.parquet"
+        if not path.exists():
+            pool = pool or made.people(POOL, sub_seed(SEED, "pool"))
+            tuned = number <= arguments.fine_tuned
+            study(made, number, pool, fine_tuned=tuned).to_parquet(path)
+    found = summary(pd.concat(map(pd.read_parquet, sorted(folder.glob("*.parquet")))))
+    print(found.round(4).to_string(index=False))
+    print(f"\n    reference:\n      settings: {fingerprint(planted)}\n      differences:")
+    for row in found.itertuples():
+        print(
+            f"        - {{models: {row.models}, task: {row.task}, "
+            f"value: {row.value:.3f}, se: {row.se:.3f}}}"
+        )
+
+
+if __name__ == "__main__":
+    main()
