@@ -96,13 +96,21 @@ def some(table: Table, **given: Any) -> dict[str, Any]:
     return {c.name: given.get(c.name, kinds.get(c.kind)) for c in table.columns}
 
 
-def train(*weights: bytes, group: str = "High", known: bool = True, f1: float = 0.5) -> Path:
+def train(
+    *weights: bytes,
+    group: str = "High",
+    known: bool = True,
+    f1: float = 0.5,
+    assignment: str = "ei",
+    rotation: str = "1",
+) -> Path:
     """What a block leaves, a repetition for each of ``weights``; ``known``: with its record."""
     stage = "train_total" if group == "Total" else "fine_tune_total"
     if group == "Total":
-        named = "rotation-1/total-ei_task-arousal"
+        named = f"rotation-{rotation}/total-{assignment}_task-arousal"
     else:
-        named = f"assignment-ei/rotation-1/task-arousal_group-{group}"
+        named = f"assignment-{assignment}/rotation-{rotation}/task-arousal_group-{group}"
+    where = {"assignment": assignment, "rotation": rotation}
     folder = Path(f"data/{stage}/{named}_block-1-2")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -110,7 +118,7 @@ def train(*weights: bytes, group: str = "High", known: bool = True, f1: float = 
     for number, content in enumerate(weights, 1):
         path = folder / f"repetition-{number}.safetensors"
         path.write_bytes(content)
-        model = {**EI, "task": "arousal", "training_group": group, "repetition": number}
+        model = {**where, "task": "arousal", "training_group": group, "repetition": number}
         merits = {"validation_macro_f1": f1 / number, "validation_roc_auc": None, "threshold": 0.4}
         sha256 = {"weights_sha256": sha256_file(path), "initial_sha256": "1" * 64}
         rows.append(some(REPETITIONS, **model, stage=stage, seed=7, **merits, **sha256))
@@ -370,6 +378,29 @@ def test_results_are_added_to_the_models_that_they_are_of() -> None:
     mirror(Path())
     (new,) = [run for run in runs() if "ambiguous/roc_auc" not in run.data.metrics]
     assert new.data.tags["weights_sha256"] == hashlib.sha256(b"\xca").hexdigest()
+
+
+def test_a_model_has_the_results_of_its_own_rotation_and_labels() -> None:
+    train(b"\xc8")
+    train(b"\xc9", rotation="2", f1=0.9)
+    train(b"\x01", assignment="null01", f1=1.0)
+    evaluate(0.5, repetitions=1)
+    # All rotations are measured as one; in the second everything is answered the wrong way round.
+    file = EVALUATED / "predictions.parquet"
+    first = pd.read_parquet(file)
+    second = first.assign(rotation="2", label=1 - first["label"], item_id="2-" + first["item_id"])
+    write_table(file, PREDICTIONS.conform(pd.concat([first, second])))
+    assert mirror(Path()) == Counts(added=5)
+    found = {run.info.run_name: run.data.metrics.get("ambiguous/roc_auc") for run in runs()}
+    names = ["arousal High r01", "arousal High r01 in rotation 2", "arousal High null01 r01"]
+    assert [found[name] for name in names] == [1, 0, None]
+    # Only models of the EI groups are compared: the best of all their rotations.
+    assert [m.name for m in store.client().search_registered_models()] == ["demo arousal High"]
+    best = store.client().get_model_version_by_alias("demo arousal High", "best")
+    shown = store.client().search_runs([runs()[0].info.experiment_id], pages.CURRENT)
+    assert len(shown) == 2 and {run.data.tags["assignment"] for run in shown} == {"ei"}
+    (mine,) = [run for run in shown if run.data.tags["rotation"] == "2"]
+    assert best.run_id == mine.info.run_id
 
 
 def test_a_folder_is_told_from_another_as_dvc_does(study: Path) -> None:
