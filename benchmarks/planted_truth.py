@@ -187,7 +187,7 @@ def study(
             if fine_tuned:
                 state = made.trained(of_task, crops, state, sub_seed(seed, "everybody"))
                 score = made.scores(state, test, crops)
-                answers.append(scored.assign(models="fine_tuned", score=score))
+                answers.append(scored.assign(models="fine-tuned", score=score))
     keys = ["models", "task", "participant_id", "group", "learnt_from"]
     aucs = [
         (*key, roc_auc_score(part["label"], part["score"]))

@@ -14,11 +14,9 @@ KEYS = ["models", "task", "condition"]
 def table(truth: dict[str, Any], by_participant: pd.DataFrame) -> pd.DataFrame:
     """One row a kind of models, task and condition: High less Low, true and found, with verdict.
 
-    Without a column ``models`` all of them are ``fine_tuned``. What is true is missing where
-    nobody measured it.
+    What is true is missing where nobody measured it.
     """
     rows = by_participant[by_participant["contrast"] == "High-Low"]
-    rows = rows if "models" in rows else rows.assign(models="fine_tuned")
     found = [*KEYS, "role", "delta", "ci_low", "ci_high", "verdict"]
     known = {"value": "true_delta", "se": "true_se"}
     true = pd.DataFrame(truth["auc_differences"], columns=[*KEYS, *known]).rename(columns=known)

@@ -19,7 +19,7 @@ from eifer.vocabulary import Dimension
 if TYPE_CHECKING:
     from eifer.cohort.simulation.people import CohortSpec
 
-Models = Literal["pretrained", "fine_tuned"]
+Models = Literal["pretrained", "fine-tuned"]
 """Trained on one EI group alone, or on everybody after that."""
 CONDITION = "baseline"
 

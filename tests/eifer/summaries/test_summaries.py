@@ -336,7 +336,7 @@ def test_hrv_tests_put_the_smallest_p_first_and_keep_what_was_not_estimable() ->
 
 
 def truth(effect: float) -> dict[str, Any]:
-    known = {"models": "fine_tuned", "task": "arousal", "condition": "baseline"}
+    known = {"models": "fine-tuned", "task": "arousal", "condition": "baseline"}
     return {
         "auc_differences": [known | {"value": 0.1 * effect, "se": 0.02 * effect}],
         "spec": {
@@ -454,7 +454,7 @@ def test_effect_found_gives_the_verdict_over_people_and_claims_no_more() -> None
     assert made["condition"].tolist() == ["baseline", "ambiguous"]
     assert made["role"].tolist() == ["confirmatory", "exploratory"]
     assert made["verdict"].str.startswith("inconclusive").all()
-    assert made["models"].tolist() == ["fine_tuned", "fine_tuned"]
+    assert made["models"].tolist() == ["fine-tuned", "fine-tuned"]
     assert made.loc[0, "true_delta"] == 0 and pd.isna(made.loc[1, "true_delta"])
     said = effect_found.caption(truth(0.0), primary)
     assert "the true difference is 0 and a difference found is chance" in said
@@ -470,9 +470,9 @@ def test_effect_found_sets_each_kind_of_models_beside_its_own_truth() -> None:
     planted = truth(1.0)
     known = planted["auc_differences"][0] | {"models": "pretrained", "value": 0.3}
     planted["auc_differences"].append(known)
-    kinds = [over_people(models=kind) for kind in ("pretrained", "fine_tuned")]
+    kinds = [over_people(models=kind) for kind in ("pretrained", "fine-tuned")]
     made = effect_found.table(planted, pd.DataFrame(kinds)).set_index("models")
-    assert made["true_delta"].to_dict() == {"fine_tuned": 0.1, "pretrained": 0.3}
+    assert made["true_delta"].to_dict() == {"fine-tuned": 0.1, "pretrained": 0.3}
 
 
 def test_the_primary_table_starts_with_what_was_declared_and_shows_its_test() -> None:

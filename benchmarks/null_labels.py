@@ -1,0 +1,146 @@
+"""Whether random labels tell a planted effect from none: `python -m benchmarks.null_labels`.
+
+Each cohort is drawn as in `benchmarks.planted_truth`, with a seed of its own, once with the demo's
+effect and once with effect 0. High and Low models of one task are trained on the EI groups and on
+random labels of the same people (`eifer.designs`), and tested on others; the place of the EI
+groups' difference among those of the random labels gives p. A folder of finished cohorts
+(runs/null-labels) is gone on with; docs/negative-results.md has what was found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.planted_truth import GROUPS, Simulated
+from eifer import designs
+from eifer.comparison.participants import among_nulls
+from eifer.seeding import generator, sub_seed
+from eifer.tables.partitions import CLASS_COLUMNS
+from eifer.vocabulary import Dimension, Group, Partition
+from flows.graph import ROOT
+from stages._runtime.machine import pin_kernels
+from stages.params import Params, load_params
+
+LEARN, TESTED, NULLS = 6, 10, 19
+"""People of each group who train (one of them validates), and who are tested; random labels."""
+TOP, FIRST, SECOND, BATCH = 12, 1, 2, 16
+"""Frames of a video and dimension, epochs of each phase, batch: less than the demo's."""
+
+
+def small(params: Params, effect: float) -> Params:
+    """The demo with an effect, and trainings that take seconds."""
+    planted = params.simulate.planted
+    assert planted is not None
+    recipe = params.training.recipe
+    first = replace(recipe.first, epochs=FIRST, warmup_epochs=0)
+    second = replace(recipe.second, epochs=SECOND, warmup_epochs=0)
+    recipe = replace(recipe, first=first, second=second, batch=BATCH)
+    parts: dict[str, Any] = {
+        "simulate": {"planted": replace(planted, effect=effect)},
+        "select": {"top": TOP},
+        "training": {"recipe": recipe},
+    }
+    changed = {n: getattr(params, n).model_copy(update=values) for n, values in parts.items()}
+    return params.model_copy(update=changed)
+
+
+def partitions_of(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The table PARTITIONS, of what `eifer.designs` reads: one rotation."""
+    rng = generator(seed, "partitions")
+    tables = []
+    for group, part in rows.groupby("group"):
+        counts = part.groupby(["participant_id", "task", "label"]).size().unstack(["task", "label"])
+        counts = counts.reindex(columns=pd.MultiIndex.from_product([list(Dimension), [0, 1]]))
+        counts = counts.fillna(0).set_axis(CLASS_COLUMNS, axis=1)
+        # Who validates must show both classes of both tasks.
+        lacks = (counts == 0).any(axis=1).to_numpy()
+        order = sorted(rng.permutation(len(counts)), key=lambda k: bool(lacks[k]))
+        of_rank = [Partition.VALIDATION, *[Partition.TRAIN] * (LEARN - 1)]
+        of_rank += [Partition.TEST] * (len(counts) - LEARN)
+        tables.append(
+            counts.iloc[order].reset_index().assign(partition=of_rank, group=group, rotation="1")
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def cohort(made: Simulated, seed: int, task: Dimension) -> pd.DataFrame:
+    """The mean difference over people tested, in each assignment."""
+    rows, crops = made.people(LEARN + TESTED, sub_seed(seed, "people"))
+    rows = rows.drop(columns="partition", errors="ignore")
+    people = partitions_of(rows, seed)
+    names = [designs.EI, *(f"null{k:02d}" for k in range(1, NULLS + 1))]
+    scores = people[["participant_id"]].assign(ei_score=0)
+    assigned = designs.assign(names, people, scores, seed)
+    own = rows[rows["task"] == task].merge(people[["participant_id", "partition"]])
+    test = own[own["partition"] == Partition.TEST]
+    found = []
+    for name, labels in assigned.groupby("assignment"):
+        group = own["participant_id"].map(labels.set_index("participant_id")["group"])
+        auc = {}
+        for side in GROUPS:
+            learnt = own[(group == side) & (own["partition"] != Partition.TEST)]
+            validates = learnt["partition"] == Partition.VALIDATION
+            state = made.trained(
+                learnt.assign(validates=validates), crops, made.affect, sub_seed(seed, "training")
+            )
+            scored = test.assign(score=made.scores(state, test, crops))
+            auc[side] = pd.Series(
+                {
+                    who: roc_auc_score(part["label"], part["score"])
+                    for who, part in scored.groupby("participant_id")
+                    if part["label"].nunique() == 2
+                }
+            )
+        delta = (auc[Group.HIGH] - auc[Group.LOW]).mean()
+        found.append({"assignment": name, "delta": float(delta), "people": len(auc[Group.HIGH])})
+    return pd.DataFrame(found)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cohorts", type=int, default=20)
+    parser.add_argument("--task", type=Dimension, default=Dimension.VALENCE)
+    parser.add_argument("--minutes", type=float, default=600, help="start no cohort after these")
+    parser.add_argument("--affect", type=Path, default=ROOT / "data/affect/weights.safetensors")
+    arguments = parser.parse_args()
+    pin_kernels()
+    params, started = load_params(ROOT / "presets/demo.yaml"), time.monotonic()
+    planted = params.simulate.planted
+    assert planted is not None
+    folder = ROOT / "runs/null-labels"
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(1, arguments.cohorts + 1):
+        for effect in (planted.effect, 0.0):
+            path = folder / f"{arguments.task}_effect-{effect:g}_seed-{seed:02d}.parquet"
+            late = time.monotonic() - started > 60 * arguments.minutes
+            if not path.exists() and not late:
+                made = Simulated(small(params, effect), arguments.affect)
+                cohort(made, seed, arguments.task).to_parquet(path)
+                print(f"{path.stem}: {time.monotonic() - started:.0f} s", flush=True)
+    rows = []
+    for path in sorted(folder.glob("*.parquet")):
+        found = among_nulls(pd.read_parquet(path))
+        own = pd.read_parquet(path).set_index("assignment")["delta"]["ei"]
+        place = dict(zip(("task", "effect", "seed"), path.stem.split("_"), strict=True))
+        rows.append({**place, "delta": own, **found})
+    table = pd.DataFrame(rows)
+    print(table[["task", "effect", "seed", "delta", "null_mean", "null_p"]].round(3).to_string())
+    for key, part in table.groupby(["task", "effect"]):
+        left = int((part["null_p"] <= 0.05).sum())
+        spread = np.sqrt(part["delta"].var() / len(part))
+        print(
+            f"{key[0]} {key[1]}: {left} of {len(part)} cohorts leave the random labels' "
+            f"distribution (p <= .05); mean difference {part['delta'].mean():+.4f} (SE {spread:.4f})"
+        )
+
+
+if __name__ == "__main__":
+    main()
