@@ -138,7 +138,8 @@ def main() -> None:
         spread = np.sqrt(part["delta"].var() / len(part))
         print(
             f"{key[0]} {key[1]}: {left} of {len(part)} cohorts leave the random labels' "
-            f"distribution (p <= .05); mean difference {part['delta'].mean():+.4f} (SE {spread:.4f})"
+            f"distribution (p <= .05); mean difference {part['delta'].mean():+.4f} "
+            f"(SE {spread:.4f})"
         )
 
 
