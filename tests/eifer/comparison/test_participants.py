@@ -267,8 +267,8 @@ def test_names_of_a_claim_are_known() -> None:
         Claim("fine-tuned", "arousel", "baseline", "High-Low")
     with pytest.raises(ValueError, match=r"no contrast 'High-Lo'.*did you mean 'High-Low'"):
         Claim("fine-tuned", "arousal", "baseline", "High-Lo")
-    with pytest.raises(ValueError, match=r"no models 'fine-tuned'.*did you mean 'fine-tuned'"):
-        Claim("fine-tuned", "arousal", "baseline", "High-Low")
+    with pytest.raises(ValueError, match=r"no models 'fine_tuned'.*did you mean 'fine-tuned'"):
+        Claim("fine_tuned", "arousal", "baseline", "High-Low")
 
 
 def test_four_participants_show_nothing_however_good_a_model_is() -> None:
