@@ -4,7 +4,7 @@ Each cohort is drawn as in `benchmarks.planted_truth`, with a seed of its own, o
 effect and once with effect 0. High and Low models of one task are trained on the EI groups and on
 random labels of the same people (`eifer.designs`), and tested on others; the place of the EI
 groups' difference among those of the random labels gives p. A folder of finished cohorts
-(runs/null-labels) is gone on with; docs/negative-results.md has what was found.
+(runs/null-labels) is gone on with.
 """
 
 from __future__ import annotations

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import stdtr
+from scipy.stats import pearsonr
 
 from eifer.statistics import benjamini_hochberg, t_paired
 from eifer.tables.comparison import INTERACTION, PLACE, STABILITY
-from eifer.vocabulary import Condition
+from eifer.vocabulary import in_order
 
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -42,7 +42,8 @@ def interaction(deltas: pd.DataFrame) -> pd.DataFrame:
     rows: list[Row] = []
     for place, part in deltas.groupby(by, sort=True):
         wide = part.pivot(index="participant_id", columns="condition", values="delta")
-        for a, b in itertools.combinations(sorted(wide, key=_in_protocol), 2):
+        ordered = in_order(part[["condition"]].drop_duplicates(), ["condition"])["condition"]
+        for a, b in itertools.combinations(ordered, 2):
             both = wide[[a, b]].dropna()
             known = {**dict(zip(by, place, strict=True)), "condition": a, "other_condition": b}
             rows.append({**known, **_tested((both[a] - both[b]).to_numpy())})
@@ -74,14 +75,14 @@ def stability(deltas: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for place, part in deltas.dropna(subset="delta").groupby(PLACE, sort=True):
         a, b = (part[f"auc_{side}"].to_numpy() for side in "ab")
-        over = {f"over_people_sd_{s}": _sd(x) for s, x in (("a", a), ("b", b))}
         rows.append(
             {
                 **dict(zip(PLACE, place, strict=True)),
                 "over_trainings_sd_a": part["auc_a_sd"].mean(),
                 "over_trainings_sd_b": part["auc_b_sd"].mean(),
                 **_tested((part["auc_a_sd"] - part["auc_b_sd"]).to_numpy()),
-                **over,
+                "over_people_sd_a": part["auc_a"].std(),
+                "over_people_sd_b": part["auc_b"].std(),
                 **_pitman_morgan(a, b),
             }
         )
@@ -89,12 +90,6 @@ def stability(deltas: pd.DataFrame) -> pd.DataFrame:
     for test in ("", "people_"):
         table[f"{test}q"] = benjamini_hochberg(table[f"{test}p"])
     return STABILITY.conform(table)
-
-
-def _in_protocol(condition: object) -> tuple[int, str]:
-    order = [str(name) for name in Condition]
-    name = str(condition)
-    return (order.index(name) if name in order else len(order), name)
 
 
 def _tested(difference: Floats) -> Row:
@@ -107,10 +102,6 @@ def _tested(difference: Floats) -> Row:
     return row | dict(zip(names, values, strict=True)) | {"reason": test.reason}
 
 
-def _sd(values: Floats) -> float:
-    return float(values.std(ddof=1)) if len(values) > 1 else math.nan
-
-
 def _pitman_morgan(a: Floats, b: Floats) -> Row:
     total, difference = a + b, a - b
     n = len(a)
@@ -118,6 +109,4 @@ def _pitman_morgan(a: Floats, b: Floats) -> Row:
     if n < 3 or spread < 1e-12:
         why = f"{n} participants" if n < 3 else "sums or differences do not vary"
         return {"people_p": math.nan, "people_reason": why}
-    r = float(np.corrcoef(total, difference)[0, 1])
-    t = r * math.sqrt((n - 2) / max(1 - r * r, 1e-300))
-    return {"people_p": float(2 * stdtr(n - 2, -abs(t))), "people_reason": None}
+    return {"people_p": float(pearsonr(total, difference).pvalue), "people_reason": None}

@@ -42,16 +42,8 @@ def draw(by_participant: pd.DataFrame, participant_deltas: pd.DataFrame) -> Figu
     )
     axes.axvline(0, color="black", linewidth=0.8)
     starred = rows["role"].map({"confirmatory": " *", "exploratory": ""})
-    names = (
-        rows["models"]
-        + ": "
-        + rows["task"]
-        + ", "
-        + rows["condition"]
-        + ", "
-        + rows["contrast"]
-        + starred
-    )
+    places = rows[KEY].itertuples(index=False)
+    names = [f"{models}: {', '.join(place)}" for models, *place in places] + starred
     axes.set_yticks(rows.index, names)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)

@@ -71,8 +71,7 @@ def show(
     spec = backbone_card(training.backbone).at(params.study.crop.size_px)
     measured = step_s is None
     if step_s is None:
-        known = pace.measure(spec, training.recipe, params.arithmetic.hardware(Machine().hold))
-        step_s = (known.first_s, known.second_s)
+        step_s = pace.measure(spec, training.recipe, params.arithmetic.hardware(Machine().hold))
     trainings = sum(cost.trainings for cost in costs)
     hours = sum(cost.hours(step_s) for cost in costs)
     stored = trainings * pace.weights_bytes(spec) / GB
