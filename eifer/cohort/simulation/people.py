@@ -62,12 +62,12 @@ class FeltSpec:
 
 @dataclass(frozen=True)
 class RatingSpec:
-    """Ratings 1..7 = 4 + ``gain`` x (felt + noise), or 4 by an undecided answer, or misjudged.
+    """Ratings 1..7 = 4 + ``gain`` x (felt + noise), or 4 by an undecided answer, or wrong.
 
-    ``noise`` is the spread of the noise. ``misjudged`` is the share of answers that
-    lie 1 to 3 from 4, each as likely, and on the other side of 4 than what was felt
-    in the share ``wrong`` of them. ``neutral`` is the share of undecided answers
-    among the rest. Each shift is what one SD of EI does to it (log, log-odds).
+    ``noise`` is the spread of the noise. ``wrong`` is the share of answers on the
+    other side of 4 than what was felt, 1 to 3 away, each as likely. ``neutral`` is
+    the share of undecided answers among the rest. Each shift is what one SD of EI
+    does to it (log, log-odds).
     """
 
     gain: Positive
@@ -75,9 +75,8 @@ class RatingSpec:
     noise_shift: Signed
     neutral: Share
     neutral_shift: Signed
-    misjudged: Share
-    misjudged_shift: Signed
     wrong: Share
+    wrong_shift: Signed
 
 
 @dataclass(frozen=True)
@@ -220,7 +219,7 @@ class Person:
     coupling: float
     rating_noise: float
     neutral_share: float
-    misjudged_share: float
+    wrong_share: float
     breaths_hz: float
     viewings: tuple[Viewing, ...]
 
@@ -254,7 +253,7 @@ def person(spec: CohortSpec, number: int, seed: int) -> Person:
     coupling = spec.expression.coupling * np.exp(shifted * spec.expression.coupling_shift)
     noise = spec.ratings.noise * np.exp(shifted * spec.ratings.noise_shift)
     neutral = expit(logit(spec.ratings.neutral) + shifted * spec.ratings.neutral_shift)
-    misjudged = expit(logit(spec.ratings.misjudged) + shifted * spec.ratings.misjudged_shift)
+    wrong = expit(logit(spec.ratings.wrong) + shifted * spec.ratings.wrong_shift)
     heart = draws("heart")
     return Person(
         participant_id=who,
@@ -265,7 +264,7 @@ def person(spec: CohortSpec, number: int, seed: int) -> Person:
         coupling=float(coupling),
         rating_noise=float(noise),
         neutral_share=float(neutral),
-        misjudged_share=float(misjudged),
+        wrong_share=float(wrong),
         breaths_hz=float(heart.uniform(0.2, 0.3)),
         viewings=_viewings(
             spec,
@@ -275,7 +274,7 @@ def person(spec: CohortSpec, number: int, seed: int) -> Person:
             shifted=shifted,
             noise=float(noise),
             neutral=float(neutral),
-            misjudged=float(misjudged),
+            wrong=float(wrong),
         ),
     )
 
@@ -304,7 +303,7 @@ def _viewings(
     shifted: float,
     noise: float,
     neutral: float,
-    misjudged: float,
+    wrong: float,
 ) -> tuple[Viewing, ...]:
     felt, auto = spec.felt, spec.autonomic
     bias = {d: rng.normal(0, felt.person_sd) for d in Dimension}
@@ -323,9 +322,9 @@ def _viewings(
             undecided = rng.random() < neutral
             rates[d] = 4 if undecided else int(np.clip(np.rint(rating), 1, 7))
             # From a stream of their own, so that they leave everything else as it was.
-            lot, other, away = mistakes.random(), mistakes.random(), int(mistakes.integers(1, 4))
-            if lot < misjudged:
-                rates[d] = 4 + away if (feels[d] > 0) != (other < spec.ratings.wrong) else 4 - away
+            lot, away = mistakes.random(), int(mistakes.integers(1, 4))
+            if lot < wrong:
+                rates[d] = 4 - away if feels[d] > 0 else 4 + away
         does = auto.response[domain]
         beats = does.rate_bpm + shifted * does.ei_rate_bpm
         beats += auto.video_rate_sd_bpm * heart.standard_normal()
@@ -398,6 +397,6 @@ def latent_values(someone: Person) -> dict[str, Any]:
         "coupling": round(someone.coupling, 6),
         "rating_noise": round(someone.rating_noise, 6),
         "neutral_share": round(someone.neutral_share, 6),
-        "misjudged_share": round(someone.misjudged_share, 6),
+        "wrong_share": round(someone.wrong_share, 6),
         "breaths_hz": round(someone.breaths_hz, 6),
     }

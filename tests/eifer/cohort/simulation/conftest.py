@@ -33,9 +33,8 @@ def plan() -> CohortSpec:
             noise_shift=-0.35,
             neutral=0.08,
             neutral_shift=-0.6,
-            misjudged=0.2,
-            misjudged_shift=-5.0,
-            wrong=0.8,
+            wrong=0.2,
+            wrong_shift=-5.0,
         ),
         expression=ExpressionSpec(
             coupling=0.85,

@@ -87,25 +87,25 @@ def test_the_planted_effects_are_there(crowd: list[Person]) -> None:
 
 
 def test_undecided_answers_are_fewer_with_ei(plan: CohortSpec) -> None:
-    sure = replace(plan, ratings=replace(plan.ratings, misjudged=0.0))
+    sure = replace(plan, ratings=replace(plan.ratings, wrong=0.0))
     assert _correlation(_crowd(sure, 1.0), _rating_four) < -0.15
 
 
 def test_labels_of_low_people_are_wrong_as_often_as_was_planted(crowd: list[Person]) -> None:
     for half in _halves(crowd):
-        misjudged = np.mean([p.misjudged_share for p in half])
-        assert _wrong_labels(half) == pytest.approx(0.8 * misjudged, abs=0.05)
+        planted = np.mean([p.wrong_share for p in half])
+        assert _wrong_labels(half) == pytest.approx(planted, abs=0.05)
     able, less_able = map(_wrong_labels, _halves(crowd))
     assert able < 0.1 and less_able > 0.5
 
 
 def test_without_effect_labels_are_wrong_as_often_in_everybody(null_crowd: list[Person]) -> None:
     for half in _halves(null_crowd):
-        assert _wrong_labels(half) == pytest.approx(0.16, abs=0.04)
+        assert _wrong_labels(half) == pytest.approx(0.2, abs=0.05)
 
 
 def test_mistakes_leave_the_other_answers_as_they_were(plan: CohortSpec) -> None:
-    sure = replace(plan, effect=0.0, ratings=replace(plan.ratings, misjudged=0.0))
+    sure = replace(plan, effect=0.0, ratings=replace(plan.ratings, wrong=0.0))
     some = replace(plan, effect=0.0)
     pairs = [
         (one.rating[d], other.rating[d])
@@ -118,12 +118,12 @@ def test_mistakes_leave_the_other_answers_as_they_were(plan: CohortSpec) -> None
         for d in Dimension
     ]
     changed = np.mean([one != other for one, other in pairs])
-    assert 0.1 < changed < 0.2
+    assert 0.15 < changed < 0.25
 
 
 def test_without_effect_nothing_but_the_answers_knows_of_ei(null_crowd: list[Person]) -> None:
     for someone in null_crowd:
-        shares = (someone.neutral_share, someone.misjudged_share)
+        shares = (someone.neutral_share, someone.wrong_share)
         assert (someone.coupling, someone.rating_noise) == pytest.approx((0.85, 0.3))
         assert shares == pytest.approx((0.08, 0.2))
     limit = 3.3 / np.sqrt(MANY)
