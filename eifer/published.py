@@ -7,6 +7,9 @@ a study of other people is not expected to repeat them. Columns are named as in
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import Any
+
 import pandas as pd
 
 from eifer.vocabulary import Condition, Dimension, Group
@@ -102,6 +105,47 @@ _CONTRASTS = {
     (_VALENCE, Condition.AMBIGUOUS, _HIGH_TOTAL): ((*_UNGIVEN, None, None), _NOT),
 }
 
+# Section 4.4, Tables 5 and 6, as far as the text gives them, in the same forms: other backbones on
+# the baseline frames.
+NETWORKS = _RESNET50, _VGG16 = "resnet50", "vgg16"
+"""The other backbones of section 4.4."""
+_EXTERNAL_PERFORMANCE: dict[Any, tuple[Any, ...]] = {
+    (_RESNET50, _AROUSAL): (
+        ((0.4577, 0.0787), (0.4918, 0.0323), (0.4723, 0.0200)),
+        ((0.4715, 0.0826), (0.5094, 0.0386), (0.4910, 0.0319)),
+        ((0.4686, 0.0999), (0.5199, 0.0351), (0.4868, 0.0395)),
+        ((0.5694, 0.0481), (0.5991, 0.0335), (0.5787, 0.0372)),
+    ),
+    (_RESNET50, _VALENCE): (
+        ((0.6812, 0.0508), (0.6595, 0.0389)),
+        ((0.6936, 0.0385), (0.6721, 0.0325)),
+        ((0.7635, 0.0288), (0.7402, 0.0350)),
+        ((0.6585, 0.0428), (0.6449, 0.0331)),
+    ),
+}
+_EXTERNAL_CONTRASTS: dict[Any, tuple[Any, Any]] = {
+    (_RESNET50, _AROUSAL, _HIGH_LOW): (
+        (-0.0107, -0.0170, -0.0045, "< 0.001", True),
+        (1.1642, 1.1155, 1.2149, "< 0.001", True),
+    ),
+    (_RESNET50, _AROUSAL, _HIGH_TOTAL): (
+        (0.0067, 0.0018, 0.0116, "< 0.001", True),
+        (1.0815, 1.0452, 1.1190, "< 0.001", True),
+    ),
+    (_RESNET50, _VALENCE, _HIGH_LOW): (
+        (0.0043, -0.0003, 0.0088, "< 0.001", True),
+        (0.9053, 0.8663, 0.9460, "< 0.001", True),
+    ),
+    (_RESNET50, _VALENCE, _HIGH_TOTAL): (
+        (0.0141, 0.0104, 0.0178, "< 0.001", True),
+        (*_UNGIVEN, "0.290", False),
+    ),
+    (_VGG16, _AROUSAL, _HIGH_LOW): (
+        (0.0059, 0.0021, 0.0097, "< 0.001", True),
+        (0.8915, 0.8593, 0.9248, "< 0.001", True),
+    ),
+}
+
 
 def performance() -> pd.DataFrame:
     """Tables 2 and 3 as far as the text gives them.
@@ -112,21 +156,33 @@ def performance() -> pd.DataFrame:
         ``place, task, condition, training_group, metric, mean, sd``: a row per model and metric;
         mean and SD over 5 repetitions, rounded as printed.
     """
-    rows = [
-        {
-            "place": f"{_TABLE[metric]}, section 4.2",
-            "task": str(task),
-            "condition": str(condition),
-            "training_group": str(group),
-            "metric": metric,
-            "mean": mean,
-            "sd": sd,
-        }
+    return pd.DataFrame(
+        {"place": f"{_TABLE[row['metric']]}, section 4.2", **row}
         for (task, condition), lines in _PERFORMANCE.items()
-        for metric, line in zip(METRICS, lines, strict=True)
-        for group, (mean, sd) in zip(Group, line, strict=True)
-    ]
-    return pd.DataFrame(rows)
+        for row in _of_groups({"task": str(task), "condition": str(condition)}, lines)
+    )
+
+
+def external_performance() -> pd.DataFrame:
+    """Table 5 as far as the text gives it: as `performance`, with ``network`` before ``task``."""
+    baseline = {"condition": str(Condition.BASELINE)}
+    return pd.DataFrame(
+        {"place": "Table 5, section 4.4", **row}
+        for (network, task), lines in _EXTERNAL_PERFORMANCE.items()
+        for row in _of_groups({"network": network, "task": str(task), **baseline}, lines)
+    )
+
+
+def _of_groups(place: dict[str, str], lines: tuple[Any, ...]) -> Iterator[dict[str, Any]]:
+    for metric, line in zip(METRICS, lines, strict=True):
+        for group, (mean, sd) in zip(Group, line, strict=False):
+            yield {
+                **place,
+                "training_group": str(group),
+                "metric": metric,
+                "mean": mean,
+                "sd": sd,
+            }
 
 
 def contrasts() -> pd.DataFrame:
@@ -139,24 +195,26 @@ def contrasts() -> pd.DataFrame:
         fisher_significant, gee_odds_ratio, gee_ci_low, gee_ci_high, gee_q, gee_significant``. The
         q are texts as printed; a number or word that the text does not give is missing.
     """
-    names = {
-        "pooled": ("pooled_delta", "pooled_ci_low", "pooled_ci_high", "fisher_q"),
-        "gee": ("gee_odds_ratio", "gee_ci_low", "gee_ci_high", "gee_q"),
-    }
-    rows = [
-        {
-            "place": "Table 4, section 4.3",
-            "task": str(task),
-            "condition": str(condition),
-            "contrast": contrast,
-            **dict(zip((*names["pooled"], "fisher_significant"), ranks, strict=True)),
-            **dict(zip((*names["gee"], "gee_significant"), odds, strict=True)),
-        }
-        for (task, condition, contrast), (ranks, odds) in _CONTRASTS.items()
-    ]
-    numbers = [name for part in names.values() for name in part[:3]]
-    words = [part[3] for part in names.values()]
-    kinds = {**dict.fromkeys(numbers, "float64"), **dict.fromkeys(words, "str")}
-    return pd.DataFrame(rows).astype(
-        {**kinds, "fisher_significant": "boolean", "gee_significant": "boolean"}
+    places = (("Table 4, section 4.3", *place) for place in _CONTRASTS)
+    names = ["place", "task", "condition", "contrast"]
+    return _contrasted(pd.DataFrame(places, columns=names), _CONTRASTS.values())
+
+
+def external_contrasts() -> pd.DataFrame:
+    """Table 6 as far as the text gives it: as `contrasts`, with ``network`` before ``task``."""
+    places = (
+        ("Table 6, section 4.4", network, task, Condition.BASELINE, pair)
+        for network, task, pair in _EXTERNAL_CONTRASTS
     )
+    names = ["place", "network", "task", "condition", "contrast"]
+    return _contrasted(pd.DataFrame(places, columns=names), _EXTERNAL_CONTRASTS.values())
+
+
+def _contrasted(places: pd.DataFrame, figures: Iterable[tuple[Any, Any]]) -> pd.DataFrame:
+    ranks = ["pooled_delta", "pooled_ci_low", "pooled_ci_high", "fisher_q", "fisher_significant"]
+    odds = ["gee_odds_ratio", "gee_ci_low", "gee_ci_high", "gee_q", "gee_significant"]
+    rows = pd.DataFrame(((*rank, *odd) for rank, odd in figures), columns=ranks + odds)
+    numbers = dict.fromkeys(ranks[:3] + odds[:3], "float64")
+    words = dict.fromkeys([ranks[3], odds[3]], "str")
+    significant = dict.fromkeys([ranks[4], odds[4]], "boolean")
+    return places.astype("str").join(rows.astype({**numbers, **words, **significant}))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from eifer.designs import EI
 from eifer.tables import (
     affect,
     attrition,
@@ -15,6 +16,7 @@ from eifer.tables import (
     comparison,
     ei,
     evaluation,
+    external,
     faces,
     partitions,
     physiology,
@@ -22,6 +24,7 @@ from eifer.tables import (
     simulation,
     training,
 )
+from eifer.tables.schema import Table
 from eifer.vocabulary import Dimension, Group
 from stages._runtime.places import Folder, Given, Values
 
@@ -29,6 +32,7 @@ WAVES = "${study.waves}"
 TASKS, GROUPS, BLOCKS = list(Dimension), [Group.HIGH, Group.LOW], "${training.blocks}"
 ASSIGNMENTS, ROTATIONS = "${split.assignments}", "${split.rotations}"
 TOTALS = "${split.totals}"
+NETWORKS = "${external.networks}"
 DESIGN = {"assignment": ASSIGNMENTS, "rotation": ROTATIONS}
 
 COHORT = Given("${study.cohort}")
@@ -102,18 +106,45 @@ DECLARATION = DECLARE.file("declaration.json")
 class Training(Folder):
     """What a block of trained repetitions leaves."""
 
-    def __init__(self, stage: str, **matrix: Values) -> None:
+    def __init__(
+        self,
+        stage: str,
+        repetitions: Table = training.REPETITIONS,
+        curves: Table = training.CURVES,
+        /,
+        **matrix: Values,
+    ) -> None:
         super().__init__(stage, **matrix)
         self.weights = self.file("repetition-<r>.safetensors")
         self.cards = self.file("cards.json")
-        self.repetitions = self.table("repetitions.parquet", training.REPETITIONS)
-        self.curves = self.table("curves.parquet", training.CURVES)
+        self.repetitions = self.table("repetitions.parquet", repetitions)
+        self.curves = self.table("curves.parquet", curves)
 
 
 PRETRAIN_EI = Training("pretrain_ei", **DESIGN, task=TASKS, group=GROUPS, block=BLOCKS)
 FINE_TUNE_TOTAL = Training("fine_tune_total", **DESIGN, task=TASKS, group=GROUPS, block=BLOCKS)
 TRAIN_TOTAL = Training("train_total", rotation=ROTATIONS, total=TOTALS, task=TASKS, block=BLOCKS)
 """``total`` is the assignment whose data it is; most assignments share that of the EI groups."""
+
+TRAIN_EXTERNAL = Training(
+    "train_external",
+    external.FOLD_MODELS,
+    external.FOLD_CURVES,
+    rotation=ROTATIONS,
+    network=NETWORKS,
+    task=TASKS,
+    group=list(Group),
+)
+FOLDS = TRAIN_EXTERNAL.table("folds.parquet", external.FOLDS)
+EI_SAMPLES = SAMPLES.at(assignment=EI)
+
+EVALUATE_EXTERNAL = Folder("evaluate_external", network=NETWORKS)
+EXTERNAL_ANSWERS = EVALUATE_EXTERNAL.table("predictions.parquet", external.ANSWERS)
+EXTERNAL_METRICS = EVALUATE_EXTERNAL.table("metrics.parquet", external.MEASURED)
+EXTERNAL_SUMMARY = EVALUATE_EXTERNAL.table("summary.parquet", external.PERFORMANCE)
+EXTERNAL_COMPARISON = EVALUATE_EXTERNAL.table("as_published.parquet", external.CONTRASTED)
+EXTERNAL_DELTAS = EVALUATE_EXTERNAL.table("participant_deltas.parquet", external.DIFFERENCES)
+EXTERNAL_OVER_PEOPLE = EVALUATE_EXTERNAL.table("by_participant.parquet", external.OVER_PEOPLE)
 
 EVALUATE = Folder("evaluate", assignment=ASSIGNMENTS)
 PREDICTIONS = EVALUATE.table("predictions.parquet", evaluation.PREDICTIONS)

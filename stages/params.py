@@ -35,14 +35,14 @@ from eifer.errors import AssetError, ParamsError, describe, did_you_mean
 from eifer.faces.crops import CropSpec
 from eifer.faces.extraction import ExtractSpec
 from eifer.likeness import LikenessSpec
-from eifer.models.spec import Heads, Recipe, block_repetitions
+from eifer.models.spec import Heads, Recipe, Unfreezing, block_repetitions
 from eifer.partitions import REGISTRY, Design
 from eifer.physiology.hrv import EcgSpec
 from eifer.ranges import LARGE, Count, Positive, Seed, Share, Text
-from eifer.training.backbones import backbone_card
+from eifer.training.backbones import backbone_card, unfreezable
 from eifer.training.spec import Hardware, NetworkSpec
 from eifer.validation import ValidationSpec
-from eifer.vocabulary import Condition, Dimension
+from eifer.vocabulary import Condition, Dimension, Group
 from stages._runtime.params_file import problems, read_params
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -284,6 +284,41 @@ class Training(Section):
         return self
 
 
+class External(Section):
+    """The external check: other networks, unfrozen step by step, in folds."""
+
+    networks: Names = Field(
+        description="networks to train, of those in eifer/training/backbones.py that name their "
+        "blocks, written without underscores; none: no external check"
+    )
+    weights: dict[str, Initial] = Field(
+        description="what a network starts from; one that is not named starts from random numbers"
+    )
+    folds: Annotated[int, Field(ge=2, le=100)] = Field(
+        description="folds over the people not tested, in the place of repetitions"
+    )
+    unfreezing: Unfreezing
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        known = unfreezable()
+        for name in (*self.networks, *self.weights):
+            if name not in known:
+                raise ValueError(
+                    f"no network {name!r} (there are {', '.join(known)}){did_you_mean(name, known)}"
+                )
+        if unused := sorted(set(self.weights) - set(self.networks)):
+            raise ValueError(f"weights are given for {', '.join(unused)}, not among networks")
+        blocks = len(self.unfreezing.epochs) - 1
+        for name in self.networks:
+            if blocks > len(known[name].blocks):
+                raise ValueError(
+                    f"unfreezing.epochs has {blocks} numbers after the first, but {name} has "
+                    f"{len(known[name].blocks)} blocks to unfreeze"
+                )
+        return self
+
+
 class Stats(Section):
     """The comparison of the models: over participants (primary), and as published."""
 
@@ -299,6 +334,9 @@ class ReportSources(Section):
     )
     faces_from: Literal["data/corpus", "data/affect"] = Field(
         description="the drawn corpus, or affect where there is none"
+    )
+    networks_from: Literal["data/evaluate_external", "data/stats"] = Field(
+        description="the external check, or stats where external.networks names none"
     )
 
 
@@ -316,6 +354,7 @@ class Params(Section):
     select: Select
     split: Split
     training: Training
+    external: External
     stats: Stats
     calibrate: CalibrationSpec
     report: ReportSources
@@ -333,15 +372,27 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _check_is_shown(self) -> Self:
+        wanted = "data/evaluate_external" if self.external.networks else "data/stats"
+        if self.report.networks_from != wanted:
+            named = ", ".join(self.external.networks) or "no network"
+            raise ValueError(
+                f"external.networks names {named}, so report.networks_from must be {wanted}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _within_budget(self) -> Self:
         repetitions = sum(len(block_repetitions(block)) for block in self.training.blocks)
         # Of each task and assignment High and Low, pretrained and fine-tuned; Totals beside them.
         models = len(Dimension) * (4 * len(self.split.assignments) + len(self.split.totals))
-        asked = models * len(self.split.rotations) * repetitions
+        folds = len(Dimension) * len(Group) * len(self.external.networks) * self.external.folds
+        asked = (models * repetitions + folds) * len(self.split.rotations)
         if asked > self.training.budget.trainings:
             raise ValueError(
                 f"this design has {asked} trainings ({len(self.split.assignments)} assignments, "
-                f"{len(self.split.rotations)} rotations, {repetitions} repetitions), above "
+                f"{len(self.split.rotations)} rotations, {repetitions} repetitions"
+                f"{f', {folds} of other networks in each rotation' if folds else ''}), above "
                 f"training.budget.trainings {self.training.budget.trainings}: name fewer, or "
                 "raise the budget (eifer plan says what they take)"
             )

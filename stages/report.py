@@ -19,9 +19,13 @@ from stages._runtime.stage import Outcome, Report, Run, stage
 
 SPEC, TEMPLATE, STYLE = (Given(f"reports/{n}") for n in ("spec.yml", "template.html", "style.css"))
 COHORT, FACES = Given("${report.cohort_from}"), Given("${report.faces_from}")
+NETWORKS = Given("${report.networks_from}")
 DRAWN = {catalogue.SIMULATE: COHORT, catalogue.CORPUS: FACES}
 """What a study with data from elsewhere has not: its params then name another stage's folder."""
-SHOWN = [f for f in catalogue.FOLDERS if f not in (catalogue.CODE, catalogue.REPORT)]
+CHECKED = catalogue.EVALUATE_EXTERNAL
+"""The external check, which few studies have: it tells of its trainings, too."""
+LEFT_OUT = (catalogue.CODE, catalogue.REPORT, catalogue.TRAIN_EXTERNAL)
+SHOWN = [folder for folder in catalogue.FOLDERS if folder not in LEFT_OUT]
 FOLDERS = [DRAWN.get(folder, folder.whole) for folder in SHOWN]
 APART = (ATTRITION, CROPS)
 """What every stage left out is gathered with its other fragments; pictures are not shown."""
@@ -39,10 +43,15 @@ ONLY = {catalogue.FRAMES: ["video_id", "frame", "status"]}
 JSON = (catalogue.CUTOFF, catalogue.CARD, catalogue.DISJOINTNESS)
 
 
+def of_check(given: Given) -> bool:
+    """Whether it lies in a folder of the external check, for which `NETWORKS` stands in deps."""
+    return given.path.startswith(CHECKED.path)
+
+
 @stage(
     catalogue.REPORT,
-    params=("study.name", "study.waves", "split", "training.blocks", "report"),
-    given=(SPEC, TEMPLATE, STYLE, *FOLDERS, *SOURCES),
+    params=("study.name", "study.waves", "split", "training.blocks", "external.networks", "report"),
+    given=(SPEC, TEMPLATE, STYLE, NETWORKS, *(g for g in (*FOLDERS, *SOURCES) if not of_check(g))),
 )
 def report(run: Run) -> Outcome:
     """Read what every stage left, and assemble the page as reports/spec.yml says."""
@@ -59,6 +68,8 @@ def report(run: Run) -> Outcome:
         "attrition": parts.attrition,
         "published_scores": published.performance(),
         "published_contrasts": published.contrasts(),
+        "external_published_scores": published.external_performance(),
+        "external_published_contrasts": published.external_contrasts(),
         "consistency": paper_consistency.checks(),
     }
     every = sources["by_assignment"]
@@ -69,6 +80,11 @@ def report(run: Run) -> Outcome:
         {
             "study": run.params.study.name,
             "simulated": sources["truth"] is not None,
+            "external_started": [
+                known["numbers"]["started"]
+                for known in parts.reports
+                if known["stage"] == CHECKED.stage
+            ],
             "drawn_faces": any(known["stage"] == "corpus" for known in parts.reports),
         },
     )
@@ -95,7 +111,7 @@ def _tables(run: Run) -> dict[str, pd.DataFrame | None]:
         )
         name = "first_curves" if first else made.table.name
         parts_of = parts.setdefault(name, [])
-        if name in words:
+        if name in words and run.paths(made):
             parts_of.append(run.read(made, ONLY.get(made, made.table.names)))
     return {
         name: pd.concat(parts_of, ignore_index=True) if parts_of else None

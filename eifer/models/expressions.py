@@ -1,15 +1,14 @@
-"""Two more descriptions: seven expressions learnt from nothing, a backbone unfrozen by steps."""
+"""Seven expressions, learnt from nothing: a description for the one engine."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eifer.training.augmentation import Geometric, Mixup
-from eifer.training.description import Description, Judged, Merit, Objective, Outputs, Part, Phase
+from eifer.training.description import Description, Judged, Objective, Outputs, Part, Phase
 from eifer.training.losses import CrossEntropy
-from eifer.training.schedule import Plateau, WarmUpCosine
-from eifer.training.spec import Geometry, Head, NetworkSpec, Rate
+from eifer.training.schedule import Plateau
+from eifer.training.spec import Geometry, Head, NetworkSpec
 
 CLASSES = 7
 EXPRESSION = Head("expression", CLASSES)
@@ -49,40 +48,4 @@ def from_nothing(
         weight_decay=weight_decay,
         gradient_clip=0.0,
         patience=patience,
-    )
-
-
-def step_by_step(
-    spec: NetworkSpec,
-    objectives: Sequence[Objective],
-    merit: Merit,
-    *,
-    steps: Sequence[Sequence[str]],
-    epochs: int,
-    batch: int,
-    rate: Rate,
-    weight_decay: float,
-    geometry: Geometry,
-) -> Description:
-    """A pretrained backbone under new heads, unfrozen by ``steps`` (modules, deepest first).
-
-    The heads learn alone first; each step of ``epochs`` adds its modules to those before.
-    """
-    names = tuple(objective.head.name for objective in objectives)
-    cosine = WarmUpCosine(rate, warmup_epochs=0, epochs=epochs)
-    phases = [Phase("heads", epochs, (Part("heads", names, cosine),))]
-    unfrozen: tuple[str, ...] = ()
-    for modules in steps:
-        unfrozen = (*unfrozen, *modules)
-        parts = (Part("heads", names, cosine), Part("backbone", unfrozen, cosine))
-        phases.append(Phase(f"from {modules[0]}", epochs, parts))
-    return Description(
-        network=spec,
-        objectives=tuple(objectives),
-        phases=tuple(phases),
-        merit=merit,
-        augmentation=(Geometric(geometry),),
-        batch=batch,
-        weight_decay=weight_decay,
-        gradient_clip=0.0,
     )

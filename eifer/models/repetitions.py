@@ -14,21 +14,34 @@ from numpy.typing import NDArray
 
 from eifer.errors import AssetError, DesignError, StudyError
 from eifer.hashing import sha256_file
-from eifer.models.spec import ESTIMATE, LABEL, Heads, Recipe
-from eifer.models.training import Trained, positive_weight, train_repetition
+from eifer.models.spec import ESTIMATE, LABEL, Heads, Recipe, Unfreezing
+from eifer.models.training import (
+    Trained,
+    classifier_description,
+    positive_weight,
+    step_by_step,
+    train_classifier,
+)
 from eifer.seeding import sub_seed
 from eifer.tables.training import CURVES
 from eifer.training.backbones import backbone_card
 from eifer.training.data import TrainingData
+from eifer.training.description import Description
 from eifer.training.learner import OnEpoch
 from eifer.training.spec import Hardware, NetworkSpec
 from eifer.training.weights import load_weights, read_metadata, save_weights
 from eifer.vocabulary import Group, Partition
 
+RANDOM = "random"
+"""In the place of a file's hash, where a training started from random numbers."""
+
 
 @dataclass(frozen=True)
 class Model:
-    """What all repetitions of a model share; ``stage`` is the name of the step that trains it."""
+    """What all repetitions of a model share; ``stage`` is the name of the step that trains it.
+
+    With ``unfreezing`` it is a network of the external check, and a fold is its repetition.
+    """
 
     stage: str
     assignment: str
@@ -42,10 +55,18 @@ class Model:
     hardware: Hardware
     study_seed: int
     subject: str
+    unfreezing: Unfreezing | None = None
+
+    def describe(self) -> Description:
+        """How it is trained."""
+        if self.unfreezing:
+            return step_by_step(self.spec, self.recipe, self.unfreezing, self.data)
+        return classifier_description(self.spec, self.recipe, self.data)
 
     def seed(self, number: int) -> int:
         """A repetition's seed, the same for High, Low and Total: they then differ by data alone."""
         step = "pretrain" if self.stage == "pretrain_ei" else "total"
+        step = "external" if self.unfreezing else step
         return sub_seed(self.study_seed, "training", step, self.task, number)
 
 
@@ -93,7 +114,7 @@ def training_data(samples: pd.DataFrame, images: NDArray[np.uint8]) -> TrainingD
 def repeat(
     model: Model,
     number: int,
-    initial: tuple[Path, str],
+    initial: tuple[Path, str] | None,
     folder: Path,
     *,
     checkpoint: Path,
@@ -101,24 +122,29 @@ def repeat(
 ) -> Repetition:
     """Train repetition ``number`` from a file of weights (and its SHA-256) and write its own.
 
+    Without a file it starts from random numbers.
+
     Raises
     ------
     StudyError
         If data, weights, machine or disk do not allow it.
     """
-    weights, sha256 = initial
-    state = load_weights(weights, sha256)
-    known = read_metadata(weights)
-    _refuse_other_input(known.get("network") or known.get("input") or {}, model.spec, weights)
-    trained = train_repetition(
+    description, state, known, origin, sha256 = model.describe(), None, {}, RANDOM, RANDOM
+    if initial:
+        weights, sha256 = initial
+        origin = str(weights)
+        state = load_weights(weights, sha256)
+        known = read_metadata(weights)
+        _refuse_other_input(known.get("network") or known.get("input") or {}, model.spec, weights)
+    trained = train_classifier(
         model.data,
         state,
-        model.spec,
-        model.recipe,
+        description,
+        model.recipe.thresholds,
         seed=model.seed(number),
         heads=model.heads,
         subject=model.subject,
-        origin=str(weights),
+        origin=origin,
         hardware=model.hardware,
         checkpoint=checkpoint,
         on_epoch=on_epoch if model.hardware.devices == 1 else None,
@@ -167,6 +193,7 @@ def model_card(
             "initial_sha256": facts["initial_sha256"],
             "heads": model.heads,
             "recipe": asdict(model.recipe),
+            **({"unfreezing": asdict(model.unfreezing)} if model.unfreezing else {}),
         },
         "kept_epoch": trained.kept_epoch,
         "threshold": trained.threshold,

@@ -91,6 +91,25 @@ class Recipe:
             )
 
 
+@dataclass(frozen=True)
+class Unfreezing:
+    """How a pretrained backbone under new heads is trained, with all else as in `Recipe`.
+
+    ``epochs`` of the heads alone, then after each further block is unfrozen, from the output
+    down; blocks without epochs stay frozen. Each phase's rates rise and fall anew. The kept epoch
+    is the best of all.
+    """
+
+    epochs: tuple[Count, ...]
+    heads: Rate
+    backbone: Rate
+
+    def __post_init__(self) -> None:
+        """Refuse a schedule that unfreezes nothing."""
+        if len(self.epochs) < 2:
+            raise ValueError("epochs: give those of the heads, and of at least one block")
+
+
 def block_repetitions(block: str) -> list[int]:
     """The repetitions that a block stands for: "3" is the third, "1-5" the first five.
 

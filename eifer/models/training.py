@@ -1,17 +1,18 @@
-"""The study's classifiers: a logit and a regression, trained in two phases."""
+"""The study's classifiers: a logit and a regression, trained in phases."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from eifer import metrics
-from eifer.models.spec import ESTIMATE, LABEL, Heads, Phase, Recipe
+from eifer.models.spec import ESTIMATE, LABEL, Heads, Phase, Recipe, Thresholds, Unfreezing
 from eifer.models.threshold import best_threshold
 from eifer.training import description as engine
 from eifer.training.augmentation import Photometric
@@ -74,13 +75,41 @@ def classifier_description(spec: NetworkSpec, recipe: Recipe, data: TrainingData
             learning.append(Part("backbone", ("backbone",), _rate(chosen, chosen.backbone)))
         return engine.Phase(name, chosen.epochs, tuple(learning))
 
+    return _described(
+        spec, recipe, data, (phase("heads", recipe.first), phase("all", recipe.second))
+    )
+
+
+def step_by_step(
+    spec: NetworkSpec, recipe: Recipe, unfreezing: Unfreezing, data: TrainingData
+) -> Description:
+    """Heads first, then the backbone's blocks join them from the output down (section 10)."""
+    first, *rest = unfreezing.epochs
+
+    def part(name: str, modules: tuple[str, ...], rate: Rate, epochs: int) -> Part:
+        return Part(name, modules, WarmUpCosine(rate, 0, epochs))
+
+    names = (LABEL.name, ESTIMATE.name)
+    phases = [engine.Phase("heads", first, (part("heads", names, unfreezing.heads, first),))]
+    unfrozen: tuple[str, ...] = ()
+    for epochs, modules in zip(rest, backbone_card(spec.backbone).blocks, strict=False):
+        unfrozen += tuple(f"backbone.{module}" for module in modules)
+        heads = part("heads", names, unfreezing.heads, epochs)
+        backbone = part("backbone", unfrozen, unfreezing.backbone, epochs)
+        phases.append(engine.Phase(f"from {modules[0]}", epochs, (heads, backbone)))
+    return replace(_described(spec, recipe, data, tuple(phases)), keeps_from=0)
+
+
+def _described(
+    spec: NetworkSpec, recipe: Recipe, data: TrainingData, phases: tuple[engine.Phase, ...]
+) -> Description:
     return Description(
         network=spec,
         objectives=(
             Objective(LABEL, WeightedBce(positive_weight(data))),
             Objective(ESTIMATE, Mse(), recipe.regression_weight),
         ),
-        phases=(phase("heads", recipe.first), phase("all", recipe.second)),
+        phases=phases,
         merit=MacroF1(recipe.epoch_threshold),
         augmentation=(Photometric(recipe.augmentation),),
         batch=recipe.batch,
@@ -95,6 +124,20 @@ def train_repetition(
     spec: NetworkSpec,
     recipe: Recipe,
     *,
+    heads: Heads,
+    **more: Any,
+) -> Trained:
+    """`train_classifier` by the study's recipe."""
+    description = classifier_description(spec, recipe, data)
+    return train_classifier(data, initial, description, recipe.thresholds, heads=heads, **more)
+
+
+def train_classifier(
+    data: TrainingData,
+    initial: Mapping[str, Tensor] | None,
+    description: Description,
+    thresholds: Thresholds,
+    *,
     seed: int,
     heads: Heads,
     subject: str = "training",
@@ -105,17 +148,18 @@ def train_repetition(
 ) -> Trained:
     """Train from ``initial`` weights, keep the best epoch, choose the threshold.
 
-    ``seed`` is the repetition's; the rest is as in `eifer.training.engine.train`.
+    Without ``initial`` it starts from random weights. ``seed`` is the repetition's; the rest is
+    as in `eifer.training.engine.train`.
 
     Raises
     ------
     StudyError
         As `eifer.training.engine.train`.
     """
-    backbone_card(spec.backbone)
+    backbone_card(description.network.backbone)
     progress = train(
         data,
-        classifier_description(spec, recipe, data),
+        description,
         seed=seed,
         initial=initial,
         carried=heads == "carried",
@@ -128,7 +172,7 @@ def train_repetition(
     )
     labels = data.targets[LABEL.name][data.validation]
     scores = torch.sigmoid(progress.kept_outputs[LABEL.name]).numpy()
-    threshold = best_threshold(labels, scores, recipe.thresholds)
+    threshold = best_threshold(labels, scores, thresholds)
     return Trained(
         state=progress.kept_network,
         curves=progress.curves,

@@ -1,4 +1,4 @@
-"""Table 4: High against Low and Total, with what was published beside it."""
+"""Tables 4 and 6: High against Low and Total, with what was published beside it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ KEY = ["task", "condition", "contrast"]
 
 def table(comparison: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
     """The comparison table, its published columns with the suffix ``_published``."""
-    theirs = published.set_index(KEY).add_suffix("_published")
-    made = comparison.join(theirs, on=KEY)
+    key = ["network"] * ("network" in comparison) + KEY
+    theirs = published.set_index(key).add_suffix("_published")
+    made = comparison.join(theirs, on=key)
     made["n_warnings"] = [
         0 if pd.isna(text) else len(text.split("\n")) for text in made["warnings"]
     ]
-    return in_order(made, KEY)
+    return in_order(made, key)
 
 
 def caption(comparison: pd.DataFrame, published: pd.DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""Tables 2 and 3: mean (SD) of the metrics over repetitions, and the published ones."""
+"""Tables 2, 3 and 5: mean (SD) of the metrics over repetitions, and the published ones."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ KEY = ["task", "condition", "training_group"]
 
 
 def table(summary: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """One row a task, condition and model; columns ``<metric>_mean``, ``_sd``, both published."""
+    """One row a task, condition and model; columns ``<metric>_mean``, ``_sd``, both published.
+
+    Of several networks, each has rows of its own.
+    """
+    key = ["network"] * ("network" in summary) + KEY
     searched = summary[summary["threshold_kind"] == "searched"]
-    ours = _wide(searched, ("mean", "sd", "n_used"))
-    theirs = _wide(published, ("mean", "sd")).add_suffix("_published")
-    return in_order(ours.join(theirs).reset_index(), KEY)
+    ours = _wide(searched, key, ("mean", "sd", "n_used"))
+    theirs = _wide(published, key, ("mean", "sd")).add_suffix("_published")
+    return in_order(ours.join(theirs).reset_index(), key)
 
 
 def caption(summary: pd.DataFrame, published: pd.DataFrame) -> str:
@@ -29,8 +33,8 @@ def caption(summary: pd.DataFrame, published: pd.DataFrame) -> str:
     )
 
 
-def _wide(long: pd.DataFrame, kinds: tuple[str, ...]) -> pd.DataFrame:
-    wide = long.pivot(index=KEY, columns="metric", values=list(kinds))
+def _wide(long: pd.DataFrame, key: list[str], kinds: tuple[str, ...]) -> pd.DataFrame:
+    wide = long.pivot(index=key, columns="metric", values=list(kinds))
     names = wide.columns.to_flat_index().map(lambda name: f"{name[1]}_{name[0]}")
     wide.columns = names
     return wide[sorted(wide.columns)]

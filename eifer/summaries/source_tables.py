@@ -14,9 +14,11 @@ def table(consistency: pd.DataFrame) -> pd.DataFrame:
 
 def caption(consistency: pd.DataFrame) -> str:
     """What is shown, and of how many."""
-    against = int((consistency["verdict"] != "agrees").sum())
+    counts = consistency["verdict"].value_counts()
+    known = {name: counts.get(name, 0) for name in ("contradiction", "implausible", "missing")}
     return (
         f"{len(consistency)} checks of printed figures against what follows from other printed "
-        f"figures; {against} contradict. Printed stands left of the arrow, what follows right of "
-        "it. Where the text gives no figure there is no check."
+        f"figures; {known['contradiction']} contradict, {known['implausible']} hardly come about by "
+        f"chance, of {known['missing']} parts figures are missing in the text. Printed stands left "
+        "of the arrow, what follows right of it. Where the text gives no figure nothing is compared."
     )

@@ -9,7 +9,8 @@ from eifer.tables.schema import Column, Table, rule
 from eifer.tables.selection import gaps, keyed
 from eifer.vocabulary import Dimension, Group
 
-STAGES = ("pretrain_ei", "fine_tune_total", "train_total")
+EXTERNAL = "train_external"
+STAGES = ("pretrain_ei", "fine_tune_total", "train_total", EXTERNAL)
 PHASES = ("heads", "all")
 
 _MODEL = ("assignment", "rotation", "task", "training_group", "repetition")
@@ -31,6 +32,11 @@ _MODEL_COLUMNS = (
 @rule("the learning curve must show the weights that are used", _REPEAT)
 def kept_epoch_exists(table: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """The kept epoch is one of those trained."""
+    return kept_outside(table, curves)
+
+
+def kept_outside(table: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Models whose kept epoch is none of their ``curves``."""
     last = curves.groupby(list(_MODEL))["epoch"].max()
     epochs = last.reindex(pd.MultiIndex.from_frame(table[list(_MODEL)])).to_numpy()
     return table[~(table["kept_epoch"].to_numpy() <= epochs)]
@@ -41,8 +47,13 @@ def kept_epoch_is_best(table: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFram
     """The kept epoch is the second phase's of best validation macro F1 in curves, of
     equals that of lowest validation loss.
     """
+    return not_the_best(table, curves.query("phase == 'all'"))
+
+
+def not_the_best(table: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Models whose kept epoch is not the best of these ``curves``."""
     merit = ["validation_macro_f1", "validation_loss", "epoch"]
-    curves = curves.query("phase == 'all'").sort_values(merit, ascending=[False, True, True])
+    curves = curves.sort_values(merit, ascending=[False, True, True])
     best = curves.drop_duplicates(list(_MODEL))
     epoch = keyed(best, *_MODEL)["epoch"]
     wanted = epoch.reindex(pd.MultiIndex.from_frame(table[list(_MODEL)])).to_numpy()
@@ -90,7 +101,7 @@ REPETITIONS = Table(
             )
         ),
         Column("validation_roc_auc", "float 0..1", "area under the ROC curve there"),
-        Column("initial_sha256", "string", "file that the weights were before training"),
+        Column("initial_sha256", "string", "file that the weights were before training, or random"),
         Column(
             "weights_sha256",
             "string",

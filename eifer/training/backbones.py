@@ -21,7 +21,9 @@ class Backbone:
     ``name`` is timm's; ``source`` says where its pretrained weights come from and ``licence``
     under what terms; ``sha256`` is that of the published file, None where none is known (the hash
     of what a study is given stands in its params.yaml). ``size_px`` is the side of the crops it
-    was made for; ``mean`` and ``std`` normalise RGB in [0, 1] as this study feeds it.
+    was made for; ``mean`` and ``std`` normalise RGB in [0, 1] as this study feeds it. ``blocks``
+    are its modules from the output down, all that learn: what is unfrozen step by step. Without
+    any it cannot be.
     """
 
     name: str
@@ -31,11 +33,19 @@ class Backbone:
     size_px: int
     mean: Rgb = IMAGENET_MEAN
     std: Rgb = IMAGENET_STD
+    blocks: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def short(self) -> str:
+        """The name as folders have it."""
+        return self.name.replace("_", "")
 
     def at(self, size_px: int) -> NetworkSpec:
         """The backbone as it reads crops of this side."""
         return NetworkSpec(self.name, size_px, self.mean, self.std)
 
+
+RESNET = (("layer4",), ("layer3",), ("layer2",), ("layer1", "bn1", "conv1"))
 
 BACKBONES: dict[str, Backbone] = {
     card.name: card
@@ -53,6 +63,7 @@ BACKBONES: dict[str, Backbone] = {
             "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
             "code Apache-2.0; weights BSD-3-Clause (torchvision), ImageNet for research",
             224,
+            blocks=RESNET,
         ),
         Backbone(
             "vgg16",
@@ -60,6 +71,14 @@ BACKBONES: dict[str, Backbone] = {
             None,
             "code Apache-2.0; weights BSD-3-Clause (torchvision), ImageNet for research",
             224,
+            # Its five runs of convolutions, under the two connected layers.
+            blocks=(
+                ("pre_logits",),
+                ("features.28", "features.26", "features.24"),
+                ("features.21", "features.19", "features.17"),
+                ("features.14", "features.12", "features.10"),
+                ("features.7", "features.5", "features.2", "features.0"),
+            ),
         ),
         Backbone(
             "efficientnet_b0",
@@ -74,6 +93,14 @@ BACKBONES: dict[str, Backbone] = {
             None,
             "Apache-2.0 (timm)",
             64,
+        ),
+        Backbone(
+            "test_resnet",
+            "none: random numbers, to try the external check with",
+            None,
+            "Apache-2.0 (timm)",
+            64,
+            blocks=RESNET,
         ),
     )
 }
@@ -93,6 +120,11 @@ def backbone_card(name: str) -> Backbone:
             f"Known: {', '.join(BACKBONES)}; another takes a card in eifer/training/backbones.py."
         )
     return BACKBONES[name]
+
+
+def unfreezable() -> dict[str, Backbone]:
+    """The cards of backbones that can be unfrozen step by step, by their short names."""
+    return {card.short: card for card in BACKBONES.values() if card.blocks}
 
 
 def build_backbone(name: str) -> tuple[Any, int]:

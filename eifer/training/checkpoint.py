@@ -31,7 +31,7 @@ class Progress:
     """What a training needs to go on after ``epoch`` finished epochs as if it had never stopped.
 
     Random numbers need not be kept: each epoch's are drawn from its own sub-seed. ``curves``
-    has a row an epoch; ``kept_*`` belong to the last phase's best so far (from 1; 0: none yet),
+    has a row an epoch; ``kept_*`` belong to the best so far that may be kept (from 1; 0: none yet),
     with its outputs for the validation items by head.
     """
 

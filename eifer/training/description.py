@@ -65,9 +65,9 @@ class Description:
     """A network and its training by AdamW, new in each phase.
 
     ``batch`` images make a step; gradients are clipped to the L2 norm ``gradient_clip``. The
-    epoch of best merit in the last phase is kept (in earlier ones the backbone may rest, and what
-    is handed on would be what came in). After ``patience`` epochs there without a better one
-    training ends early.
+    epoch of best merit is kept, of the phases from ``keeps_from`` on (by default the last one: in
+    earlier ones the backbone may rest, and what is handed on would be what came in). After
+    ``patience`` epochs without a better one training ends early.
 
     ``seeds`` are put before the names of all random draws. ``fused`` takes AdamW's faster kernel
     on a CPU, and ``by_storage`` has a batch's rows in their order of storage: two habits of the
@@ -83,6 +83,7 @@ class Description:
     weight_decay: float
     gradient_clip: float
     patience: int | None = None
+    keeps_from: int = -1
     seeds: tuple[str, ...] = ()
     fused: bool = True
     by_storage: bool = False

@@ -161,7 +161,8 @@ class Learner(pl.LightningModule):
         for part in dict.fromkeys(p.name for f in self.description.phases for p in f.parts):
             row[f"{part}_learning_rate"] = rates.get(part, 0.0)
         progress.curves.append(row)
-        if self.phase == self.description.phases[-1] and merit > progress.kept_merit:
+        kept = self.phase in self.description.phases[self.description.keeps_from :]
+        if kept and merit > progress.kept_merit:
             progress.kept_epoch, progress.kept_merit = progress.epoch + 1, merit
             progress.kept_network, progress.kept_outputs = self._weights(), outputs
 

@@ -70,6 +70,8 @@ def read_metadata(path: Path) -> dict[str, Any]:
     """Read what ``save_weights`` kept beside the tensors; empty for another program's file."""
     from safetensors import safe_open
 
+    if not _is_safetensors(path):
+        return {}
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
     try:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from eifer import evaluation
 from eifer.faces.stored import read_crops
 from eifer.tables.evaluation import PREDICTIONS
-from eifer.tables.training import REPETITIONS
 from stages._runtime.places import MadeTable
 from stages._runtime.stage import Run
 from stages.catalogue import CROPS
@@ -42,7 +41,7 @@ def _trained(run: Run, listed: Sequence[MadeTable]) -> Iterator[tuple[evaluation
     """Each model with the file of its weights, and their hash."""
     parts = [run.read(made) for made in listed]
     # Rules that look at the models look at those of all folders, not of the last one read.
-    run.seen[REPETITIONS.name] = pd.concat(parts, ignore_index=True)
+    run.seen[listed[0].table.name] = pd.concat(parts, ignore_index=True)
     for made, rows in zip(listed, parts, strict=True):
         for row in rows.to_dict("records"):
             name = f"repetition-{row['repetition']}.safetensors"

@@ -1,8 +1,8 @@
-"""How the three training stages run: the repetitions of a block, one after another."""
+"""How the training stages run: the repetitions of a block, one after another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,20 +10,22 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import Progress
 
+from eifer.designs import EI
 from eifer.faces.stored import read_crops
 from eifer.hashing import sha256_file
 from eifer.models.spec import block_repetitions
-from eifer.tables.training import CURVES, REPETITIONS
+from eifer.tables.training import REPETITIONS
 from eifer.vocabulary import Group
 from stages._runtime.artifacts import read_table
 from stages._runtime.checkpoints import checkpoints
-from stages._runtime.places import Given, MadeTable
+from stages._runtime.places import Given, Made, MadeTable
 from stages._runtime.stage import Outcome, Report, Run
 from stages.catalogue import CROPS, Training
 
 if TYPE_CHECKING:  # torch and Lightning take ten seconds to import, too long for --help
     from eifer.models.repetitions import Model, Repetition
     from eifer.training.data import TrainingData
+    from eifer.training.spec import NetworkSpec
 
 PARAMS_READ = (
     "study.seed",
@@ -72,17 +74,29 @@ def train_block(
     StudyError
         If data, weights, machine or disk do not allow it; nothing half-written stays.
     """
+    model = model_of(run, samples_of(run, learnt, learns_from), training_group)
+    numbers = block_repetitions(run.item["block"])
+    outputs, rows = train_each(run, made, dict.fromkeys(numbers, model), origin)
+    return Outcome(outputs, _report(rows, model.data, learns_from, run))
+
+
+def train_each(
+    run: Run,
+    made: Training,
+    models: Mapping[int, Model],
+    origin: Callable[[int], Origin | None],
+) -> tuple[dict[Made, Any], list[dict[str, Any]]]:
+    """Train the repetitions of ``models`` by number; what is handed on, and the facts of each."""
     from eifer.models.repetitions import repeat
 
-    model = _model(run, learnt, learns_from, training_group)
-    numbers = block_repetitions(run.item["block"])
-    epochs = model.recipe.first.epochs + model.recipe.second.epochs
     folder = checkpoints(run)
     done: dict[int, Repetition] = {}
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        line = bar.add_task(run.stage.name, total=len(numbers) * epochs)
-        for number in numbers:
+        epochs = sum(model.describe().epochs for model in models.values())
+        line = bar.add_task(run.stage.name, total=epochs)
+        for number, model in models.items():
+            before = bar.tasks[line].completed
             done[number] = repeat(
                 model,
                 number,
@@ -91,17 +105,16 @@ def train_block(
                 checkpoint=folder / f"repetition-{number}.pt",
                 on_epoch=lambda row: bar.advance(line),
             )
-            bar.update(line, completed=len(done) * epochs)
+            bar.update(line, completed=before + model.describe().epochs)
     rows = [repetition.facts for repetition in done.values()]
-    return Outcome(
-        {
-            made.weights: None,
-            made.cards: {f"repetition-{n}.safetensors": part.card for n, part in done.items()},
-            made.repetitions: REPETITIONS.frame(rows),
-            made.curves: CURVES.conform(pd.concat([part.curves for part in done.values()])),
-        },
-        _report(rows, model.data, learns_from, run),
-    )
+    curves = pd.concat([part.curves for part in done.values()])
+    outputs = {
+        made.weights: None,
+        made.cards: {f"repetition-{n}.safetensors": part.card for n, part in done.items()},
+        made.repetitions: made.repetitions.table.frame(rows),
+        made.curves: made.curves.table.conform(curves),
+    }
+    return outputs, rows
 
 
 def affect_origin(run: Run, weights: Given) -> Callable[[int], Origin]:
@@ -120,25 +133,39 @@ def trained_origin(run: Run, trained: Training) -> Callable[[int], Origin]:
     return lambda number: (path / f"repetition-{number}.safetensors", str(made[number]))
 
 
-def _model(run: Run, learnt: MadeTable, learns_from: Group, training_group: Group) -> Model:
-    """The block's data, read once for all its repetitions, and what else they share."""
-    from eifer.models.repetitions import Model, group_samples, training_data
+def samples_of(run: Run, learnt: MadeTable, learns_from: Group) -> pd.DataFrame:
+    """The samples of the run's rotation and task, of the group or of everybody."""
+    from eifer.models.repetitions import group_samples
+
+    samples = run.read(learnt)
+    samples = samples[samples["rotation"] == run.item["rotation"]]
+    return group_samples(samples, run.item["task"], learns_from, run.stage.name)
+
+
+def model_of(
+    run: Run, samples: pd.DataFrame, training_group: Group, spec: NetworkSpec | None = None
+) -> Model:
+    """What all repetitions share, with ``samples`` and their crops, read once.
+
+    ``spec``: another network than the study's.
+    """
+    from eifer.models.repetitions import Model, training_data
     from eifer.training.backbones import backbone_card
 
-    chosen, task, rotation = run.params.training, run.item["task"], run.item["rotation"]
-    samples = run.read(learnt)
-    samples = samples[samples["rotation"] == rotation]
-    samples = group_samples(samples, task, learns_from, run.stage.name)
-    px, items = run.params.study.crop.size_px, samples["item_id"].tolist()
+    chosen, px, items = (
+        run.params.training,
+        run.params.study.crop.size_px,
+        samples["item_id"].tolist(),
+    )
     images = read_crops(run.paths(CROPS), samples["video_id"], items, px, run.folder)
     return Model(
         stage=run.stage.name,
-        assignment=run.item.get("assignment") or run.item["total"],
-        rotation=rotation,
-        task=task,
+        assignment=run.item.get("assignment") or run.item.get("total") or EI,
+        rotation=run.item["rotation"],
+        task=run.item["task"],
         training_group=training_group,
         data=training_data(samples, images),
-        spec=backbone_card(chosen.backbone).at(px),
+        spec=spec or backbone_card(chosen.backbone).at(px),
         recipe=chosen.recipe,
         heads=chosen.heads,
         hardware=run.params.arithmetic.hardware(run.machine.hold),
