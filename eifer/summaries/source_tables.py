@@ -18,7 +18,7 @@ def caption(consistency: pd.DataFrame) -> str:
     known = {name: counts.get(name, 0) for name in ("contradiction", "implausible", "missing")}
     return (
         f"{len(consistency)} checks of printed figures against what follows from other printed "
-        f"figures; {known['contradiction']} contradict, {known['implausible']} hardly come about by "
-        f"chance, of {known['missing']} parts figures are missing in the text. Printed stands left "
-        "of the arrow, what follows right of it. Where the text gives no figure nothing is compared."
+        f"figures: {known['contradiction']} contradict, {known['implausible']} hardly come about "
+        f"by chance; in {known['missing']} the text gives no figure. Printed stands left of the "
+        "arrow, what follows right of it."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from eifer.errors import ParamsError, StudyError
 from eifer.models.spec import block_repetitions
+from eifer.training.backbones import backbone_card, unfreezable
 from eifer.vocabulary import Domain, Group, Partition
 from flows.pages.summary import console
 from flows.run.instances import Instance
@@ -22,18 +23,26 @@ from stages.params import Params, load_params
 HOUR_S, GB = 3600, 1e9
 
 
+StepS = Mapping[str, tuple[float, float]]
+"""Of each backbone, seconds of a step of the heads alone, and of one of the whole network."""
+
+
 @dataclass(frozen=True)
 class Cost:
-    """What the trainings of some instances take, on one device; ``steps`` by phase."""
+    """What the trainings of some instances take, on one device.
+
+    ``steps`` are those of the heads alone, and those of more; ``backbone`` is the network's.
+    """
 
     stage: str
+    backbone: str
     instances: int
     trainings: int
     steps: tuple[int, int]
 
-    def hours(self, step_s: tuple[float, float]) -> float:
-        """Hours of one device, at so many seconds a step in either phase."""
-        return sum(n * s for n, s in zip(self.steps, step_s, strict=True)) / HOUR_S
+    def hours(self, step_s: StepS) -> float:
+        """Hours of one device."""
+        return sum(n * s for n, s in zip(self.steps, step_s[self.backbone], strict=True)) / HOUR_S
 
 
 def show(
@@ -46,7 +55,8 @@ def show(
     study
         The folder of the study.
     step_s
-        Seconds of a step in the first and in the second phase; None: measured here, on noise.
+        Of the study's network, seconds of a step in the first and in the second phase; None:
+        measured here, on noise, as those of the external check's networks always are.
     participants
         Of the cohort, where it is not known yet.
     over
@@ -58,7 +68,6 @@ def show(
         If it is above the budget, or nobody knows how many participants there are.
     """
     from eifer.models import pace
-    from eifer.training.backbones import backbone_card
     from stages._runtime.machine import Machine, pin_kernels
 
     params, planned = load_params(study / "params.yaml"), make(study)
@@ -68,24 +77,31 @@ def show(
     frames = divided or _most(params, participants or _participants(study, params))
     costs = list(_costs(running, params, frames))
     pin_kernels()
-    spec = backbone_card(training.backbone).at(params.study.crop.size_px)
-    measured = step_s is None
-    if step_s is None:
-        step_s = pace.measure(spec, training.recipe, params.arithmetic.hardware(Machine().hold))
+    px, hardware = params.study.crop.size_px, params.arithmetic.hardware(Machine().hold)
+    specs = {name: backbone_card(name).at(px) for name in {c.backbone: 0 for c in costs}}
+    known: dict[str, tuple[float, float]] = {training.backbone: step_s} if step_s else {}
+    measured = [name for name in specs if name not in known]
+    known |= {name: pace.measure(specs[name], training.recipe, hardware) for name in measured}
     trainings = sum(cost.trainings for cost in costs)
-    hours = sum(cost.hours(step_s) for cost in costs)
-    stored = trainings * pace.weights_bytes(spec) / GB
+    hours = sum(cost.hours(known) for cost in costs)
+    stored = sum(cost.trainings * pace.weights_bytes(specs[cost.backbone]) for cost in costs) / GB
 
     table = Table("stage", "instances", "trainings", "steps", "hours", title="To be trained")
     for cost in costs:
         numbers = (cost.instances, cost.trainings, sum(cost.steps))
-        table.add_row(cost.stage, *map(str, numbers), f"{cost.hours(step_s):.2f}")
+        name = cost.stage + ("" if cost.backbone == training.backbone else f" {cost.backbone}")
+        table.add_row(name, *map(str, numbers), f"{cost.hours(known):.2f}")
     table.add_row("all", "", str(trainings), "", f"{hours:.2f}")
     console().print(table)
+    paces = "; ".join(
+        f"{first:.3g} s and {second:.3g} s with {name} "
+        f"({'measured here and now' if name in measured else 'given'})"
+        for name, (first, second) in known.items()
+    )
     print(
-        f"{hours:.2f} h on one device ({params.arithmetic.device}), at {step_s[0]:.3g} s and "
-        f"{step_s[1]:.3g} s a step of {training.recipe.batch} crops of {spec.size_px} px "
-        f"({'measured here and now' if measured else 'given'})"
+        f"{hours:.2f} h on one device ({params.arithmetic.device}), where a step of "
+        f"{training.recipe.batch} crops of {px} px takes, of the heads alone and of the whole "
+        f"network, {paces}"
         f"{'' if divided else ', if every video has all the frames asked for'}; "
         f"{stored:.3g} GB of weights, and as much again in DVC's cache where that copies"
     )
@@ -120,7 +136,23 @@ def _costs(running: list[Instance], params: Params, frames: Frames) -> Iterator[
             trainings += repetitions
             steps += repetitions * (frames[of["rotation"], of["task"], group] // recipe.batch)
         of_phases = (steps * recipe.first.epochs, steps * recipe.second.epochs)
-        yield Cost(folder.stage, len(own), trainings, of_phases)
+        yield Cost(folder.stage, params.training.backbone, len(own), trainings, of_phases)
+    external = params.external
+    first, *rest = external.unfreezing.epochs
+    # Of the samples, train alone is counted; folds divide all of them.
+    learnt = (1 - 1 / external.folds) / (1 - params.split.design.validation_share)
+    for name in external.networks:
+        own = [
+            instance
+            for instance in running
+            if instance.stage == catalogue.TRAIN_EXTERNAL.stage
+            and instance.values["network"] == name
+        ]
+        sizes = [frames[i.values["rotation"], i.values["task"], i.values["group"]] for i in own]
+        steps = sum(external.folds * (round(size * learnt) // recipe.batch) for size in sizes)
+        of_phases = (steps * first, steps * sum(rest))
+        trainings = len(own) * external.folds
+        yield Cost("train_external", unfreezable()[name].name, len(own), trainings, of_phases)
 
 
 def _divided(study: Path, params: Params) -> Frames:

@@ -21,7 +21,7 @@ from eifer.designs import EI
 from eifer.tables.training import REPETITIONS
 from stages._runtime.mlflow_place import LOCK, TRAINED, all_shown
 from stages._runtime.mlflow_store import Store
-from stages._runtime.records import INTERMEDIATE, Output, in_short, key, model_name, outputs
+from stages._runtime.records import APART, Output, in_short, key, model_name, outputs
 
 LOCK_WAIT_S = 30.0
 
@@ -89,11 +89,11 @@ def _mirror(study: Path, chosen: Sequence[Output], *, whole: bool) -> Counts:
 
 def _best(chosen: Sequence[Output]) -> dict[str, Any]:
     """Of each task and group the repetition of best macro F1 on validation."""
-    tables = [o.read(TRAINED, REPETITIONS) for o in chosen if (o.folder / TRAINED).exists()]
-    rows = pd.concat([REPETITIONS.empty(), *tables]).sort_values(
+    tables = [output.trained() for output in chosen if (output.folder / TRAINED).exists()]
+    rows = pd.concat([REPETITIONS.empty().assign(network=""), *tables]).sort_values(
         ["validation_macro_f1", "repetition"], ascending=[False, True]
     )
-    compared = ~rows["stage"].isin(INTERMEDIATE) & (rows["assignment"] == EI)
+    compared = ~rows["stage"].isin(APART) & (rows["assignment"] == EI)
     final = rows[compared].drop_duplicates(["task", "training_group"])
     return {model_name(row): row for row in final.to_dict("records")}
 

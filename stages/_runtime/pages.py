@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from stages._runtime.mlflow_store import client
-from stages._runtime.records import INTERMEDIATE
+from stages._runtime.records import APART
 
-FINAL = "tags.kind = 'repetition'" + "".join(f" and tags.stage != '{s}'" for s in INTERMEDIATE)
+FINAL = "tags.kind = 'repetition'" + "".join(f" and tags.stage != '{s}'" for s in APART)
 FINAL += " and tags.assignment = 'ei'"
 CURRENT, FORMER = (f"{FINAL} and tags.superseded = '{answer}'" for answer in ("no", "yes"))
 COMPARED = ("/roc_auc", "/macro_f1")

@@ -28,14 +28,16 @@ from eifer.hashing import sha256_file
 from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON, PARTICIPANT_DELTAS
 from eifer.tables.evaluation import METRICS, PREDICTIONS
 from eifer.tables.schema import Table
-from eifer.tables.training import CURVES, REPETITIONS
+from eifer.tables.training import CURVES, EXTERNAL, REPETITIONS
 from stages._runtime.artifacts import read_table
 from stages._runtime.mlflow_place import COMPARED, DEPTHS, EVALUATED, SHOWN, TRAINED
 from stages._runtime.mlflow_store import Content, Model, Point, Record
 
 ANSWERED = "predictions.parquet"
 INTERMEDIATE = ("pretrain_ei",)
-"""Stages whose models only start other trainings: their names say so, and no view compares them."""
+"""Stages whose models only start other trainings: their names say so."""
+APART = (*INTERMEDIATE, EXTERNAL)
+"""Stages whose models no view compares with the study's own."""
 LOADER = "eifer.models.scoring:load"
 MODEL = ("rotation", "task", "training_group", "repetition")
 PLACE = ("assignment", *MODEL)
@@ -64,6 +66,10 @@ class Output:
         """A table of the folder."""
         return read_table(self.folder / name, table)
 
+    def trained(self) -> pd.DataFrame:
+        """The rows of REPETITIONS, with the network of the external check (else empty)."""
+        return self.read(TRAINED, REPETITIONS).assign(network=self.item.get("network", ""))
+
     def sha256(self, *names: str) -> list[str]:
         """The hashes of files of the folder."""
         return [sha256_file(self.folder / name) for name in names]
@@ -81,7 +87,7 @@ class Output:
     def records(self, study: str) -> Iterator[Record]:
         """What MLflow shows of it."""
         if (self.folder / TRAINED).exists():
-            for row in self.read(TRAINED, REPETITIONS).to_dict("records"):
+            for row in self.trained().to_dict("records"):
                 yield self._training(study, row)
         elif (self.folder / EVALUATED).exists():
             yield from self._evaluations(study)
@@ -116,7 +122,7 @@ class Output:
                 ("training_data", "data/select", card["data"]["sha256"], "training"),
                 ("initial_weights", "", row["initial_sha256"], "training"),
             ]
-            left_out = {*PLACE, *model, "seed", "initial_sha256"}
+            left_out = {*PLACE, *model, "network", "seed", "initial_sha256"}
             # The results first: MLflow's comparison plots what comes first.
             names = sorted(row.keys() - left_out, key=lambda n: not n.startswith("validation_"))
             return Content(
@@ -145,7 +151,12 @@ class Output:
 
         files = self.sha256(EVALUATED, ANSWERED)
         made = self.made_by(ANSWERED, files[1])
-        trained = [o for o in outputs(self.study) if (o.folder / TRAINED).exists()]
+        own = self.item.get("network")
+        trained = [
+            output
+            for output in outputs(self.study)
+            if (output.folder / TRAINED).exists() and output.item.get("network") == own
+        ]
         if not self._of_now({output.folder for output in trained}):
             return
         metrics, answers = (self.read(EVALUATED, METRICS), self.read(ANSWERED, PREDICTIONS))
@@ -156,10 +167,11 @@ class Output:
             n: evaluation.measure(own) if several else metrics for n, own in by_rotation.items()
         }
         for output in trained:
-            for row in output.read(TRAINED, REPETITIONS).to_dict("records"):
+            for row in output.trained().to_dict("records"):
                 model = evaluation.Model(*(row[n] for n in (*MODEL, "threshold")))
                 of_rotation = measured.get(row["rotation"])
-                if row["stage"] in INTERMEDIATE or row["assignment"] != self.item["assignment"]:
+                assignment = self.item.get("assignment", EI)
+                if row["stage"] in INTERMEDIATE or row["assignment"] != assignment:
                     continue
                 if of_rotation is None or not (results := evaluation.numbers(of_rotation, model)):
                     continue
@@ -235,7 +247,9 @@ class Output:
 def model_name(row: Mapping[Any, Any]) -> str:
     """What a model is called; with its repetition it sorts as it should."""
     words = [row["task"], row["training_group"]]
-    words += [row["assignment"]] * (row["assignment"] != EI)
+    words += [row["assignment"]] * (row["assignment"] != EI) + [row["network"]] * bool(
+        row["network"]
+    )
     return " ".join(words + [row["stage"]] * (row["stage"] in INTERMEDIATE))
 
 
@@ -244,7 +258,8 @@ def _in_rotation(row: Mapping[Any, Any]) -> str:
 
 
 def _slot(study: str, row: Mapping[Any, Any]) -> str:
-    return _digest(study, row["stage"], *(row[name] for name in PLACE))
+    place = [row[name] for name in PLACE] + [row["network"]] * bool(row["network"])
+    return _digest(study, row["stage"], *place)
 
 
 def key(study: str, row: Mapping[Any, Any]) -> str:

@@ -12,35 +12,47 @@ def test_what_is_known_of_the_source() -> None:
     found = paper_consistency.checks()
     against = found[found["verdict"] == CONTRADICTION]
     counts = found.groupby(found["check"].str.split(" ").str[0], sort=False).size().to_dict()
-    assert counts == {"accuracy": 12, "sign": 6, "q": 6, "pooled": 4, "odds": 6, "people": 1}
+    assert counts == {
+        **{"accuracy": 12, "F1,": 9, "sign": 6, "q": 8, "pooled": 5, "odds": 6},
+        **{"scores": 4, "people": 1},
+    }
     contradictions = against.groupby(against["check"].str.split(" ").str[0])["where"].apply(list)
     assert contradictions.to_dict() == {
         "sign": [
             "arousal, baseline, High-Total",
             "valence, baseline, High-Low",
-            "arousal, ResNet50, High-Total",
+            "arousal, resnet50, High-Total",
         ],
-        "q": ["arousal, baseline, High-Low", "valence, ResNet50, High-Low"],
+        "q": ["arousal, baseline, High-Low", "valence, resnet50, High-Low"],
         "pooled": [
             "arousal, baseline, High-Total",
             "valence, baseline, High-Low",
-            "arousal, ResNet50, High-Total",
+            "arousal, resnet50, High-Total",
         ],
         "people": ["section 2.1"],
     }
     (size,) = found[found["check"].str.startswith("people")].to_dict("records")
     assert (size["printed"], size["computed"]) == ("46", "24")
+    same = found[found["verdict"] == "implausible"]
+    assert same["where"].tolist() == ["unambiguous, High"]
+    absent = found[found["verdict"] == "missing"].set_index("where")["computed"].to_dict()
+    assert absent == {
+        "valence, resnet50": "not Total",
+        "arousal, vgg16": "not High, Low, Total, High-Total",
+        "valence, vgg16": "not High, Low, Total, High-Low, High-Total",
+    }
 
 
 def test_figures_of_the_other_backbones_are_those_of_the_text(shared) -> None:
     text = "".join(p.read_text(encoding="utf-8") for p in sorted((shared / "seeds").glob("001_*")))
     said = text[text.index("For the ResNet50 backbone") : text.index("For VGG16 in the arousal")]
     said = said.replace("−", "-")
-    for pair in paper_consistency._BACKBONE_CONTRASTS.values():
-        assert all(f"{number:.4f}" in text.replace("−", "-") for part in pair for number in part)
-    for models in paper_consistency._BACKBONE_SCORES.values():
-        for model in filter(None, models):
-            assert all(f"{number:.4f}" in said for number in model)
+    numbers = published.external_contrasts().select_dtypes("float64").stack().dropna()
+    assert len(numbers) == 27
+    assert all(f"{number:.4f}" in text.replace("−", "-") for number in numbers)
+    scores = published.external_performance()
+    assert len(scores) == 20
+    assert all(f"{number:.4f}" in said for number in scores[["mean", "sd"]].to_numpy().ravel())
 
 
 def test_an_impossible_accuracy_and_a_turned_sign_are_found() -> None:
@@ -48,7 +60,8 @@ def test_an_impossible_accuracy_and_a_turned_sign_are_found() -> None:
     place = (performance["metric"] == "accuracy") & (performance["mean"] == 0.9521)
     performance.loc[place, "mean"] = 0.9525
     contrasts["pooled_delta"] *= -1
-    found = paper_consistency.checks_of(performance, contrasts, items=96, repetitions=5)
+    others = published.external_performance(), published.external_contrasts()
+    found = paper_consistency.checks_of(performance, contrasts, *others, items=96, repetitions=5)
     grim = found[found["check"].str.startswith("accuracy")]
     assert (grim["verdict"] == CONTRADICTION).sum() == place.sum() == 2
     signs = found[found["check"].str.startswith("sign") & found["where"].str.contains("baseline")]

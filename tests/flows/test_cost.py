@@ -46,7 +46,22 @@ def test_trainings_and_steps_are_counted_by_hand(tmp_path: Path) -> None:
     steps = 18 * 2 * (640 // 32 + 330 // 32)
     assert first.steps == (steps * recipe.first.epochs, steps * recipe.second.epochs)
     assert tuned.steps[0] == 72 * (970 // 32) * recipe.first.epochs
-    assert first.hours((3600.0, 0.0)) == first.steps[0]
+    assert first.hours({"test_efficientnet": (3600.0, 0.0)}) == first.steps[0]
+
+
+def test_other_networks_are_counted_fold_by_fold(tmp_path: Path) -> None:
+    study = design(
+        tmp_path,
+        external__networks=["testresnet"],
+        external__folds=4,
+        report__networks_from="data/evaluate_external",
+    )
+    params = load_params(study / "params.yaml")
+    frames = {("1", t, g): 640 for t in ("arousal", "valence") for g in ("High", "Low", "Total")}
+    *_, external = cost._costs(list(instances(study).values()), params, frames)
+    assert (external.backbone, external.instances, external.trainings) == ("test_resnet", 6, 24)
+    # 640 of 800 samples train in the study; in each of 4 folds 600 do, in batches of 32.
+    assert external.steps == (24 * 18 * 1, 24 * 18 * 2)
 
 
 def test_frames_are_those_of_the_split_once_it_is_made(tmp_path: Path) -> None:
@@ -89,7 +104,7 @@ def test_a_plan_above_the_budget_says_by_how_much_unless_told(
     assert "training.budget" in refused.output
     told = CliRunner().invoke(app, [*given, "--over-budget"])
     assert told.exit_code == 0
-    assert "at 0.1 s and 0.2 s a step of 32 crops of 64 px (given)" in " ".join(told.output.split())
+    assert "0.1 s and 0.2 s with test_efficientnet (given)" in " ".join(told.output.split())
 
 
 def test_an_assignment_more_adds_its_own_instances_and_touches_no_others(tmp_path: Path) -> None:

@@ -6,16 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
-from eifer.models.expressions import CLASSES, from_nothing, step_by_step
-from eifer.models.training import MacroF1, classifier_description
+from eifer.models.expressions import CLASSES, from_nothing
 from eifer.training.checkpoint import Progress
 from eifer.training.data import TrainingData
 from eifer.training.description import Description
 from eifer.training.engine import train
 from eifer.training.schedule import Plateau
-from eifer.training.spec import Geometry, Rate
+from eifer.training.spec import Geometry
 from tests import planted
 
 STILL = Geometry(flip=0, brightness=0, rotation_deg=0, shift=0, zoom=0)
@@ -65,37 +63,3 @@ def test_training_ends_early_where_nothing_gets_better(faces: TrainingData) -> N
     assert len(found.curves) < 9
     assert len(found.curves) == found.kept_epoch + 1
     assert not found.network
-
-
-def test_a_backbone_is_unfrozen_step_by_step() -> None:
-    data = planted.samples()
-    description = step_by_step(
-        planted.SPEC,
-        classifier_description(planted.SPEC, planted.RECIPE, data).objectives,
-        MacroF1(0.5),
-        steps=[("backbone.conv_head", "backbone.bn2"), ("backbone.blocks",)],
-        epochs=1,
-        batch=16,
-        rate=Rate(0.0, 3e-3),
-        weight_decay=0.01,
-        geometry=STILL,
-    )
-    start, states = planted.initial(), []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "eifer.training.engine.write_checkpoint",
-            lambda path, progress, mark: states.append(dict(progress.network)),
-        )
-        found = epochs(data, description, initial=start, checkpoint=planted.NOWHERE)
-    assert [row["phase"] for row in found.curves] == [
-        "heads",
-        "from backbone.conv_head",
-        "from backbone.blocks",
-    ]
-    states[2] = found.kept_network
-    changed = [
-        {name.split(".")[1] for name in start if not torch.equal(start[name], state[name])}
-        & {"conv_stem", "blocks", "conv_head", "bn2"}
-        for state in states
-    ]
-    assert changed == [set(), {"conv_head", "bn2"}, {"conv_head", "bn2", "blocks"}]
