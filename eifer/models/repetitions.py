@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from eifer.errors import AssetError, DesignError, StudyError
 from eifer.hashing import sha256_file
-from eifer.models.spec import ESTIMATE, LABEL, Heads, Recipe
+from eifer.models.spec import ESTIMATE, LABEL, Heads, Keep, Recipe
 from eifer.models.training import Trained, positive_weight, train_repetition
 from eifer.seeding import sub_seed
 from eifer.tables.training import CURVES
@@ -39,6 +39,7 @@ class Model:
     spec: NetworkSpec
     recipe: Recipe
     heads: Heads
+    keep: Keep
     hardware: Hardware
     study_seed: int
     subject: str
@@ -117,6 +118,7 @@ def repeat(
         model.recipe,
         seed=model.seed(number),
         heads=model.heads,
+        keep=model.keep,
         subject=model.subject,
         origin=str(weights),
         hardware=model.hardware,
@@ -144,6 +146,7 @@ def model_card(
 ) -> dict[str, Any]:
     """State what a user must know of a trained classifier, as plain values without dates."""
     backbone, data = backbone_card(model.spec.backbone), model.data
+    chose = "epoch and threshold" if model.keep == "best" else "the threshold (not the epoch)"
     return {
         "title": f"{facts['task']} classifier, {facts['training_group']}, repetition "
         f"{facts['repetition']} ({facts['stage']})",
@@ -152,7 +155,7 @@ def model_card(
         "limits": [
             "Labels are a person's rating of a whole video, not of the frame.",
             "Not for decisions about people, nor for faces unlike those it was trained on.",
-            "Metrics here are those of the validation participants, who chose epoch and threshold.",
+            f"Metrics here are those of the validation participants, who chose {chose}.",
         ],
         "licence": licence,
         "network": asdict(model.spec),

@@ -18,6 +18,9 @@ from eifer.training.spec import Head, Photometry, Rate
 Heads = Literal["new", "carried"]
 """Whether a training draws new heads, or keeps those of its initial weights, if any."""
 
+Keep = Literal["best", "last"]
+"""Which epoch of the second phase is kept: the best on validation, or the last."""
+
 HEADS = LABEL, ESTIMATE = Head("classifier", 1), Head("regressor", 1)
 """The logit of class 1, and the estimate as a regression."""
 
@@ -68,8 +71,8 @@ class Recipe:
     The loss is BCE on the label, positives weighted n_neg / n_pos of the training data, plus
     ``regression_weight`` x MSE on the estimate. Gradients are clipped to the L2 norm
     ``gradient_clip``. The kept epoch is the second phase's of best validation macro F1
-    at ``epoch_threshold`` (ties: the lowest validation loss); the decision threshold is
-    searched afterwards.
+    at ``epoch_threshold`` (ties: the lowest validation loss), or in the assignment ``final`` the
+    last; the decision threshold is searched afterwards.
     """
 
     first: Phase

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from eifer import metrics
-from eifer.models.spec import ESTIMATE, LABEL, Heads, Phase, Recipe
+from eifer.models.spec import ESTIMATE, LABEL, Heads, Keep, Phase, Recipe
 from eifer.models.threshold import best_threshold
 from eifer.training import description as engine
 from eifer.training.augmentation import Photometric
@@ -59,14 +59,28 @@ class MacroF1:
         return (value["macro_f1"], -loss), row
 
 
+@dataclass(frozen=True)
+class Latest:
+    """No epoch is better than another, so that the latest is kept; the metrics of ``beside``."""
+
+    beside: MacroF1
+
+    def __call__(self, outputs: Outputs, targets: Outputs, loss: float) -> Judged:
+        """An empty merit; metrics."""
+        return (), self.beside(outputs, targets, loss)[1]
+
+
 def positive_weight(data: TrainingData) -> float:
     """n_neg / n_pos of the training partition, the weight of class 1 in BCE; 1 without any."""
     positive = int(data.targets[LABEL.name][data.train].sum())
     return (len(data.train) - positive) / positive if positive else 1.0
 
 
-def classifier_description(spec: NetworkSpec, recipe: Recipe, data: TrainingData) -> Description:
+def classifier_description(
+    spec: NetworkSpec, recipe: Recipe, data: TrainingData, keep: Keep = "best"
+) -> Description:
     """Heads first, then everything (section 7)."""
+    f1 = MacroF1(recipe.epoch_threshold)
 
     def phase(name: str, chosen: Phase) -> engine.Phase:
         learning = [Part("heads", (LABEL.name, ESTIMATE.name), _rate(chosen, chosen.heads))]
@@ -81,7 +95,7 @@ def classifier_description(spec: NetworkSpec, recipe: Recipe, data: TrainingData
             Objective(ESTIMATE, Mse(), recipe.regression_weight),
         ),
         phases=(phase("heads", recipe.first), phase("all", recipe.second)),
-        merit=MacroF1(recipe.epoch_threshold),
+        merit=f1 if keep == "best" else Latest(f1),
         augmentation=(Photometric(recipe.augmentation),),
         batch=recipe.batch,
         weight_decay=recipe.weight_decay,
@@ -97,13 +111,14 @@ def train_repetition(
     *,
     seed: int,
     heads: Heads,
+    keep: Keep = "best",
     subject: str = "training",
     origin: str = "initial weights",
     hardware: Hardware | None = None,
     checkpoint: Path | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> Trained:
-    """Train from ``initial`` weights, keep the best epoch, choose the threshold.
+    """Train from ``initial`` weights, keep the best epoch (or the last), choose the threshold.
 
     ``seed`` is the repetition's; the rest is as in `eifer.training.engine.train`.
 
@@ -115,7 +130,7 @@ def train_repetition(
     backbone_card(spec.backbone)
     progress = train(
         data,
-        classifier_description(spec, recipe, data),
+        classifier_description(spec, recipe, data, keep),
         seed=seed,
         initial=initial,
         carried=heads == "carried",

@@ -1,4 +1,7 @@
-"""One training as Lightning runs it: phases over one network, the last one's best epoch kept."""
+"""One training as Lightning runs it: phases over one network, the last one's best epoch kept.
+
+A merit without numbers judges nothing: then the latest epoch is kept.
+"""
 
 from __future__ import annotations
 
@@ -161,7 +164,8 @@ class Learner(pl.LightningModule):
         for part in dict.fromkeys(p.name for f in self.description.phases for p in f.parts):
             row[f"{part}_learning_rate"] = rates.get(part, 0.0)
         progress.curves.append(row)
-        if self.phase == self.description.phases[-1] and merit > progress.kept_merit:
+        better = not merit or merit > progress.kept_merit
+        if self.phase == self.description.phases[-1] and better:
             progress.kept_epoch, progress.kept_merit = progress.epoch + 1, merit
             progress.kept_network, progress.kept_outputs = self._weights(), outputs
 

@@ -10,6 +10,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import Progress
 
+from eifer import designs
 from eifer.faces.stored import read_crops
 from eifer.hashing import sha256_file
 from eifer.models.spec import block_repetitions
@@ -23,7 +24,6 @@ from stages.catalogue import CROPS, Training
 
 if TYPE_CHECKING:  # torch and Lightning take ten seconds to import, too long for --help
     from eifer.models.repetitions import Model, Repetition
-    from eifer.training.data import TrainingData
 
 PARAMS_READ = (
     "study.seed",
@@ -100,7 +100,7 @@ def train_block(
             made.repetitions: REPETITIONS.frame(rows),
             made.curves: CURVES.conform(pd.concat([part.curves for part in done.values()])),
         },
-        _report(rows, model.data, learns_from, run),
+        _report(rows, model, learns_from, run),
     )
 
 
@@ -131,9 +131,10 @@ def _model(run: Run, learnt: MadeTable, learns_from: Group, training_group: Grou
     samples = group_samples(samples, task, learns_from, run.stage.name)
     px, items = run.params.study.crop.size_px, samples["item_id"].tolist()
     images = read_crops(run.paths(CROPS), samples["video_id"], items, px, run.folder)
+    assignment = run.item.get("assignment") or run.item["total"]
     return Model(
         stage=run.stage.name,
-        assignment=run.item.get("assignment") or run.item["total"],
+        assignment=assignment,
         rotation=rotation,
         task=task,
         training_group=training_group,
@@ -141,22 +142,24 @@ def _model(run: Run, learnt: MadeTable, learns_from: Group, training_group: Grou
         spec=backbone_card(chosen.backbone).at(px),
         recipe=chosen.recipe,
         heads=chosen.heads,
+        keep="last" if assignment == designs.FINAL else "best",
         hardware=run.params.arithmetic.hardware(run.machine.hold),
         study_seed=run.params.study.seed,
         subject="@".join([run.stage.name, *run.item.values()]),
     )
 
 
-def _report(rows: list[dict[str, Any]], data: TrainingData, learns_from: Group, run: Run) -> Report:
-    recipe = run.params.training.recipe
+def _report(rows: list[dict[str, Any]], model: Model, learns_from: Group, run: Run) -> Report:
+    recipe, data = model.recipe, model.data
     first, second = recipe.first, recipe.second
     whose = "all participants" if learns_from is Group.TOTAL else f"the {learns_from} participants"
     shown = ("kept_epoch", "threshold", "validation_macro_f1", "validation_roc_auc")
+    kept = "the epoch of best macro F1 there" if model.keep == "best" else "the last epoch"
     return Report(
         f"""{run.params.training.backbone} with two linear heads learnt {run.item["task"]} from
         {len(data.train)} frames of {whose}: {first.epochs} epochs of the heads alone, then
-        {second.epochs} of the whole network, by AdamW in batches of {recipe.batch}. Of the latter
-        the epoch of best macro F1 on {len(data.validation)} validation frames was kept, and the
-        decision threshold chosen there.""",
+        {second.epochs} of the whole network, by AdamW in batches of {recipe.batch}.
+        {len(data.validation)} frames validated: {kept} was kept of the latter, and the decision
+        threshold chosen there.""",
         {str(row["repetition"]): {name: row[name] for name in shown} for row in rows},
     )
