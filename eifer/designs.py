@@ -1,7 +1,8 @@
 """Assignments: who counts as High and as Low, by the EI cutoff and by what stands beside it.
 
-Each assignment labels the participants anew and leaves rotations and partitions as they are, so
-that models of two assignments differ by the labels of their training data alone.
+Each assignment leaves rotations, partitions and test frames as they are. It labels the participants
+anew, or it keeps the EI groups and changes one thing of the training, so that models of two
+assignments differ by that alone.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,25 @@ from numpy.typing import NDArray
 
 from eifer.errors import DesignError, ParamsError, examples
 from eifer.seeding import generator
-from eifer.tables.partitions import ASSIGNMENTS, CLASS_COLUMNS, GROUPS, SAMPLES
-from eifer.vocabulary import Group, Partition
+from eifer.tables.partitions import (
+    ASSIGNMENTS,
+    CLASS_COLUMNS,
+    CLASSES,
+    GROUPS,
+    SAME_GROUPS,
+    SAMPLES,
+)
+from eifer.vocabulary import Dimension, Group, LabelSource, Partition
 
-EI, MATCHED, TERTILES = "ei", "matched", "tertiles"
+EI, MATCHED, OWN, CLEAR, FINAL = SAME_GROUPS
+TERTILES = "tertiles"
 NULL, ABOVE = re.compile(r"null\d\d+"), re.compile(r"above(\d+)")
 LISTED = 20_000
 """Up to so many labellings are listed; of more, random ones are drawn."""
 TRIES = 200
 """Draws for each random assignment asked for, before there seem to be no more."""
+
+LEARNING = (Partition.TRAIN, Partition.VALIDATION)
 
 Labels = NDArray[np.bool_]
 """Who is High: one a participant."""
@@ -42,11 +53,10 @@ def check_names(names: Sequence[str]) -> None:
     """
     if names[0] != EI:
         raise ParamsError("the first assignment is ei, with which the others are compared")
-    known = f"there are {EI}, {MATCHED}, {TERTILES}, above850 (another cutoff), null01, null02 ..."
+    named = (*SAME_GROUPS, TERTILES)
+    known = f"there are {', '.join(named)}, above850 (another cutoff), null01, null02 ..."
     for name in names:
-        if name not in (EI, MATCHED, TERTILES) and not any(
-            p.fullmatch(name) for p in (NULL, ABOVE)
-        ):
+        if name not in named and not any(p.fullmatch(name) for p in (NULL, ABOVE)):
             raise ParamsError(f"no assignment {name!r}; {known}")
     nulls = [name for name in names if NULL.fullmatch(name)]
     wanted = [f"null{k:02d}" for k in range(1, len(nulls) + 1)]
@@ -61,15 +71,15 @@ def assign(
 ) -> pd.DataFrame:
     """Label every participant in each assignment: the table ``ASSIGNMENTS``.
 
-    **ei**, **matched**: the groups in ``partitions``. **tertiles**: High is above the upper
-    third of the EI scores, Low at or below the lower, the middle neither. **above850**: High is
-    above that cutoff instead of the study's. **null01 ...**:
-    the EI labels exchanged at random among participants who train, validate and are tested in
-    the same rotations. Each part of each rotation then keeps its numbers of High and Low, and
-    where EI does not matter every such labelling is as likely as the true one (a permutation
-    test within strata; Good 2005, ch. 3). Participants who train nobody keep their label. No two
-    are the same, nor is any the true one, also with High and Low exchanged. An assignment added
-    leaves the others as they were.
+    **ei**, and what keeps its groups and changes something else (``SAME_GROUPS``): the groups in
+    ``partitions``. **tertiles**: High is above the upper third of the EI scores, Low at or below
+    the lower, the middle neither. **above850**: High is above that cutoff instead of the study's.
+    **null01 ...**: the EI labels exchanged at random among participants who train, validate and
+    are tested in the same rotations. Each part of each rotation then keeps its numbers of High and
+    Low, and where EI does not matter every such labelling is as likely as the true one (a
+    permutation test within strata; Good 2005, ch. 3). Participants who train nobody keep their
+    label. No two are the same, nor is any the true one, also with High and Low exchanged. An
+    assignment added leaves the others as they were.
 
     Parameters
     ----------
@@ -85,8 +95,8 @@ def assign(
     Raises
     ------
     DesignError
-        If some rotation's train or validation part would lack a class within High or Low, or
-        there are fewer random assignments than asked for.
+        If there are fewer random assignments than asked for that leave both classes to High and
+        Low of every part.
     """
     people = partitions.drop_duplicates("participant_id").sort_values("participant_id")
     high = (people["group"] == Group.HIGH).to_numpy()
@@ -96,11 +106,6 @@ def assign(
     for name in names:
         if name == TERTILES or ABOVE.fullmatch(name):
             group = _by_score(name, people["participant_id"], scores)
-            if lacking := held.lacking(*(group.to_numpy() == g for g in GROUPS)):
-                raise DesignError(
-                    f"split: the assignment {name} leaves {lacking}. Leave it out, "
-                    "or add participants"
-                )
         else:
             labels = next(drawn) if NULL.fullmatch(name) else high
             group = pd.Series(np.where(labels, *GROUPS), index=people.index)
@@ -123,18 +128,14 @@ class _Held:
         learns = (self.parts != Partition.TEST).any(axis=1).to_numpy()
         return [np.flatnonzero(key == name) for name in sorted(set(key[learns]))]
 
-    def lacking(self, *groups: Labels) -> str:
-        """The first class that a part lacks within High or within Low; empty where none does."""
-        for rotation, part in itertools.product(
-            self.parts.columns, (Partition.TRAIN, Partition.VALIDATION)
-        ):
-            there = (self.parts[rotation] == part).to_numpy()
-            for name, members in zip(GROUPS, groups, strict=True):
-                shown = self.carries[there & members].any(axis=0)
-                if not shown.all():
-                    column = CLASS_COLUMNS[int(shown.argmin())].replace("_", " ")
-                    return f"no {column} to the {part} part of {name} in rotation {rotation}"
-        return ""
+    def complete(self, *groups: Labels) -> bool:
+        """Whether every part has all classes within each of the groups."""
+        return all(
+            self.carries[(self.parts[rotation] == part).to_numpy() & members].any(axis=0).all()
+            for rotation in self.parts.columns
+            for part in LEARNING
+            for members in groups
+        )
 
 
 def _by_score(name: str, ids: pd.Series, scores: pd.DataFrame) -> pd.Series:
@@ -153,7 +154,7 @@ def _nulls(high: Labels, held: _Held, wanted: int, seed: int) -> Iterator[Labels
     for labels in _labellings(high, strata, TRIES * wanted, seed):
         if len(made) == wanted:
             break
-        if _division(labels) not in seen and not held.lacking(labels, ~labels):
+        if _division(labels) not in seen and held.complete(labels, ~labels):
             seen.add(_division(labels))
             made.append(labels)
     if len(made) < wanted:
@@ -198,6 +199,10 @@ def _labellings(
 def label(samples: pd.DataFrame, assignments: pd.DataFrame, name: str, seed: int) -> pd.DataFrame:
     """The samples of an assignment: the table ``SAMPLES``.
 
+    **own** keeps of each task the frames that were ranked for it, as ``task_frames: own`` does, and
+    **clear** those whose label was rated, not taken from the stimulus. Both leave the test frames
+    alone.
+
     For **matched**, of each rotation, task, partition and class as many frames of the larger
     group are kept as the smaller has, drawn at random and as evenly over its participants as can
     be; Total keeps as many, half of each group. Every training then takes as many steps, with the
@@ -206,17 +211,41 @@ def label(samples: pd.DataFrame, assignments: pd.DataFrame, name: str, seed: int
     Parameters
     ----------
     samples : DataFrame
-        The table ``SAMPLES`` without ``assignment``, ``group`` and ``total``.
+        From `eifer.partitions.samples`.
     assignments : DataFrame
         The table ``ASSIGNMENTS``.
     name : str
         The assignment.
     seed : int
         The study's seed.
+
+    Raises
+    ------
+    DesignError
+        If a rotation's train or validation part lacks a class within High or Low.
     """
-    own = assignments[assignments["assignment"] == name].set_index("participant_id")["group"]
-    made = samples.assign(assignment=name, group=samples["participant_id"].map(own), total=True)
+    rotations = samples["rotation"].unique()
+    if name == OWN:
+        samples = samples[samples["ranked"]]
+    if name == CLEAR:
+        samples = samples[samples["label_source"] == LabelSource.RATING]
+    group = assignments[assignments["assignment"] == name].set_index("participant_id")["group"]
+    made = samples.drop(columns="ranked").assign(assignment=name, total=True)
+    made["group"] = made["participant_id"].map(group)
+    _refuse_lacking(made, name, rotations)
     return SAMPLES.conform(_matched(made, seed) if name == MATCHED else made)
+
+
+def _refuse_lacking(made: pd.DataFrame, name: str, rotations: Iterable[str]) -> None:
+    cell = ["rotation", "partition", "group", "task", "label"]
+    there = set(made[cell].drop_duplicates().itertuples(index=False, name=None))
+    for wanted in itertools.product(rotations, LEARNING, GROUPS, Dimension, (0, 1)):
+        if wanted not in there:
+            rotation, part, group, task, label = wanted
+            raise DesignError(
+                f"split: the assignment {name} leaves no {task} {CLASSES[label]} frames to the "
+                f"{part} part of {group} in rotation {rotation}. Leave it out, or add participants"
+            )
 
 
 def _matched(samples: pd.DataFrame, seed: int) -> pd.DataFrame:

@@ -201,8 +201,8 @@ def by_task(selection: pd.DataFrame, *, task_frames: Literal["all", "own"]) -> p
     -------
     DataFrame
         ``item_id, participant_id, video_id, frame, task, label, label_source, estimate,
-        alignment, selected``; ``selected`` is false for frames that are stored only as
-        candidates for a test condition.
+        alignment, ranked, selected``; ``ranked`` is true for frames ranked for the task itself,
+        ``selected`` false for those stored only as candidates for a test condition.
     """
     ranked = {task: selection[f"{task}_rank"].notna() for task in Dimension}
     either = ranked[Dimension.AROUSAL] | ranked[Dimension.VALENCE]
@@ -212,6 +212,7 @@ def by_task(selection: pd.DataFrame, *, task_frames: Literal["all", "own"]) -> p
             label=selection[f"{task}_label"],
             label_source=selection[f"{task}_label_source"],
             estimate=selection[f"{task}_estimate"],
+            ranked=ranked[task],
             selected=either if task_frames == "all" else ranked[task],
         )
         for task in Dimension
@@ -679,13 +680,14 @@ def samples(frames: pd.DataFrame, partitions: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of ``SAMPLES`` but ``assignment``, ``group`` and ``total``.
+        The columns of ``SAMPLES`` but ``assignment``, ``group`` and ``total``, and ``ranked`` as in
+        ``frames``.
     """
     trained = partitions[partitions["partition"] != Partition.TEST]
     whose = trained[["rotation", "participant_id", "partition"]]
     kept = frames[frames["selected"]].merge(whose, on="participant_id")
     later = ("assignment", "group", "total")
-    return kept[[name for name in SAMPLES.names if name not in later]]
+    return kept[[*(name for name in SAMPLES.names if name not in later), "ranked"]]
 
 
 def conditions(

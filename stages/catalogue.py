@@ -60,6 +60,7 @@ HRV = STRATIFY.table("hrv.parquet", physiology.HRV)
 ECG_QUALITY = STRATIFY.table("ecg_quality.parquet", physiology.ECG_QUALITY)
 CUTOFF_SCAN = STRATIFY.table("cutoff_scan.parquet", ei.CUTOFF_SCAN)
 CUTOFF_TESTS = STRATIFY.table("cutoff_tests.parquet", ei.CUTOFF_TESTS)
+CUTOFF_ALTERNATIVES = STRATIFY.table("cutoff_alternatives.parquet", ei.CUTOFF_ALTERNATIVES)
 CUTOFF = STRATIFY.file("cutoff.json")
 STRATIFY_ATTRITION = STRATIFY.table("attrition.parquet", attrition.ATTRITION)
 

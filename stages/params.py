@@ -210,8 +210,10 @@ class Split(Section):
     )
     assignments: Names = Field(
         min_length=1,
-        description="ei (the cutoff), and beside it matched (groups cut to equal sizes), tertiles "
-        "(of the EI score), above850 (another cutoff), null01, null02 ... (random labels)",
+        description="ei (the cutoff), and beside it the same groups: matched (cut to equal sizes), "
+        "own (task_frames: own, in training), clear (no frames of neutral ratings in training), "
+        "final (the last epoch kept); other groups: tertiles (of the EI score), above850 (another "
+        "cutoff), null01, null02 ... (random labels)",
     )
     totals: Names = Field(
         description="assignments with a Total model of their own; the others take that of ei"
@@ -231,11 +233,16 @@ class Split(Section):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        own = [name for name in self.assignments if name in (designs.EI, designs.MATCHED)]
+        own = [name for name in self.assignments if name in designs.SAME_GROUPS]
         if sorted(self.totals) != sorted(own):
             raise ValueError(
-                f"totals must be [{', '.join(own)}]: of the assignments, those whose Total model "
-                "has data of its own"
+                f"totals must be [{', '.join(own)}]: of the assignments, those that change what "
+                "everybody's model learns from, or which of its epochs is kept"
+            )
+        if designs.OWN in self.assignments and self.task_frames == "own":
+            raise ValueError(
+                "with task_frames own the assignment own is ei once more: leave it out of "
+                "assignments and totals"
             )
         if len(self.rotations) == 2:
             raise ValueError("rotations: name one, or at least three (train, validate, test)")

@@ -6,6 +6,7 @@ from functools import partial
 
 import pandas as pd
 
+from eifer.ei.alternatives import alternatives
 from eifer.ei.cutoff import Scan, scan_hrv
 from eifer.ei.groups import assign
 from eifer.ei.score import scores
@@ -39,6 +40,7 @@ def stratify(run: Run) -> Outcome:
             catalogue.ECG_QUALITY: quality,
             catalogue.CUTOFF_SCAN: scan.table,
             catalogue.CUTOFF_TESTS: scan.tests,
+            catalogue.CUTOFF_ALTERNATIVES: alternatives(scan, hrv, videos, ei, spec.cutoff),
             catalogue.CUTOFF: {
                 "cutoff": scan.cutoff,
                 "n_significant": scan.n_significant,

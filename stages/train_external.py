@@ -53,7 +53,6 @@ def train_external(run: Run) -> Outcome:
             model,
             data=training_data(in_fold(samples, folds, fold), model.data.images),
             unfreezing=external.unfreezing,
-            heads="new",
         )
         for fold in range(1, external.folds + 1)
     }

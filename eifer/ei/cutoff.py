@@ -17,7 +17,7 @@ from typing import Annotated, Literal, Protocol, get_args
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from scipy import special
 
 from eifer.ei.anova import (
@@ -83,7 +83,11 @@ class Scan:
 
 @dataclass(frozen=True)
 class ScanSpec:
-    """The study's choices about its scan; see `scan`. Cutoffs are low, low + step ... high."""
+    """The study's choices about its scan; see `scan`. Cutoffs are low, low + step ... high.
+
+    ``copies_from`` is not the scan's: from this Spearman correlation over participants (without its
+    sign) HRV variables are near copies of each other, which `eifer.ei.alternatives` counts once.
+    """
 
     low: Score
     high: Score
@@ -92,6 +96,7 @@ class ScanSpec:
     alpha: Part
     max_imbalance_share: Share
     permutations: Annotated[int, Ge(0), Le(LARGE)]
+    copies_from: Annotated[float, Gt(0), Le(1)]
 
     def __post_init__(self) -> None:
         """Refuse a scan that ends before it begins."""
@@ -431,6 +436,15 @@ def _choose(
             "Every group needs recordings of every emotion with values: look at the ECG "
             "quality table, or leave the variables concerned out."
         )
+    return best(table)
+
+
+def best(table: pd.DataFrame) -> int:
+    """The row of CUTOFF_SCAN that is chosen: of those acceptable and estimable the largest count.
+
+    Between equals the smaller imbalance, then the lower cutoff.
+    """
+    able = table[table["acceptable"] & (table["n_estimable"] > 0)]
     ranked = able.sort_values(
         ["n_significant", "imbalance", "cutoff"], ascending=[False, True, True], kind="stable"
     )

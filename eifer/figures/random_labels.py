@@ -9,7 +9,13 @@ from eifer.figures.style import ACCENT, GROUP, MUTED, canvas, legend_below
 from eifer.vocabulary import in_order
 
 KEY = ["models", "task", "condition"]
-OTHERS = {"matched": ("D", ACCENT), "tertiles": ("^", "black")}
+OTHERS = {
+    "matched": ("D", ACCENT),
+    "own": ("s", ACCENT),
+    "clear": ("P", ACCENT),
+    "final": ("X", ACCENT),
+    "tertiles": ("^", "black"),
+}
 
 
 def draw(by_assignment: pd.DataFrame) -> Figure:

@@ -28,7 +28,7 @@ from eifer.training.backbones import backbone_card
 from eifer.training.data import TrainingData
 from eifer.training.description import Description
 from eifer.training.learner import OnEpoch
-from eifer.training.spec import Hardware, NetworkSpec
+from eifer.training.spec import Hardware, Keep, NetworkSpec
 from eifer.training.weights import load_weights, read_metadata, save_weights
 from eifer.vocabulary import Group, Partition
 
@@ -52,6 +52,7 @@ class Model:
     spec: NetworkSpec
     recipe: Recipe
     heads: Heads
+    keep: Keep
     hardware: Hardware
     study_seed: int
     subject: str
@@ -61,7 +62,7 @@ class Model:
         """How it is trained."""
         if self.unfreezing:
             return step_by_step(self.spec, self.recipe, self.unfreezing, self.data)
-        return classifier_description(self.spec, self.recipe, self.data)
+        return classifier_description(self.spec, self.recipe, self.data, self.keep)
 
     def seed(self, number: int) -> int:
         """A repetition's seed, the same for High, Low and Total: they then differ by data alone."""
@@ -170,6 +171,7 @@ def model_card(
 ) -> dict[str, Any]:
     """State what a user must know of a trained classifier, as plain values without dates."""
     backbone, data = backbone_card(model.spec.backbone), model.data
+    chose = "epoch and threshold" if model.keep == "best" else "the threshold (not the epoch)"
     return {
         "title": f"{facts['task']} classifier, {facts['training_group']}, repetition "
         f"{facts['repetition']} ({facts['stage']})",
@@ -178,7 +180,7 @@ def model_card(
         "limits": [
             "Labels are a person's rating of a whole video, not of the frame.",
             "Not for decisions about people, nor for faces unlike those it was trained on.",
-            "Metrics here are those of the validation participants, who chose epoch and threshold.",
+            f"Metrics here are those of the validation participants, who chose {chose}.",
         ],
         "licence": licence,
         "network": asdict(model.spec),

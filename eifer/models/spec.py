@@ -68,8 +68,8 @@ class Recipe:
     The loss is BCE on the label, positives weighted n_neg / n_pos of the training data, plus
     ``regression_weight`` x MSE on the estimate. Gradients are clipped to the L2 norm
     ``gradient_clip``. The kept epoch is the second phase's of best validation macro F1
-    at ``epoch_threshold`` (ties: the lowest validation loss); the decision threshold is
-    searched afterwards.
+    at ``epoch_threshold`` (ties: the lowest validation loss), or in the assignment ``final`` the
+    last; the decision threshold is searched afterwards.
     """
 
     first: Phase

@@ -24,7 +24,7 @@ from eifer.training.engine import train
 from eifer.training.learner import OnEpoch
 from eifer.training.losses import Mse, WeightedBce
 from eifer.training.schedule import WarmUpCosine
-from eifer.training.spec import Hardware, NetworkSpec, Rate
+from eifer.training.spec import Hardware, Keep, NetworkSpec, Rate
 from eifer.training.weights import State
 
 REMEDY = "Change the seed or the shares of split, or add participants to the group."
@@ -66,7 +66,9 @@ def positive_weight(data: TrainingData) -> float:
     return (len(data.train) - positive) / positive if positive else 1.0
 
 
-def classifier_description(spec: NetworkSpec, recipe: Recipe, data: TrainingData) -> Description:
+def classifier_description(
+    spec: NetworkSpec, recipe: Recipe, data: TrainingData, keep: Keep = "best"
+) -> Description:
     """Heads first, then everything (section 7)."""
 
     def phase(name: str, chosen: Phase) -> engine.Phase:
@@ -75,9 +77,8 @@ def classifier_description(spec: NetworkSpec, recipe: Recipe, data: TrainingData
             learning.append(Part("backbone", ("backbone",), _rate(chosen, chosen.backbone)))
         return engine.Phase(name, chosen.epochs, tuple(learning))
 
-    return _described(
-        spec, recipe, data, (phase("heads", recipe.first), phase("all", recipe.second))
-    )
+    phases = (phase("heads", recipe.first), phase("all", recipe.second))
+    return replace(_described(spec, recipe, data, phases), keep=keep)
 
 
 def step_by_step(
@@ -146,7 +147,7 @@ def train_classifier(
     checkpoint: Path | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> Trained:
-    """Train from ``initial`` weights, keep the best epoch, choose the threshold.
+    """Train from ``initial`` weights, keep an epoch, choose the threshold.
 
     Without ``initial`` it starts from random weights. ``seed`` is the repetition's; the rest is
     as in `eifer.training.engine.train`.

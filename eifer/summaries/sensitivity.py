@@ -12,7 +12,13 @@ from eifer.vocabulary import in_order
 
 KEY = ["models", "task", "condition"]
 LEFT_OUT = "each participant left out in turn"
-OTHER_LABELS = {"matched": "groups of equal size", "tertiles": "tertiles of the EI score"}
+OTHER_LABELS = {
+    "matched": "groups of equal size",
+    "own": "each task's own frames in training",
+    "clear": "no neutral ratings in training",
+    "final": "last epoch kept",
+    "tertiles": "tertiles of the EI score",
+}
 
 
 def table(

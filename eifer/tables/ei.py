@@ -5,12 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from eifer.tables.schema import Column, Table, rule
+from eifer.tables.selection import keyed
 from eifer.vocabulary import EiIndex, Group
 
 INDICES = tuple(map(str, EiIndex))
 WHY_SCORE = "groups, and so every model, rest on these scores"
 SEE_ITEMS = "score the assessment again from its items"
 SCAN_AGAIN = "run the scan again; a table edited by hand cannot be trusted"
+SCANS = OTHER_MODEL, COPIES_ONCE = ("other model", "copies once")
 
 
 @rule(WHY_SCORE, SEE_ITEMS)
@@ -102,6 +104,36 @@ def tests_agree_with_scan(table: pd.DataFrame, cutoff_scan: pd.DataFrame) -> pd.
     return table if not agree.all() and not bad.any() else table[bad]
 
 
+@rule("what leaves the groups unbalanced could not have been chosen", SCAN_AGAIN)
+def one_of_the_acceptable(table: pd.DataFrame, cutoff_scan: pd.DataFrame) -> pd.DataFrame:
+    """The cutoff, where there is one, is among the acceptable of the scan."""
+    acceptable = cutoff_scan.loc[cutoff_scan["acceptable"], "cutoff"]
+    return table[table["cutoff"].notna() & ~table["cutoff"].isin(acceptable)]
+
+
+@rule("it says whether another training can come out otherwise", SCAN_AGAIN)
+def moved_as_scored(table: pd.DataFrame, ei_scores: pd.DataFrame) -> pd.DataFrame:
+    """n_moved counts the participants whom the cutoff would put on the other side."""
+    high = ei_scores["group"] == Group.HIGH
+    moved = table["cutoff"].map(lambda c: ((ei_scores["ei_score"] > c) != high).sum(), "ignore")
+    return table[table["cutoff"].notna() & (table["n_moved"] != moved)]
+
+
+@rule("a cutoff without a count, or a silent gap, cannot be judged", SCAN_AGAIN)
+def cutoff_or_reason(table: pd.DataFrame) -> pd.DataFrame:
+    """Either cutoff, n_significant and n_moved are there, or the reason is."""
+    known = table[["cutoff", "n_significant", "n_moved"]].notna()
+    return table[(known.nunique(axis=1) > 1) | (known["cutoff"] == table["reason"].notna())]
+
+
+@rule("no more can react than are counted", SCAN_AGAIN)
+def significant_within_counted(table: pd.DataFrame, cutoff_scan: pd.DataFrame) -> pd.DataFrame:
+    """n_significant <= n_counted; with copies once not above the scan's own at the cutoff."""
+    own = table["cutoff"].map(keyed(cutoff_scan, "cutoff")["n_significant"])
+    above = (table["scan"] == COPIES_ONCE) & (table["n_significant"] > own).fillna(False)
+    return table[above | (table["n_significant"] > table["n_counted"]).fillna(False)]
+
+
 EI_SCORES = Table(
     name="ei_scores",
     meaning="Each participant's emotional-intelligence score and the group it puts them in.",
@@ -187,4 +219,32 @@ CUTOFF_TESTS = Table(
         Column("reason", "string?", "why not estimable"),
     ),
     rules=(numbers_only_where_estimable, tests_agree_with_scan),
+)
+
+CUTOFF_ALTERNATIVES = Table(
+    name="cutoff_alternatives",
+    meaning="Which cutoff the scan would have chosen with one choice made otherwise. Nothing is "
+    "trained by it.",
+    key=("scan",),
+    columns=(
+        Column("scan", "string", "what is otherwise", values=SCANS),
+        Column("model", "string", "model of the tests, as in params", values=("between", "mixed")),
+        Column(
+            "copies_from",
+            "float? 0..1",
+            "Spearman's r over participants, without its sign, from which variables are copies; "
+            "missing where each counts",
+        ),
+        Column("n_counted", "int 1..", "what can count: HRV variables, or kinds of them"),
+        Column("cutoff", "int? points", "the cutoff it would choose"),
+        Column("n_significant", "int? 0..", "of those counted, how many react there"),
+        Column("n_moved", "int? participants 0..", "who would change group"),
+        Column("reason", "string?", "why it could choose none"),
+    ),
+    rules=(
+        one_of_the_acceptable,
+        moved_as_scored,
+        cutoff_or_reason,
+        significant_within_counted,
+    ),
 )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from eifer.tables.schema import Column, Table, rule
 from eifer.tables.selection import SOURCES, gaps, item_names_its_frame, keyed
-from eifer.vocabulary import Condition, Dimension, Group, Partition
+from eifer.vocabulary import Condition, Dimension, Group, LabelSource, Partition
 
 GROUPS = (Group.HIGH, Group.LOW)
 CLASSES = ("low", "high")
@@ -24,9 +24,14 @@ ROTATION = Column("rotation", "string", "the round of training and testing, as i
 ASSIGNMENT = Column(
     "assignment",
     "string",
-    "who counts as High and Low: ei (the cutoff), matched (the same, cut to equal sizes), tertiles "
-    "(of the score), above850 (another cutoff), or null01, null02 ... (random labels)",
+    "who counts as High and Low: ei (the cutoff), matched (the same, cut to equal sizes), own (the "
+    "same, of each task its own frames), clear (the same, without neutral ratings), final (the "
+    "same, last epoch kept), tertiles (of the score), above850 (another cutoff), or null01, null02 "
+    "... (random labels)",
 )
+SAME_GROUPS = ("ei", "matched", "own", "clear", "final")
+"""Assignments of the EI groups. Each changes something else, of everybody, so that it has a Total
+model of its own."""
 
 Check = Callable[..., pd.DataFrame]
 
@@ -205,10 +210,10 @@ PARTITIONS = Table(
 
 @rule("the EI groups are those of the study", _REPEAT)
 def ei_as_partitioned(table: pd.DataFrame, partitions: pd.DataFrame) -> pd.DataFrame:
-    """The assignments ei and matched give everybody the group in partitions."""
+    """The assignments ei, matched, own, clear and final give everybody the group in partitions."""
     group = keyed(partitions, "participant_id")["group"]
     other = table["participant_id"].map(group) != table["group"]
-    return table[other & table["assignment"].isin(["ei", "matched"])]
+    return table[other & table["assignment"].isin(SAME_GROUPS)]
 
 
 @rule("a random assignment of other sizes is no null of the EI groups", _REPEAT)
@@ -313,6 +318,22 @@ def matched_sizes(table: pd.DataFrame) -> pd.DataFrame:
     return matched[pd.MultiIndex.from_frame(matched[by]).isin(uneven)]
 
 
+@rule("own asks what models learn without frames chosen for the other task", _REPEAT)
+def own_frames(table: pd.DataFrame, selection: pd.DataFrame) -> pd.DataFrame:
+    """In the assignment own every frame was ranked for the task itself."""
+    ranks = keyed(selection, "item_id").reindex(table["item_id"])
+    ranked = pd.Series(False, index=table.index)
+    for task in Dimension:
+        ranked |= (table["task"] == task) & ranks[f"{task}_rank"].notna().to_numpy()
+    return table[(table["assignment"] == "own") & ~ranked]
+
+
+@rule("clear asks what models learn from labels that people gave", _REPEAT)
+def clear_labels(table: pd.DataFrame) -> pd.DataFrame:
+    """In the assignment clear every label comes from a rating."""
+    return table[(table["assignment"] == "clear") & (table["label_source"] != LabelSource.RATING)]
+
+
 @rule(_LEAK, _REPEAT)
 @_in_each_rotation
 def nothing_tested(table: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFrame:
@@ -374,6 +395,8 @@ SAMPLES = Table(
         where_the_participant_is,
         group_as_assigned,
         matched_sizes,
+        own_frames,
+        clear_labels,
         nothing_tested,
         as_selected,
     ),

@@ -16,7 +16,7 @@ from torch import Tensor
 from eifer.training.augmentation import Augmentation
 from eifer.training.losses import Loss
 from eifer.training.schedule import Schedule
-from eifer.training.spec import Head, NetworkSpec
+from eifer.training.spec import Head, Keep, NetworkSpec
 
 Outputs = Mapping[str, Tensor]
 """By the names of the heads: ``[N]`` for a head of one output, else ``[N, outputs]``."""
@@ -65,9 +65,9 @@ class Description:
     """A network and its training by AdamW, new in each phase.
 
     ``batch`` images make a step; gradients are clipped to the L2 norm ``gradient_clip``. The
-    epoch of best merit is kept, of the phases from ``keeps_from`` on (by default the last one: in
-    earlier ones the backbone may rest, and what is handed on would be what came in). After
-    ``patience`` epochs without a better one training ends early.
+    epoch of best merit (or, by ``keep``, the last) is kept, of the phases from ``keeps_from`` on:
+    by default of the last one, because in earlier ones the backbone may rest, and what is handed
+    on would be what came in. After ``patience`` epochs without a better one training ends early.
 
     ``seeds`` are put before the names of all random draws. ``fused`` takes AdamW's faster kernel
     on a CPU, and ``by_storage`` has a batch's rows in their order of storage: two habits of the
@@ -84,6 +84,7 @@ class Description:
     gradient_clip: float
     patience: int | None = None
     keeps_from: int = -1
+    keep: Keep = "best"
     seeds: tuple[str, ...] = ()
     fused: bool = True
     by_storage: bool = False

@@ -1,4 +1,4 @@
-"""One training as Lightning runs it: phases over one network, the last one's best epoch kept."""
+"""One training as Lightning runs it: phases over one network, of which one epoch is kept."""
 
 from __future__ import annotations
 
@@ -161,8 +161,9 @@ class Learner(pl.LightningModule):
         for part in dict.fromkeys(p.name for f in self.description.phases for p in f.parts):
             row[f"{part}_learning_rate"] = rates.get(part, 0.0)
         progress.curves.append(row)
-        kept = self.phase in self.description.phases[self.description.keeps_from :]
-        if kept and merit > progress.kept_merit:
+        may = self.phase in self.description.phases[self.description.keeps_from :]
+        better = self.description.keep == "last" or merit > progress.kept_merit
+        if may and better:
             progress.kept_epoch, progress.kept_merit = progress.epoch + 1, merit
             progress.kept_network, progress.kept_outputs = self._weights(), outputs
 

@@ -10,6 +10,8 @@ from annotated_types import Ge, Le, Lt
 from eifer.ranges import Count, NotNegative, Positive, Share, Text
 
 Precision = Literal["float32", "bfloat16"]
+Keep = Literal["best", "last"]
+"""Which epoch of the second phase is kept: the best on validation, or the last."""
 
 
 @dataclass(frozen=True)

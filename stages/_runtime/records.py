@@ -247,9 +247,8 @@ class Output:
 def model_name(row: Mapping[Any, Any]) -> str:
     """What a model is called; with its repetition it sorts as it should."""
     words = [row["task"], row["training_group"]]
-    words += [row["assignment"]] * (row["assignment"] != EI) + [row["network"]] * bool(
-        row["network"]
-    )
+    words += [row["assignment"]] * (row["assignment"] != EI)
+    words += [row["network"]] * bool(row["network"])
     return " ".join(words + [row["stage"]] * (row["stage"] in INTERMEDIATE))
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import Progress
 
-from eifer.designs import EI
+from eifer import designs
 from eifer.faces.stored import read_crops
 from eifer.hashing import sha256_file
 from eifer.models.spec import block_repetitions
@@ -24,7 +24,6 @@ from stages.catalogue import CROPS, Training
 
 if TYPE_CHECKING:  # torch and Lightning take ten seconds to import, too long for --help
     from eifer.models.repetitions import Model, Repetition
-    from eifer.training.data import TrainingData
     from eifer.training.spec import NetworkSpec
 
 PARAMS_READ = (
@@ -77,7 +76,7 @@ def train_block(
     model = model_of(run, samples_of(run, learnt, learns_from), training_group)
     numbers = block_repetitions(run.item["block"])
     outputs, rows = train_each(run, made, dict.fromkeys(numbers, model), origin)
-    return Outcome(outputs, _report(rows, model.data, learns_from, run))
+    return Outcome(outputs, _report(rows, model, learns_from, run))
 
 
 def train_each(
@@ -143,11 +142,11 @@ def samples_of(run: Run, learnt: MadeTable, learns_from: Group) -> pd.DataFrame:
 
 
 def model_of(
-    run: Run, samples: pd.DataFrame, training_group: Group, spec: NetworkSpec | None = None
+    run: Run, samples: pd.DataFrame, training_group: Group, other: NetworkSpec | None = None
 ) -> Model:
     """What all repetitions share, with ``samples`` and their crops, read once.
 
-    ``spec``: another network than the study's.
+    ``other``: another network than the study's, under new heads.
     """
     from eifer.models.repetitions import Model, training_data
     from eifer.training.backbones import backbone_card
@@ -158,32 +157,35 @@ def model_of(
         samples["item_id"].tolist(),
     )
     images = read_crops(run.paths(CROPS), samples["video_id"], items, px, run.folder)
+    assignment = run.item.get("assignment") or run.item.get("total") or designs.EI
     return Model(
         stage=run.stage.name,
-        assignment=run.item.get("assignment") or run.item.get("total") or EI,
+        assignment=assignment,
         rotation=run.item["rotation"],
         task=run.item["task"],
         training_group=training_group,
         data=training_data(samples, images),
-        spec=spec or backbone_card(chosen.backbone).at(px),
+        spec=other or backbone_card(chosen.backbone).at(px),
         recipe=chosen.recipe,
-        heads=chosen.heads,
+        heads="new" if other else chosen.heads,
+        keep="last" if assignment == designs.FINAL else "best",
         hardware=run.params.arithmetic.hardware(run.machine.hold),
         study_seed=run.params.study.seed,
         subject="@".join([run.stage.name, *run.item.values()]),
     )
 
 
-def _report(rows: list[dict[str, Any]], data: TrainingData, learns_from: Group, run: Run) -> Report:
-    recipe = run.params.training.recipe
+def _report(rows: list[dict[str, Any]], model: Model, learns_from: Group, run: Run) -> Report:
+    recipe, data = model.recipe, model.data
     first, second = recipe.first, recipe.second
     whose = "all participants" if learns_from is Group.TOTAL else f"the {learns_from} participants"
     shown = ("kept_epoch", "threshold", "validation_macro_f1", "validation_roc_auc")
+    kept = "the epoch of best macro F1 there" if model.keep == "best" else "the last epoch"
     return Report(
         f"""{run.params.training.backbone} with two linear heads learnt {run.item["task"]} from
         {len(data.train)} frames of {whose}: {first.epochs} epochs of the heads alone, then
-        {second.epochs} of the whole network, by AdamW in batches of {recipe.batch}. Of the latter
-        the epoch of best macro F1 on {len(data.validation)} validation frames was kept, and the
-        decision threshold chosen there.""",
+        {second.epochs} of the whole network, by AdamW in batches of {recipe.batch}.
+        {len(data.validation)} frames validated: {kept} was kept of the latter, and the decision
+        threshold chosen there.""",
         {str(row["repetition"]): {name: row[name] for name in shown} for row in rows},
     )

@@ -159,6 +159,52 @@ def test_another_cutoff_moves_people_across() -> None:
         split(scored(24), names=["ei", "above2000"])
 
 
+def half_rated(n: int) -> SimpleNamespace:
+    """A cohort that rated arousal, and valence in all but the first video of each person."""
+    made = scored(n)
+    first = made.selection["video_id"].str.endswith("run-1")
+    made.selection["valence_label_source"] = np.where(first, "stimulus", "rating")
+    made.frames = parts.by_task(made.selection, task_frames="all")
+    return made
+
+
+def test_the_same_groups_trained_otherwise() -> None:
+    made = split(half_rated(24), names=["ei", "own", "clear", "final"])
+    wide = labels(made.assignments)
+    assert wide.eq(wide.loc["ei"], axis=1).all(axis=None)
+    of = {
+        name: rows.drop(columns="assignment").reset_index(drop=True)
+        for name, rows in made.samples.groupby("assignment")
+    }
+    pd.testing.assert_frame_equal(of["final"], of["ei"])
+    rated = of["ei"][of["ei"]["label_source"] == "rating"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(of["clear"], rated)
+    by_own = parts.by_task(made.selection, task_frames="own")
+    own = designs.label(parts.samples(by_own, made.partitions), made.assignments, "ei", 1)
+    pd.testing.assert_frame_equal(of["own"], own.drop(columns="assignment"))
+    assert 0 < len(of["own"]) < len(of["ei"]) > len(of["clear"]) > 0
+    assert broken(made) == set()
+    # What the other assignments keep does not belong to these two.
+    for name, rule in (("own", "own_frames"), ("clear", "clear_labels")):
+        swapped = of["ei"].assign(assignment=name)
+        assert f"samples.{rule}" in broken(made, samples=swapped)
+        assert f"samples.{rule}" not in broken(made, samples=of[name].assign(assignment=name))
+
+
+def test_a_class_without_frames_is_refused_before_anything_trains() -> None:
+    made = scored(24)  # all labels of valence are the stimulus's
+    says = "assignment clear leaves no valence low frames to the train part of High in rotation 1"
+    with pytest.raises(DesignError, match=says):
+        split(made, names=["ei", "clear"])
+    high = made.frames["participant_id"].isin(
+        made.groups.loc[made.groups["group"] == "High", "participant_id"]
+    )
+    made.frames["ranked"] &= ~(high & (made.frames["task"] == "arousal"))
+    says = "assignment own leaves no arousal low frames to the train part of High in rotation 1"
+    with pytest.raises(DesignError, match=says):
+        split(made, names=["ei", "own"])
+
+
 @pytest.mark.parametrize(
     ("names", "says"),
     [

@@ -89,6 +89,19 @@ def test_a_value_that_does_not_fit_is_refused(
     assert section in said
 
 
+def test_a_total_model_goes_with_each_assignment_that_changes_everybodys(tmp_path: Path) -> None:
+    names = ["ei", "own", "clear", "final", "null01"]
+
+    def change(content: dict[str, Any], *totals: str, task_frames: str = "all") -> None:
+        content["split"].update(assignments=names, totals=totals, task_frames=task_frames)
+
+    load_params(write(tmp_path, lambda c: change(c, "ei", "own", "clear", "final")))
+    said = refused(tmp_path, lambda c: change(c, "ei", "own", "clear"))
+    assert "totals must be [ei, own, clear, final]" in said
+    said = refused(tmp_path, lambda c: change(c, "ei", "own", "clear", "final", task_frames="own"))
+    assert "with task_frames own the assignment own is ei once more" in said
+
+
 def test_a_date_where_text_belongs_is_text(tmp_path: Path) -> None:
     path = write(tmp_path, lambda content: None)
     path.write_text(path.read_text().replace("name: demo", "name: 2026-03-02"))

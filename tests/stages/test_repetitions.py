@@ -17,6 +17,7 @@ import torch
 
 from eifer.errors import AssetError, DesignError, InputError, ParamsError, StudyError
 from eifer.hashing import sha256_file
+from eifer.models import repetitions as library
 from eifer.models.scoring import load
 from eifer.models.spec import Phase
 from eifer.tables.partitions import SAMPLES
@@ -160,6 +161,29 @@ def test_what_a_block_leaves(make_run: MakeRun) -> None:
         assert card == json.loads(json.dumps(outcome.made[PRETRAIN_EI.cards][path.name]))
         assert card["licence"] == "CC0" and card["intended_use"] and card["limits"]
         assert load(path, sha256)(np.zeros((2, PX, PX, 3), np.uint8)).shape == (2,)
+
+
+def test_final_keeps_the_last_epoch_and_says_so(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run("1")
+    run.item["assignment"] = "final"
+    shutil.copy(SAMPLED, SAMPLED.with_name("assignment-final.parquet"))
+    kept = []
+    train = library.train_classifier
+
+    def watch(*args: Any, **given: Any) -> Any:
+        kept.append(args[2].keep)
+        return train(*args, **given)
+
+    monkeypatch.setattr(library, "train_classifier", watch)
+    outcome = pretrain(run)
+    assert kept == ["last"]
+    assert "the last epoch was kept" in outcome.report.methods
+    (card,) = outcome.made[PRETRAIN_EI.cards].values()
+    assert card["limits"][-1].endswith("who chose the threshold (not the epoch).")
+    assert "epoch of best macro F1 there was kept" in pretrain(make_run("1")).report.methods
+    assert kept == ["last", "best"]
 
 
 def test_a_repetition_is_the_same_in_whatever_block(make_run: MakeRun) -> None:

@@ -112,6 +112,8 @@ def tables() -> dict[str, list[dict[str, Any]]]:
             rows["cutoff_tests"].append(
                 row(named["cutoff_tests"], cutoff=cutoff, variable=variable, p=0.2, df1=3.0)
             )
+    other = {"scan": "other model", "model": "mixed", "cutoff": 750, "n_moved": 1}
+    rows["cutoff_alternatives"].append(row(named["cutoff_alternatives"], **other))
     return rows
 
 

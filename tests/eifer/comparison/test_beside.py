@@ -6,8 +6,9 @@ import pytest
 from scipy import stats as scipy_stats
 
 from eifer.comparison.beside import interaction, stability
+from eifer.summaries import sensitivity
 from eifer.summaries.sensitivity import left_out_in_turn
-from eifer.tables.comparison import PARTICIPANT_DELTAS
+from eifer.tables.comparison import BY_ASSIGNMENT, PARTICIPANT_DELTAS
 
 
 def deltas(values: dict[str, list[float]], seed: int = 0) -> pd.DataFrame:
@@ -78,3 +79,27 @@ def test_the_ends_without_each_participant() -> None:
     (row,) = left_out_in_turn(deltas({"baseline": [0.1, -0.02, 0.04]}))
     assert row["delta"] == pytest.approx(0.04)
     assert (row["low"], row["high"]) == pytest.approx((0.01, 0.07))
+
+
+def test_every_assignment_but_the_random_ones_is_another_choice_in_words() -> None:
+    known = {"models": "pretrained", "task": "valence", "condition": "baseline"}
+    known |= {"contrast": "High-Low", "n_used": 3, "n_participants": 3}
+    given = {"ei": 0.04, "own": 0.02, "clear": -0.01, "final": 0.05, "above820": 0.1, "null01": 0.3}
+    rows = [known | {"assignment": name, "delta": delta} for name, delta in given.items()]
+    score = {"task": "valence", "condition": "baseline", "macro_f1": 0.5}
+    metrics = pd.DataFrame(
+        score | {"training_group": group, "threshold_kind": kind}
+        for group in ("High", "Low")
+        for kind in ("searched", "half")
+    )
+    made = sensitivity.table(
+        deltas({"baseline": [0.1, -0.02, 0.04]}), BY_ASSIGNMENT.frame(rows), metrics
+    )
+    survives = made[made["of"] == "ΔAUC"].set_index("choice")["survives"].to_dict()
+    assert survives == {
+        "each participant left out in turn": "yes",
+        "each task's own frames in training": "yes",
+        "no neutral ratings in training": "no",
+        "last epoch kept": "yes",
+        "cutoff 820": "yes",
+    }

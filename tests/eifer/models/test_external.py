@@ -165,6 +165,7 @@ def test_a_fold_leaves_a_model_that_says_where_it_started(tmp_path: Path) -> Non
         spec=SPEC,
         recipe=planted.RECIPE,
         heads="new",
+        keep="best",
         hardware=Hardware(),
         study_seed=1,
         subject="check",

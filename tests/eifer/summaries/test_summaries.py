@@ -14,6 +14,7 @@ from eifer.summaries import (
     card,
     checks,
     comparisons,
+    cutoff_alternatives,
     disjointness,
     ecg,
     effect_found,
@@ -29,6 +30,7 @@ from eifer.summaries import (
     shortfall,
     warnings,
 )
+from eifer.tables.ei import CUTOFF_ALTERNATIVES
 
 GROUPS = pd.DataFrame(
     {
@@ -333,6 +335,38 @@ def test_hrv_tests_put_the_smallest_p_first_and_keep_what_was_not_estimable() ->
     made = hrv_tests.table(hrv, GROUPS, scan, tests)
     assert made["variable"].tolist() == ["y", "x"]
     assert made.loc[0, ["n", "high_mean", "p"]].tolist() == [1, 5.0, 0.01]
+
+
+def test_another_cutoff_is_said_in_plain_words() -> None:
+    found = {"n_significant": 3, "n_counted": 32, "reason": None}
+    made = CUTOFF_ALTERNATIVES.frame(
+        [
+            found | {"scan": "other model", "model": "mixed", "cutoff": 820, "n_moved": 1},
+            found | {"scan": "copies once", "model": "between", "cutoff": 830, "n_moved": 0}
+            | {"copies_from": 0.95},
+        ]
+    )  # fmt: skip
+    scan = pd.DataFrame(
+        {"cutoff": [830], "chosen": [True], "n_significant": [5], "n_estimable": [32]}
+    )
+    only_ei = pd.DataFrame({"assignment": ["ei"]})
+    copies, other = cutoff_alternatives.table(made, scan, only_ei).to_dict("records")
+    assert other == {
+        "otherwise": "participants as repeated measures (mixed)",
+        "answer": "would choose 820; 1 participant changes group",
+        "react": "3 of 32",
+        "see": "train above820",
+    }
+    assert copies["otherwise"] == "copies (|Spearman r| from 0.95) counted once"
+    assert copies["answer"] == "would choose 830; nobody changes group"
+    assert copies["see"] == "nothing to train: the groups are the same"
+    assert "chose 830, where 5 of 32" in cutoff_alternatives.caption(made, scan, only_ei)
+    trained = pd.DataFrame({"assignment": ["ei", "above820"]})
+    assert cutoff_alternatives.table(made, scan, trained)["see"][1] == "trained: cutoff 820 above"
+    made.loc[1, ["cutoff", "n_significant", "n_moved"]] = pd.NA
+    made.loc[1, "reason"] = "nobody has all emotions"
+    row = cutoff_alternatives.table(made, scan, only_ei).iloc[1]
+    assert row["answer"] == "could choose none: nobody has all emotions"
 
 
 def truth(effect: float) -> dict[str, Any]:

@@ -72,6 +72,12 @@ def test_wrong_repetitions_are_found(
     assert broken(repetitions.assign(**{name: value}), curves) == rules
 
 
+def test_final_keeps_the_last_epoch(repetitions: pd.DataFrame, curves: pd.DataFrame) -> None:
+    tables = [table.assign(assignment="final") for table in (repetitions, curves)]
+    assert broken(*tables) == {"kept_epoch_is_best"}
+    assert broken(tables[0].assign(kept_epoch=3), tables[1]) == set()
+
+
 def test_wrong_curves_are_found(repetitions: pd.DataFrame, curves: pd.DataFrame) -> None:
     assert "epochs_count_up" in broken(repetitions, curves[curves["epoch"] != 2])
     assert broken(repetitions, curves.assign(phase=["heads", "all", "heads"])) == {"heads_first"}

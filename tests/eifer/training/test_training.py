@@ -18,7 +18,7 @@ from eifer import metrics
 from eifer.errors import AssetError, DesignError, StudyError
 from eifer.models.scoring import Scorer
 from eifer.models.spec import Phase, Recipe
-from eifer.models.training import Trained
+from eifer.models.training import MacroF1, Trained
 from eifer.training import checkpoint as checkpoints
 from eifer.training.data import TrainingData, steps_per_epoch
 from eifer.training.learner import Learner
@@ -60,6 +60,19 @@ def test_the_kept_epoch_is_the_best_that_trained_the_backbone(
         (row["validation_macro_f1"], -row["validation_loss"]) for row in trained.curves[heads:]
     ]
     assert trained.kept_epoch == 1 + heads + merit.index(max(merit))
+
+
+@pytest.mark.parametrize(("keep", "epoch"), [("best", 3), ("last", 4)])
+def test_the_last_epoch_is_kept_where_asked_for(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, keep: str, epoch: int
+) -> None:
+    judged = MacroF1.__call__
+    merits = iter([0.9, 0.8, 0.7, 0.6])
+    monkeypatch.setattr(MacroF1, "__call__", lambda *a: ((next(merits),), judged(*a)[1]))
+    found = train(keep=keep)
+    assert found.kept_epoch == epoch
+    assert found.curves == trained.curves
+    assert found.validation["roc_auc"] == found.curves[epoch - 1]["validation_roc_auc"]
 
 
 def test_curves_say_what_learnt_when(trained: Trained, recipe: Recipe) -> None:
