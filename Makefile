@@ -23,10 +23,10 @@ export UV_SYSTEM_CERTS := true
 # By way of the environment: its name may hold blanks and quotes.
 export COHORT ?= $(wildcard ../shared/real_cohort)
 link = $(BIN)/python -c "import pathlib; print('report:', pathlib.Path('$(1)').absolute().as_uri())"
-.PHONY: help setup run demo demo-real test check docs graph ui services calibrate null-cohorts bench chaos lock clean
+.PHONY: help setup run demo demo-real demo-external test check docs graph ui services calibrate null-cohorts bench chaos lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/installed ## virtual environment, pinned packages, eifer itself, model files (done by the others when needed)
 	@$(BIN)/eifer assets --fetch > /dev/null
@@ -62,6 +62,11 @@ calibrate: setup ## simulate how often each statistical test is right where the 
 
 null-cohorts: setup ## how often the whole pipeline claims an effect that is not there (half an hour and more)
 	python -m benchmarks.null_cohorts
+
+demo-external: setup ## the demo with the external check, by a small network from random numbers
+	@eifer workspace runs/demo-external --replace-params --set external.networks=[testresnet] --set report.networks_from=data/evaluate_external
+	@cd runs/demo-external && eifer run && eifer summary
+	@$(call link,runs/demo-external/data/report/index.html)
 
 test: setup check ## lint, types, import contracts, and every test
 	pytest

@@ -147,6 +147,16 @@ _EXTERNAL_CONTRASTS: dict[Any, tuple[Any, Any]] = {
 }
 
 
+def sources() -> dict[str, pd.DataFrame | None]:
+    """All of it, by the names that the report has for it."""
+    return {
+        "published_scores": performance(),
+        "published_contrasts": contrasts(),
+        "external_published_scores": external_performance(),
+        "external_published_contrasts": external_contrasts(),
+    }
+
+
 def performance() -> pd.DataFrame:
     """Tables 2 and 3 as far as the text gives them.
 

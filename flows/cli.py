@@ -130,15 +130,21 @@ def workspace(
     replace_params: Annotated[
         bool, typer.Option("--replace-params", help="even where the folder has other params")
     ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="a parameter of the preset: external.networks=[testresnet]"),
+    ] = None,
 ) -> None:
     """Make a new study: this code in a folder of its own, with its own params."""
     with _errors_without_traceback("workspace"):
         from eifer.cohort.place import refuse_around
-        from flows.workspace import make_workspace, relative
+        from flows.workspace import make_workspace, named_values, relative
 
         if cohort:
             refuse_around(target, cohort)
-        overrides = {"study.cohort": relative(cohort, target)} if cohort else {}
+        overrides = named_values(set_ or [])
+        if cohort:
+            overrides["study.cohort"] = relative(cohort, target)
         made = make_workspace(
             target, preset=preset, overrides=overrides, replace_params=replace_params
         )

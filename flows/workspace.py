@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,26 @@ def make_workspace(
             raise StudyError(f"git init in {target}: {made.stderr.strip()}")
     close_folders(target)
     return target
+
+
+def named_values(texts: Sequence[str]) -> dict[str, Any]:
+    """Params by their dotted names, of texts such as ``study.seed=7``; the values are YAML.
+
+    Raises
+    ------
+    StudyError
+        If a text is not of that form.
+    """
+    values = {}
+    for text in texts:
+        name, given, value = text.partition("=")
+        try:
+            values[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            given = ""
+        if not (name and given):
+            raise StudyError(f"--set {text}: give NAME=VALUE, such as study.seed=7")
+    return values
 
 
 def relative(path: Path, workspace: Path) -> str:

@@ -61,7 +61,11 @@ def evaluate_external(run: Run) -> Outcome:
         the epoch of best macro F1 on the people of the fold was kept, and the threshold was chosen
         on them. Each fold's model scored the test frames. Folds stand in the place of repetitions
         in all tests; all of them are exploratory."""
-    numbers = {"folds": external.folds, "started": "given" if given else "random"}
+    numbers = {
+        "network": name,
+        "folds": external.folds,
+        "started": "given" if given else "random",
+    }
     return Outcome(made, Report(text, numbers))
 
 

@@ -18,17 +18,15 @@ from stages._runtime.places import Given, MadeTable
 from stages._runtime.stage import Outcome, Report, Run, stage
 
 SPEC, TEMPLATE, STYLE = (Given(f"reports/{n}") for n in ("spec.yml", "template.html", "style.css"))
-COHORT, FACES = Given("${report.cohort_from}"), Given("${report.faces_from}")
-NETWORKS = Given("${report.networks_from}")
+COHORT, FACES, NETWORKS = (Given(f"${{report.{n}_from}}") for n in ("cohort", "faces", "networks"))
 DRAWN = {catalogue.SIMULATE: COHORT, catalogue.CORPUS: FACES}
 """What a study with data from elsewhere has not: its params then name another stage's folder."""
-CHECKED = catalogue.EVALUATE_EXTERNAL
-"""The external check, which few studies have: it tells of its trainings, too."""
-LEFT_OUT = (catalogue.CODE, catalogue.REPORT, catalogue.TRAIN_EXTERNAL)
-SHOWN = [folder for folder in catalogue.FOLDERS if folder not in LEFT_OUT]
+NOT_SHOWN = (catalogue.CODE, catalogue.REPORT, catalogue.TRAIN_EXTERNAL)
+"""Of the external check the evaluation tells."""
+SHOWN = [folder for folder in catalogue.FOLDERS if folder not in NOT_SHOWN]
 FOLDERS = [DRAWN.get(folder, folder.whole) for folder in SHOWN]
 APART = (ATTRITION, CROPS)
-"""What every stage left out is gathered with its other fragments; pictures are not shown."""
+"""Gathered with the fragments of all stages; pictures are not shown."""
 OF_EI = {"assignment": EI, "total": EI}
 """The details shown are those of the EI groups; of other assignments what stats says of them."""
 SOURCES = [
@@ -38,20 +36,17 @@ SOURCES = [
     if isinstance(made, MadeTable) and folder not in DRAWN and made.table not in APART
 ]
 """The tables that reports/spec.yml may name, by their names."""
+LISTED = [given for given in (*FOLDERS, *SOURCES) if "network" not in given.matrix]
+"""All but those of the external check, which few studies have: `NETWORKS` stands for them."""
 ONLY = {catalogue.FRAMES: ["video_id", "frame", "status"]}
 """The columns wanted of tables that are too large to be read whole."""
 JSON = (catalogue.CUTOFF, catalogue.CARD, catalogue.DISJOINTNESS)
 
 
-def of_check(given: Given) -> bool:
-    """Whether it lies in a folder of the external check, for which `NETWORKS` stands in deps."""
-    return given.path.startswith(CHECKED.path)
-
-
 @stage(
     catalogue.REPORT,
     params=("study.name", "study.waves", "split", "training.blocks", "external.networks", "report"),
-    given=(SPEC, TEMPLATE, STYLE, NETWORKS, *(g for g in (*FOLDERS, *SOURCES) if not of_check(g))),
+    given=(SPEC, TEMPLATE, STYLE, NETWORKS, *LISTED),
 )
 def report(run: Run) -> Outcome:
     """Read what every stage left, and assemble the page as reports/spec.yml says."""
@@ -66,10 +61,7 @@ def report(run: Run) -> Outcome:
         **planted(run.path(COHORT)),
         "checks": parts.checks,
         "attrition": parts.attrition,
-        "published_scores": published.performance(),
-        "published_contrasts": published.contrasts(),
-        "external_published_scores": published.external_performance(),
-        "external_published_contrasts": published.external_contrasts(),
+        **published.sources(),
         "consistency": paper_consistency.checks(),
     }
     every = sources["by_assignment"]
@@ -80,11 +72,6 @@ def report(run: Run) -> Outcome:
         {
             "study": run.params.study.name,
             "simulated": sources["truth"] is not None,
-            "external_started": [
-                known["numbers"]["started"]
-                for known in parts.reports
-                if known["stage"] == CHECKED.stage
-            ],
             "drawn_faces": any(known["stage"] == "corpus" for known in parts.reports),
         },
     )

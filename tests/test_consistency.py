@@ -42,7 +42,7 @@ def test_every_stage_module_is_in_the_graph() -> None:
 def test_params_sections_are_those_of_the_stages_and_presets_are_valid() -> None:
     from stages.params import Params, load_params
 
-    assert set(Params.model_fields) <= {"study", "arithmetic", "training", *STAGES}
+    assert set(Params.model_fields) <= {"study", "arithmetic", "training", "external", *STAGES}
     used = {p.split(".")[0] for name in STAGES for p in stage_of(name).params}
     assert set(Params.model_fields) == used
     for preset in sorted((ROOT / "presets").glob("*.yaml")):

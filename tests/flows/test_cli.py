@@ -255,6 +255,19 @@ def test_a_workspace_is_made_for_a_cohort(home: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
+def test_a_workspace_takes_other_values_for_params(tmp_path: Path) -> None:
+    given = ("--set", "study.seed=7", "--set", "external.networks=[testresnet]")
+    shown = ("--set", "report.networks_from=data/evaluate_external")
+    done = eifer(ROOT, "workspace", str(tmp_path / "mine"), *given, *shown)
+    assert done.returncode == 0, done.stderr
+    params = yaml.safe_load((tmp_path / "mine/params.yaml").read_text())
+    assert (params["study"]["seed"], params["external"]["networks"]) == (7, ["testresnet"])
+    for word in ("study.seed", "=7", "study.seed=["):
+        done = eifer(ROOT, "workspace", str(tmp_path / "other"), "--set", word)
+        assert done.returncode == 1 and f"--set {word}: give NAME=VALUE" in done.stderr
+    assert not (tmp_path / "other").exists()
+
+
 def test_what_mlflow_could_not_be_shown_is_an_error(tmp_path: Path) -> None:
     nowhere = dict(os.environ) | {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     nothing = eifer(tmp_path, "sync-tracking", env=nowhere)

@@ -63,7 +63,8 @@ def test_examples_of_what_changes_what() -> None:
         return {name for name, found in MODULES.items() if module in found}
 
     # Also declare, which no code makes run again: it has no input.
-    assert concerned("eifer.statistics.delong") == {"declare", "stats", "calibrate", "report"}
+    compared = {"declare", "evaluate_external", "stats", "calibrate", "report"}
+    assert concerned("eifer.statistics.delong") == compared
     # Given and made tables count where nothing but the catalogue names them.
     assert {"stratify", "split", "report"} <= concerned("eifer.tables.ei")
     assert concerned("eifer.tables.calibration") == {"calibrate", "report"}
@@ -113,7 +114,7 @@ def test_a_change_of_code_changes_the_stages_that_it_is_about(study: Path) -> No
             module.write(f"\n\n{more}\n")
     after = fingerprints(study)
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {"declare", "stats", "calibrate", "report"}
+    assert changed == {"declare", "evaluate_external", "stats", "calibrate", "report"}
     assert "eifer.figures.new_one" in json.loads(after["report"])["modules"]
 
 

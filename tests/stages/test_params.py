@@ -252,7 +252,9 @@ NO_NAMES = [
     *("/../../victim", "-h", "--wave", "*", "?", "${study.seed}", "\\${x}", "a&b", "a|b", ">x"),
     *("", ".", "~", "é", "١", "a\x00b", "a" * 33, "#", "x=1", "!1"),
 ]
-NAMES = ["study.waves", "simulate.cohorts", "corpus.faces", "training.blocks"]
+NAMES = [
+    *("study.waves", "simulate.cohorts", "corpus.faces", "training.blocks", "external.networks")
+]
 
 
 def put(content: dict[str, Any], where: str, value: object) -> None:
@@ -285,8 +287,40 @@ def test_blocks_are_repetitions_that_somebody_can_train(block: str) -> None:
         check_params(demo, "demo")
 
 
+EXTERNAL = {"networks": ["testresnet"], "weights": {}, "folds": 5}
+GIVEN = {"path": "weights.pth", "sha256": 64 * "0"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"networks": ["resnet5"]}, "no network 'resnet5' .*did you mean 'resnet50'"),
+        ({"networks": ["test_resnet"]}, "no name"),
+        (
+            {"networks": ["efficientnetb0"]},
+            "no network 'efficientnetb0' .there are resnet50, vgg16",
+        ),
+        ({"weights": {"vgg16": GIVEN}}, "weights are given for vgg16, not among networks"),
+        ({"epochs": [1, 1, 1, 1, 1, 1]}, "5 numbers after the first, but testresnet has 4 blocks"),
+        ({"epochs": [1]}, "give those of the heads, and of at least one block"),
+        ({"networks": []}, "names no network, so report.networks_from must be data/stats"),
+        ({"folds": 40}, "260 trainings .*, 240 of other networks in each rotation"),
+    ],
+)
+def test_other_networks_that_cannot_be_trained_are_refused(
+    changes: dict[str, Any], said: str
+) -> None:
+    demo = read_params(ROOT / "presets/demo.yaml")
+    demo["report"]["networks_from"] = "data/evaluate_external"
+    epochs = changes.pop("epochs", [1, 1, 1])
+    demo["external"] |= {**EXTERNAL, **changes}
+    demo["external"]["unfreezing"]["epochs"] = epochs
+    with pytest.raises(ParamsError, match=said):
+        check_params(demo, "demo")
+
+
 PATHS = ["study.cohort", "affect.origin", "affect.initial.path"]
-RESULTS = ["report.cohort_from", "report.faces_from"]
+RESULTS = ["report.cohort_from", "report.faces_from", "report.networks_from"]
 
 
 @pytest.mark.parametrize("where", PATHS + RESULTS)

@@ -40,6 +40,7 @@ ASSIGNMENTS = ("ei", "matched", "null01", "null02")
 NUMBERS: dict[str, dict[str, object]] = {
     "declare": {"sha256": "0123456789abcdef" * 4},
     "stats": {"changed": []},
+    "evaluate_external": {"network": "resnet50", "started": "random"},
 }
 """What the page says of a stage's numbers."""
 DOMAINS = ("HAHV", "HALV", "LAHV", "LALV")
@@ -215,6 +216,11 @@ def write_study(study: Path) -> None:
     made["by_participant"], made["participant_deltas"] = primary.compared, primary.deltas
     made["interaction"], made["stability"] = interaction(primary.deltas), stability(primary.deltas)
     made["declared"] = primary.declared
+    explored = replace(declared, confirmatory=())
+    others = by_participant({"resnet50": predictions}, {"resnet50": made["delong"]}, explored, 1)
+    made["external_by_participant"] = others.compared
+    for name in ("summary", "comparison"):
+        made[f"external_{name}"] = made[name].assign(network="resnet50")
     made["calibration"], made["power"] = calibrated(declared)
     run = Run(module.report, PARAMS, {}, study / "unused", SimpleNamespace(workers=1))
     for given in (*module.FOLDERS, *module.SOURCES):
@@ -299,7 +305,12 @@ PARAMS = SimpleNamespace(
     study=SimpleNamespace(name="a <small> study", waves=("1",)),
     split=SimpleNamespace(assignments=ASSIGNMENTS, rotations=("1",), totals=("ei", "matched")),
     training=SimpleNamespace(blocks=("1-2",)),
-    report=SimpleNamespace(cohort_from="data/simulate", faces_from="data/corpus"),
+    external=SimpleNamespace(networks=("resnet50",)),
+    report=SimpleNamespace(
+        cohort_from="data/simulate",
+        faces_from="data/corpus",
+        networks_from="data/evaluate_external",
+    ),
 )
 
 
@@ -361,6 +372,11 @@ def test_report_of_a_simulated_study(built: Path) -> None:
     full = pd.read_csv(out / "tables/table_3.csv")
     assert len(full) == 8
     assert full["roc_auc_mean"].between(0, 1).all()
+    other = pd.read_csv(out / "tables/table_5.csv").query("training_group == 'High'")
+    assert other["network"].eq("resnet50").all()
+    printed = other.set_index(["task", "condition"])["roc_auc_mean_published"].dropna()
+    assert printed.to_dict() == {("arousal", "baseline"): 0.4686, ("valence", "baseline"): 0.7635}
+    assert "resnet50 started from random numbers." in page
     assert page.count("<img ") == len(list((out / "figures").glob("*.svg")))
 
 
