@@ -50,17 +50,16 @@ def evaluate_external(run: Run) -> Outcome:
         catalogue.EXTERNAL_OVER_PEOPLE: people.compared,
     }
     given, learnt = external.weights.get(name), external.unfreezing.epochs
+    start = f"weights given as a file (sha256 {given.sha256})" if given else "random numbers"
     text = f"""As a check, {name} learnt the same labels in {external.folds} folds over those not
         tested, stratified by label and grouped by participant, separately from the High, from the
-        Low and from all participants. It started from {
-        f"weights given as a file (sha256 {given.sha256})" if given else "random numbers"
-    }, under two new linear heads. The heads learnt alone for {learnt[0]} epochs; then the
-        backbone was unfrozen block by block from the output down, for {
-        ", ".join(map(str, learnt[1:]))
-    } epochs. In each fold the loss weighs the positive class by the fold's own training data,
-        the epoch of best macro F1 on the people of the fold was kept, and the threshold was chosen
-        on them. Each fold's model scored the test frames. Folds stand in the place of repetitions
-        in all tests; all of them are exploratory."""
+        Low and from all participants. It started from {start}, under two new linear heads. The
+        heads learnt alone first (epochs: {learnt[0]}), then with one more block of the backbone at
+        a time, from the output down (epochs: {", ".join(map(str, learnt[1:]))}). In each fold the
+        loss weighs the positive class by the fold's own training data, the epoch of best macro F1
+        on the people of the fold was kept, and the threshold was chosen on them. Each fold's model
+        scored the test frames. Folds stand in the place of repetitions in all tests; all of them
+        are exploratory."""
     numbers = {
         "network": name,
         "folds": external.folds,
