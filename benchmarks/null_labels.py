@@ -1,10 +1,10 @@
 """Whether random labels tell a planted effect from none: `python -m benchmarks.null_labels`.
 
-Each cohort is drawn as in `benchmarks.planted_truth`, with a seed of its own, once with the demo's
-effect and once with effect 0. High and Low models of one task are trained on the EI groups and on
-random labels of the same people (`eifer.designs`), and tested on others; the place of the EI
-groups' difference among those of the random labels gives p. A folder of finished cohorts
-(runs/null-labels) is gone on with.
+Each cohort is drawn as in `benchmarks.planted_truth`, with a seed of its own, once with an effect
+and once with effect 0. High and Low models of one task are trained on the EI groups and on random
+labels of the same people (`eifer.designs`), and tested on others; the place of the EI groups'
+difference among those of the random labels gives p. A folder of finished cohorts (runs/null-labels)
+is gone on with.
 """
 
 from __future__ import annotations
@@ -29,23 +29,37 @@ from flows.graph import ROOT
 from stages._runtime.machine import pin_kernels
 from stages.params import Params, load_params
 
-LEARN, TESTED, NULLS = 6, 10, 19
-"""People of each group who train (one of them validates), and who are tested; random labels."""
-TOP, FIRST, SECOND, BATCH = 12, 1, 2, 16
-"""Frames of a video and dimension, epochs of each phase, batch: less than the demo's."""
+LEARN, TESTED, NULLS = 12, 6, 19
+"""People of each group who train (one of them validates), and who are tested; random labels.
+
+With 39 random labels the two largest of 40 differences have p <= .05.
+"""
+TOP, PER_VIDEO, FPS, BATCH = 6, 2, 5, 16
+"""Frames of a video and dimension, of a condition, and of a second; batch: less than the demo's."""
+WRONG, SHIFT = 0.3, -12.0
+"""Stronger than the demo's: nearly all answers of people of low EI are wrong."""
+FACE = {"wander_sd": 0.3, "memory_s": 0.5, "excursions_per_minute": 12.0}
+"""Slower than the demo's, so that a wrong label has few frames that match it."""
 
 
 def small(params: Params, effect: float) -> Params:
-    """The demo with an effect, and trainings that take seconds."""
+    """The demo with these choices, an effect, and trainings that take seconds."""
     planted = params.simulate.planted
     assert planted is not None
+    planted = replace(
+        planted,
+        effect=effect,
+        ratings=replace(planted.ratings, wrong=WRONG, wrong_shift=SHIFT),
+        expression=replace(planted.expression, **FACE),
+        video=replace(planted.video, fps=FPS),
+    )
     recipe = params.training.recipe
-    first = replace(recipe.first, epochs=FIRST, warmup_epochs=0)
-    second = replace(recipe.second, epochs=SECOND, warmup_epochs=0)
+    first = replace(recipe.first, epochs=1, warmup_epochs=0)
+    second = replace(recipe.second, epochs=1, warmup_epochs=0)
     recipe = replace(recipe, first=first, second=second, batch=BATCH)
     parts: dict[str, Any] = {
-        "simulate": {"planted": replace(planted, effect=effect)},
-        "select": {"top": TOP},
+        "simulate": {"planted": planted},
+        "select": {"top": TOP, "frames_per_video": PER_VIDEO},
         "training": {"recipe": recipe},
     }
     changed = {n: getattr(params, n).model_copy(update=values) for n, values in parts.items()}
@@ -62,9 +76,10 @@ def partitions_of(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
         counts = counts.fillna(0).set_axis(CLASS_COLUMNS, axis=1)
         # Who validates must show both classes of both tasks.
         lacks = (counts == 0).any(axis=1).to_numpy()
-        order = sorted(rng.permutation(len(counts)), key=lambda k: bool(lacks[k]))
+        tested = counts.index.isin(part.loc[part["wanted"] == "testable", "participant_id"])
+        order = sorted(rng.permutation(len(counts)), key=lambda k: (tested[k], bool(lacks[k])))
         of_rank = [Partition.VALIDATION, *[Partition.TRAIN] * (LEARN - 1)]
-        of_rank += [Partition.TEST] * (len(counts) - LEARN)
+        of_rank += [Partition.TEST] * TESTED
         tables.append(
             counts.iloc[order].reset_index().assign(partition=of_rank, group=group, rotation="1")
         )
@@ -73,7 +88,7 @@ def partitions_of(rows: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 def cohort(made: Simulated, seed: int, task: Dimension) -> pd.DataFrame:
     """The mean difference over people tested, in each assignment."""
-    rows, crops = made.people(LEARN + TESTED, sub_seed(seed, "people"))
+    rows, crops = made.people(LEARN, TESTED, sub_seed(seed, "people"))
     rows = rows.drop(columns="partition", errors="ignore")
     people = partitions_of(rows, seed)
     names = [designs.EI, *(f"null{k:02d}" for k in range(1, NULLS + 1))]
@@ -107,18 +122,17 @@ def cohort(made: Simulated, seed: int, task: Dimension) -> pd.DataFrame:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cohorts", type=int, default=20)
+    parser.add_argument("--first", type=int, default=1, help="seed of the first cohort")
     parser.add_argument("--task", type=Dimension, default=Dimension.VALENCE)
     parser.add_argument("--minutes", type=float, default=600, help="start no cohort after these")
     parser.add_argument("--affect", type=Path, default=ROOT / "data/affect/weights.safetensors")
     arguments = parser.parse_args()
     pin_kernels()
     params, started = load_params(ROOT / "presets/demo.yaml"), time.monotonic()
-    planted = params.simulate.planted
-    assert planted is not None
     folder = ROOT / "runs/null-labels"
     folder.mkdir(parents=True, exist_ok=True)
-    for seed in range(1, arguments.cohorts + 1):
-        for effect in (planted.effect, 0.0):
+    for seed in range(arguments.first, arguments.first + arguments.cohorts):
+        for effect in (1.0, 0.0):
             path = folder / f"{arguments.task}_effect-{effect:g}_seed-{seed:02d}.parquet"
             late = time.monotonic() - started > 60 * arguments.minutes
             if not path.exists() and not late:

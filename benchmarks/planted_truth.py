@@ -1,17 +1,17 @@
 """By how much models learn more from High in the simulation: `python -m benchmarks.planted_truth`.
 
 Many people are simulated. A study draws some of them to train on as in the demo (as many people
-and frames, the same recipe) and others to test. To be quick, faces are not filmed and detected:
-they are cut at the eyes that were drawn, and frames with a planted event are left out. Estimates
-come from the demo's affect network, so that `make demo` runs before. A folder of finished studies
-(runs/planted-truth) is gone on with.
+and frames, the same recipe) and others to test, of those whom `short_videos: bar` lets be tested.
+To be quick, faces are not filmed and detected: they are cut at the eyes that were drawn, and frames
+with a planted event are left out. Estimates come from the demo's affect network, so that
+`make demo` runs before. A folder of finished studies (runs/planted-truth) is gone on with.
 """
 
 from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +39,28 @@ from stages.params import Params, load_params
 Crops = NDArray[np.uint8]
 GROUPS = (Group.HIGH, Group.LOW)
 SEED = 20260302
-POOL, LEARN, TESTED = 24, 6, 12
-"""People of each group: drawn, trained on in a study (one of them validates), tested in a study.
+ANYBODY, TESTABLE, LEARN, TESTED = 20, 14, 6, 12
+"""People of each group: drawn without a condition, and of those who may be tested; trained on in a
+study (one of them validates), and tested in it.
 
 The demo trains on 6 too: 16 people less 4 who are tested.
 """
+
+
+def frames_of(spec: CohortSpec) -> int:
+    """Frames of each video."""
+    return round(spec.video.seconds * spec.video.fps)
+
+
+def expressed(
+    spec: CohortSpec, someone: Person, viewing: people.Viewing, rng: np.random.Generator
+) -> dict[Dimension, NDArray[np.float64]]:
+    """What the face shows in each frame of a video; drawn first of all from its ``rng``."""
+    fps, frames = spec.video.fps, frames_of(spec)
+    return {
+        d: people.expression(spec.expression, someone.coupling * viewing.felt[d], frames, fps, rng)
+        for d in Dimension
+    }
 
 
 def drawn(
@@ -55,18 +72,13 @@ def drawn(
         generator(seed, "cohort", who, "face"), female=someone.female, age_years=someone.age_years
     )
     rows, images = [], []
-    fps, frames = spec.video.fps, round(spec.video.seconds * spec.video.fps)
+    fps, frames = spec.video.fps, frames_of(spec)
     unit = recordings.UNIT_SHARE * spec.video.height_px
     side = round(2.2 * unit)
     for viewing in someone.viewings:
         video = video_id(who, viewing.run)
         rng = generator(seed, "cohort", video, "video")
-        shown = {
-            d: people.expression(
-                spec.expression, someone.coupling * viewing.felt[d], frames, fps, rng
-            )
-            for d in Dimension
-        }
+        shown = expressed(spec, someone, viewing, rng)
         planted = people.events(spec.events, frames, fps, rng)
         sitter = face.Portrait(looks, face.light(rng), unit)
         room = face.background(rng, side, side)
@@ -97,6 +109,32 @@ def drawn(
     return pd.DataFrame(rows), np.stack(images)
 
 
+def shown(spec: CohortSpec, someone: Person, seed: int) -> pd.DataFrame:
+    """What the face shows in each frame, in the place of estimates: nothing is drawn."""
+    tables = []
+    for viewing in someone.viewings:
+        video = video_id(someone.participant_id, viewing.run)
+        rng = generator(seed, "cohort", video, "video")
+        values = {str(d): v for d, v in expressed(spec, someone, viewing, rng).items()}
+        place = {"video_id": video, "participant_id": someone.participant_id}
+        tables.append(pd.DataFrame({**values, "frame": np.arange(frames_of(spec))}).assign(**place))
+    return pd.concat(tables, ignore_index=True)
+
+
+def rated(someone: Person) -> pd.DataFrame:
+    """The labels of a person's videos."""
+    rows = [
+        {
+            "participant_id": someone.participant_id,
+            "video_id": video_id(someone.participant_id, viewing.run),
+            "domain": viewing.domain.value,
+            **{f"{d}_rating": viewing.rating[d] for d in Dimension},
+        }
+        for viewing in someone.viewings
+    ]
+    return ratings.labelled(pd.DataFrame(rows))
+
+
 class Simulated:
     """The demo's params and affect network, and the people who are drawn for them."""
 
@@ -106,36 +144,51 @@ class Simulated:
         self.network = params.affect.network(params.study.crop.size_px)
         self.estimator = Estimator(self.affect, self.network, batch=params.arithmetic.batch)
 
-    def people(self, per_group: int, seed: int) -> tuple[pd.DataFrame, Crops]:
-        """As many High as Low: selected frames, a row a task; ``crop`` numbers the crops beside."""
+    def people(self, anybody: int, testable: int, seed: int) -> tuple[pd.DataFrame, Crops]:
+        """As many High as Low: selected frames, a row a task; ``crop`` numbers the crops beside.
+
+        Of each group first ``anybody``, then as many as may be tested (``testable``); the column
+        ``wanted`` tells them apart.
+        """
         spec = self.params.simulate.planted
         assert spec is not None
         tables, images, stored = [], [], 0
         for group in GROUPS:
-            able = (people.person(spec, number, seed) for number in count(1))
-            chosen = (one for one in able if (one.ei_score > spec.ei.mean) == (group is Group.HIGH))
-            for someone in islice(chosen, per_group):
+            every = (people.person(spec, number, seed) for number in count(1))
+            own = (one for one in every if (one.ei_score > spec.ei.mean) == (group is Group.HIGH))
+            left = {"anybody": anybody, "testable": testable}
+            while any(left.values()):
+                someone, wanted = next(own), "anybody" if left["anybody"] else "testable"
+                # Who will hardly be testable need not be drawn.
+                likely = self.may_be_tested(someone, shown(spec, someone, seed))
+                if wanted == "testable" and not likely:
+                    continue
                 estimates, crops = drawn(spec, self.params.study.crop, someone, seed)
                 estimates[list(map(str, Dimension))] = self.estimator.estimate(crops)
+                may = self.may_be_tested(someone, estimates)
+                if wanted == "testable" and not may:
+                    continue
+                left[wanted] -= 1
                 rows = self.selected(someone, estimates)
                 rows["crop"] += stored
-                tables.append(rows.assign(group=str(group)))
+                tables.append(rows.assign(group=str(group), testable=may, wanted=wanted))
                 images.append(crops)
                 stored += len(crops)
         return pd.concat(tables, ignore_index=True), np.concatenate(images)
 
+    def may_be_tested(self, someone: Person, estimates: pd.DataFrame) -> bool:
+        """Whether every video has the frames that each sampled condition asks for."""
+        _, offered = partitions.candidates(
+            estimates,
+            rated(someone),
+            names=self.params.select.conditions,
+            per_video=self.params.select.frames_per_video,
+        )
+        return bool((offered["available"] >= offered["asked"]).all())
+
     def selected(self, someone: Person, estimates: pd.DataFrame) -> pd.DataFrame:
         """What the stages intake, select and split make of a person's estimates."""
-        rated = [
-            {
-                "participant_id": someone.participant_id,
-                "video_id": video_id(someone.participant_id, viewing.run),
-                "domain": viewing.domain.value,
-                **{f"{d}_rating": viewing.rating[d] for d in Dimension},
-            }
-            for viewing in someone.viewings
-        ]
-        labels = ratings.labelled(pd.DataFrame(rated))
+        labels = rated(someone)
         ranked, _ = selection.select(estimates, labels, top=self.params.select.top)
         nothing = pd.DataFrame(columns=["video_id", "frame", "task", "condition", "rank"])
         rows = partitions.by_task(
@@ -167,10 +220,11 @@ def study(
     rng = generator(SEED, "study", number)
     everybody, crops = pool
     learning, asking = [], []
-    for _, people_in in everybody.groupby("group")["participant_id"]:
-        ids = rng.permutation(people_in.unique())
-        learning += ids[:LEARN].tolist()
-        asking += ids[LEARN : LEARN + TESTED].tolist()
+    for _, own in everybody.groupby("group"):
+        able = rng.permutation(own.loc[own["testable"], "participant_id"].unique())
+        asking += able[:TESTED].tolist()
+        rest = own.loc[~own["participant_id"].isin(asking), "participant_id"].unique()
+        learning += rng.permutation(rest)[:LEARN].tolist()
     learnt = with_validation(everybody[everybody["participant_id"].isin(learning)])
     asked = everybody[everybody["participant_id"].isin(asking)]
     answers = []
@@ -255,7 +309,7 @@ def main() -> None:
     for number in range(1, arguments.studies + 1):
         path = folder / f"study-{number:03d}.parquet"
         if not path.exists():
-            pool = pool or made.people(POOL, sub_seed(SEED, "pool"))
+            pool = pool or made.people(ANYBODY, TESTABLE, sub_seed(SEED, "pool"))
             tuned = number <= arguments.fine_tuned
             study(made, number, pool, fine_tuned=tuned).to_parquet(path)
     found = summary(pd.concat(map(pd.read_parquet, sorted(folder.glob("*.parquet")))))
