@@ -111,7 +111,7 @@ def predict(
 
 
 def predict_by_estimate(conditions: pd.DataFrame) -> pd.DataFrame:
-    """The untouched affect network as a model: score = (estimate + 1) / 2, threshold .5.
+    """The estimator itself as a model: score = (estimate + 1) / 2, threshold .5.
 
     Its estimates are already in ``conditions``, and the test frames were chosen by them: in the
     unambiguous condition it is right by construction, in the ambiguous one mostly wrong.

@@ -19,6 +19,8 @@ Part = Annotated[float, Gt(0), Lt(1)]
 """A share that leaves something on both sides."""
 Positive = Annotated[float, Gt(0), Le(LARGE)]
 NotNegative = Annotated[float, Ge(0), Le(LARGE)]
+Estimate = Annotated[float, Ge(-1), Le(1)]
+"""Of arousal or valence."""
 Signed = Annotated[float, Ge(-LARGE), Le(LARGE)]
 Count = Annotated[int, Ge(1), Le(10_000)]
 Number = Annotated[int, Ge(0), Le(10_000)]

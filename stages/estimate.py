@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from eifer.affect.expression import MEASURED, ExpressionEstimator, ExpressionSpec, told
 from eifer.cohort.recordings import unchanged
 from eifer.errors import DesignError
 from eifer.faces.crops import crops
@@ -20,11 +22,11 @@ from stages.catalogue import ESTIMATE, ESTIMATES, FRAMES, VIDEOS, WEIGHTS
 
 @stage(
     ESTIMATE,
-    params=("study.cohort", "study.crop", "arithmetic", "affect"),
+    params=("study.cohort", "study.crop", "arithmetic", "affect", "estimate"),
     given=(VIDEOS, FRAMES, WEIGHTS),
 )
 def estimate(run: Run) -> Outcome:
-    """Cut each accepted face again from its video and show it to the network."""
+    """Cut each accepted face again from its video and show it to the estimator."""
     videos = run.read(VIDEOS).dropna(subset="video_path").set_index("video_id")
     frames = run.read(FRAMES)
     accepted = frames[frames["status"] == FrameStatus.ACCEPTED]
@@ -34,52 +36,56 @@ def estimate(run: Run) -> Outcome:
             "is nothing to estimate. See its counts in data/extract; look at the recordings, or "
             "at extract.quality in params.yaml."
         )
-    spec = run.params.affect.network(run.params.study.crop.size_px)
-    weights = run.path(WEIGHTS)
-    work = partial(
-        _video, run.params.study, spec, weights, sha256_file(weights), run.params.arithmetic
-    )
+    chosen, study = run.params.estimate, run.params.study
+    if chosen.expression is None:
+        weights, spec = run.path(WEIGHTS), run.params.affect.network(study.crop.size_px)
+        opened = partial(_network, weights, sha256_file(weights), spec, run.params.arithmetic)
+    else:
+        opened = partial(_expressions, chosen.expression)
+    work = partial(_video, study, opened)
     tasks = [(videos.loc[video].to_dict(), rows) for video, rows in accepted.groupby("video_id")]
     estimates = pd.concat(run.each(work, tasks, "estimate"), ignore_index=True)
     same = [d for d in Dimension if len(estimates) > 1 and estimates[d].nunique() == 1]
     if same:
         raise DesignError(
-            f"wave {run.item['wave']}: the affect network gives all {len(estimates)} accepted "
-            f"frames the same {' and '.join(same)}, so they cannot be ranked. See "
-            "data/affect/card.md; train it anew with a lower affect.training.learning_rate, or "
-            "give other weights."
+            f"wave {run.item['wave']}: the {chosen.estimator} estimator gives all "
+            f"{len(estimates)} accepted frames the same {' and '.join(same)}, so they cannot be "
+            "ranked. Look at the faces; of a network see data/affect/card.md, train it anew with a "
+            "lower affect.training.learning_rate, or give other weights."
         )
     # ddof 0: one frame has a spread of 0, not of nothing.
     spread = {f"{d}_std": round(float(estimates[d].std(ddof=0)), 4) for d in Dimension}
     numbers = {f"{d}_mean": round(float(estimates[d].mean()), 4) for d in Dimension} | spread
+    by = {"estimator": chosen.estimator, "measured": chosen.expression and MEASURED}
     return Outcome(
         {ESTIMATES: estimates},
         Report(
-            f"""Arousal and valence in [-1, 1] were estimated for {len(estimates)} accepted frames.
-            They are indicators derived from a model, not ground truth.""",
-            {"frames": len(estimates), **numbers},
+            f"""Arousal and valence in [-1, 1] were estimated for {len(estimates)} accepted frames
+            {told(chosen.expression)}. They are indicators derived from a model, not ground
+            truth.""",
+            {"frames": len(estimates), **by, **numbers},
         ),
     )
 
 
 def _video(
-    study: Any,
-    spec: NetworkSpec,
-    weights: Path,
-    sha256: str,
-    arithmetic: Any,
-    task: tuple[dict[str, Any], pd.DataFrame],
+    study: Any, opened: Callable[[], Any], task: tuple[dict[str, Any], pd.DataFrame]
 ) -> pd.DataFrame:
     video, rows = task
     path = unchanged(Path(study.cohort) / video["video_path"], video["video_sha256"])
     faces = crops(path, rows, study.crop)
-    numbers, values = _estimator(weights, sha256, spec, arithmetic).estimate_stream(faces)
+    numbers, values = opened().estimate_stream(faces)
     whose = rows[["video_id", "participant_id"]].reset_index(drop=True)
     return whose.assign(frame=numbers, arousal=values[:, 0], valence=values[:, 1])
 
 
 @cache
-def _estimator(weights: Path, sha256: str, spec: NetworkSpec, arithmetic: Any) -> Any:
+def _expressions(spec: ExpressionSpec) -> ExpressionEstimator:
+    return ExpressionEstimator(spec)
+
+
+@cache
+def _network(weights: Path, sha256: str, spec: NetworkSpec, arithmetic: Any) -> Any:
     """One network a process: loading it costs more than a short video."""
     # Here, so that only the workers wait for torch.
     from eifer.affect.estimator import Estimator

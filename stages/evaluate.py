@@ -80,8 +80,8 @@ def _report(predictions: pd.DataFrame, means: evaluation.Means) -> Report:
     return Report(
         f"""The High, Low and Total models of {n} repetition{"s" * (n > 1)} scored the same frames
         of {people} test participants ({listed}), predicted high from the threshold found on
-        validation data. The untouched affect network stands beside them, its score (estimate + 1) /
-        2: it chose these frames by agreement with their labels, and the models start from it.""",
+        validation data. The untouched estimator of arousal and valence stands beside them (Affect),
+        its score (estimate + 1) / 2: it chose these frames by agreement with their labels.""",
         {"repetitions": n, "test_participants": people, "means": means},
     )
 

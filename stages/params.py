@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from eifer import designs
+from eifer.affect.expression import ExpressionSpec
 from eifer.affect.spec import AffectTraining
 from eifer.calibration import CalibrationSpec
 from eifer.cohort import place
@@ -173,6 +174,26 @@ class Affect(Section):
     def network(self, size_px: int) -> NetworkSpec:
         """The network and the crops it takes."""
         return NetworkSpec(self.backbone, size_px, self.mean, self.std)
+
+
+class Estimating(Section):
+    """What reads arousal and valence from a face."""
+
+    estimator: Literal["network", "expression"] = Field(
+        description="network: that of affect; expression: a network of seven expressions of real "
+        "faces, not AffectNet-trained"
+    )
+    expression: ExpressionSpec | None = Field(
+        description="places of the expressions; null with network"
+    )
+
+    @model_validator(mode="after")
+    def _placed(self) -> Self:
+        if (self.estimator == "expression") != (self.expression is not None):
+            raise ValueError(
+                "estimator expression needs places of its expressions, and network has none"
+            )
+        return self
 
 
 class Stratify(Section):
@@ -356,6 +377,7 @@ class Params(Section):
     corpus: Corpus
     affect: Affect
     extract: ExtractSpec
+    estimate: Estimating
     intake: ValidationSpec
     stratify: Stratify
     select: Select

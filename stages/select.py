@@ -36,7 +36,7 @@ def select(run: Run) -> Outcome:
         raise DesignError(
             f"wave {run.item['wave']}: not one of its {len(estimates)} estimated frames lies on "
             "its video's side of 0, in arousal or in valence. See data/estimate and "
-            "data/affect/card.md: does the affect network fit these recordings?"
+            "params: does estimate.estimator fit these recordings?"
         )
     return Outcome(
         {

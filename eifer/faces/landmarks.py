@@ -9,18 +9,16 @@ which misses small faces; the rest follows MediaPipe's graphs
 from __future__ import annotations
 
 import math
-import os
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from eifer.faces import assets
+from eifer.faces.tflite import TfliteModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -147,8 +145,8 @@ class Landmarker:
 
     def __init__(self, archive: Path) -> None:
         with zipfile.ZipFile(archive) as models:
-            self._mesh = _Model(models.read("face_landmarks_detector.tflite"))
-            self._shapes = _Model(models.read("face_blendshapes.tflite"))
+            self._mesh = TfliteModel(models.read("face_landmarks_detector.tflite"))
+            self._shapes = TfliteModel(models.read("face_blendshapes.tflite"))
         self._unit = np.empty((1, INPUT_PX, INPUT_PX, 3), np.float32)
 
     def __call__(self, rgb: Image, face: Face) -> Mesh:
@@ -195,37 +193,3 @@ def _square(face: Face) -> NDArray[np.float64]:
     )
     middle = np.array([x + w / 2, y + h / 2])
     return np.column_stack([turn, middle - turn @ np.full(2, (INPUT_PX - 1) / 2)])
-
-
-@contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Keep LiteRT's greeting ("Created ... delegate") off the terminal; it knows no other way."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-class _Model:
-    """A TFLite model of one input, on one thread."""
-
-    def __init__(self, content: bytes) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        # LiteRT's threads would not see the one-thread limit of a stage's pool.
-        with _quiet_stderr():
-            self._interpreter: Any = Interpreter(model_content=content, num_threads=1)
-            self._interpreter.allocate_tensors()
-        self._in = self._interpreter.get_input_details()[0]["index"]
-        self._out = [out["index"] for out in self._interpreter.get_output_details()]
-
-    def __call__(self, values: NDArray[np.float32], outputs: int) -> list[NDArray[np.float32]]:
-        """Run on a C-contiguous array; the first ``outputs`` of its outputs."""
-        self._interpreter.set_tensor(self._in, values)
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(index) for index in self._out[:outputs]]

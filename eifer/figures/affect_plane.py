@@ -57,7 +57,7 @@ def caption(selection: pd.DataFrame, scores: pd.DataFrame) -> str:
     frames = _marked(selection, scores)
     return (
         f"{len(frames)} frames selected from {frames['video_id'].nunique()} videos of "
-        f"{frames['participant_id'].nunique()} participants, where the affect network puts them. "
+        f"{frames['participant_id'].nunique()} participants, where the estimator puts them. "
         "Above: those ranked for arousal, below: for valence (n in each title; a frame may be "
         "ranked for both). The two sides of an axis hold one class each because selection keeps "
         "only frames whose sign agrees with the label: the picture shows the rule, not a finding."

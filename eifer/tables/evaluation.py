@@ -153,7 +153,7 @@ PREDICTIONS = Table(
         Column(
             "training_group",
             "string",
-            "whose data the model was first trained on; Affect: the untouched affect network",
+            "whose data the model was first trained on; Affect: the estimator as it was",
             values=MODELS,
         ),
         Column("repetition", "int 0..", "the training's repetition; 0 for Affect"),

@@ -48,7 +48,12 @@ def run(tmp_path: Any) -> Callable[..., Outcome]:
         fake: Any = SimpleNamespace(
             read=tables.__getitem__,
             item={"wave": "spring"},
-            params=SimpleNamespace(study=study, affect=affect, arithmetic=None),
+            params=SimpleNamespace(
+                study=study,
+                affect=affect,
+                arithmetic=None,
+                estimate=SimpleNamespace(estimator="network", expression=None),
+            ),
             path=lambda given: tmp_path / "weights",
             each=lambda work, tasks, label: [estimated(values)],
         )

@@ -40,6 +40,7 @@ ASSIGNMENTS = ("ei", "matched", "null01", "null02")
 NUMBERS: dict[str, dict[str, object]] = {
     "declare": {"sha256": "0123456789abcdef" * 4},
     "stats": {"changed": []},
+    "estimate": {"estimator": "network"},
     "evaluate_external": {"network": "resnet50", "started": "random"},
 }
 """What the page says of a stage's numbers."""
