@@ -1,4 +1,4 @@
-"""What the expression network is worth on real faces: `python -m benchmarks.expression FOLDER`.
+"""What the expression network is worth on real faces: `python -m benchmarks.expression [FOLDER]`.
 
 FOLDER holds ``fer2013_public_test.parquet`` (FER2013's PublicTest with the votes of FER+) and
 ``muxspace_sample.parquet`` (portraits labelled by few people); both are public research data that
@@ -59,8 +59,11 @@ def agrees(found: NDArray[Any], truth: NDArray[Any]) -> tuple[float, float]:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?", default=ROOT.parent / "shared/real_faces")
     arguments = parser.parse_args()
+    if not arguments.folder.is_dir():
+        print(f"not measured: {arguments.folder} is not there; name the folder of faces")
+        return
     params = load_params(ROOT / "presets/real.yaml")
     spec = params.estimate.expression
     assert spec is not None
