@@ -31,13 +31,13 @@ def both_classes_in_every_fold(table: pd.DataFrame) -> pd.DataFrame:
 
 @rule(_LEAK, _REPEAT)
 def nobody_tested(table: pd.DataFrame, partitions: pd.DataFrame) -> pd.DataFrame:
-    """Nobody in a fold is tested in that rotation, and everybody else of the group is in one."""
+    """Nobody in a fold is tested in that rotation."""
     part = keyed(partitions, "rotation", "participant_id")["partition"]
     where = pd.MultiIndex.from_frame(table[["rotation", "participant_id"]])
     return table[part.reindex(where).eq(Partition.TEST).to_numpy()]
 
 
-@rule("High, Low and Total differ by whose frames they saw, not by how they were divided", _REPEAT)
+@rule("folds stand in the place of repetitions, which count from 1", _REPEAT)
 def folds_count_up(table: pd.DataFrame) -> pd.DataFrame:
     """The folds of a model count 1, 2, 3 ... without gap."""
     folds = table.groupby(_PLACE)["fold"]
