@@ -11,11 +11,16 @@ import torch
 from eifer.affect.spec import AffectTraining
 from eifer.affect.training import TrainedAffect, affect_data, train_affect
 from eifer.models.spec import HEADS, Phase, Recipe, Thresholds
-from eifer.models.training import Trained, train_repetition
+from eifer.models.training import (
+    Trained,
+    classifier_description,
+    train_classifier,
+    train_repetition,
+)
 from eifer.training.backbones import backbone_card
 from eifer.training.data import TrainingData
 from eifer.training.network import Network
-from eifer.training.spec import Geometry, Photometry, Rate
+from eifer.training.spec import Geometry, Keep, Photometry, Rate
 
 NOWHERE = Path("no checkpoint is here")
 PX = 32
@@ -102,3 +107,10 @@ def initial() -> dict[str, torch.Tensor]:
 def classifier(**changes: Any) -> Trained:
     given = {"data": samples(), "initial": initial(), "spec": SPEC, "recipe": RECIPE}
     return train_repetition(**{**given, "seed": 1, "heads": "new", **changes})
+
+
+def classifier_that_keeps(keep: Keep) -> Trained:
+    """The same with the best epoch kept, or the last."""
+    data = samples()
+    description = classifier_description(SPEC, RECIPE, data, keep)
+    return train_classifier(data, initial(), description, RECIPE.thresholds, seed=1, heads="new")

@@ -73,7 +73,9 @@ def test_what_can_change_a_result_is_a_parameter_of_the_stages_that_compute_with
         "pretrain_ei",
         "fine_tune_total",
         "train_total",
+        "train_external",
         "evaluate",
+        "evaluate_external",
     }
 
 

@@ -361,6 +361,7 @@ def test_the_command_line_wants_the_matrix_key() -> None:
 ITEM = {
     **{"assignment": "null01", "rotation": "2", "total": "matched", "task": "arousal"},
     **{"group": "High", "block": "1-20", "wave": "2b", "cohort": "demo", "faces": "drawn"},
+    "network": "resnet50",
 }
 
 

@@ -22,7 +22,7 @@ from eifer.models.training import MacroF1, Trained
 from eifer.training import checkpoint as checkpoints
 from eifer.training.data import TrainingData, steps_per_epoch
 from eifer.training.learner import Learner
-from eifer.training.spec import Hardware, NetworkSpec, Rate
+from eifer.training.spec import Hardware, Keep, NetworkSpec, Rate
 from eifer.training.weights import save_weights
 from tests import planted
 
@@ -64,12 +64,12 @@ def test_the_kept_epoch_is_the_best_that_trained_the_backbone(
 
 @pytest.mark.parametrize(("keep", "epoch"), [("best", 3), ("last", 4)])
 def test_the_last_epoch_is_kept_where_asked_for(
-    trained: Trained, monkeypatch: pytest.MonkeyPatch, keep: str, epoch: int
+    trained: Trained, monkeypatch: pytest.MonkeyPatch, keep: Keep, epoch: int
 ) -> None:
     judged = MacroF1.__call__
     merits = iter([0.9, 0.8, 0.7, 0.6])
     monkeypatch.setattr(MacroF1, "__call__", lambda *a: ((next(merits),), judged(*a)[1]))
-    found = train(keep=keep)
+    found = planted.classifier_that_keeps(keep)
     assert found.kept_epoch == epoch
     assert found.curves == trained.curves
     assert found.validation["roc_auc"] == found.curves[epoch - 1]["validation_roc_auc"]
