@@ -22,7 +22,8 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from benchmarks._measured import show
 from eifer.affect.agreement import agreement
-from eifer.affect.expression import EXPRESSIONS, ExpressionEstimator, ExpressionSpec
+from eifer.affect.expression import EXPRESSIONS, ExpressionEstimator
+from eifer.affect.spec import ExpressionSpec
 from eifer.faces.crops import align_image
 from flows.graph import ROOT
 from stages.params import Params, load_params

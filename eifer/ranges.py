@@ -1,7 +1,7 @@
 """The ranges that parameters may lie in: said on a field's type, checked where params are read.
 
 A dataclass of choices names the range in its field (``share: Share``); what is built in
-code is trusted, what comes from a file is checked by whoever reads it (stages/params.py).
+code is trusted, what comes from a file is checked by whoever reads it (stages/params).
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from eifer.affect.expression import MEASURED, ExpressionEstimator, ExpressionSpec, told
+from eifer.affect.expression import MEASURED, ExpressionEstimator, told
+from eifer.affect.spec import ExpressionSpec
 from eifer.cohort.recordings import unchanged
 from eifer.errors import DesignError
 from eifer.faces.crops import crops

@@ -11,7 +11,7 @@ from eifer.seeding import sub_seed
 from eifer.tables.external import FOLDS
 from eifer.vocabulary import Group
 from stages import catalogue
-from stages._runtime.repetitions import model_of, samples_of, train_each
+from stages._runtime.repetitions import model_of, numbers_of, samples_of, train_each
 from stages._runtime.stage import Outcome, Report, Run, stage
 
 
@@ -61,9 +61,7 @@ def train_external(run: Run) -> Outcome:
     outputs, rows = train_each(run, catalogue.TRAIN_EXTERNAL, models, lambda fold: start)
     listed = _folds(samples, folds, run)
     text = f"""{card.name} learnt {run.item["task"]} from {group} data in {external.folds} folds."""
-    shown = ("kept_epoch", "threshold", "validation_macro_f1", "validation_roc_auc")
-    numbers = {str(row["repetition"]): {name: row[name] for name in shown} for row in rows}
-    return Outcome({**outputs, catalogue.FOLDS: listed}, Report(text, numbers))
+    return Outcome({**outputs, catalogue.FOLDS: listed}, Report(text, numbers_of(rows)))
 
 
 def _folds(samples: pd.DataFrame, folds: pd.Series, run: Run) -> pd.DataFrame:

@@ -8,12 +8,14 @@ Research in Personality 11:273); neutral lies at 0. What it is worth on real fac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
-from eifer.ranges import Estimate
+from eifer.affect.spec import ExpressionSpec
+from eifer.faces import assets
+from eifer.faces.tflite import TfliteModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,39 +32,6 @@ MEASURED = (
 SIDE_PX = 64
 DECIMALS = 6
 """As the affect network's estimates."""
-
-
-@dataclass(frozen=True)
-class Coordinates:
-    """A place in the plane of arousal and valence, -1..1 each."""
-
-    arousal: Estimate
-    valence: Estimate
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where each expression lies."""
-
-    angry: Coordinates
-    disgust: Coordinates
-    fear: Coordinates
-    happy: Coordinates
-    sad: Coordinates
-    surprise: Coordinates
-    neutral: Coordinates
-
-
-@dataclass(frozen=True)
-class ExpressionSpec:
-    """Where each expression lies, and which place of the plane is 0.
-
-    ``centre`` is taken off every estimate. Only sadness has low arousal, so that without a
-    centre nearly every face would be aroused, neutral ones too.
-    """
-
-    coordinates: Places
-    centre: Coordinates
 
 
 def told(spec: ExpressionSpec | None) -> str:
@@ -86,9 +55,6 @@ class ExpressionEstimator:
     """
 
     def __init__(self, spec: ExpressionSpec) -> None:
-        from eifer.faces import assets
-        from eifer.faces.tflite import TfliteModel
-
         self._model = TfliteModel(assets.locate(assets.EXPRESSIONS).read_bytes())
         places = [getattr(spec.coordinates, name) for name in EXPRESSIONS]
         self._places = np.array([(place.arousal, place.valence) for place in places])
@@ -96,8 +62,6 @@ class ExpressionEstimator:
 
     def probabilities(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Of `EXPRESSIONS`, ``[7]``, for an RGB face ``[S, S, 3]``."""
-        import cv2
-
         grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
         if len(grey) != SIDE_PX:
             smaller = len(grey) > SIDE_PX

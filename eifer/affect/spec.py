@@ -1,4 +1,4 @@
-"""What is chosen about the affect network's training. Imports nothing heavy."""
+"""What is chosen about estimates of arousal and valence. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from eifer.ranges import Count, NotNegative, Part, Positive, Share
+from eifer.ranges import Count, Estimate, NotNegative, Part, Positive, Share
 from eifer.training.spec import Geometry
 
 
@@ -29,3 +29,36 @@ class AffectTraining:
     ccc_weight: NotNegative
     validation_share: Part
     augmentation: Geometry
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """A place in the plane of arousal and valence, -1..1 each."""
+
+    arousal: Estimate
+    valence: Estimate
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where each expression lies."""
+
+    angry: Coordinates
+    disgust: Coordinates
+    fear: Coordinates
+    happy: Coordinates
+    sad: Coordinates
+    surprise: Coordinates
+    neutral: Coordinates
+
+
+@dataclass(frozen=True)
+class ExpressionSpec:
+    """Where each expression lies, and which place of the plane is 0.
+
+    ``centre`` is taken off every estimate. Only sadness has low arousal, so that without a
+    centre nearly every face would be aroused, neutral ones too.
+    """
+
+    coordinates: Places
+    centre: Coordinates

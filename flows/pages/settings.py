@@ -19,7 +19,7 @@ NUMPY_HEADING = "Parameters\n----------\n"
 ENTRY = re.compile(r"^(\w+)\n((?:    .+\n?)+)", re.MULTILINE)
 HEAD = """# Settings
 
-Printed from `stages/params.py` and the dataclasses of `eifer` by `make docs`; a test keeps it in
+Printed from `stages/params` and the dataclasses of `eifer` by `make docs`; a test keeps it in
 step. params.yaml holds the choices of the study and is its preregistration: nothing in it has a
 default. What a machine may use is kept apart, at the end."""
 

@@ -102,7 +102,7 @@ def refuse_elsewhere(study: Path) -> None:
             f"{study.resolve()} is no study: it has no .dvc. Go to the top folder of one, "
             "or make one with `eifer workspace`"
         )
-    if (study / "stages/params.py").is_file():
+    if (study / "stages/params").is_dir():
         load_params(study / "params.yaml")
 
 

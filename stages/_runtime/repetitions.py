@@ -151,11 +151,8 @@ def model_of(
     from eifer.models.repetitions import Model, training_data
     from eifer.training.backbones import backbone_card
 
-    chosen, px, items = (
-        run.params.training,
-        run.params.study.crop.size_px,
-        samples["item_id"].tolist(),
-    )
+    chosen, px = run.params.training, run.params.study.crop.size_px
+    items = samples["item_id"].tolist()
     images = read_crops(run.paths(CROPS), samples["video_id"], items, px, run.folder)
     assignment = run.item.get("assignment") or run.item.get("total") or designs.EI
     return Model(
@@ -175,11 +172,16 @@ def model_of(
     )
 
 
+def numbers_of(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What a report says of each repetition."""
+    shown = ("kept_epoch", "threshold", "validation_macro_f1", "validation_roc_auc")
+    return {str(row["repetition"]): {name: row[name] for name in shown} for row in rows}
+
+
 def _report(rows: list[dict[str, Any]], model: Model, learns_from: Group, run: Run) -> Report:
     recipe, data = model.recipe, model.data
     first, second = recipe.first, recipe.second
     whose = "all participants" if learns_from is Group.TOTAL else f"the {learns_from} participants"
-    shown = ("kept_epoch", "threshold", "validation_macro_f1", "validation_roc_auc")
     kept = "the epoch of best macro F1 there" if model.keep == "best" else "the last epoch"
     return Report(
         f"""{run.params.training.backbone} with two linear heads learnt {run.item["task"]} from
@@ -187,5 +189,5 @@ def _report(rows: list[dict[str, Any]], model: Model, learns_from: Group, run: R
         {second.epochs} of the whole network, by AdamW in batches of {recipe.batch}.
         {len(data.validation)} frames validated: {kept} was kept of the latter, and the decision
         threshold chosen there.""",
-        {str(row["repetition"]): {name: row[name] for name in shown} for row in rows},
+        numbers_of(rows),
     )

@@ -15,9 +15,9 @@ import pytest
 from eifer.affect.expression import (
     EXPRESSIONS,
     ExpressionEstimator,
-    ExpressionSpec,
     told,
 )
+from eifer.affect.spec import ExpressionSpec
 from flows.graph import ROOT
 from stages.params import load_params
 

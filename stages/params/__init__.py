@@ -1,0 +1,144 @@
+"""params.yaml, validated: its sections, and what they must be to each other.
+
+The file is the study's preregistration. What a machine may use (workers, memory) is not in it: see
+``stages/_runtime/machine.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import ValidationError, model_validator
+
+from eifer.calibration import CalibrationSpec
+from eifer.errors import ParamsError, describe, did_you_mean
+from eifer.faces.extraction import ExtractSpec
+from eifer.models.spec import block_repetitions
+from eifer.training.backbones import backbone_card
+from eifer.validation import ValidationSpec
+from eifer.vocabulary import Condition, Dimension, Group
+from stages._runtime.params_file import problems, read_params
+from stages.params.sections import (
+    Affect,
+    Arithmetic,
+    Corpus,
+    Estimating,
+    External,
+    ReportSources,
+    Section,
+    Select,
+    Simulate,
+    Split,
+    Stats,
+    Stratify,
+    Study,
+    Training,
+)
+
+__all__ = ["Arithmetic", "Params", "check_params", "load_params"]
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    study: Study
+    arithmetic: Arithmetic
+    simulate: Simulate
+    corpus: Corpus
+    affect: Affect
+    extract: ExtractSpec
+    estimate: Estimating
+    intake: ValidationSpec
+    stratify: Stratify
+    select: Select
+    split: Split
+    training: Training
+    external: External
+    stats: Stats
+    calibrate: CalibrationSpec
+    report: ReportSources
+
+    @model_validator(mode="after")
+    def _declared_is_tested(self) -> Self:
+        known = (Condition.BASELINE.value, *self.select.conditions)
+        for claim in self.stats.participants.confirmatory:
+            if claim.condition not in known:
+                raise ValueError(
+                    f"stats.participants.confirmatory names the condition {claim.condition!r}, "
+                    f"which is not tested (there are {', '.join(known)})"
+                    f"{did_you_mean(claim.condition, known)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_is_shown(self) -> Self:
+        wanted = "data/evaluate_external" if self.external.networks else "data/stats"
+        if self.report.networks_from != wanted:
+            named = ", ".join(self.external.networks) or "no network"
+            raise ValueError(
+                f"external.networks names {named}, so report.networks_from must be {wanted}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _within_budget(self) -> Self:
+        repetitions = sum(len(block_repetitions(block)) for block in self.training.blocks)
+        # Of each task and assignment High and Low, pretrained and fine-tuned; Totals beside them.
+        models = len(Dimension) * (4 * len(self.split.assignments) + len(self.split.totals))
+        folds = len(Dimension) * len(Group) * len(self.external.networks) * self.external.folds
+        asked = (models * repetitions + folds) * len(self.split.rotations)
+        if asked > self.training.budget.trainings:
+            raise ValueError(
+                f"this design has {asked} trainings ({len(self.split.assignments)} assignments, "
+                f"{len(self.split.rotations)} rotations, {repetitions} repetitions"
+                f"{f', {folds} of other networks in each rotation' if folds else ''}), above "
+                f"training.budget.trainings {self.training.budget.trainings}: name fewer, or "
+                "raise the budget (eifer plan says what they take)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_network(self) -> Self:
+        card, affect = backbone_card(self.training.backbone), self.affect
+        if affect.backbone != card.name:
+            raise ValueError(
+                f"affect.backbone {affect.backbone!r} and training.backbone {card.name!r} differ: "
+                "training starts from affect's weights"
+            )
+        if (affect.mean, affect.std) != (card.mean, card.std):
+            raise ValueError(
+                f"training.backbone {card.name!r} takes mean {card.mean} and std {card.std}, "
+                "affect.mean and affect.std are others: training starts from affect's weights"
+            )
+        return self
+
+
+def load_params(path: Path) -> Params:
+    """Read and validate a params file.
+
+    Raises
+    ------
+    ParamsError
+        With every unknown, missing or unfitting parameter, and its nearest name.
+    """
+    return check_params(read_params(path), str(path))
+
+
+def check_params(content: Any, subject: str) -> Params:
+    """Validate what a params file says; ``subject`` names it in the error.
+
+    Raises
+    ------
+    ParamsError
+        As `load_params`.
+    """
+    try:
+        # Through JSON, where strict means what YAML's types say: a list may be a tuple,
+        # but the text "2" is not the number 2. A date is text: JSON has none.
+        return Params.model_validate_json(json.dumps(content, default=str))
+    except ValidationError as error:
+        raise ParamsError(describe(subject, list(problems(error, Params)))) from None
+    except ValueError as error:  # Python's own, of a number of thousands of digits
+        raise ParamsError(f"{subject}: {error}") from None
