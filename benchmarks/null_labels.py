@@ -36,10 +36,6 @@ With 39 random labels the two largest of 40 differences have p <= .05.
 """
 TOP, PER_VIDEO, FPS, BATCH = 6, 2, 5, 16
 """Frames of a video and dimension, of a condition, and of a second; batch: less than the demo's."""
-WRONG, SHIFT = 0.3, -12.0
-"""Stronger than the demo's: nearly all answers of people of low EI are wrong."""
-FACE = {"wander_sd": 0.3, "memory_s": 0.5, "excursions_per_minute": 12.0}
-"""Slower than the demo's, so that a wrong label has few frames that match it."""
 
 
 def small(params: Params, effect: float) -> Params:
@@ -49,8 +45,6 @@ def small(params: Params, effect: float) -> Params:
     planted = replace(
         planted,
         effect=effect,
-        ratings=replace(planted.ratings, wrong=WRONG, wrong_shift=SHIFT),
-        expression=replace(planted.expression, **FACE),
         video=replace(planted.video, fps=FPS),
     )
     recipe = params.training.recipe
@@ -123,7 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cohorts", type=int, default=20)
     parser.add_argument("--first", type=int, default=1, help="seed of the first cohort")
-    parser.add_argument("--task", type=Dimension, default=Dimension.VALENCE)
+    parser.add_argument("--task", type=Dimension, default=Dimension.AROUSAL)
     parser.add_argument("--minutes", type=float, default=600, help="start no cohort after these")
     parser.add_argument("--affect", type=Path, default=ROOT / "data/affect/weights.safetensors")
     arguments = parser.parse_args()

@@ -56,11 +56,8 @@ def expressed(
     spec: CohortSpec, someone: Person, viewing: people.Viewing, rng: np.random.Generator
 ) -> dict[Dimension, NDArray[np.float64]]:
     """What the face shows in each frame of a video; drawn first of all from its ``rng``."""
-    fps, frames = spec.video.fps, frames_of(spec)
-    return {
-        d: people.expression(spec.expression, someone.coupling * viewing.felt[d], frames, fps, rng)
-        for d in Dimension
-    }
+    levels = {d: someone.coupling * viewing.felt[d] for d in Dimension}
+    return people.expressed(spec.expression, levels, frames_of(spec), spec.video.fps, rng)
 
 
 def drawn(

@@ -145,11 +145,10 @@ def _film(
     rng = generator(seed, "cohort", video, "video")
     fps = spec.video.fps
     frames = max(1, round(spec.video.seconds * fps))
+    levels = {d: someone.coupling * viewing.felt[d] for d in Dimension}
     shown = {
-        d: people.expression(
-            spec.expression, someone.coupling * viewing.felt[d], frames, fps, rng
-        ).round(6)
-        for d in Dimension
+        d: values.round(6)
+        for d, values in people.expressed(spec.expression, levels, frames, fps, rng).items()
     }
     planted = people.events(spec.events, frames, fps, rng)
     other = _looks(video, seed, female=bool(rng.random() < 0.5), age=float(rng.uniform(18, 70)))

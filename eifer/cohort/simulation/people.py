@@ -62,12 +62,11 @@ class FeltSpec:
 
 @dataclass(frozen=True)
 class RatingSpec:
-    """Ratings 1..7 = 4 + ``gain`` x (felt + noise), or 4 by an undecided answer, or wrong.
+    """Ratings 1..7 = 4 + ``gain`` x (felt + noise), or 4 by an undecided answer.
 
-    ``noise`` is the spread of the noise. ``wrong`` is the share of answers on the
-    other side of 4 than what was felt, 1 to 3 away, each as likely. ``neutral`` is
-    the share of undecided answers among the rest. Each shift is what one SD of EI
-    does to it (log, log-odds).
+    ``noise`` is the spread of the noise, ``neutral`` the share of undecided answers.
+    ``reversed`` is the share of people, by dimension, who use its scale the wrong way
+    round: 8 less the rating. Each shift is what one SD of EI does to it (log, log-odds).
     """
 
     gain: Positive
@@ -75,18 +74,24 @@ class RatingSpec:
     noise_shift: Signed
     neutral: Share
     neutral_shift: Signed
-    wrong: Share
-    wrong_shift: Signed
+    reversed: Mapping[Dimension, Share]
+    reversed_shift: Signed
+
+    def __post_init__(self) -> None:
+        """Refuse what does not know every dimension."""
+        absent = [dimension.value for dimension in Dimension if dimension not in self.reversed]
+        if absent:
+            raise ValueError(f"reversed lacks {', '.join(absent)}")
 
 
 @dataclass(frozen=True)
 class ExpressionSpec:
-    """Expressed = ``coupling`` x felt, wandering around it through time.
+    """Expressed = ``coupling`` x felt x intensity, which wanders around 1 through time.
 
-    ``coupling_shift`` is what one SD of EI does to the coupling (log). The face
+    ``coupling_shift`` is what one SD of EI does to the coupling (log). The intensity
     wanders with spread ``wander_sd`` and memory ``memory_s``, and
-    ``excursions_per_minute`` times, for ``excursion_s``, it moves by
-    ``excursion_depth`` times its level to the other side.
+    ``excursions_per_minute`` times, for ``excursion_s``, it falls by
+    ``excursion_depth``: above 1 the face moves to the other side.
     """
 
     coupling: NotNegative
@@ -219,7 +224,7 @@ class Person:
     coupling: float
     rating_noise: float
     neutral_share: float
-    wrong_share: float
+    reverses: frozenset[Dimension]
     breaths_hz: float
     viewings: tuple[Viewing, ...]
 
@@ -253,7 +258,14 @@ def person(spec: CohortSpec, number: int, seed: int) -> Person:
     coupling = spec.expression.coupling * np.exp(shifted * spec.expression.coupling_shift)
     noise = spec.ratings.noise * np.exp(shifted * spec.ratings.noise_shift)
     neutral = expit(logit(spec.ratings.neutral) + shifted * spec.ratings.neutral_shift)
-    wrong = expit(logit(spec.ratings.wrong) + shifted * spec.ratings.wrong_shift)
+    # From a stream of its own, so that it leaves all else as it was.
+    scales = draws("scales")
+    reverses = frozenset(
+        d
+        for d in Dimension
+        if scales.random()
+        < expit(logit(spec.ratings.reversed[d]) + shifted * spec.ratings.reversed_shift)
+    )
     heart = draws("heart")
     return Person(
         participant_id=who,
@@ -264,17 +276,16 @@ def person(spec: CohortSpec, number: int, seed: int) -> Person:
         coupling=float(coupling),
         rating_noise=float(noise),
         neutral_share=float(neutral),
-        wrong_share=float(wrong),
+        reverses=reverses,
         breaths_hz=float(heart.uniform(0.2, 0.3)),
         viewings=_viewings(
             spec,
             draws("viewings"),
             heart,
-            draws("mistakes"),
             shifted=shifted,
             noise=float(noise),
             neutral=float(neutral),
-            wrong=float(wrong),
+            reverses=reverses,
         ),
     )
 
@@ -298,12 +309,11 @@ def _viewings(
     spec: CohortSpec,
     rng: np.random.Generator,
     heart: np.random.Generator,
-    mistakes: np.random.Generator,
     *,
     shifted: float,
     noise: float,
     neutral: float,
-    wrong: float,
+    reverses: frozenset[Dimension],
 ) -> tuple[Viewing, ...]:
     felt, auto = spec.felt, spec.autonomic
     bias = {d: rng.normal(0, felt.person_sd) for d in Dimension}
@@ -321,10 +331,8 @@ def _viewings(
             rating = 4 + spec.ratings.gain * (feels[d] + noise * rng.standard_normal())
             undecided = rng.random() < neutral
             rates[d] = 4 if undecided else int(np.clip(np.rint(rating), 1, 7))
-            # From a stream of their own, so that they leave everything else as it was.
-            lot, away = mistakes.random(), int(mistakes.integers(1, 4))
-            if lot < wrong:
-                rates[d] = 4 - away if feels[d] > 0 else 4 + away
+            if d in reverses:
+                rates[d] = 8 - rates[d]
         does = auto.response[domain]
         beats = does.rate_bpm + shifted * does.ei_rate_bpm
         beats += auto.video_rate_sd_bpm * heart.standard_normal()
@@ -344,28 +352,33 @@ def _viewings(
     return tuple(viewings)
 
 
-def expression(
-    spec: ExpressionSpec, level: float, frames: int, fps: float, rng: np.random.Generator
-) -> Floats:
-    """Draw what the face shows of one dimension, one value a frame in -1..1 (shape: frames).
+def expressed(
+    spec: ExpressionSpec,
+    levels: Mapping[Dimension, float],
+    frames: int,
+    fps: float,
+    rng: np.random.Generator,
+) -> dict[Dimension, Floats]:
+    """Draw what the face shows of ``levels`` (coupling x felt), one value a frame in -1..1 each.
 
-    A first-order autoregression around ``level``, with excursions to its other side.
+    Both dimensions share the intensity, a first-order autoregression with excursions, so
+    that the frames that show the one best show the other best, too.
     """
     keep = float(np.exp(-1 / (spec.memory_s * fps)))
     steps = rng.standard_normal(frames) * spec.wander_sd
-    shown = np.empty(frames)
+    intensity = np.empty(frames)
     now = 0.0
     for k, step in enumerate(steps):
         now = step if k == 0 else keep * now + np.sqrt(1 - keep**2) * step
-        shown[k] = now
-    shown += level
+        intensity[k] = 1 + now
     time_s = np.arange(frames) / fps
     duration_s = frames / fps
     for _ in range(rng.poisson(spec.excursions_per_minute * duration_s / 60)):
         phase = (time_s - rng.uniform(0, duration_s)) / spec.excursion_s
-        bump = np.where(np.abs(phase) < 0.5, np.cos(np.pi * phase) ** 2, 0)
-        shown -= spec.excursion_depth * level * bump
-    return np.clip(shown, -1, 1)
+        intensity -= spec.excursion_depth * np.where(
+            np.abs(phase) < 0.5, np.cos(np.pi * phase) ** 2, 0
+        )
+    return {d: np.clip(level * intensity, -1, 1) for d, level in levels.items()}
 
 
 def events(spec: EventSpec, frames: int, fps: float, rng: np.random.Generator) -> list[Planted]:
@@ -397,6 +410,6 @@ def latent_values(someone: Person) -> dict[str, Any]:
         "coupling": round(someone.coupling, 6),
         "rating_noise": round(someone.rating_noise, 6),
         "neutral_share": round(someone.neutral_share, 6),
-        "wrong_share": round(someone.wrong_share, 6),
+        "reverses": sorted(map(str, someone.reverses)),
         "breaths_hz": round(someone.breaths_hz, 6),
     }

@@ -16,7 +16,7 @@ from eifer.cohort.simulation.people import (
     RatingSpec,
     VideoSpec,
 )
-from eifer.vocabulary import Domain
+from eifer.vocabulary import Dimension, Domain
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +33,8 @@ def plan() -> CohortSpec:
             noise_shift=-0.35,
             neutral=0.08,
             neutral_shift=-0.6,
-            wrong=0.2,
-            wrong_shift=-5.0,
+            reversed={Dimension.AROUSAL: 0.2, Dimension.VALENCE: 0.0},
+            reversed_shift=-3.5,
         ),
         expression=ExpressionSpec(
             coupling=0.85,

@@ -49,9 +49,9 @@ def _rating_four(someone: Person) -> float:
     return float(np.mean([v.rating[d] == 4 for v in someone.viewings for d in Dimension]))
 
 
-def _wrong_labels(crowd: list[Person]) -> float:
+def _wrong_labels(crowd: list[Person], d: Dimension) -> float:
     """The share of ratings on the other side of 4 than what was felt; 4 takes the stimulus's."""
-    rated = [(v.rating[d], v.felt[d]) for p in crowd for v in p.viewings for d in Dimension]
+    rated = [(v.rating[d], v.felt[d]) for p in crowd for v in p.viewings]
     return float(np.mean([(rating - 4) * felt < 0 for rating, felt in rated]))
 
 
@@ -87,45 +87,49 @@ def test_the_planted_effects_are_there(crowd: list[Person]) -> None:
 
 
 def test_undecided_answers_are_fewer_with_ei(plan: CohortSpec) -> None:
-    sure = replace(plan, ratings=replace(plan.ratings, wrong=0.0))
-    assert _correlation(_crowd(sure, 1.0), _rating_four) < -0.15
+    assert _correlation(_crowd(plan, 1.0), _rating_four) < -0.15
 
 
-def test_labels_of_low_people_are_wrong_as_often_as_was_planted(crowd: list[Person]) -> None:
-    for half in _halves(crowd):
-        planted = np.mean([p.wrong_share for p in half])
-        assert _wrong_labels(half) == pytest.approx(planted, abs=0.05)
-    able, less_able = map(_wrong_labels, _halves(crowd))
-    assert able < 0.1 and less_able > 0.5
+def _reversed(crowd: list[Person]) -> float:
+    return float(np.mean([Dimension.AROUSAL in p.reverses for p in crowd]))
 
 
-def test_without_effect_labels_are_wrong_as_often_in_everybody(null_crowd: list[Person]) -> None:
+def test_people_of_low_ei_reverse_the_scale_of_arousal(crowd: list[Person]) -> None:
+    able, less_able = map(_reversed, _halves(crowd))
+    assert able < 0.15 and less_able > 0.5
+    assert all(p.reverses <= {Dimension.AROUSAL} for p in crowd)
+
+
+def test_who_reverses_a_scale_is_wrong_in_it_alone(crowd: list[Person]) -> None:
+    reversing = [p for p in crowd if p.reverses]
+    assert _wrong_labels(reversing, Dimension.AROUSAL) > 0.6
+    assert _wrong_labels(reversing, Dimension.VALENCE) < 0.1
+
+
+def test_without_effect_as_many_reverse_it_in_each_half(null_crowd: list[Person]) -> None:
     for half in _halves(null_crowd):
-        assert _wrong_labels(half) == pytest.approx(0.2, abs=0.05)
+        assert _reversed(half) == pytest.approx(0.2, abs=0.08)
 
 
-def test_mistakes_leave_the_other_answers_as_they_were(plan: CohortSpec) -> None:
-    sure = replace(plan, effect=0.0, ratings=replace(plan.ratings, wrong=0.0))
-    some = replace(plan, effect=0.0)
-    pairs = [
-        (one.rating[d], other.rating[d])
-        for number in range(1, 60)
-        for one, other in zip(
-            people.person(sure, number, seed=3).viewings,
-            people.person(some, number, seed=3).viewings,
-            strict=True,
-        )
-        for d in Dimension
-    ]
-    changed = np.mean([one != other for one, other in pairs])
-    assert 0.15 < changed < 0.25
+def test_reversing_leaves_the_other_answers_as_they_were(plan: CohortSpec) -> None:
+    none = dict.fromkeys(Dimension, 0.0)
+    sure = replace(plan, ratings=replace(plan.ratings, reversed=none))
+    changed = 0
+    for number in range(1, 60):
+        one, other = (people.person(spec, number, seed=3) for spec in (sure, plan))
+        for a, b in zip(one.viewings, other.viewings, strict=True):
+            turned = Dimension.AROUSAL in other.reverses
+            assert b.rating[Dimension.VALENCE] == a.rating[Dimension.VALENCE]
+            kept = a.rating[Dimension.AROUSAL]
+            assert b.rating[Dimension.AROUSAL] == (8 - kept if turned else kept)
+            changed += turned
+    assert changed > 0
 
 
 def test_without_effect_nothing_but_the_answers_knows_of_ei(null_crowd: list[Person]) -> None:
     for someone in null_crowd:
-        shares = (someone.neutral_share, someone.wrong_share)
         assert (someone.coupling, someone.rating_noise) == pytest.approx((0.85, 0.3))
-        assert shares == pytest.approx((0.08, 0.2))
+        assert someone.neutral_share == pytest.approx(0.08)
     limit = 3.3 / np.sqrt(MANY)
     for measure in (_errors, _rating_four, _vagal_contrast, lambda p: p.viewings[0].rate_bpm):
         assert abs(_correlation(null_crowd, measure)) < limit
@@ -167,7 +171,11 @@ def test_a_person_does_not_depend_on_the_others(plan: CohortSpec) -> None:
 
 
 def test_expression_stays_near_its_level_and_crosses_over_now_and_then(plan: CohortSpec) -> None:
-    shown = people.expression(plan.expression, 0.5, 20_000, 15, generator(1, "test"))
+    levels = {Dimension.AROUSAL: 0.5, Dimension.VALENCE: -0.25}
+    both = people.expressed(plan.expression, levels, 20_000, 15, generator(1, "test"))
+    shown = both[Dimension.AROUSAL]
+    inside = np.abs(shown) < 1
+    np.testing.assert_allclose(both[Dimension.VALENCE][inside], -0.5 * shown[inside])
     assert np.abs(shown).max() <= 1
     assert 0.3 < shown.mean() < 0.5
     assert 0.01 < (shown < 0).mean() < 0.3

@@ -26,7 +26,7 @@ def test_what_was_measured_is_told(measured: CohortSpec) -> None:
 
 
 def test_other_plants_are_not_known(measured: CohortSpec) -> None:
-    other = replace(measured, ratings=replace(measured.ratings, wrong_shift=-1.0))
+    other = replace(measured, ratings=replace(measured.ratings, reversed_shift=-1.0))
     assert true_differences(other) == true_differences(replace(measured, reference=None)) == []
 
 
