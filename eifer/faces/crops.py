@@ -59,7 +59,7 @@ def cut(rgb: Image, row: Mapping[Any, Any] | pd.Series[Any], spec: CropSpec) -> 
         frame repeats its edge.
     """
     eyes = [[float(row[f"{eye}_x_px"]), float(row[f"{eye}_y_px"])] for eye in EYES]
-    return _aligned(rgb, np.array(eyes), spec)
+    return aligned(rgb, np.array(eyes), spec)
 
 
 def crops(path: Path, rows: pd.DataFrame, spec: CropSpec) -> Iterator[tuple[int, Image]]:
@@ -79,7 +79,7 @@ def crops(path: Path, rows: pd.DataFrame, spec: CropSpec) -> Iterator[tuple[int,
         raise ValueError(f"{path}: each row must be another frame, with a face")
     eyes = dict(zip(rows["frame"].tolist(), rows[columns].to_numpy(), strict=True))
     for frame, _, rgb in decoding.frames(path, wanted=eyes.keys()):
-        yield frame, _aligned(rgb, eyes[frame].reshape(2, 2), spec)
+        yield frame, aligned(rgb, eyes[frame].reshape(2, 2), spec)
 
 
 def crop_table(path: Path, rows: pd.DataFrame, spec: CropSpec) -> pd.DataFrame:
@@ -126,10 +126,10 @@ def align_image(
         As `cut`; None where no confident face is found (at the box).
     """
     face = find(np.ascontiguousarray(rgb), faces, box)
-    return None if face is None else _aligned(rgb, face[1].five()[:2].astype(float), spec)
+    return None if face is None else aligned(rgb, face[1].five()[:2].astype(float), spec)
 
 
-def _aligned(rgb: Image, eyes: Points, spec: CropSpec) -> Image:
+def aligned(rgb: Image, eyes: Points, spec: CropSpec) -> Image:
     """Move, turn and scale ``rgb`` so that ``eyes`` (right, left; px) come to their places."""
     along = eyes[1] - eyes[0]
     scale = spec.eye_distance * spec.size_px / float(np.hypot(*along))

@@ -155,6 +155,43 @@ def frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[tuple[
         )
 
 
+def at_rate(path: Path, per_second: float) -> Iterator[tuple[int, float, Image]]:
+    """Decode the first frame of each ``1 / per_second`` s, by the time stamps.
+
+    Every frame is decoded, as for `frames`; where there are fewer than ``per_second``
+    frames in a second, all of them come.
+
+    Yields
+    ------
+    tuple of (int, float, array)
+        As `frames`.
+
+    Raises
+    ------
+    RecordingError
+        As `frames`.
+    """
+    due = 0
+    with _opened(path) as video:
+        for index, (time_s, frame) in enumerate(video.decoded()):
+            # Time stamps are rounded to ticks: a tenth of a step early is on time.
+            if (step := int(time_s * per_second + 0.1)) >= due:
+                due = step + 1
+                yield index, time_s, video.rgb(frame)
+
+
+def declared_s(path: Path) -> float:
+    """The duration in s that the file declares, 0 where it declares none.
+
+    Raises
+    ------
+    RecordingError
+        If the file cannot be opened; see `frames`.
+    """
+    with _opened(path) as video:
+        return video.declared_s()
+
+
 def check(path: Path) -> float:
     """Decode the whole video and convert its first frame: what `frames` refuses, this refuses.
 

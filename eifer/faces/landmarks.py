@@ -104,6 +104,7 @@ class Mesh:
     expression: tuple[float, ...]
     patch: Image
     in_patch: Points
+    shapes: Points
 
     @property
     def eye_closed(self) -> float:
@@ -174,6 +175,7 @@ class Landmarker:
             expression=tuple(sum(shapes[i] for i in pair) / len(pair) for pair in EXPRESSION),
             patch=patch.astype(np.uint8, copy=False),
             in_patch=points[:, :2],
+            shapes=np.array(shapes, np.float32),
         )
 
 

@@ -1,0 +1,104 @@
+"""One page of a reading: each person's expressions, arousal and valence over the video's frames."""
+
+from __future__ import annotations
+
+import base64
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import jinja2
+import numpy as np
+import pandas as pd
+
+from eifer.errors import RecordingError
+from eifer.faces import decoding
+from eifer.tables.video import expressions_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+BINS = 600
+"""Steps of a timeline: a longer video's frames share them, so that its page stays small."""
+PICTURES, PICTURE_PX = 12, 160
+WIDE, HIGH = 1000, 70
+"""Size inside the drawing of the curves, which page.html stretches."""
+
+
+def write(path: Path, video: Path, faces: pd.DataFrame, summary: dict[str, Any]) -> None:
+    """Write the page of ``faces`` (`eifer.tables.video`) and its ``summary`` to ``path``."""
+    names = expressions_of(faces)
+    end_s = summary["duration_s"]
+    times = faces.drop_duplicates("frame")["time_s"].to_numpy()
+    bins = min(BINS, len(times))
+    first = [-(-k * len(times) // bins) for k in range(bins)]
+    edges = np.append(times[first], end_s) / end_s * WIDE
+    step = faces["frame"].rank(method="dense").astype(int).sub(1) * bins // len(times)
+    people = [
+        {**told, "drawing": _drawing(part.assign(step=step[part.index]), names, edges)}
+        for told in summary["people"]
+        for part in [faces[faces["person"] == told["person"]]]
+    ]
+    template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    texts = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    ticks = [{"at": k / 6, "text": clock(end_s * k / 6)} for k in range(7)]
+    page = texts.from_string(template).render(
+        summary, people=people, names=names, ticks=ticks, pictures=_pictures(video), clock=clock
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def clock(time_s: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(time_s // 60)}:{time_s % 60:04.1f}"
+
+
+def _pictures(video: Path) -> list[str]:
+    """Frames spread over the video, small, as addresses that hold them."""
+    addresses: list[str] = []
+    try:
+        for _, rgb in decoding.samples(video, PICTURES):
+            scale = PICTURE_PX / rgb.shape[1]
+            size = (PICTURE_PX, max(1, round(rgb.shape[0] * scale)))
+            small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+            bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
+            _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 70])
+            data = base64.b64encode(jpeg.tobytes()).decode()
+            addresses.append(f"data:image/jpeg;base64,{data}")
+    except RecordingError:
+        # A damaged end: the summary has told of it.
+        return addresses
+    return addresses
+
+
+def _drawing(own: pd.DataFrame, names: list[str], edges: NDArray[np.float64]) -> dict[str, Any]:
+    """Where one person's lanes and curves run; ``step`` of a row lies between two ``edges``."""
+    lanes: list[dict[str, float]] = []
+    if names:
+        said = own.dropna(subset="expression").groupby("step")["expression"]
+        most = said.agg(lambda part: part.mode().iloc[0])
+        for lane, name in enumerate(names):
+            for first, last in _runs(most.index[most == name].to_numpy()):
+                x, end = edges[first], edges[last + 1]
+                lanes.append({"x": round(x, 1), "width": round(end - x, 1), "lane": lane})
+    curves = {}
+    for dimension in ("arousal", "valence"):
+        mean = own.groupby("step")[dimension].mean().dropna()
+        curves[dimension] = " ".join(
+            "M" + " L".join(_points(mean.loc[first:last], edges)) + " h0.1"
+            for first, last in _runs(mean.index.to_numpy())
+        )
+    return {"lanes": lanes, "curves": curves}
+
+
+def _points(mean: pd.Series[float], edges: NDArray[np.float64]) -> list[str]:
+    pairs = zip(mean.index.tolist(), mean.tolist(), strict=True)
+    return [f"{edges[step]:.1f} {HIGH / 2 * (1 - value):.1f}" for step, value in pairs]
+
+
+def _runs(steps: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """First and last of each unbroken series of rising ``steps``."""
+    series = groupby(enumerate(steps.tolist()), key=lambda pair: pair[1] - pair[0])
+    parts = [[step for _, step in part] for _, part in series]
+    return [(part[0], part[-1]) for part in parts]

@@ -1,0 +1,251 @@
+"""Every face of a video in a table: where, who, which arousal, valence and expression.
+
+What the models say of a frame is kept until the video is finished, so that a reading that was
+stopped goes on. All else (decoding, who is who) is done again then, and cheap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from eifer.affect.expression import PUBLISHED, ExpressionEstimator
+from eifer.errors import RecordingError
+from eifer.faces import decoding, detection, landmarks
+from eifer.faces.crops import CropSpec, aligned
+from eifer.hashing import sha256_code, sha256_file
+from eifer.tables.video import CHANCE, FACE, faces_table
+from eifer.video.tracks import Looks, Tracks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Image = NDArray[np.uint8]
+
+PART_FRAMES = 200
+"""Frames that are kept at a time: what a stop can cost."""
+CERTAIN = 0.5
+"""Probability from which on an expression is called certain; see docs/decisions/0014."""
+DECIMALS = 4
+TOLD = 10
+"""From this place on a face's row goes into the table; before it are the detector's five points."""
+CODE = ("faces", "affect", "video", "tables/video.py")
+PACKAGES = ("ai-edge-litert", "av", "numpy", "opencv-python-headless")
+
+
+class FaceEstimator(Protocol):
+    """What reads a face: arousal, valence, and the probabilities of ``columns``."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of what it says beside arousal and valence."""
+
+    def see(self, crop: Image, shapes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Arousal, valence and ``columns`` of a crop and its 52 blendshapes."""
+
+
+@dataclass(frozen=True)
+class ReadingSpec:
+    """How a video is looked at.
+
+    Parameters
+    ----------
+    per_second
+        Frames looked at in a second; all of them where there are fewer.
+    detector_width_px
+        Working width of the detector: frames wider than this are shrunk to it.
+    min_face_score, min_presence
+        What detector and mesh must say (0..1) for a face to be one, and to be read.
+    crop
+        What the estimator is shown.
+    """
+
+    per_second: float = 10.0
+    detector_width_px: int = 640
+    min_face_score: float = 0.7
+    min_presence: float = 0.5
+    crop: CropSpec = field(default_factory=lambda: CropSpec(64, 0.36, 0.4))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read.
+
+    Attributes
+    ----------
+    faces
+        The table `eifer.tables.video.faces_table`.
+    cut_short
+        Why the video could not be decoded to its end; empty where it could.
+    """
+
+    faces: pd.DataFrame
+    cut_short: str
+
+
+class Reader:
+    """Reads videos with one estimator; its models are opened once.
+
+    Parameters
+    ----------
+    estimator
+        What reads a face.
+    identity
+        All that its answers follow from, in words.
+    spec
+        How a video is looked at.
+
+    Raises
+    ------
+    AssetError
+        If a model file is not there (`eifer assets --fetch`).
+    """
+
+    def __init__(self, estimator: FaceEstimator, identity: str, spec: ReadingSpec) -> None:
+        self.spec, self.table = spec, faces_table(estimator.columns)
+        self._estimator, self._identity = estimator, identity
+        self.finder = detection.detector(width_px=spec.detector_width_px, score=spec.min_face_score)
+        self._mesher = landmarks.landmarker()
+        self.looks = Looks()
+        self._width = TOLD + len(FACE) + 2 + len(estimator.columns)
+        self._nothing = np.full((1, self._width - TOLD + 1), np.nan)
+
+    def __call__(
+        self,
+        path: Path,
+        kept: Path | None = None,
+        seen: Callable[[float], None] = lambda time_s: None,
+    ) -> Reading:
+        """Read the video at ``path``.
+
+        Parameters
+        ----------
+        path
+            An mp4, mov, mkv, webm or avi file.
+        kept
+            Folder for what a reading has seen so far, so that the same reading goes on there if
+            it is stopped; removed at its end. None: nothing is kept.
+        seen
+            Called with the time in s of each frame that was looked at.
+
+        Raises
+        ------
+        RecordingError
+            If not one frame can be decoded; see `decoding.frames`.
+        """
+        store = _Store(self._found, kept, self.fingerprint(path) if kept else "")
+        tracks, rows, why = Tracks(self.looks), [], ""
+        try:
+            for frame, time_s, rgb in decoding.at_rate(path, self.spec.per_second):
+                found = store.found(frame, rgb)
+                people = tracks(time_s, rgb, [_face(row) for row in found])
+                told = np.column_stack([people, found[:, TOLD:]]) if people else self._nothing
+                rows += [[frame, time_s, *row] for row in told.tolist()]
+                seen(time_s)
+        except RecordingError as error:
+            # What can be decoded is kept, and what cannot is said.
+            if not rows:
+                raise
+            why = str(error)
+        store.remove()
+        return Reading(self._conformed(rows), why)
+
+    def _found(self, rgb: Image) -> NDArray[np.float64]:
+        """What is measured of each face, ``[faces, TOLD + measures]``, from left to right."""
+        rows = []
+        for face in sorted(self.finder(rgb), key=lambda face: face.box):
+            mesh = self._mesher(rgb, face)
+            if mesh.presence >= self.spec.min_presence:
+                crop = aligned(rgb, mesh.five()[:2].astype(float), self.spec.crop)
+                said = self._estimator.see(crop, mesh.shapes).tolist()
+            else:
+                said = [np.nan] * (2 + len(self._estimator.columns))
+            measured = [face.score, mesh.presence, mesh.eye_closed, *mesh.pose()]
+            rows.append([*face.points.ravel().tolist(), *face.box, *measured, *said])
+        return np.array(rows, float).reshape(-1, self._width)
+
+    def _conformed(self, rows: list[list[float]]) -> pd.DataFrame:
+        columns = self._estimator.columns
+        chances = [f"{name}{CHANCE}" for name in columns]
+        names = ["frame", "time_s", "person", *(column.name for column in FACE)]
+        faces = pd.DataFrame(rows, columns=[*names, "arousal", "valence", *chances])
+        kept = {n: 2 if n.endswith("_px") else DECIMALS for n in faces.columns}
+        faces = faces.round(kept | {"time_s": 6})
+        if columns:
+            read, of = faces[chances].notna().all(axis=1), faces[chances].to_numpy()
+            best = np.nan_to_num(of, nan=0.0).argmax(axis=1)
+            faces["expression"] = pd.Series(np.array(columns)[best]).where(read, None)
+            faces["uncertain"] = read & (np.nan_to_num(of, nan=0.0).max(axis=1) < CERTAIN)
+        return self.table.conform(faces)
+
+    def fingerprint(self, path: Path) -> str:
+        """SHA-256 of all that the models' answers to a video follow from."""
+        versions = [version(package) for package in PACKAGES]
+        code = sha256_code(*CODE)
+        facts = [sha256_file(path), asdict(self.spec), self._identity, code, versions]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _face(row: NDArray[np.float64]) -> detection.Face:
+    x, y, w, h, score = row[TOLD : TOLD + 5].tolist()
+    return detection.Face((x, y, w, h), row[:TOLD].reshape(5, 2).astype(np.float32), score)
+
+
+class _Store:
+    """What the models said of each frame, in parts on disk; without a folder nothing is kept."""
+
+    def __init__(
+        self,
+        look: Callable[[Image], NDArray[np.float64]],
+        folder: Path | None,
+        fingerprint: str,
+    ) -> None:
+        self._look = look
+        self._folder = folder and folder / fingerprint[:16]
+        self._before: dict[int, NDArray[np.float64]] = {}
+        self._new: dict[int, NDArray[np.float64]] = {}
+        if folder is not None and self._folder is not None:
+            # Of another version, or of another spec: nobody asks for it again.
+            for other in set(folder.glob("*")) - {self._folder}:
+                shutil.rmtree(other)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for part in self._folder.glob("*.npz"):
+                with np.load(part) as arrays:
+                    self._before |= {int(name): arrays[name] for name in arrays}
+
+    def found(self, frame: int, rgb: Image) -> NDArray[np.float64]:
+        """Give what is found in a frame, by looking only where nobody has."""
+        if frame in self._before:
+            return self._before[frame]
+        found = self._new[frame] = self._look(rgb)
+        if len(self._new) == PART_FRAMES:
+            self._write()
+        return found
+
+    def _write(self) -> None:
+        if self._folder is not None:
+            part = self._folder / f"{next(iter(self._new)):09d}"
+            with part.with_suffix(".partial").open("wb") as file:
+                arrays: dict[str, Any] = {str(frame): found for frame, found in self._new.items()}
+                np.savez(file, **arrays)
+            part.with_suffix(".partial").replace(part.with_suffix(".npz"))
+        self._new = {}
+
+    def remove(self) -> None:
+        """Remove the folder: the reading is finished."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder.parent)
+
+
+def opened(spec: ReadingSpec) -> Reader:
+    """Open a reader by expressions."""
+    return Reader(ExpressionEstimator(PUBLISHED), f"expression {asdict(PUBLISHED)}", spec)

@@ -1,0 +1,79 @@
+"""`eifer estimate`: videos read one after the other, with a bar that says how far it is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from eifer.affect.expression import PUBLISHED, told
+from eifer.errors import InputError, Problem, StudyError
+from eifer.faces import decoding
+from eifer.video import files
+from eifer.video.reading import ReadingSpec, opened
+
+
+def read(
+    given: list[Path], out: Path, *, form: files.FORMATS, film: bool, per_second: float
+) -> None:
+    """Read each video into a folder of its own under ``out``, and say what was found.
+
+    A video that cannot be read costs the others nothing.
+
+    Raises
+    ------
+    InputError
+        If the videos cannot be told apart, or some could not be read.
+    """
+    videos = files.videos_of(given)
+    reader = opened(ReadingSpec(per_second=per_second))
+    failed = []
+    for number, video in enumerate(videos, 1):
+        try:
+            with _Bar(f"[{number} of {len(videos)}] {video.name}", video) as bar:
+                summary = files.write(
+                    reader,
+                    video,
+                    out / video.stem,
+                    told=told(PUBLISHED),
+                    form=form,
+                    film=film,
+                    seen=bar.seen,
+                )
+        except KeyboardInterrupt:
+            print(f"stopped at {video}: the same command goes on there", file=sys.stderr)
+            raise SystemExit(130) from None
+        except StudyError as error:
+            failed.append(Problem("cannot be read", video.name, str(error)))
+            continue
+        people = len(summary["people"])
+        print(
+            f"{video.name}: {people} {'person' if people == 1 else 'persons'} in "
+            f"{summary['frames']} frames, {summary['frames_without_face']} without a face: "
+            f"{out / video.stem / 'index.html'}"
+        )
+        if summary["cut_short"]:
+            print(f"  not to its end: {summary['cut_short']}")
+    if failed:
+        raise InputError("estimate", failed)
+
+
+class _Bar(Progress):
+    """How far a video is, on the terminal where there is one."""
+
+    def __init__(self, name: str, video: Path) -> None:
+        super().__init__(
+            TextColumn(name, markup=False),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self.add_task("", total=decoding.declared_s(video) or None)
+
+    def seen(self, what: str, time_s: float) -> None:
+        """Show that ``what`` is being done at a time of the video."""
+        self.update(self._task, description=what, completed=time_s)

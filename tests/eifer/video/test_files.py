@@ -1,0 +1,120 @@
+"""The folder of a reading: table, summary, page, film; finished ones are left as they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import pandas as pd
+import pytest
+
+from eifer.errors import InputError
+from eifer.video import files, page
+from eifer.video.reading import Reader
+
+
+@pytest.fixture(scope="module")
+def written(reader: Reader, meeting, tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("made")
+    video = folder / "a <b> & c.mp4"
+    shutil.copy(meeting.path, video)
+    out = folder / "out"
+    told = "by a network <of tests>"
+    summary = files.write(reader, video, out, told=told, form="csv", film=True)
+    return video, out, summary
+
+
+def test_the_table_reads_back(written, reader: Reader, meeting) -> None:
+    faces = pd.read_csv(written[1] / "faces.csv")
+    again = reader.table.conform(faces)
+    pd.testing.assert_frame_equal(again, reader(meeting.path).faces)
+
+
+def test_the_summary_adds_up(written) -> None:
+    summary = json.loads((written[1] / "summary.json").read_text())
+    assert summary == written[2]
+    assert summary["frames"] == 90 and summary["duration_s"] == pytest.approx(9.0)
+    assert [one["person"] for one in summary["people"]] == [1, 2, 3]
+    assert sorted(one["frames"] for one in summary["people"]) == [70, 90, 90]
+    for one in summary["people"]:
+        assert sum(one["expressions"].values()) + one["unsure"] == pytest.approx(1, abs=1e-3)
+
+
+def test_the_page_shows_each_person_and_escapes_names(written) -> None:
+    html = (written[1] / "index.html").read_text()
+    assert "a &lt;b&gt; &amp; c.mp4" in html and "<b>" not in html and "<of tests>" not in html
+    assert all(f'id="person-{k}"' in html for k in (1, 2, 3))
+    assert html.count("data:image/jpeg") == page.PICTURES
+    assert "not of feelings" in html and "http" not in html
+
+
+def test_curves_break_where_the_person_is_away(written) -> None:
+    html = (written[1] / "index.html").read_text()
+    away = next(one for one in written[2]["people"] if one["frames"] == 70)
+    part = html.split(f'id="person-{away["person"]}"')[1].split("</h2>")[1].split("<h2")[0]
+    assert part.split('class="arousal" d="')[1].split('"')[0].count("M") == 2
+
+
+def test_the_film_has_every_frame_at_its_time(written) -> None:
+    with av.open(str(written[1] / "overlay.mp4")) as made, av.open(str(written[0])) as given:
+        assert made.streams.video[0].codec_context.name == "h264"
+        assert made.streams.video[0].codec_context.pix_fmt == "yuv420p"
+        times = [[f.time for f in one.decode(video=0)] for one in (made, given)]
+    assert times[0] == pytest.approx(times[1], abs=1e-3)
+
+
+def test_a_finished_reading_is_left_alone(written, reader: Reader, monkeypatch) -> None:
+    video, out, summary = written
+    monkeypatch.setattr(reader, "_found", None)
+    again = files.write(reader, video, out, told="other", form="csv", film=True)
+    assert again == summary
+    (out / "faces.csv").rename(out / "kept.csv")
+    with pytest.raises(TypeError):
+        files.write(reader, video, out, told="other", form="csv", film=True)
+    (out / "kept.csv").rename(out / "faces.csv")
+
+
+def test_what_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("a/x.mp4", "b/x.mov"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(InputError) as told:
+        files.videos_of([tmp_path / n for n in ("empty", "a", "b/x.mov", "none.mp4")])
+    message = str(told.value)
+    for words in ("no video", "two videos of one name (2)", "no such file or folder"):
+        assert words in message
+    assert files.videos_of([tmp_path / "a", tmp_path / "a/x.mp4"]) == [tmp_path / "a/x.mp4"]
+
+
+def test_a_killed_command_goes_on_to_the_same_bytes(
+    reader: Reader, meeting, written, tmp_path: Path
+) -> None:
+    video = tmp_path / written[0].name
+    shutil.copy(meeting.path, video)
+    script = (
+        "import sys; from eifer.video import reading; reading.PART_FRAMES = 10\n"
+        "from flows.cli import app; sys.argv = ['eifer', 'estimate', *sys.argv[1:]]; app()"
+    )
+    command = [sys.executable, "-c", script, str(video), "--out", str(tmp_path / "out")]
+    environment = os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[2])}
+    running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    out = tmp_path / "out" / video.stem
+    deadline = time.monotonic() + 120
+    while not list(out.rglob("*.npz")) and running.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 130 and "goes on" in told
+    assert not (out / "summary.json").exists()
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    assert (out / "faces.csv").read_bytes() == (written[1] / "faces.csv").read_bytes()
+    assert not list(out.rglob("*.npz"))

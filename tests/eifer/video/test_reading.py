@@ -1,0 +1,135 @@
+"""One video: every face, its person, what was looked at, stopped and gone on with, damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import eifer
+from eifer.affect.expression import EXPRESSIONS
+from eifer.errors import RecordingError
+from eifer.video import reading
+from eifer.video.reading import Reader, ReadingSpec, opened
+
+
+@pytest.fixture(scope="session")
+def read(reader: Reader, meeting) -> pd.DataFrame:
+    return reader(meeting.path).faces
+
+
+def test_each_person_keeps_one_number(read: pd.DataFrame, meeting) -> None:
+    pairs = []
+    for row in read.dropna(subset="person").itertuples():
+        x = row.box_x_px + row.box_w_px / 2
+        places = {who: abs(x - at) for who, (at, _) in meeting.places[row.frame].items()}
+        who = min(places, key=places.__getitem__)
+        assert places[who] < 40
+        pairs.append((who, row.person))
+    shown = sum(map(len, meeting.places))
+    assert len(pairs) >= 0.95 * shown
+    kept = pd.crosstab(*map(pd.Series, zip(*pairs, strict=True))).max(axis=1).sum()
+    assert kept >= 0.95 * shown
+    assert read["person"].max() == 3
+
+
+def test_every_frame_of_a_slow_video_is_looked_at(read: pd.DataFrame) -> None:
+    assert read["frame"].unique().tolist() == list(range(90))
+    assert read["time_s"].iloc[-1] == pytest.approx(8.9)
+
+
+def test_probabilities_and_estimates_have_their_ranges(read: pd.DataFrame) -> None:
+    chances = read[[f"{name}_probability" for name in EXPRESSIONS]].dropna()
+    assert len(chances) > 200 and np.allclose(chances.sum(axis=1), 1, atol=1e-3)
+    best = chances.to_numpy().argmax(axis=1)
+    assert read.loc[chances.index, "expression"].tolist() == [EXPRESSIONS[k] for k in best]
+    assert (read.loc[chances.index, "uncertain"] == (chances.max(axis=1) < reading.CERTAIN)).all()
+
+
+def test_fewer_frames_are_those_of_the_time_stamps(reader: Reader, meeting) -> None:
+    slow = opened(ReadingSpec(per_second=2))(meeting.path).faces
+    assert slow["frame"].unique().tolist() == list(range(0, 90, 5))
+
+
+class StopsError(Exception):
+    pass
+
+
+def test_a_stopped_reading_goes_on_to_the_same_table(
+    reader: Reader, meeting, read: pd.DataFrame, tmp_path: Path, monkeypatch
+) -> None:
+    def stop(time_s: float) -> None:
+        if time_s > 5:
+            raise StopsError
+
+    monkeypatch.setattr(reading, "PART_FRAMES", 20)
+    with pytest.raises(StopsError):
+        reader(meeting.path, tmp_path, stop)
+    looked = []
+    found = reader._found
+    monkeypatch.setattr(reader, "_found", lambda rgb: looked.append(1) or found(rgb))
+    again = reader(meeting.path, tmp_path).faces
+    pd.testing.assert_frame_equal(again, read)
+    # Two parts of 20 frames were kept.
+    assert len(looked) == 50
+    assert not tmp_path.exists()
+
+
+def test_what_another_version_kept_is_not_used(
+    reader: Reader, meeting, tmp_path: Path, monkeypatch
+) -> None:
+    (tmp_path / "0123456789abcdef").mkdir()
+    (tmp_path / "0123456789abcdef/000000000.npz").write_bytes(b"nothing")
+    again = reader(meeting.path, tmp_path)
+    assert len(again.faces) and not tmp_path.exists()
+
+
+def test_a_damaged_end_is_told_and_the_rest_kept(
+    reader: Reader, shared: Path, tmp_path: Path
+) -> None:
+    whole = shared / "real_clips/intel_asl_book.mkv"
+    path = tmp_path / "cut.mkv"
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
+    cut = reader(path)
+    assert "cut short" in cut.cut_short and str(path) in cut.cut_short
+    full = reader(whole).faces
+    # Where the file ends a frame may be missing, and then the next one is looked at.
+    kept = cut.faces.iloc[:-1]
+    assert 0.5 * len(full) < len(kept) < len(full)
+    pd.testing.assert_frame_equal(kept, full.iloc[: len(kept)], check_exact=True)
+    with pytest.raises(RecordingError, match="cut short"):
+        eifer.estimate(path)
+
+
+def test_no_video_at_all_is_refused(reader: Reader, tmp_path: Path) -> None:
+    path = tmp_path / "notes.mp4"
+    path.write_text("no film")
+    with pytest.raises(RecordingError, match="not a video"):
+        reader(path)
+
+
+def test_no_face_is_a_row_without_a_person(reader: Reader, shared: Path) -> None:
+    faces = reader(shared / "real_clips/pyfeat_no_face.mp4").faces
+    assert len(faces) == faces["frame"].nunique() and faces["person"].isna().all()
+    assert faces["expression"].isna().all() and not faces["uncertain"].any()
+
+
+def test_estimate_gives_the_table(reader: Reader, meeting, read: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(eifer.estimate(meeting.path), read)
+
+
+def test_the_face_leaves_no_description_of_itself(
+    reader: Reader, meeting, tmp_path: Path, monkeypatch
+) -> None:
+    def stop(time_s: float) -> None:
+        if time_s > 5:
+            raise StopsError
+
+    monkeypatch.setattr(reading, "PART_FRAMES", 20)
+    with pytest.raises(StopsError):
+        reader(meeting.path, tmp_path, stop)
+    columns = {a.shape[1] for part in tmp_path.rglob("*.npz") for a in np.load(part).values()}
+    # Points, box, scores, estimates: SFace's 128 numbers would tell the person again.
+    assert columns and max(columns) < 60
