@@ -67,6 +67,7 @@ STRATIFY_ATTRITION = STRATIFY.table("attrition.parquet", attrition.ATTRITION)
 EXTRACT = Folder("extract", wave=WAVES)
 FRAMES = EXTRACT.table("frames.parquet", faces.FRAMES)
 COUNTS = EXTRACT.table("counts.parquet", faces.COUNTS)
+BLENDSHAPES = EXTRACT.table("blendshapes.parquet", faces.BLENDSHAPES)
 EXTRACT_ATTRITION = EXTRACT.table("attrition.parquet", attrition.ATTRITION)
 
 CORPUS = Folder("corpus", {"faces": "${corpus.faces}"})
