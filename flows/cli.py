@@ -102,6 +102,9 @@ def validate(
 @app.command()
 def assets(
     fetch: Annotated[bool, typer.Option("--fetch", help="fetch what is missing")] = False,
+    params: Annotated[
+        Path | None, typer.Option(help="also the file of its estimator onnx, if it gives a url")
+    ] = None,
 ) -> None:
     """List the model files eifer uses, their licences, and where they are."""
     with _errors_without_traceback("assets"):
@@ -109,17 +112,26 @@ def assets(
         from eifer.faces import assets as models
 
         refused: list[str] = []
-        for asset in models.ASSETS:
+        for asset in (*models.ASSETS, *(_asked_for(params) if params else ())):
             try:
                 where = str(models.fetch(asset) if fetch else models.locate(asset))
             except AssetError as error:
-                where = "not fetched yet (make setup, or eifer assets --fetch)"
+                where = f"not fetched yet: {asset.command}"
                 if fetch or os.path.lexists(models.folder() / asset.file):
                     where = "refused: see below"
                     refused.append(str(error))
             print(f"{asset.name}  {asset.licence}  sha256 {asset.sha256[:12]}…  {where}")
         if refused:
             raise AssetError("\n".join(refused))
+
+
+def _asked_for(params: Path) -> list[Any]:
+    """The cards of the model files that params name by an address."""
+    from eifer.affect.onnx import asset
+    from stages.params import load_params
+
+    onnx = load_params(params).estimate.onnx
+    return [card] if onnx and (card := asset(onnx)) else []
 
 
 @app.command()

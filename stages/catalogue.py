@@ -82,6 +82,7 @@ AFFECT_ATTRITION = AFFECT.table("attrition.parquet", attrition.ATTRITION)
 
 ESTIMATE = Folder("estimate", wave=WAVES)
 ESTIMATES = ESTIMATE.table("estimates.parquet", affect.ESTIMATES)
+AGREEMENT = ESTIMATE.table("agreement.parquet", affect.AGREEMENT)
 
 SELECT = Folder("select", wave=WAVES)
 SELECTION = SELECT.table("selection.parquet", selection.SELECTION)

@@ -35,7 +35,7 @@ def extract(run: Run) -> Outcome:
 
 
 def _video(cohort: Path, spec: ExtractSpec, kept: Path, video: dict[str, Any]) -> list[Any]:
-    """The tables `MADE` of one video, from an earlier try where it stood in one that did not end."""
+    """The tables `MADE` of one video, from an earlier try where that did not end."""
     path = unchanged(cohort / video["video_path"], video["video_sha256"])
     names = video["video_id"], video["participant_id"]
     folder = kept / fingerprint(video["video_sha256"], *names, spec=spec)

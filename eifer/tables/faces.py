@@ -105,7 +105,7 @@ def a_row_for_each_face(table: pd.DataFrame, frames: pd.DataFrame) -> pd.DataFra
 @rule("Anything else is no output of the model.", _AGAIN)
 def shapes_are_shares(table: pd.DataFrame) -> pd.DataFrame:
     """Each blendshape is there, and lies in 0 to 1."""
-    values = table[list(SHAPES)].to_numpy()
+    values = table[list(SHAPES)]
     return table[~((values >= 0) & (values <= 1)).all(axis=1)]
 
 
@@ -234,7 +234,7 @@ COUNTS = Table(
 )
 
 BLENDSHAPES = Table(
-    name="blendshapes",
+    name="face_blendshapes",
     meaning="What moves in each face: MediaPipe's 52 blendshapes of every frame with one.",
     key=("video_id", "frame"),
     columns=(
