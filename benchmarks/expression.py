@@ -1,9 +1,10 @@
-"""What the expression network is worth on real faces: `python -m benchmarks.expression [FOLDER]`.
+"""What estimators are worth on real faces: `python -m benchmarks.expression [FOLDER]`.
 
 FOLDER holds ``fer2013_public_test.parquet`` (FER2013's PublicTest with the votes of FER+) and
 ``muxspace_sample.parquet`` (portraits labelled by few people); both are public research data that
-this project does not contain. FER2013's faces are shown to the network as they are, and as the
-study cuts them: found, upright, the eyes on their places. The votes' truth is the mean of the same
+this project does not contain. FER2013's faces are shown to the network of expressions as they are,
+and as the study cuts them: found, upright, the eyes on their places; of these faces blendshapes are
+taken too. The centre is 0 for arousal. The votes' truth is the mean of the same
 coordinates, weighted by votes; who voted "unknown" or "no face" mostly is left out.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,11 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from benchmarks._measured import show
 from eifer.affect.agreement import agreement
+from eifer.affect.blendshapes import BlendshapeEstimator
 from eifer.affect.expression import EXPRESSIONS, ExpressionEstimator
-from eifer.affect.spec import ExpressionSpec
+from eifer.affect.spec import BlendshapeSpec, ExpressionSpec
 from eifer.faces.crops import align_image
+from eifer.faces.extraction import find
 from flows.graph import ROOT
 from stages.params import Params, load_params
 
@@ -42,13 +46,17 @@ def picture(content: bytes) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def cut(image: NDArray[np.uint8], params: Params) -> NDArray[np.uint8] | None:
-    """The face as the study cuts it; small pictures are enlarged for the detector."""
+def cut(
+    image: NDArray[np.uint8], params: Params
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]] | None:
+    """The face as the study cuts it, and its blendshapes; small pictures are enlarged first."""
     times = max(1, round(256 / max(image.shape)))
     larger = cv2.resize(image, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC)
     framed = cv2.copyMakeBorder(larger, 64, 64, 64, 64, cv2.BORDER_REPLICATE)
     rgb = np.ascontiguousarray(framed, np.uint8)
-    return align_image(rgb, spec=params.study.crop, faces=params.extract)
+    crop = align_image(rgb, spec=params.study.crop, faces=params.extract)
+    face = find(rgb, params.extract)
+    return None if crop is None or face is None else (crop, face[1].shapes)
 
 
 def agrees(found: NDArray[Any], truth: NDArray[Any]) -> tuple[float, float]:
@@ -66,10 +74,12 @@ def main() -> None:
         print(f"not measured: {arguments.folder} is not there; name the folder of faces")
         return
     params = load_params(ROOT / "presets/real.yaml")
-    spec = params.estimate.expression
-    assert spec is not None
+    spec, summed = params.estimate.expression, params.estimate.blendshapes
+    assert spec is not None and summed is not None
     plain = ExpressionSpec(spec.coordinates, type(spec.centre)(0.0, 0.0))
     reads = ExpressionEstimator(plain)
+    middle_of = replace(summed.centre, arousal=0.0)
+    moves = BlendshapeEstimator(BlendshapeSpec(summed.terms, middle_of))
     table = pd.read_parquet(arguments.folder / "fer2013_public_test.parquet")
     images = [picture(content) for content in table["png"]]
     votes = table[[f"votes_{name}" for name in FER_PLUS]].to_numpy(float)
@@ -78,7 +88,8 @@ def main() -> None:
     ms = 1000 * (time.process_time() - start) / len(images)
     own = [cut(image, params) for image in images]
     found = np.array([face is not None for face in own])
-    as_cut = np.array([reads.probabilities(face) for face in own if face is not None])
+    as_cut = np.array([reads.probabilities(face[0]) for face in own if face is not None])
+    moved = np.array([moves.see(None, face[1]) for face in own if face is not None])
     rows: list[tuple[str, float, str]] = [
         ("FER2013 PublicTest", len(images), "faces"),
         ("processor time of one", ms, "ms"),
@@ -88,17 +99,19 @@ def main() -> None:
     labels = named.map(EXPRESSIONS.index).to_numpy()
     enough = votes.sum(axis=1) > 5
     truth = reads.place(votes / np.maximum(votes.sum(axis=1, keepdims=True), 1))
-    for name, given, among in (
-        ("as they are", as_they_are, np.ones(len(images), bool)),
-        ("as the study cuts them", as_cut, found),
+    for name, given, placed, among in (
+        ("as they are", as_they_are, reads.place(as_they_are), np.ones(len(images), bool)),
+        ("as the study cuts them", as_cut, reads.place(as_cut), found),
+        ("blendshapes", None, moved, found),
     ):
-        said = given.argmax(axis=1)
-        rows += [
-            (f"{name}: accuracy", accuracy_score(labels[among], said), ""),
-            (f"{name}: macro F1", f1_score(labels[among], said, average="macro"), ""),
-        ]
+        if given is not None:
+            said = given.argmax(axis=1)
+            rows += [
+                (f"{name}: accuracy", accuracy_score(labels[among], said), ""),
+                (f"{name}: macro F1", f1_score(labels[among], said, average="macro"), ""),
+            ]
         clear = enough[among]
-        places, known = reads.place(given)[clear], truth[among][clear]
+        places, known = placed[clear], truth[among][clear]
         for k, dimension in enumerate(("arousal", "valence")):
             ccc, sign = agrees(places[:, k], known[:, k])
             rows += [
@@ -114,21 +127,26 @@ def main() -> None:
                         "",
                     )
                 )
-        middle = np.median(reads.place(given), axis=0)
+        middle = np.median(placed, axis=0)
         rows.append((f"{name}: median arousal", float(middle[0]), ""))
         rows.append((f"{name}: median valence", float(middle[1]), ""))
     portraits = pd.read_parquet(arguments.folder / "muxspace_sample.parquet")
     wanted = {"happiness": 1, "anger": -1, "sadness": -1, "disgust": -1}
     portraits = portraits[portraits["label"].isin(wanted)]
     faces = [cut(picture(content), params) for content in portraits["jpeg"]]
-    signs = [
-        (np.sign(reads.place(reads.probabilities(face))[1]), wanted[label])
-        for face, label in zip(faces, portraits["label"], strict=True)
-        if face is not None
-    ]
+    signs = np.array(
+        [
+            (wanted[label], *np.sign([reads.see(*face)[1], moves.see(*face)[1]]))
+            for face, label in zip(faces, portraits["label"], strict=True)
+            if face is not None
+        ]
+    )
+    rows.append(("muxspace: happy against angry, sad, disgusted", len(signs), "faces"))
     rows += [
-        ("muxspace: happy against angry, sad, disgusted", len(signs), "faces"),
-        ("the same: valence of the right sign", float(np.mean([a == b for a, b in signs])), ""),
+        (f"the same: valence of the right sign, by {name}", float(right), "")
+        for name, right in zip(
+            ("expressions", "blendshapes"), (signs[:, 1:] == signs[:, :1]).mean(axis=0), strict=True
+        )
     ]
     show(rows)
 

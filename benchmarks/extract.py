@@ -74,7 +74,7 @@ def bare(path: Path, spec: ExtractSpec) -> int:
 
 
 def ours(path: Path, spec: ExtractSpec) -> int:
-    rows, _ = extract_video(path, video_id="sub-01_run-1", participant_id="sub-01", spec=spec)
+    rows, *_ = extract_video(path, video_id="sub-01_run-1", participant_id="sub-01", spec=spec)
     return len(rows)
 
 

@@ -93,7 +93,7 @@ def main() -> None:
         short, long = Path(folder) / "short.mp4", Path(folder) / "long.mp4"
         meeting(arguments.folder, short, 20)
         meeting(arguments.folder, long, 200)
-        reader = opened(ReadingSpec())
+        reader = opened()
         faces = reader(short).faces.dropna(subset="person")
         tile = (faces["box_x_px"] > WIDTH / 2 - 20) + 2 * (faces["box_y_px"] > HEIGHT / 2 - 20)
         kept = faces.groupby(tile)["person"].value_counts().groupby(level=0).max().sum()
@@ -101,7 +101,7 @@ def main() -> None:
         ratios = [bare(short, reader.spec) / whole(reader, short) for _ in range(3)]
         single = ReadingSpec(per_second=1000)
         clip = arguments.folder / "intel_asl_book.mkv"
-        one = opened(single)
+        one = opened(spec=single)
         cost = whole(one, clip) / one(clip).faces["frame"].nunique()
         show(
             [

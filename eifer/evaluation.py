@@ -33,7 +33,7 @@ DECIMALS = 6
 """Scores are rounded to this, so that the last bits of the arithmetic stay out of the table."""
 
 MIDDLE = 0.5
-"""The threshold of kind `half`, and the affect network's, where its estimate is 0."""
+"""The threshold of kind `half`, and the estimator's, where its estimate is 0."""
 
 Scorer = Callable[[NDArray[np.uint8]], NDArray[np.floating]]
 """From crops, RGB uint8 ``[N, S, S, 3]``, to the probability of high, ``[N]``."""

@@ -102,6 +102,9 @@ def validate(
 @app.command()
 def assets(
     fetch: Annotated[bool, typer.Option("--fetch", help="fetch what is missing")] = False,
+    params: Annotated[
+        Path | None, typer.Option(help="also the file of its estimator onnx, if it gives a url")
+    ] = None,
 ) -> None:
     """List the model files eifer uses, their licences, and where they are."""
     with _errors_without_traceback("assets"):
@@ -109,17 +112,26 @@ def assets(
         from eifer.faces import assets as models
 
         refused: list[str] = []
-        for asset in models.ASSETS:
+        for asset in (*models.ASSETS, *(_asked_for(params) if params else ())):
             try:
                 where = str(models.fetch(asset) if fetch else models.locate(asset))
             except AssetError as error:
-                where = "not fetched yet (make setup, or eifer assets --fetch)"
+                where = f"not fetched yet: {asset.command}"
                 if fetch or os.path.lexists(models.folder() / asset.file):
                     where = "refused: see below"
                     refused.append(str(error))
             print(f"{asset.name}  {asset.licence}  sha256 {asset.sha256[:12]}…  {where}")
         if refused:
             raise AssetError("\n".join(refused))
+
+
+def _asked_for(params: Path) -> list[Any]:
+    """The cards of the model files that params name by an address."""
+    from eifer.affect.onnx import asset
+    from stages.params import load_params
+
+    onnx = load_params(params).estimate.onnx
+    return [card] if onnx and (card := asset(onnx)) else []
 
 
 @app.command()
@@ -212,12 +224,20 @@ def estimate(
     per_second: Annotated[
         float, typer.Option(help="frames looked at in a second", min=0.01, max=1000)
     ] = 10,
+    estimator: Annotated[
+        str | None,
+        typer.Option(help="expression (the default), blendshapes, or one that --params describes"),
+    ] = None,
+    params: Annotated[
+        Path | None, typer.Option(help="of a study: its estimator and its crop of a face")
+    ] = None,
 ) -> None:
     """Read the faces of videos: who, where, which expression, arousal and valence, over time."""
     with _errors_without_traceback("estimate"):
-        from flows.pages.reading import read
+        from flows.pages.reading import chosen, read
 
-        read(videos, out, form=form, film=overlay, per_second=per_second)
+        choice, spec = chosen(estimator, params, per_second)
+        read(videos, out, choice, spec, form=form, film=overlay)
 
 
 @app.command()

@@ -67,6 +67,7 @@ STRATIFY_ATTRITION = STRATIFY.table("attrition.parquet", attrition.ATTRITION)
 EXTRACT = Folder("extract", wave=WAVES)
 FRAMES = EXTRACT.table("frames.parquet", faces.FRAMES)
 COUNTS = EXTRACT.table("counts.parquet", faces.COUNTS)
+BLENDSHAPES = EXTRACT.table("blendshapes.parquet", faces.BLENDSHAPES)
 EXTRACT_ATTRITION = EXTRACT.table("attrition.parquet", attrition.ATTRITION)
 
 CORPUS = Folder("corpus", {"faces": "${corpus.faces}"})
@@ -81,6 +82,7 @@ AFFECT_ATTRITION = AFFECT.table("attrition.parquet", attrition.ATTRITION)
 
 ESTIMATE = Folder("estimate", wave=WAVES)
 ESTIMATES = ESTIMATE.table("estimates.parquet", affect.ESTIMATES)
+AGREEMENT = ESTIMATE.table("agreement.parquet", affect.AGREEMENT)
 
 SELECT = Folder("select", wave=WAVES)
 SELECTION = SELECT.table("selection.parquet", selection.SELECTION)

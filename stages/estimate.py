@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache, partial
+import json
+from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from eifer.affect.expression import MEASURED, ExpressionEstimator, told
-from eifer.affect.spec import ExpressionSpec
+from eifer.affect import estimators
+from eifer.affect.network import WeightsSpec, measured
 from eifer.cohort.recordings import unchanged
 from eifer.errors import DesignError
 from eifer.faces.crops import crops
-from eifer.hashing import sha256_file
-from eifer.training.spec import NetworkSpec
+from eifer.tables.faces import SHAPES
 from eifer.vocabulary import Dimension, FrameStatus
+from stages import catalogue
 from stages._runtime.stage import Outcome, Report, Run, stage
-from stages.catalogue import ESTIMATE, ESTIMATES, FRAMES, VIDEOS, WEIGHTS
+from stages.catalogue import AGREEMENT, BLENDSHAPES, ESTIMATE, ESTIMATES, FRAMES, VIDEOS, WEIGHTS
 
 
 @stage(
     ESTIMATE,
     params=("study.cohort", "study.crop", "arithmetic", "affect", "estimate"),
-    given=(VIDEOS, FRAMES, WEIGHTS),
+    given=(VIDEOS, FRAMES, BLENDSHAPES, WEIGHTS, catalogue.CARD),
 )
 def estimate(run: Run) -> Outcome:
-    """Cut each accepted face again from its video and show it to the estimator."""
+    """Show each accepted face, cut again from its video, and its blendshapes to the estimators."""
     videos = run.read(VIDEOS).dropna(subset="video_path").set_index("video_id")
     frames = run.read(FRAMES)
     accepted = frames[frames["status"] == FrameStatus.ACCEPTED]
@@ -37,19 +39,20 @@ def estimate(run: Run) -> Outcome:
             "is nothing to estimate. See its counts in data/extract; look at the recordings, or "
             "at extract.quality in params.yaml."
         )
-    chosen, study = run.params.estimate, run.params.study
-    if chosen.expression is None:
-        weights, spec = run.path(WEIGHTS), run.params.affect.network(study.crop.size_px)
-        opened = partial(_network, weights, sha256_file(weights), spec, run.params.arithmetic)
-    else:
-        opened = partial(_expressions, chosen.expression)
-    work = partial(_video, study, opened)
-    tasks = [(videos.loc[video].to_dict(), rows) for video, rows in accepted.groupby("video_id")]
-    estimates = pd.concat(run.each(work, tasks, "estimate"), ignore_index=True)
+    faces = accepted.merge(run.read(BLENDSHAPES), on=["video_id", "frame"])
+    choices = described(run.params, run.path(WEIGHTS), run.path(catalogue.CARD))
+    chosen, *others = choices
+    work = partial(_video, run.params.study, choices)
+    tasks = [(videos.loc[video].to_dict(), rows) for video, rows in faces.groupby("video_id")]
+    parts = list(run.each(work, tasks, "estimate"))
+    tables = {
+        name: pd.concat([part[name] for part in parts], ignore_index=True) for name in choices
+    }
+    estimates = tables[chosen]
     same = [d for d in Dimension if len(estimates) > 1 and estimates[d].nunique() == 1]
     if same:
         raise DesignError(
-            f"wave {run.item['wave']}: the {chosen.estimator} estimator gives all "
+            f"wave {run.item['wave']}: the {chosen} estimator gives all "
             f"{len(estimates)} accepted frames the same {' and '.join(same)}, so they cannot be "
             "ranked. Look at the faces; of a network see data/affect/card.md, train it anew with a "
             "lower affect.training.learning_rate, or give other weights."
@@ -57,49 +60,53 @@ def estimate(run: Run) -> Outcome:
     # ddof 0: one frame has a spread of 0, not of nothing.
     spread = {f"{d}_std": round(float(estimates[d].std(ddof=0)), 4) for d in Dimension}
     numbers = {f"{d}_mean": round(float(estimates[d].mean()), 4) for d in Dimension} | spread
-    by = {"estimator": chosen.estimator, "measured": chosen.expression and MEASURED}
+    by = {"estimator": chosen, "measured": estimators.worth(choices[chosen]), "also": others}
+    compared = "".join(
+        f" For comparison, they were read {estimators.told(choices[name])}." for name in others
+    )
+    rows = [row | dict(run.item) for row in estimators.agreements(tables)]
     return Outcome(
-        {ESTIMATES: estimates},
+        {ESTIMATES: estimates, AGREEMENT: AGREEMENT.table.frame(rows)},
         Report(
             f"""Arousal and valence in [-1, 1] were estimated for {len(estimates)} accepted frames
-            {told(chosen.expression)}. They are indicators derived from a model, not ground
-            truth.""",
+            {estimators.told(choices[chosen])}. They are indicators derived from a model, not ground
+            truth.{compared}""",
             {"frames": len(estimates), **by, **numbers},
         ),
     )
 
 
+def described(params: Any, weights: Path, card: Path) -> dict[str, estimators.Choice]:
+    """The choices of the estimators that params name, the study's own first."""
+    asked, machine = params.estimate, params.arithmetic
+
+    def network() -> WeightsSpec:
+        return WeightsSpec(
+            weights,
+            params.affect.network(params.study.crop.size_px),
+            machine.device,
+            machine.precision,
+            machine.batch,
+            measured(json.loads(card.read_text())),
+        )
+
+    # The other estimators are described in a section of their name.
+    names = (asked.estimator, *asked.also)
+    return {name: getattr(asked, name, None) or network() for name in names}
+
+
 def _video(
-    study: Any, opened: Callable[[], Any], task: tuple[dict[str, Any], pd.DataFrame]
-) -> pd.DataFrame:
+    study: Any, choices: dict[str, estimators.Choice], task: tuple[dict[str, Any], pd.DataFrame]
+) -> dict[str, pd.DataFrame]:
     video, rows = task
-    path = unchanged(Path(study.cohort) / video["video_path"], video["video_sha256"])
-    faces = crops(path, rows, study.crop)
-    numbers, values = opened().estimate_stream(faces)
-    whose = rows[["video_id", "participant_id"]].reset_index(drop=True)
-    return whose.assign(frame=numbers, arousal=values[:, 0], valence=values[:, 1])
-
-
-@cache
-def _expressions(spec: ExpressionSpec) -> ExpressionEstimator:
-    return ExpressionEstimator(spec)
-
-
-@cache
-def _network(weights: Path, sha256: str, spec: NetworkSpec, arithmetic: Any) -> Any:
-    """One network a process: loading it costs more than a short video."""
-    # Here, so that only the workers wait for torch.
-    from eifer.affect.estimator import Estimator
-    from eifer.training.weights import load_weights
-
-    state = load_weights(weights, sha256)
-    return Estimator(
-        state,
-        spec,
-        device=arithmetic.device,
-        precision=arithmetic.precision,
-        batch=arithmetic.batch,
-    )
+    pictures: Any = zip(rows["frame"], repeat(None))
+    if any(map(estimators.looks_at_crops, choices.values())):
+        path = unchanged(Path(study.cohort) / video["video_path"], video["video_sha256"])
+        pictures = crops(path, rows, study.crop)
+    shapes = dict(zip(rows["frame"], rows[list(SHAPES)].to_numpy(np.float32), strict=True))
+    numbers, found = estimators.estimated(choices, pictures, shapes)
+    whose = rows[["video_id", "participant_id"]].reset_index(drop=True).assign(frame=numbers)
+    return {name: whose.assign(arousal=v[:, 0], valence=v[:, 1]) for name, v in found.items()}
 
 
 if __name__ == "__main__":

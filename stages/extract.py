@@ -14,8 +14,9 @@ from eifer.errors import RecordingError
 from eifer.faces.extraction import ExtractSpec, attrition, extract_video, fingerprint
 from stages._runtime.artifacts import read_table, settle, write_table
 from stages._runtime.stage import Outcome, Report, Run, stage
-from stages.catalogue import COUNTS, EXTRACT, EXTRACT_ATTRITION, FRAMES, VIDEOS
+from stages.catalogue import BLENDSHAPES, COUNTS, EXTRACT, EXTRACT_ATTRITION, FRAMES, VIDEOS
 
+MADE = FRAMES, COUNTS, BLENDSHAPES
 KEPT = Path("runs/extracted")
 """Finished videos of waves that are not: one that is refused costs the others nothing."""
 
@@ -26,30 +27,29 @@ def extract(run: Run) -> Outcome:
     videos = run.read(VIDEOS).dropna(subset="video_path").to_dict("records")
     kept = KEPT / run.item["wave"]
     work = partial(_video, Path(run.params.study.cohort), run.params.extract, kept)
-    results = list(run.each(work, videos, "extract"))
-    frames = pd.concat([rows for rows, _ in results], ignore_index=True)
-    counts = pd.concat([row for _, row in results], ignore_index=True)
+    parts = zip(*run.each(work, videos, "extract"), strict=True)
+    made = dict(zip(MADE, (pd.concat(part, ignore_index=True) for part in parts), strict=True))
+    counts = made[COUNTS]
     run.afterwards.append(lambda: shutil.rmtree(kept, ignore_errors=True))
-    made = {FRAMES: frames, COUNTS: counts, EXTRACT_ATTRITION: attrition(counts)}
-    return Outcome(made, _report(counts))
+    return Outcome({**made, EXTRACT_ATTRITION: attrition(counts)}, _report(counts))
 
 
-def _video(cohort: Path, spec: ExtractSpec, kept: Path, video: dict[str, Any]) -> tuple[Any, Any]:
-    """The rows of one video, from an earlier try where it stood in one that did not end."""
+def _video(cohort: Path, spec: ExtractSpec, kept: Path, video: dict[str, Any]) -> list[Any]:
+    """The tables `MADE` of one video, from an earlier try where that did not end."""
     path = unchanged(cohort / video["video_path"], video["video_sha256"])
     names = video["video_id"], video["participant_id"]
     folder = kept / fingerprint(video["video_sha256"], *names, spec=spec)
     if not folder.exists():
-        rows, counts = extract_video(path, video_id=names[0], participant_id=names[1], spec=spec)
+        tables = extract_video(path, video_id=names[0], participant_id=names[1], spec=spec)
         unfinished = folder.with_name(folder.name + ".partial")
         unfinished.mkdir(parents=True, exist_ok=True)
-        write_table(unfinished / FRAMES.name, rows)
-        write_table(unfinished / COUNTS.name, counts)
+        for made, table in zip(MADE, tables, strict=True):
+            write_table(unfinished / made.name, table)
         settle(unfinished, folder)
-    rows, counts = (read_table(folder / made.name, made.table) for made in (FRAMES, COUNTS))
+    rows, counts, shapes = (read_table(folder / made.name, made.table) for made in MADE)
     if (counts["frames_decoded"] == counts["rejected_no_face"]).all():
         raise RecordingError(f"{path}: no face in any of its {len(rows)} frames")
-    return rows, counts
+    return [rows, counts, shapes]
 
 
 def _report(counts: pd.DataFrame) -> Report:

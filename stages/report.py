@@ -64,6 +64,8 @@ def report(run: Run) -> Outcome:
         **published.sources(),
         "consistency": paper_consistency.checks(),
     }
+    if (agreed := sources["estimators_agreement"]) is not None and agreed.empty:
+        sources["estimators_agreement"] = None
     every = sources["by_assignment"]
     sources["relabelled"] = None if every is None or every["assignment"].nunique() < 2 else every
     page = Assembly(run.path(SPEC), sources, parts, run.folder).page(
@@ -77,10 +79,9 @@ def report(run: Run) -> Outcome:
     )
     run.out(catalogue.PAGE).write_text(page, encoding="utf-8")
     numbers = {"checks": len(parts.checks), "failed": int((~parts.checks["success"]).sum())}
-    text = f"The report shows what {parts.checks['stage'].nunique()} stages left."
     return Outcome(
         {catalogue.PAGE: None, catalogue.FIGURES: None, catalogue.TABLES: None},
-        Report(text, numbers),
+        Report(f"The report shows what {parts.checks['stage'].nunique()} stages left.", numbers),
     )
 
 
@@ -93,9 +94,7 @@ def _tables(run: Run) -> dict[str, pd.DataFrame | None]:
     words = set(re.findall(r"\w+", run.path(SPEC).read_text(encoding="utf-8")))
     parts: dict[str, list[pd.DataFrame]] = {}
     for made in SOURCES:
-        first = made.table is CURVES and made.path.startswith(
-            f"data/{catalogue.PRETRAIN_EI.stage}/"
-        )
+        first = made.table is CURVES and made.path.split("/")[1] == catalogue.PRETRAIN_EI.stage
         name = "first_curves" if first else made.table.name
         parts_of = parts.setdefault(name, [])
         if name in words and run.paths(made):

@@ -451,6 +451,8 @@ class TestRealRecordings:
         assert "by a network that was not trained on AffectNet" in page
         assert "and with the votes of FER+ arousal agreed by a CCC of .74" in page
         assert "another network, which learnt from drawn faces" in page
+        assert "Other estimators on the same frames" in page
+        assert "they were read by a weighted sum of MediaPipe" in page
         assert "Every model was trained 2 times (repetitions)" in page
         for section in ("training", "recognition", "comparison", "published", "checks"):
             assert f'<section id="{section}"' in page

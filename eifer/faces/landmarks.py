@@ -1,4 +1,4 @@
-"""The face mesh, its presence score, blinks and the head's pose, from MediaPipe's TFLite models.
+"""The face mesh, its presence, blendshapes and the head's pose, from MediaPipe's TFLite models.
 
 The models inside Face Landmarker's archive run on LiteRT, which needs no graphics
 library. YuNet's box and eyes take the place of Face Landmarker's own detector,
@@ -19,6 +19,7 @@ import numpy as np
 
 from eifer.faces import assets
 from eifer.faces.tflite import TfliteModel
+from eifer.tables.faces import SHAPES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,11 +42,13 @@ LEFT_EYE = (362, 263)
 
 NOSE, MOUTH_RIGHT, MOUTH_LEFT = 1, 61, 291
 
-BLINK_LEFT, BLINK_RIGHT = 9, 10
-"""eyeBlinkLeft and eyeBlinkRight among the 52 blendshapes."""
-
-EXPRESSION = ((44, 45), (25,), (48, 49), (3,))
-"""Blendshapes of mouthSmile, jawOpen, mouthUpperUp and browInnerUp; left and right where two."""
+EXPRESSION = (
+    ("mouthSmileLeft", "mouthSmileRight"),
+    ("jawOpen",),
+    ("mouthUpperUpLeft", "mouthUpperUpRight"),
+    ("browInnerUp",),
+)
+"""What changes a face's look most; of left and right the mean counts."""
 
 # fmt: off
 BLENDSHAPE_POINTS = (
@@ -90,26 +93,29 @@ class Mesh:
 
     ``points`` is 478 x 3: x and y in px of the image, z in px too (smaller is
     nearer); ``presence`` is the model's probability that a face is there;
-    ``blink_right`` and ``blink_left`` (0 open .. 1 closed) are the person's own;
-    ``expression`` is how far the face smiles, opens its jaw, lifts its upper lip and its inner
-    brows (0..1 each).
+    ``shapes`` are the 52 blendshapes (0..1 each), as `eifer.tables.faces.SHAPES` names them.
     ``patch`` is the upright face the model saw (256 x 256 x 3, RGB) and ``in_patch``
     the points in it, 478 x 2 px.
     """
 
     points: Points
     presence: float
-    blink_right: float
-    blink_left: float
-    expression: tuple[float, ...]
+    shapes: Points
     patch: Image
     in_patch: Points
-    shapes: Points
 
     @property
     def eye_closed(self) -> float:
         """How far both eyes are closed, 0..1: a wink is not a closed pair of eyes."""
-        return min(self.blink_right, self.blink_left)
+        return min(self._shape("eyeBlinkRight"), self._shape("eyeBlinkLeft"))
+
+    @property
+    def expression(self) -> tuple[float, ...]:
+        """How far the face does each of `EXPRESSION`, 0..1."""
+        return tuple(sum(map(self._shape, names)) / len(names) for names in EXPRESSION)
+
+    def _shape(self, name: str) -> float:
+        return float(self.shapes[SHAPES.index(name)])
 
     def five(self) -> Points:
         """Give eyes, nose tip and mouth corners, 5 x 2 px, in the order of `detection.POINTS`."""
@@ -164,18 +170,14 @@ class Landmarker:
         points, presence = self._mesh(self._unit, outputs=2)
         points = points.reshape(MESH_POINTS, 3)
         seen = np.ascontiguousarray(points[None, BLENDSHAPE_POINTS, :2])
-        shapes = self._shapes(seen, outputs=1)[0].tolist()
         scale = math.hypot(to_image[0, 0], to_image[1, 0])
         xy = points[:, :2] @ to_image[:, :2].T + to_image[:, 2]
         return Mesh(
             points=np.column_stack([xy, points[:, 2] * scale]).astype(np.float32),
             presence=1 / (1 + math.exp(-float(presence.item()))),
-            blink_right=shapes[BLINK_RIGHT],
-            blink_left=shapes[BLINK_LEFT],
-            expression=tuple(sum(shapes[i] for i in pair) / len(pair) for pair in EXPRESSION),
+            shapes=self._shapes(seen, outputs=1)[0].ravel(),
             patch=patch.astype(np.uint8, copy=False),
             in_patch=points[:, :2],
-            shapes=np.array(shapes, np.float32),
         )
 
 

@@ -49,7 +49,7 @@ def image_is_png_or_jpeg(table: pd.DataFrame) -> pd.DataFrame:
 
 ESTIMATES = Table(
     name="estimates",
-    meaning="Arousal and valence of every accepted frame, as the affect network estimates them: "
+    meaning="Arousal and valence of every accepted frame, by the study's estimator: "
     "model-derived indicators, not ground truth.",
     key=("video_id", "frame"),
     columns=(
@@ -68,6 +68,35 @@ ESTIMATES = Table(
         ),
     ),
     rules=(one_estimate_per_accepted_frame, estimates_vary),
+)
+
+ALL = "all"
+"""In the place of a video: all of the wave's."""
+MEASURES = {
+    "ccc": ("float? -1..1", "concordance (Lin 1989) of the two; none where both are one value"),
+    "sagr": ("float 0..1", "share of frames where both have the same sign"),
+    "pearson_r": ("float? -1..1", "correlation of the two; none where either is one value"),
+}
+"""Of agreement, as `eifer.affect.agreement` names them."""
+
+AGREEMENT = Table(
+    name="estimators_agreement",
+    meaning="How well other estimators agree with the study's on the same frames; empty where "
+    "params name no other.",
+    key=("wave", "other", "video_id"),
+    columns=(
+        Column("wave", "string", "of which wave"),
+        Column("estimator", "string", "the study's"),
+        Column("other", "string", "the one compared with it"),
+        Column("video_id", "string", f"the video; {ALL}: over the wave's frames"),
+        Column("n_frames", "int 1..", "accepted frames"),
+        *(
+            Column(f"{dimension}_{name}", form, f"{dimension}: {words}")
+            for dimension in _ENDS
+            for name, (form, words) in MEASURES.items()
+        ),
+    ),
+    may_be_empty=True,
 )
 
 CORPUS = Table(

@@ -21,6 +21,24 @@ POSE = ("yaw_deg", "pitch_deg", "roll_deg")
 MEASURES = (*BOX, *POINT_COLUMNS, CHANGE, *SCORES, *POSE)
 """Everything measured on a face: all of it missing where there is none."""
 
+# fmt: off
+SHAPES = (
+    "_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft",
+    "browOuterUpRight", "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft",
+    "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight",
+    "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight", "eyeSquintLeft",
+    "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen",
+    "jawRight", "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft",
+    "mouthFrownRight", "mouthFunnel", "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight",
+    "mouthPressLeft", "mouthPressRight", "mouthPucker", "mouthRight", "mouthRollLower",
+    "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft", "mouthSmileRight",
+    "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+    "noseSneerLeft", "noseSneerRight",
+)
+# fmt: on
+"""MediaPipe's 52 blendshapes by its names, in the order of its model's outputs; left and right are
+the person's own."""
+
 _AGAIN = "Run extract again; if it stays, the video changed while it was read."
 
 
@@ -74,6 +92,21 @@ def counts_match_frames(table: pd.DataFrame, frames: pd.DataFrame) -> pd.DataFra
     # A video whose numbers differ comes twice, once as counted and once as it should be.
     both = table.merge(again, how="outer", on=list(again.columns), indicator="side")
     return both.loc[both["side"] != "both", list(table.columns)]
+
+
+@rule("What blendshapes say of a face must be of that face, and of each.", _AGAIN)
+def a_row_for_each_face(table: pd.DataFrame, frames: pd.DataFrame) -> pd.DataFrame:
+    """The rows are exactly the frames with a face."""
+    key = ["video_id", "frame"]
+    both = table.merge(frames.loc[frames["n_faces"] > 0, key], "outer", key, indicator="side")
+    return both.loc[both["side"] != "both", list(table.columns)]
+
+
+@rule("Anything else is no output of the model.", _AGAIN)
+def shapes_are_shares(table: pd.DataFrame) -> pd.DataFrame:
+    """Each blendshape is there, and lies in 0 to 1."""
+    values = table[list(SHAPES)]
+    return table[~((values >= 0) & (values <= 1)).all(axis=1)]
 
 
 def count(frames: pd.DataFrame) -> pd.DataFrame:
@@ -198,4 +231,19 @@ COUNTS = Table(
         Column("duration_s", "float s 0..", "from the first frame to the end of the last"),
     ),
     rules=(parts_add_up, counts_match_frames),
+)
+
+BLENDSHAPES = Table(
+    name="face_blendshapes",
+    meaning="What moves in each face: MediaPipe's 52 blendshapes of every frame with one.",
+    key=("video_id", "frame"),
+    columns=(
+        Column("video_id", "string", "recording of one elicitation run"),
+        Column("frame", "int 0..", "index in decoding order, from 0"),
+        *(
+            Column(shape, "float32 0..1", "how far the face does it", checked=False)
+            for shape in SHAPES
+        ),
+    ),
+    rules=(a_row_for_each_face, shapes_are_shares),
 )

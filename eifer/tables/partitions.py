@@ -366,7 +366,7 @@ _TARGET_COLUMNS = (
     Column("group", "string?", "the participant's group in the assignment", values=GROUPS),
     Column("label", "int 0..1", "the video's label for the task: 0 low, 1 high"),
     Column("label_source", "string", "rating, or (rating 4) stimulus", values=SOURCES),
-    Column("estimate", "float32 -1..1", "the affect network's value on the task's dimension"),
+    Column("estimate", "float32 -1..1", "the estimator's value on the task's dimension"),
 )
 
 SAMPLES = Table(

@@ -25,7 +25,8 @@ class Column:
     ``form`` is its kind, its unit if it has one, and its range if it has one, both ends
     inclusive: ``float? s 0..86400``. A question mark says that values may be missing.
     ``values`` lists every text allowed; ``why`` and ``remedy`` are printed when a check of
-    this column fails.
+    this column fails. One that is not ``checked`` by itself stands among many alike, which a rule
+    of its table checks at once: an expectation for each of them costs a hundred times as much.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Column:
     values: tuple[str, ...] = ()
     why: str = ""
     remedy: str = ""
+    checked: bool = True
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):

@@ -131,7 +131,7 @@ SELECTION = Table(
             Column(
                 f"{d}_estimate",
                 "float32 -1..1",
-                f"the affect network's {d}, as in estimates",
+                f"the estimator's {d}, as in estimates",
                 why="the rank and the regression target are made of it",
             )
             for d in Dimension

@@ -9,14 +9,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+    from eifer.affect.estimators import Choice
 
-def estimate(video: str | os.PathLike[str], *, per_second: float = 10.0) -> pd.DataFrame:
-    """Estimate arousal, valence and expression of every face in a video.
+
+def estimate(
+    video: str | os.PathLike[str],
+    *,
+    estimator: str | Choice = "expression",
+    per_second: float = 10.0,
+) -> pd.DataFrame:
+    """Estimate arousal and valence, and where it can the expression, of every face in a video.
 
     Parameters
     ----------
     video
         An mp4, mov, mkv, webm or avi file.
+    estimator
+        ``"expression"``, ``"blendshapes"``, or what `eifer.affect.spec` describes, such as an
+        ONNX file.
     per_second
         Frames looked at in a second, by time stamps; all of them where there are fewer.
 
@@ -34,9 +44,10 @@ def estimate(video: str | os.PathLike[str], *, per_second: float = 10.0) -> pd.D
         If a model file is not there (`eifer assets --fetch`).
     """
     from eifer.errors import RecordingError
-    from eifer.video.reading import ReadingSpec, opened
+    from eifer.video.reading import ReadingSpec, opened, ready
 
-    reading = opened(ReadingSpec(per_second=per_second))(Path(video))
+    choice = ready(estimator) if isinstance(estimator, str) else estimator
+    reading = opened(choice, ReadingSpec(per_second=per_second))(Path(video))
     if reading.cut_short:
         raise RecordingError(reading.cut_short)
     return reading.faces

@@ -13,13 +13,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from eifer.affect.expression import PUBLISHED, ExpressionEstimator
-from eifer.errors import RecordingError
+from eifer.affect import estimators
+from eifer.affect.blendshapes import FITTED
+from eifer.affect.expression import PUBLISHED
+from eifer.errors import ParamsError, RecordingError, did_you_mean
 from eifer.faces import decoding, detection, landmarks
 from eifer.faces.crops import CropSpec, aligned
 from eifer.hashing import sha256_code, sha256_file
@@ -28,6 +30,9 @@ from eifer.video.tracks import Looks, Tracks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from eifer.affect.estimators import Choice
+    from eifer.affect.seeing import Seeing
 
     Image = NDArray[np.uint8]
 
@@ -39,18 +44,7 @@ DECIMALS = 4
 TOLD = 10
 """From this place on a face's row goes into the table; before it are the detector's five points."""
 CODE = ("faces", "affect", "video", "tables/video.py")
-PACKAGES = ("ai-edge-litert", "av", "numpy", "opencv-python-headless")
-
-
-class FaceEstimator(Protocol):
-    """What reads a face: arousal, valence, and the probabilities of ``columns``."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of what it says beside arousal and valence."""
-
-    def see(self, crop: Image, shapes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Arousal, valence and ``columns`` of a crop and its 52 blendshapes."""
+PACKAGES = ("ai-edge-litert", "av", "numpy", "onnxruntime", "opencv-python-headless")
 
 
 @dataclass(frozen=True)
@@ -110,7 +104,7 @@ class Reader:
         If a model file is not there (`eifer assets --fetch`).
     """
 
-    def __init__(self, estimator: FaceEstimator, identity: str, spec: ReadingSpec) -> None:
+    def __init__(self, estimator: Seeing, identity: str, spec: ReadingSpec) -> None:
         self.spec, self.table = spec, faces_table(estimator.columns)
         self._estimator, self._identity = estimator, identity
         self.finder = detection.detector(width_px=spec.detector_width_px, score=spec.min_face_score)
@@ -246,6 +240,23 @@ class _Store:
             shutil.rmtree(self._folder.parent)
 
 
-def opened(spec: ReadingSpec) -> Reader:
-    """Open a reader by expressions."""
-    return Reader(ExpressionEstimator(PUBLISHED), f"expression {asdict(PUBLISHED)}", spec)
+def opened(choice: Choice = PUBLISHED, spec: ReadingSpec | None = None) -> Reader:
+    """Open a reader by an estimator, by default that of expressions."""
+    return Reader(estimators.opened(choice), repr(choice), spec or ReadingSpec())
+
+
+def ready(name: str) -> Choice:
+    """The estimator of that name that needs no description.
+
+    Raises
+    ------
+    ParamsError
+        If there is none.
+    """
+    known: dict[str, Choice] = {"expression": PUBLISHED, "blendshapes": FITTED}
+    if name not in known:
+        raise ParamsError(
+            f"no estimator {name!r} is ready{did_you_mean(name, known)}: there are "
+            f"{' and '.join(known)}; others are described in the params of a study"
+        )
+    return known[name]

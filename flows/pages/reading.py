@@ -8,15 +8,47 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from eifer.affect.expression import PUBLISHED, told
-from eifer.errors import InputError, Problem, StudyError
+from eifer.affect import estimators
+from eifer.errors import InputError, ParamsError, Problem, StudyError
 from eifer.faces import decoding
 from eifer.video import files
-from eifer.video.reading import ReadingSpec, opened
+from eifer.video.reading import ReadingSpec, opened, ready
+
+
+def chosen(
+    estimator: str | None, params: Path | None, per_second: float
+) -> tuple[estimators.Choice, ReadingSpec]:
+    """Give the estimator of that name, of the study of ``params`` if given, and how to look.
+
+    Raises
+    ------
+    ParamsError
+        If there is no such estimator, or the params do not describe it.
+    OSError
+        If the study has not trained its network yet.
+    """
+    if params is None:
+        return ready(estimator or "expression"), ReadingSpec(per_second)
+    from stages.catalogue import CARD, WEIGHTS
+    from stages.estimate import described
+    from stages.params import load_params
+
+    study = load_params(params)
+    choices = described(study, params.parent / WEIGHTS.path, params.parent / CARD.path)
+    name = estimator or study.estimate.estimator
+    if name not in choices:
+        raise ParamsError(f"{params}: estimate names {', '.join(choices)}, not {name}")
+    return choices[name], ReadingSpec(per_second, crop=study.study.crop)
 
 
 def read(
-    given: list[Path], out: Path, *, form: files.FORMATS, film: bool, per_second: float
+    given: list[Path],
+    out: Path,
+    choice: estimators.Choice,
+    spec: ReadingSpec,
+    *,
+    form: files.FORMATS,
+    film: bool,
 ) -> None:
     """Read each video into a folder of its own under ``out``, and say what was found.
 
@@ -28,7 +60,7 @@ def read(
         If the videos cannot be told apart, or some could not be read.
     """
     videos = files.videos_of(given)
-    reader = opened(ReadingSpec(per_second=per_second))
+    reader = opened(choice, spec)
     failed = []
     for number, video in enumerate(videos, 1):
         try:
@@ -37,7 +69,7 @@ def read(
                     reader,
                     video,
                     out / video.stem,
-                    told=told(PUBLISHED),
+                    told=estimators.told(choice),
                     form=form,
                     film=film,
                     seen=bar.seen,

@@ -141,7 +141,7 @@ def _promises(table: Table, others: Mapping[str, pd.DataFrame]) -> Iterator[tupl
             else gxe.ExpectCompoundColumnsToBeUnique(column_list=key)
         )
         yield unique, about, "remove the duplicate rows at their source"
-    for column in table.columns:
+    for column in (column for column in table.columns if column.checked):
         advice = " ".join(filter(None, [column.why, column.remedy]))
         for expectation, promise in _column_promises(column):
             yield expectation, f"{column.name} {promise}", advice

@@ -6,7 +6,7 @@ Sections that are a dataclass of `eifer` are described there.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from eifer import designs
-from eifer.affect.spec import AffectTraining, ExpressionSpec
+from eifer.affect.spec import AffectTraining, BlendshapeSpec, ExpressionSpec, OnnxSpec
 from eifer.cohort import place
 from eifer.cohort.layout import Exclusion
 from eifer.cohort.simulation.corpus import CorpusSpec
@@ -165,23 +165,45 @@ class Affect(Section):
         return NetworkSpec(self.backbone, size_px, self.mean, self.std)
 
 
+Estimator = Literal["network", "expression", "blendshapes", "onnx"]
+
+
 class Estimating(Section):
     """What reads arousal and valence from a face."""
 
-    estimator: Literal["network", "expression"] = Field(
+    estimator: Estimator = Field(
         description="network: that of affect; expression: a network of seven expressions of real "
-        "faces, not AffectNet-trained"
+        "faces, not AffectNet-trained; blendshapes: a weighted sum of what moves in the face; "
+        "onnx: a file, such as EmotiEffLib's"
     )
-    expression: ExpressionSpec | None = Field(
-        description="places of the expressions; null with network"
+    also: tuple[Estimator, ...] = Field(
+        description="others, whose estimates of the same frames are only compared with these"
     )
+    expression: ExpressionSpec | None
+    blendshapes: BlendshapeSpec | None
+    onnx: OnnxSpec | None
+
+    @field_validator("also")
+    @classmethod
+    def _others_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _each_once(names)
 
     @model_validator(mode="after")
-    def _placed(self) -> Self:
-        if (self.estimator == "expression") != (self.expression is not None):
-            raise ValueError(
-                "estimator expression needs places of its expressions, and network has none"
-            )
+    def _described(self) -> Self:
+        if self.estimator in self.also:
+            raise ValueError(f"also names {self.estimator}, which is the estimator: leave it out")
+        for name in (name for name in get_args(Estimator) if name != "network"):
+            named, given = name in (self.estimator, *self.also), getattr(self, name) is not None
+            if named and not given:
+                raise ValueError(
+                    f"estimate.{name} is null, but {name} is to estimate: describe it as "
+                    "presets/real.yaml or docs/how-to/bring-your-own-cohort.md does"
+                )
+            if given and not named:
+                raise ValueError(
+                    f"estimate.{name} is described, but neither estimator nor also names {name}: "
+                    "name it, or write null"
+                )
         return self
 
 

@@ -151,7 +151,7 @@ def crops_of(
                     target.mux(stream.encode(picture))
             target.mux(stream.encode())
         path = out
-    rows, _ = extract_video(path, video_id="v", participant_id="p", spec=params.extract)
+    rows, *_ = extract_video(path, video_id="v", participant_id="p", spec=params.extract)
     rows = rows[rows["status"] == "accepted"].iloc[::2]
     return np.stack([crop for _, crop in crops(path, rows, params.study.crop)])
 

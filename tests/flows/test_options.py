@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from eifer.faces import assets
@@ -117,6 +119,37 @@ def test_an_asset_that_was_changed_is_not_called_missing(
     said = refused("assets")
     assert said.count("not fetched yet") == len(assets.ASSETS) - 1
     assert f"{assets.YUNET.file} is another file than the card's" in said
+
+
+def test_the_file_of_an_estimator_is_fetched_by_the_params_that_name_it(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = b"a network"
+    card = {
+        "path": None,
+        "url": "https://models.example/network.onnx",
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "licence": "Apache-2.0",
+        "measured": "a few faces",
+        "size_px": 224,
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "outputs": ["valence", "arousal"],
+    }
+    params = yaml.safe_load(Path(DEMO).read_text())
+    params["estimate"] |= {"also": ["onnx"], "onnx": card}
+    (nowhere / "params.yaml").write_text(yaml.safe_dump(params))
+    monkeypatch.setenv(assets.FOLDER_VARIABLE, str(nowhere))
+    monkeypatch.setattr(assets, "ASSETS", ())
+    monkeypatch.setattr(assets.Address, "read", lambda address: content)
+    listed, fetched = (
+        CliRunner().invoke(app, ["assets", "--params", "params.yaml", *more]).output
+        for more in ([], ["--fetch"])
+    )
+    assert "onnx  Apache-2.0" in listed
+    assert "not fetched yet: `eifer assets --fetch --params params.yaml`" in listed
+    (file,) = nowhere.glob("*-network.onnx")
+    assert str(file) in fetched and file.read_bytes() == content
 
 
 @pytest.mark.parametrize("cohort", ["none", "file", "/dev/null"])

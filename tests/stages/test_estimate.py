@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,13 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from eifer.affect.spec import BlendshapeSpec, Coordinates, Term
 from eifer.errors import DesignError
 from eifer.tables.affect import ESTIMATES
+from eifer.tables.faces import SHAPES
 from stages import catalogue
 from stages import estimate as module
 from stages import select as selecting
 from stages._runtime.stage import Outcome
 
+SUM = BlendshapeSpec((Term("jawOpen", 0.5, -0.5),), Coordinates(0.0, 0.0))
 VIDEO = {"video_id": ["sub-01_run-1"], "participant_id": "sub-01", "video_path": ["a.mp4"]}
 
 
@@ -36,12 +40,16 @@ def estimated(values: list[tuple[float, float]]) -> pd.DataFrame:
 @pytest.fixture
 def run(tmp_path: Any) -> Callable[..., Outcome]:
     """Run the stage estimate on accepted frames whose estimates are given."""
-    (tmp_path / "weights").write_bytes(b"")
+    (tmp_path / "card.json").write_text('{"validation": {}}')
 
-    def run(values: list[tuple[float, float]], n: int | None = None) -> Outcome:
+    def run(values: list[tuple[float, float]], n: int | None = None, *also: str) -> Outcome:
+        accepted = frames(len(values)) if n is None else frames(n, "rejected")
         tables = {
             catalogue.VIDEOS: pd.DataFrame(VIDEO),
-            catalogue.FRAMES: frames(len(values)) if n is None else frames(n, "rejected"),
+            catalogue.FRAMES: accepted,
+            catalogue.BLENDSHAPES: accepted[["video_id", "frame"]].assign(
+                **dict.fromkeys(SHAPES, 0.5)
+            ),
         }
         study = SimpleNamespace(crop=SimpleNamespace(size_px=64), cohort="")
         affect = SimpleNamespace(network=lambda size_px: None)
@@ -51,11 +59,13 @@ def run(tmp_path: Any) -> Callable[..., Outcome]:
             params=SimpleNamespace(
                 study=study,
                 affect=affect,
-                arithmetic=None,
-                estimate=SimpleNamespace(estimator="network", expression=None),
+                arithmetic=SimpleNamespace(device="cpu", precision="float32", batch=1),
+                estimate=SimpleNamespace(estimator="network", also=also, blendshapes=SUM),
             ),
-            path=lambda given: tmp_path / "weights",
-            each=lambda work, tasks, label: [estimated(values)],
+            path=lambda given: tmp_path / Path(given.path).name,
+            each=lambda work, tasks, label: [
+                dict.fromkeys(("network", *also), estimated(values)) if values else {}
+            ],
         )
         return module.estimate.function(fake)
 
@@ -72,6 +82,32 @@ def test_one_accepted_frame_is_estimated(run: Callable[..., Outcome]) -> None:
     numbers = json.loads(json.dumps(outcome.report.numbers, allow_nan=False))
     assert numbers["arousal_mean"] == 0.5
     assert numbers["arousal_std"] == numbers["valence_std"] == 0
+
+
+def test_the_report_says_who_estimates_and_who_is_only_compared(
+    run: Callable[..., Outcome],
+) -> None:
+    outcome = run([(0.5, -0.25), (0.1, 0.3)], None, "blendshapes")
+    said, numbers = " ".join(outcome.report.methods.split()), outcome.report.numbers
+    assert "2 accepted frames by the affect network; what it is worth was not measured." in said
+    assert "For comparison, they were read by a weighted sum of MediaPipe's blendshapes" in said
+    assert "on FER2013's PublicTest" in said
+    assert (numbers["estimator"], numbers["also"]) == ("network", ["blendshapes"])
+    agreed = outcome.made[catalogue.AGREEMENT]
+    assert agreed[["wave", "other", "video_id"]].to_numpy().tolist() == [
+        ["spring", "blendshapes", "all"],
+        ["spring", "blendshapes", "sub-01_run-1"],
+    ]
+    assert run([(0.5, -0.25)]).made[catalogue.AGREEMENT].empty
+
+
+def test_blendshapes_alone_need_no_video() -> None:
+    rows = frames(3).assign(**dict.fromkeys(SHAPES, 0.5))
+    video = {"video_path": "nowhere.mp4", "video_sha256": "none"}
+    made = module._video(SimpleNamespace(cohort=""), {"blendshapes": SUM}, (video, rows))
+    found = ESTIMATES.conform(made["blendshapes"])
+    assert found["frame"].tolist() == [0, 1, 2]
+    assert (found["arousal"] == 0.25).all() and (found["valence"] == -0.25).all()
 
 
 @pytest.mark.parametrize(

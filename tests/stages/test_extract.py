@@ -13,12 +13,12 @@ import pytest
 
 from eifer.errors import InputError, RecordingError
 from eifer.hashing import sha256_file
-from eifer.tables.faces import COUNTS, FRAMES
+from eifer.tables.faces import BLENDSHAPES, COUNTS, FRAMES, SHAPES
 from stages import extract as module
 from stages._runtime import pool
 
 
-def rows(path: Path, *, video_id: str, participant_id: str, spec: Any) -> tuple[Any, Any]:
+def rows(path: Path, *, video_id: str, participant_id: str, spec: Any) -> tuple[Any, Any, Any]:
     """Three frames of a file of b"face", none of a face of b"wall"; others are refused."""
     look = path.read_bytes()
     if look not in (b"face", b"wall"):
@@ -28,7 +28,12 @@ def rows(path: Path, *, video_id: str, participant_id: str, spec: Any) -> tuple[
     frames = frames.assign(**whose, frame=range(3), time_s=[0.0, 0.1, 0.2], n_faces=1)
     counts = {name: 0 for name in COUNTS.names} | whose | {"frames_decoded": 3}
     counts["rejected_no_face" if look == b"wall" else "frames_accepted"] = 3
-    return FRAMES.conform(frames.assign(status="accepted")), COUNTS.frame([counts])
+    shapes = frames[["video_id", "frame"]].assign(**dict.fromkeys(SHAPES, 0.5))
+    return (
+        FRAMES.conform(frames.assign(status="accepted")),
+        COUNTS.frame([counts]),
+        BLENDSHAPES.conform(shapes),
+    )
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Run the stage on films of the given content; ``looked`` are the films it looked at."""
     looked: list[str] = []
 
-    def look(path: Path, **names: Any) -> tuple[Any, Any]:
+    def look(path: Path, **names: Any) -> tuple[Any, Any, Any]:
         looked.append(path.name)
         return rows(path, **names)
 
@@ -108,6 +113,7 @@ def test_every_video_at_fault_is_named_and_the_rest_is_not_done_again(
     second = run(b"face", b"face", b"face", b"face")
     assert second.looked == ["1.mp4", "2.mp4"]
     assert len(second.outcome.made[module.FRAMES]) == 12
+    assert len(second.outcome.made[module.BLENDSHAPES]) == 12
     kept = list(module.KEPT.rglob("*.parquet"))
     assert len(kept) > 0
     for clear in second.afterwards:

@@ -47,6 +47,44 @@ def test_presets_are_valid(preset: str) -> None:
     assert load_params(ROOT / "presets" / preset).study.seed >= 0
 
 
+BLENDSHAPES = {
+    "terms": [{"shape": "jawOpen", "arousal": 1.0, "valence": 0.0}],
+    "centre": {"arousal": 0.0, "valence": 0.0},
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"estimator": "expression"}, "estimate.expression is null, but expression is to estimate"),
+        ({"also": ["onnx"]}, "estimate.onnx is null, but onnx is to estimate"),
+        ({"blendshapes": BLENDSHAPES}, "neither estimator nor also names blendshapes"),
+        ({"also": ["network"]}, "also names network, which is the estimator"),
+        ({"also": ["onnx", "onnx"]}, "named twice: onnx"),
+        ({"also": ["faces"]}, "network or expression or blendshapes or onnx"),
+        (
+            {
+                "also": ["blendshapes"],
+                "blendshapes": BLENDSHAPES
+                | {"terms": [{"shape": "jawOpne", "arousal": 1.0, "valence": 0.0}]},
+            },
+            "no blendshape 'jawOpne'; did you mean 'jawOpen'?",
+        ),
+    ],
+)
+def test_estimators_and_their_descriptions_fit(
+    tmp_path: Path, changed: dict[str, Any], said: str
+) -> None:
+    assert said in refused(tmp_path, lambda content: content["estimate"].update(changed))
+
+
+def test_another_estimator_may_be_compared(tmp_path: Path) -> None:
+    more = {"also": ["blendshapes"], "blendshapes": BLENDSHAPES}
+    params = load_params(write(tmp_path, lambda content: content["estimate"].update(more)))
+    assert params.estimate.blendshapes is not None
+    assert params.estimate.blendshapes.terms[0].shape == "jawOpen"
+
+
 def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
     def change(content: dict[str, Any]) -> None:
         content["select"]["topp"] = content["select"].pop("top")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from eifer.comparison.participants import mean_differences
 from eifer.errors import StudyError
 from eifer.report.exhibits import ABSENT, EXHIBITS, Cells, exhibit, tabled
 from eifer.report.fragments import merged
+from eifer.tables.affect import AGREEMENT
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.comparison import BY_ASSIGNMENT, FINE_TUNED, PRETRAINED
 from eifer.tables.evaluation import PREDICTIONS
@@ -114,6 +116,10 @@ def tables() -> dict[str, list[dict[str, Any]]]:
             rows["cutoff_tests"].append(
                 row(named["cutoff_tests"], cutoff=cutoff, variable=variable, p=0.2, df1=3.0)
             )
+    rows["estimators_agreement"] = [
+        row(named["estimators_agreement"], wave="1", other="blendshapes", video_id=video)
+        for video in ("all", *(video for _, _, video, _ in videos()))
+    ]
     other = {"scan": "other model", "model": "mixed", "cutoff": 750, "n_moved": 1}
     rows["cutoff_alternatives"].append(row(named["cutoff_alternatives"], **other))
     return rows
@@ -379,6 +385,37 @@ def test_report_of_a_simulated_study(built: Path) -> None:
     assert printed.to_dict() == {("arousal", "baseline"): 0.4686, ("valence", "baseline"): 0.7635}
     assert "resnet50 started from random numbers." in page
     assert page.count("<img ") == len(list((out / "figures").glob("*.svg")))
+
+
+def test_estimators_are_compared_where_there_are_others(study: Path) -> None:
+    title, short = "Other estimators on the same frames", sections("affect")
+    assert title in (build(study, "compared", short) / "index.html").read_text()
+    path = study / "data/estimate/wave-1/agreement.parquet"
+    kept = path.read_bytes()
+    write_table(path, AGREEMENT.empty())
+    assert title not in (build(study, "alone", short) / "index.html").read_text()
+    path.write_bytes(kept)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "said"),
+    [
+        ("expression", "are read from seven expressions</strong>, by a network"),
+        ("blendshapes", "are a weighted sum of what moves in the face</strong>"),
+        ("onnx", "are read by a network given as an ONNX file</strong>"),
+    ],
+)
+def test_whoever_estimates_the_page_says_what_it_is_worth(
+    study: Path, estimator: str, said: str
+) -> None:
+    path = study / "data/estimate/wave-1/report.json"
+    kept = path.read_text()
+    told = {"estimator": estimator, "measured": "faces of nobody it was right by half"}
+    write_json(path, json.loads(kept) | {"numbers": told})
+    page = build(study, estimator, sections("headline")) / "index.html"
+    path.write_text(kept)
+    text = " ".join(page.read_text().split())
+    assert said in text and "on faces of nobody it was right by half" in text
 
 
 def test_the_same_study_gives_the_same_bytes(study: Path, built: Path) -> None:

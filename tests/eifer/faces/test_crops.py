@@ -76,7 +76,7 @@ def test_a_large_face_is_averaged_not_sampled() -> None:
 @pytest.fixture(scope="module")
 def extracted(clips: Path, spec: ExtractSpec) -> tuple[Path, pd.DataFrame]:
     path = clips / "pyfeat_single_face.mp4"
-    rows, _ = extract_video(path, video_id="v", participant_id="p", spec=spec)
+    rows, *_ = extract_video(path, video_id="v", participant_id="p", spec=spec)
     return path, rows
 
 

@@ -17,22 +17,24 @@ from numpy.typing import NDArray
 from eifer.errors import AssetError, RecordingError
 from eifer.faces import assets, decoding, extraction
 from eifer.faces.extraction import ExtractSpec, extract_video, fingerprint, has_face
-from eifer.tables.faces import COUNTS, FRAMES, MEASURES
+from eifer.tables.faces import BLENDSHAPES, COUNTS, FRAMES, MEASURES
 
 Image = NDArray[np.uint8]
 Film = Callable[..., Path]
-Extracted = tuple[pd.DataFrame, pd.DataFrame]
+Extracted = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 
 def extract(path: Path, spec: ExtractSpec) -> Extracted:
     return extract_video(path, video_id="sub-01_run-1", participant_id="sub-01", spec=spec)
 
 
-def holds(frames: pd.DataFrame, counts: pd.DataFrame) -> None:
+def holds(frames: pd.DataFrame, counts: pd.DataFrame, shapes: pd.DataFrame) -> None:
     for rule in FRAMES.rules:
         assert rule.broken(frames, {}).empty, rule.name
     for rule in COUNTS.rules:
         assert rule.broken(counts, {"frames": frames}).empty, rule.name
+    for rule in BLENDSHAPES.rules:
+        assert rule.broken(shapes, {"frames": frames}).empty, rule.name
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +43,8 @@ def smiling(clips: Path, spec: ExtractSpec) -> Extracted:
 
 
 def test_a_face_throughout(smiling: Extracted) -> None:
-    frames, counts = smiling
-    holds(frames, counts)
+    frames, counts, shapes = smiling
+    holds(frames, counts, shapes)
     row = counts.iloc[0]
     assert (row["frames_decoded"], row["width_px"], row["height_px"]) == (72, 640, 360)
     assert row["duration_s"] == pytest.approx(2.4, abs=0.04)
@@ -68,8 +70,8 @@ def test_the_same_bytes_twice(smiling: Extracted, clips: Path, spec: ExtractSpec
 
 
 def test_no_face_at_all_gives_rows(clips: Path, spec: ExtractSpec) -> None:
-    frames, counts = extract(clips / "pyfeat_no_face.mp4", spec)
-    holds(frames, counts)
+    frames, counts, shapes = extract(clips / "pyfeat_no_face.mp4", spec)
+    holds(frames, counts, shapes)
     assert counts.loc[0, "frames_decoded"] == counts.loc[0, "rejected_no_face"] == len(frames) == 95
     assert frames[list(MEASURES)].isna().all(axis=None)
     assert not has_face(clips / "pyfeat_no_face.mp4", samples=10, spec=spec)
@@ -77,8 +79,8 @@ def test_no_face_at_all_gives_rows(clips: Path, spec: ExtractSpec) -> None:
 
 def test_face_that_leaves(clips: Path, spec: ExtractSpec) -> None:
     path = clips / "pyfeat_face_noface.mov"
-    frames, counts = extract(path, spec)
-    holds(frames, counts)
+    frames, counts, shapes = extract(path, spec)
+    holds(frames, counts, shapes)
     there = frames["n_faces"] > 0
     assert there[:70].all()
     assert not there[75:].any()
@@ -95,8 +97,8 @@ def test_small_face_whose_frames_pad_their_lines(
         rgb[:, :width]
         for _, _, rgb in decoding.frames(clips / "intel_asl_book.mkv", wanted=range(40, 46))
     ]
-    frames, counts = extract(film(pictures), spec)
-    holds(frames, counts)
+    frames, counts, shapes = extract(film(pictures), spec)
+    holds(frames, counts, shapes)
     assert (frames["n_faces"] == 1).all()
     assert (frames["presence_score"] > 0.9).all()
 
@@ -119,8 +121,8 @@ def test_what_comes_before_the_face_is_found(clips: Path, film: Film, spec: Extr
             half = cv2.resize(rgb, (width // 2, height // 2))
             picture[90 : 90 + height // 2, :100] = half[:, 110:210]
         pictures.append(picture)
-    frames, counts = extract(film(pictures), spec)
-    holds(frames, counts)
+    frames, counts, shapes = extract(film(pictures), spec)
+    holds(frames, counts, shapes)
     reason = frames["reason"]
     for span in (card, hand):
         assert reason[list(span)].isin(["occluded", "low_confidence"]).all()
@@ -135,7 +137,7 @@ def test_a_laugh_covers_nothing(failing: Path, film: Film, spec: ExtractSpec) ->
     """The clip thinned: 200 neutral frames, 61 of the same person laughing."""
     wanted = [*range(0, 1400, 7), *range(1400, 1582, 3)]
     pictures = [rgb for _, _, rgb in decoding.frames(failing / "laugh_a.mp4", wanted=wanted)]
-    frames, _ = extract(film(pictures), spec)
+    frames, *_ = extract(film(pictures), spec)
     laughs = frames["frame"] >= 200
     assert laughs.sum() == 61
     occluded = frames["reason"] == "occluded"
@@ -167,8 +169,8 @@ def test_a_hand_on_a_part_of_the_face_is_a_cover(
             for line in range(-radius, radius, max(4, radius // 2)):
                 dark = [0.7 * v for v in hand]
                 cv2.line(pictures[k], (x + line, y - radius // 2), (x + line, y + radius), dark, 2)
-    found, counts = extract(film(pictures), spec)
-    holds(found, counts)
+    found, counts, shapes = extract(film(pictures), spec)
+    holds(found, counts, shapes)
     for name, (frames, _) in parts.items():
         assert (found["reason"][list(frames)] == "occluded").all(), name
     others = [k for k in range(72) if not any(k in frames for frames, _ in parts.values())]
@@ -177,8 +179,8 @@ def test_a_hand_on_a_part_of_the_face_is_a_cover(
 
 def test_a_recording_that_stood_still(failing: Path, spec: ExtractSpec) -> None:
     """Two seconds live, then one picture for six: the live frames stay, the copies are noticed."""
-    frames, counts = extract(failing / "frozen.mp4", spec)
-    holds(frames, counts)
+    frames, counts, shapes = extract(failing / "frozen.mp4", spec)
+    holds(frames, counts, shapes)
     reason, live = frames["reason"], frames["frame"] < 50
     assert (reason != "occluded").all()
     assert (frames["status"][live] == "accepted").mean() > 0.9
@@ -191,7 +193,7 @@ def test_every_frame_twice_counts_once(clips: Path, film: Film, spec: ExtractSpe
     """A camera of 15 frames a second, written at 30."""
     path = clips / "pyfeat_single_face.mp4"
     once = [rgb for _, _, rgb in decoding.frames(path, wanted=range(0, 24))]
-    frames, _ = extract(film([rgb for rgb in once for _ in range(2)], fps=30), spec)
+    frames, *_ = extract(film([rgb for rgb in once for _ in range(2)], fps=30), spec)
     second = frames["frame"] % 2 == 1
     assert (frames["reason"][second] == "repeated").mean() > 0.9
     assert (frames["reason"][~second] != "repeated").all()
@@ -207,7 +209,7 @@ def test_a_still_person_before_a_noisy_camera_is_not_repeated(
         np.clip(np.rint(rgb + rng.normal(0, sd, rgb.shape)), 0, 255).astype(np.uint8)
         for _ in range(8)
     ]
-    frames, _ = extract(film(noisy), spec)
+    frames, *_ = extract(film(noisy), spec)
     assert (frames["reason"] != "repeated").all()
 
 
@@ -273,8 +275,8 @@ def test_rate_and_duration_are_those_of_the_time_stamps(film: Film, spec: Extrac
     pictures = np.zeros((5, 48, 64, 3), np.uint8)
     stamps, tick = [0, 40, 80, 160, 200], Fraction(1, 1000)
     path = film(pictures, "film.webm", codec="libvpx", stamps=stamps, tick=tick, fps=1000)
-    frames, counts = extract(path, spec)
-    holds(frames, counts)
+    frames, counts, shapes = extract(path, spec)
+    holds(frames, counts, shapes)
     assert frames["time_s"].tolist() == [0, 0.04, 0.08, 0.16, 0.2]
     assert counts.loc[0, ["fps", "duration_s"]].tolist() == [20, 0.25]
 

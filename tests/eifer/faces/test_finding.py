@@ -128,7 +128,7 @@ def test_pose_of_a_turned_canonical_face(
     for index, point in landmarks.CANONICAL.items():
         points[index] = (turn @ point) * (7, -7, -7) + (100, 80, 0)
     blank = np.zeros((256, 256, 3), np.uint8)
-    mesh = landmarks.Mesh(points, 1.0, 0.0, 0.0, (), blank, points[:, :2])
+    mesh = landmarks.Mesh(points, 1.0, np.zeros(52, np.float32), blank, points[:, :2])
     expected = np.zeros(3)
     expected[place] = degrees
     np.testing.assert_allclose(mesh.pose(), expected, atol=1e-3)

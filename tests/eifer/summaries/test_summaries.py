@@ -10,6 +10,7 @@ import pytest
 
 from eifer import published
 from eifer.summaries import (
+    agreement,
     by_participant,
     card,
     checks,
@@ -534,3 +535,26 @@ def test_other_views_say_why_they_have_no_answer() -> None:
     primary = pd.DataFrame([over_people(**why), over_people(task="valence")])
     shown = by_participant.table(primary)
     assert [shown[name].dropna().tolist() for name in why] == [[text] for text in why.values()]
+
+
+def test_agreement_of_estimators_over_all_and_by_video() -> None:
+    ccc = {"all": 0.5, "a": 0.1, "b": 0.7, "c": 0.3}
+    rows = [
+        {"wave": "1", "estimator": "network", "other": other, "video_id": video, "n_frames": 9}
+        | {
+            f"{d}_{m}": shift + value
+            for d, shift in (("arousal", 0.0), ("valence", 0.1))
+            for m in ("ccc", "sagr", "pearson_r")
+        }
+        for other in ("expression", "blendshapes")
+        for video, value in ccc.items()
+    ]
+    given = pd.DataFrame(rows)
+    made = agreement.table(given).set_index(["other", "dimension"])
+    assert len(made) == 4
+    row = made.loc[("blendshapes", "valence")]
+    assert (row["ccc"], row["ccc_median"]) == pytest.approx((0.6, 0.4))
+    assert (row["ccc_min"], row["ccc_max"]) == pytest.approx((0.2, 0.8))
+    assert "Compared with network" in agreement.caption(given) and "3 videos" in agreement.caption(
+        given
+    )

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eifer.tables.faces import COUNTS, FRAMES, MEASURES, count
+from eifer.tables.faces import BLENDSHAPES, COUNTS, FRAMES, MEASURES, SHAPES, count
 
 
 @pytest.fixture
@@ -88,3 +88,17 @@ def test_counts_of_other_videos(frames: pd.DataFrame, counts: pd.DataFrame) -> N
     fewer = {"frames": frames[frames["video_id"] == "sub-01_run-1"]}
     assert match.broken(counts, fewer)["video_id"].tolist() == ["sub-01_run-2"]
     assert match.broken(counts[:1], {"frames": frames})["video_id"].tolist() == ["sub-01_run-2"]
+
+
+def test_blendshapes_are_those_of_each_face(frames: pd.DataFrame) -> None:
+    faces = frames.loc[frames["n_faces"] > 0, ["video_id", "frame"]]
+    shapes = BLENDSHAPES.conform(faces.assign(**dict.fromkeys(SHAPES, 0.25)))
+    each, shares = BLENDSHAPES.rules
+    assert each.broken(shapes, {"frames": frames}).empty and shares.broken(shapes, {}).empty
+    assert each.broken(shapes[1:], {"frames": frames})["frame"].tolist() == [0]
+    without = shapes.assign(frame=shapes["frame"].replace(3, 1))
+    assert sorted(each.broken(without, {"frames": frames})["frame"]) == [1, 1, 3, 3]
+    for value in (1.01, -0.01, np.nan):
+        wrong = shapes.copy()
+        wrong.loc[2, "jawOpen"] = value
+        assert shares.broken(wrong, {}).index.tolist() == [2]

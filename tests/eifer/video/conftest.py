@@ -14,7 +14,7 @@ from eifer.cohort.simulation import face
 from eifer.errors import AssetError
 from eifer.faces import assets
 from eifer.seeding import generator
-from eifer.video.reading import Reader, ReadingSpec, opened
+from eifer.video.reading import Reader, opened
 
 WIDTH, HEIGHT, FPS, FRAMES = 640, 480, 10, 90
 SEATS = (120, 320, 520)
@@ -38,7 +38,7 @@ def reader() -> Reader:
             assets.locate(asset)
     except AssetError as error:
         pytest.skip(str(error))
-    return opened(ReadingSpec())
+    return opened()
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,13 @@ import av
 import pandas as pd
 import pytest
 
-from eifer.errors import InputError
+from eifer.errors import InputError, ParamsError
 from eifer.video import files, page
-from eifer.video.reading import Reader
+from eifer.video.reading import Reader, opened, ready
+from flows.pages import reading
+from stages.params import load_params
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +122,30 @@ def test_a_killed_command_goes_on_to_the_same_bytes(
     subprocess.run(command, env=environment, check=True, capture_output=True)
     assert (out / "faces.csv").read_bytes() == (written[1] / "faces.csv").read_bytes()
     assert not list(out.rglob("*.npz"))
+
+
+def test_the_estimator_of_a_study_reads_a_video(
+    reader: Reader, meeting, tmp_path: Path, tmp_path_factory
+) -> None:
+    preset = (ROOT / "presets/real.yaml").read_text()
+    study = tmp_path / "params.yaml"
+    study.write_text(preset)
+    choice, spec = reading.chosen(None, study, 5)
+    assert choice == ready("expression") and spec.crop == load_params(study).study.crop
+    assert reading.chosen("blendshapes", study, 5)[0] == ready("blendshapes")
+    with pytest.raises(ParamsError, match="estimate names expression, blendshapes, not onnx"):
+        reading.chosen("onnx", study, 5)
+    study.write_text((ROOT / "presets/demo.yaml").read_text())
+    with pytest.raises(OSError, match="No such file"):
+        reading.chosen(None, study, 5)
+
+
+def test_blendshapes_have_a_page_without_lanes(reader: Reader, meeting, tmp_path: Path) -> None:
+    by_shapes = opened(ready("blendshapes"))
+    summary = files.write(
+        by_shapes, meeting.path, tmp_path, told="by shapes", form="parquet", film=True
+    )
+    assert "expressions" not in summary["people"][0]
+    faces = pd.read_parquet(tmp_path / "faces.parquet")
+    pd.testing.assert_frame_equal(by_shapes.table.conform(faces), faces)
+    assert 'class="valence"' in (tmp_path / "index.html").read_text()

@@ -10,9 +10,12 @@ import pytest
 
 import eifer
 from eifer.affect.expression import EXPRESSIONS
-from eifer.errors import RecordingError
+from eifer.errors import ParamsError, RecordingError
 from eifer.video import reading
 from eifer.video.reading import Reader, ReadingSpec, opened
+from stages.params import load_params
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +52,7 @@ def test_probabilities_and_estimates_have_their_ranges(read: pd.DataFrame) -> No
 
 
 def test_fewer_frames_are_those_of_the_time_stamps(reader: Reader, meeting) -> None:
-    slow = opened(ReadingSpec(per_second=2))(meeting.path).faces
+    slow = opened(spec=ReadingSpec(per_second=2))(meeting.path).faces
     assert slow["frame"].unique().tolist() == list(range(0, 90, 5))
 
 
@@ -133,3 +136,21 @@ def test_the_face_leaves_no_description_of_itself(
     columns = {a.shape[1] for part in tmp_path.rglob("*.npz") for a in np.load(part).values()}
     # Points, box, scores, estimates: SFace's 128 numbers would tell the person again.
     assert columns and max(columns) < 60
+
+
+def test_what_is_ready_is_what_the_preset_says() -> None:
+    preset = load_params(ROOT / "presets/real.yaml").estimate
+    assert reading.ready("expression") == preset.expression
+    assert reading.ready("blendshapes") == preset.blendshapes
+    with pytest.raises(ParamsError, match="did you mean 'expression'"):
+        reading.ready("expresion")
+
+
+def test_blendshapes_read_the_same_faces_without_a_class(
+    reader: Reader, meeting, read: pd.DataFrame
+) -> None:
+    other = eifer.estimate(meeting.path, estimator="blendshapes")
+    same = [name for name in other if name not in ("arousal", "valence")]
+    pd.testing.assert_frame_equal(other[same], read[same])
+    assert "expression" not in other
+    assert other["arousal"].between(-1, 1)[other["person"].notna()].all()
