@@ -29,6 +29,7 @@ from eifer.affect.expression import EXPRESSIONS, ExpressionEstimator
 from eifer.affect.spec import BlendshapeSpec, ExpressionSpec
 from eifer.faces.crops import align_image
 from eifer.faces.extraction import find
+from eifer.video.reading import CERTAIN
 from flows.graph import ROOT
 from stages.params import Params, load_params
 
@@ -109,6 +110,12 @@ def main() -> None:
             rows += [
                 (f"{name}: accuracy", accuracy_score(labels[among], said), ""),
                 (f"{name}: macro F1", f1_score(labels[among], said, average="macro"), ""),
+            ]
+            sure, right = given.max(axis=1) >= CERTAIN, labels[among] == said
+            rows += [
+                (f"{name}: uncertain, below {CERTAIN}", float((~sure).mean()), ""),
+                (f"{name}: accuracy of these", float(right[~sure].mean()), ""),
+                (f"{name}: accuracy of the others", float(right[sure].mean()), ""),
             ]
         clear = enough[among]
         places, known = placed[clear], truth[among][clear]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 PART_FRAMES = 200
 """Frames that are kept at a time: what a stop can cost."""
 CERTAIN = 0.5
-"""Probability from which on an expression is called certain; see docs/decisions/0014."""
+"""Probability from which on an expression is called certain; benchmarks/expression.py says why."""
 DECIMALS = 4
 TOLD = 10
 """From this place on a face's row goes into the table; before it are the detector's five points."""

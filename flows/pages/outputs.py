@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from eifer.affect.expression import EXPRESSIONS
 from eifer.tables.schema import Column, Table
+from eifer.tables.video import faces_table
 from flows.graph import declared, stage_of
 
 HEAD = """# Outputs
@@ -22,6 +24,9 @@ def describe() -> str:
 
 def _lines() -> Iterator[str]:
     yield HEAD
+    yield "\n## eifer estimate: one video\n"
+    yield "`readings/VIDEO/faces.csv`, of the estimator `expression`; others have no expressions."
+    yield from _table(faces_table(EXPRESSIONS))
     shown: set[str] = set()
     for name in declared():
         stage = stage_of(name)
