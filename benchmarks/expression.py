@@ -82,7 +82,7 @@ def main() -> None:
     middle_of = replace(summed.centre, arousal=0.0)
     moves = BlendshapeEstimator(BlendshapeSpec(summed.terms, middle_of))
     table = pd.read_parquet(arguments.folder / "fer2013_public_test.parquet")
-    images = [picture(content) for content in table["png"]]
+    images = list(map(picture, table["png"]))
     votes = table[[f"votes_{name}" for name in FER_PLUS]].to_numpy(float)
     start = time.process_time()
     as_they_are = np.array([reads.probabilities(image) for image in images])
@@ -98,8 +98,8 @@ def main() -> None:
     ]
     named = table["label"].map({**NAMES, **{n: n for n in EXPRESSIONS}})
     labels = named.map(EXPRESSIONS.index).to_numpy()
-    enough = votes.sum(axis=1) > 5
-    truth = reads.place(votes / np.maximum(votes.sum(axis=1, keepdims=True), 1))
+    given_votes = votes.sum(axis=1, keepdims=True)
+    enough, truth = given_votes[:, 0] > 5, reads.place(votes / np.maximum(given_votes, 1))
     for name, given, placed, among in (
         ("as they are", as_they_are, reads.place(as_they_are), np.ones(len(images), bool)),
         ("as the study cuts them", as_cut, reads.place(as_cut), found),
