@@ -66,6 +66,21 @@ def agrees(found: NDArray[Any], truth: NDArray[Any]) -> tuple[float, float]:
     return agreement(found, truth).ccc, agreement(found[clear], truth[clear]).sagr
 
 
+def said_right(
+    name: str, chances: NDArray[Any], labels: NDArray[Any]
+) -> list[tuple[str, float, str]]:
+    """How often the most probable expression is right, by how probable it is."""
+    said, sure = chances.argmax(axis=1), chances.max(axis=1) >= CERTAIN
+    right = labels == said
+    return [
+        (f"{name}: accuracy", accuracy_score(labels, said), ""),
+        (f"{name}: macro F1", f1_score(labels, said, average="macro"), ""),
+        (f"{name}: uncertain, below {CERTAIN}", float((~sure).mean()), ""),
+        (f"{name}: accuracy of these", float(right[~sure].mean()), ""),
+        (f"{name}: accuracy of the others", float(right[sure].mean()), ""),
+    ]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -106,17 +121,7 @@ def main() -> None:
         ("blendshapes", None, moved, found),
     ):
         if given is not None:
-            said = given.argmax(axis=1)
-            rows += [
-                (f"{name}: accuracy", accuracy_score(labels[among], said), ""),
-                (f"{name}: macro F1", f1_score(labels[among], said, average="macro"), ""),
-            ]
-            sure, right = given.max(axis=1) >= CERTAIN, labels[among] == said
-            rows += [
-                (f"{name}: uncertain, below {CERTAIN}", float((~sure).mean()), ""),
-                (f"{name}: accuracy of these", float(right[~sure].mean()), ""),
-                (f"{name}: accuracy of the others", float(right[sure].mean()), ""),
-            ]
+            rows += said_right(name, given, labels[among])
         clear = enough[among]
         places, known = placed[clear], truth[among][clear]
         for k, dimension in enumerate(("arousal", "valence")):
