@@ -23,7 +23,7 @@ export UV_SYSTEM_CERTS := true
 # By way of the environment: its name may hold blanks and quotes.
 export COHORT ?= $(wildcard ../shared/real_cohort)
 link = $(BIN)/python -c "import pathlib; print('report:', pathlib.Path('$(1)').absolute().as_uri())"
-.PHONY: help setup run demo demo-real demo-external test check docs graph ui services calibrate null-cohorts bench chaos lock clean
+.PHONY: help setup run demo demo-real demo-external test check docs graph ui services calibrate null-cohorts bench chaos wheel lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -95,8 +95,11 @@ bench: setup ## measure speed and memory against bare loops
 chaos: setup ## harm small studies at random and check that the next run mends them: make chaos ARGS="--only 7"
 	python -m benchmarks.chaos $(ARGS)
 
+wheel: setup ## build dist/eifer-*.whl: with it, `eifer estimate` needs neither torch nor this folder
+	$(BIN)/python -m hatchling build -t wheel -d dist
+
 lock: setup ## resolve requirements.lock again from pyproject.toml
-	uv pip compile pyproject.toml --extra dev --python-version 3.11.0 --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --extra study --extra dev --python-version 3.11.0 --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 
 clean: ## remove what runs made (not the DVC cache, not the environment)
 	rm -rf data runs

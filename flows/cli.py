@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import shlex
 import sys
@@ -37,6 +38,16 @@ def _errors_without_traceback(command: str) -> Iterator[None]:
         yield
     except StudyError as error:
         print(f"eifer {command}: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except ModuleNotFoundError as error:
+        if importlib.util.find_spec("dvc"):
+            raise
+        # A wheel without its extra.
+        print(
+            f"eifer {command}: it needs {error.name}, which a study brings: "
+            "pip install 'eifer[study]'",
+            file=sys.stderr,
+        )
         raise typer.Exit(1) from None
     except OSError as error:  # a place that takes no files, a full disk
         if error.errno in (None, errno.EPIPE):
@@ -137,7 +148,9 @@ def _asked_for(params: Path) -> list[Any]:
 @app.command()
 def workspace(
     target: Annotated[Path, typer.Argument(help="folder of the new study")],
-    preset: Annotated[Path, typer.Option(help="its params")] = PARAMS,
+    preset: Annotated[
+        Path, typer.Option(help="its params: a file, or presets/real.yaml and others of eifer")
+    ] = PARAMS,
     cohort: Annotated[Path | None, typer.Option(help="folder of real recordings")] = None,
     replace_params: Annotated[
         bool, typer.Option("--replace-params", help="even where the folder has other params")
@@ -150,6 +163,7 @@ def workspace(
     """Make a new study: this code in a folder of its own, with its own params."""
     with _errors_without_traceback("workspace"):
         from eifer.cohort.place import refuse_around
+        from flows.graph import ROOT
         from flows.workspace import make_workspace, named_values, relative
 
         if cohort:
@@ -157,6 +171,8 @@ def workspace(
         overrides = named_values(set_ or [])
         if cohort:
             overrides["study.cohort"] = relative(cohort, target)
+        if not preset.exists() and (ROOT / preset).is_file():
+            preset = ROOT / preset
         made = make_workspace(
             target, preset=preset, overrides=overrides, replace_params=replace_params
         )
@@ -234,6 +250,8 @@ def estimate(
 ) -> None:
     """Read the faces of videos: who, where, which expression, arousal and valence, over time."""
     with _errors_without_traceback("estimate"):
+        if form == "parquet" and not importlib.util.find_spec("pyarrow"):
+            raise typer.BadParameter("parquet needs pyarrow: pip install pyarrow, or take csv")
         from flows.pages.reading import chosen, read
 
         choice, spec = chosen(estimator, params, per_second)

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from eifer.errors import ParamsError, StudyError
-from flows.graph import ROOT
+from flows.graph import PACKAGES, ROOT
 from stages._runtime.params_file import read_params
 from stages._runtime.privacy import close_folders
 from stages.params import check_params
@@ -64,14 +64,16 @@ def make_workspace(
             f"{written} says otherwise than {preset}, and may be the only record of its study: "
             "nothing was written. Replace it (--replace-params), or give another folder"
         )
+    installed = source == ROOT != PACKAGES
     for name in CODE:
-        if (source / name).is_dir():
+        place = (PACKAGES if installed and name in OWN else source) / name
+        if place.is_dir():
             if name in OWN:
                 shutil.rmtree(target / name, ignore_errors=True)
-            shutil.copytree(source / name, target / name, ignore=_ignored, dirs_exist_ok=True)
+            shutil.copytree(place, target / name, ignore=_ignored, dirs_exist_ok=True)
         else:
             target.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source / name, target / name)
+            shutil.copy2(place, target / name)
     if not same:
         written.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     if not (target / ".git").exists():
@@ -147,5 +149,10 @@ def _says(params: Path) -> Any:
 
 
 def _ignored(folder: str, names: list[str]) -> set[str]:
-    own = {".dvc": {"cache", "tmp", "config.local"}, "reports": BUILT}.get(Path(folder).name, set())
+    all_ignored = {
+        ".dvc": {"cache", "tmp", "config.local"},
+        "reports": BUILT,
+        "flows": {"study"},
+    }
+    own = all_ignored.get(Path(folder).name, set())
     return own.union({"__pycache__"}).intersection(names)

@@ -1,9 +1,10 @@
 """Who is who: faces of successive frames joined by their boxes, and across cuts by their looks.
 
 A face is the person of the box that it overlaps most, all faces of a frame being matched at once
-(the Hungarian method). Where there is nothing to overlap (somebody comes in, a cut, a jump),
-SFace's 128 numbers of the face are compared with those of the persons who are not in the picture.
-The numbers are kept in memory only: they would tell a person again in any other picture.
+(Jonker and Volgenant 1987, Computing 38:325). Where there is nothing to overlap (somebody comes in,
+a cut, a jump), SFace's 128 numbers of the face are compared with those of the persons who are not
+in the picture. The numbers are kept in memory only: they would tell a person again in any other
+picture.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import cv2
+import lap
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from eifer.faces import assets
 
@@ -49,8 +50,8 @@ def overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float6
 
 def matched(gain: NDArray[np.float64], least: float) -> list[tuple[int, int]]:
     """Pairs (row, column) whose sum of ``gain`` is largest, each of at least ``least``."""
-    rows, columns = linear_sum_assignment(np.where(gain >= least, gain, 0), maximize=True)
-    return [(r, c) for r, c in zip(rows, columns, strict=True) if gain[r, c] >= least]
+    _, columns, _ = lap.lapjv(1 - gain, extend_cost=True, cost_limit=1 - least)
+    return [(row, int(column)) for row, column in enumerate(columns) if column >= 0]
 
 
 @dataclass

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from eifer.affect import estimators
-from eifer.errors import InputError, ParamsError, Problem, StudyError
+from eifer.errors import ParamsError, StudyError
 from eifer.faces import decoding
 from eifer.video import files
 from eifer.video.reading import ReadingSpec, opened, ready
@@ -52,16 +52,16 @@ def read(
 ) -> None:
     """Read each video into a folder of its own under ``out``, and say what was found.
 
-    A video that cannot be read costs the others nothing.
+    A video that cannot be read is told of, costs the others nothing, and ends the call with 1.
 
     Raises
     ------
     InputError
-        If the videos cannot be told apart, or some could not be read.
+        If there is no video, or two have one name.
     """
     videos = files.videos_of(given)
     reader = opened(choice, spec)
-    failed = []
+    failed = 0
     for number, video in enumerate(videos, 1):
         try:
             with _Bar(f"[{number} of {len(videos)}] {video.name}", video) as bar:
@@ -78,31 +78,32 @@ def read(
             print(f"stopped at {video}: the same command goes on there", file=sys.stderr)
             raise SystemExit(130) from None
         except StudyError as error:
-            failed.append(Problem("cannot be read", video.name, str(error)))
+            print(f"eifer estimate: {error}", file=sys.stderr)
+            failed += 1
             continue
-        people = len(summary["people"])
         print(
-            f"{video.name}: {people} {'person' if people == 1 else 'persons'} in "
-            f"{summary['frames']} frames, {summary['frames_without_face']} without a face: "
-            f"{out / video.stem / 'index.html'}"
+            f"{video.name}: persons {len(summary['people'])}, frames {summary['frames']}, without "
+            f"a face {summary['frames_without_face']}: {out / video.stem / 'index.html'}"
         )
         if summary["cut_short"]:
             print(f"  not to its end: {summary['cut_short']}")
     if failed:
-        raise InputError("estimate", failed)
+        raise SystemExit(1)
 
 
 class _Bar(Progress):
     """How far a video is, on the terminal where there is one."""
 
     def __init__(self, name: str, video: Path) -> None:
+        console = Console(stderr=True)
         super().__init__(
             TextColumn(name, markup=False),
             TextColumn("{task.description}"),
             BarColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
         self._task = self.add_task("", total=decoding.declared_s(video) or None)
 
