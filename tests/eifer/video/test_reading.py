@@ -60,16 +60,22 @@ class StopsError(Exception):
     pass
 
 
-def test_a_stopped_reading_goes_on_to_the_same_table(
-    reader: Reader, meeting, read: pd.DataFrame, tmp_path: Path, monkeypatch
-) -> None:
+def stopped(reader: Reader, path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop a reading in its second half; of each 20 frames a part is kept."""
+
     def stop(time_s: float) -> None:
         if time_s > 5:
             raise StopsError
 
     monkeypatch.setattr(reading, "PART_FRAMES", 20)
     with pytest.raises(StopsError):
-        reader(meeting.path, tmp_path, stop)
+        reader(path, kept, stop)
+
+
+def test_a_stopped_reading_goes_on_to_the_same_table(
+    reader: Reader, meeting, read: pd.DataFrame, tmp_path: Path, monkeypatch
+) -> None:
+    stopped(reader, meeting.path, tmp_path, monkeypatch)
     looked = []
     found = reader._found
     monkeypatch.setattr(reader, "_found", lambda rgb: looked.append(1) or found(rgb))
@@ -126,13 +132,7 @@ def test_estimate_gives_the_table(reader: Reader, meeting, read: pd.DataFrame) -
 def test_the_face_leaves_no_description_of_itself(
     reader: Reader, meeting, tmp_path: Path, monkeypatch
 ) -> None:
-    def stop(time_s: float) -> None:
-        if time_s > 5:
-            raise StopsError
-
-    monkeypatch.setattr(reading, "PART_FRAMES", 20)
-    with pytest.raises(StopsError):
-        reader(meeting.path, tmp_path, stop)
+    stopped(reader, meeting.path, tmp_path, monkeypatch)
     columns = {a.shape[1] for part in tmp_path.rglob("*.npz") for a in np.load(part).values()}
     # Points, box, scores, estimates: SFace's 128 numbers would tell the person again.
     assert columns and max(columns) < 60
