@@ -81,14 +81,9 @@ def described(params: Any, weights: Path, card: Path) -> dict[str, estimators.Ch
     asked, machine = params.estimate, params.arithmetic
 
     def network() -> WeightsSpec:
-        return WeightsSpec(
-            weights,
-            params.affect.network(params.study.crop.size_px),
-            machine.device,
-            machine.precision,
-            machine.batch,
-            measured(json.loads(card.read_text())),
-        )
+        form = params.affect.network(params.study.crop.size_px)
+        known = measured(json.loads(card.read_text()))
+        return WeightsSpec(weights, form, machine.device, machine.precision, machine.batch, known)
 
     # The other estimators are described in a section of their name.
     names = (asked.estimator, *asked.also)
