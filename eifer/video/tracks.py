@@ -34,7 +34,7 @@ OVERLAP = 0.3
 """Least intersection over union of a person's boxes in two frames looked at."""
 LOST_S = 1.0
 """After so long without a face, its place says nothing of who comes next."""
-CUT_LEVELS = 30.0
+CUT_LEVELS = 15.0
 """Mean change of the picture's thumbnail, in grey levels, from which on it is another shot."""
 THUMBNAIL_PX = (32, 18)
 
