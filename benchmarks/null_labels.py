@@ -38,6 +38,15 @@ TOP, PER_VIDEO, FPS, BATCH = 6, 2, 5, 16
 """Frames of a video and dimension, of a condition, and of a second; batch: less than the demo's."""
 
 
+RATINGS: dict[str, Any] = {
+    "noise": 0.1,
+    "neutral": 0.02,
+    "reversed": {Dimension.AROUSAL: 0.35, Dimension.VALENCE: 0.0},
+    "reversed_shift": -5.0,
+}
+"""Stronger than the demo's: most people of low EI reverse the scale of arousal."""
+
+
 def small(params: Params, effect: float) -> Params:
     """The demo with these choices, an effect, and trainings that take seconds."""
     planted = params.simulate.planted
@@ -45,6 +54,7 @@ def small(params: Params, effect: float) -> Params:
     planted = replace(
         planted,
         effect=effect,
+        ratings=replace(planted.ratings, **RATINGS),
         video=replace(planted.video, fps=FPS),
     )
     recipe = params.training.recipe

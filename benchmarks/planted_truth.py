@@ -39,11 +39,10 @@ from stages.params import Params, load_params
 Crops = NDArray[np.uint8]
 GROUPS = (Group.HIGH, Group.LOW)
 SEED = 20260302
-ANYBODY, TESTABLE, LEARN, TESTED = 20, 14, 6, 12
-"""People of each group: drawn without a condition, and of those who may be tested; trained on in a
-study (one of them validates), and tested in it.
-
-The demo trains on 6 too: 16 people less 4 who are tested.
+ANYBODY, TESTABLE, COHORT, LEFT_OUT, TESTED = 24, 14, 8, 2, 12
+"""People of each group: drawn without a condition, and of those who may be tested; in the cohort of
+a study, and of these tested in it, as in the demo. The others of the cohort are trained on (one of
+them validates). For a surer answer, not those left out are tested but more people like them.
 """
 
 
@@ -218,10 +217,9 @@ def study(
     everybody, crops = pool
     learning, asking = [], []
     for _, own in everybody.groupby("group"):
-        able = rng.permutation(own.loc[own["testable"], "participant_id"].unique())
-        asking += able[:TESTED].tolist()
-        rest = own.loc[~own["participant_id"].isin(asking), "participant_id"].unique()
-        learning += rng.permutation(rest)[:LEARN].tolist()
+        able = own.loc[own["wanted"] == "testable", "participant_id"].unique()
+        asking += rng.permutation(able)[:TESTED].tolist()
+        learning += learners(own[own["wanted"] == "anybody"], rng)
     learnt = with_validation(everybody[everybody["participant_id"].isin(learning)])
     asked = everybody[everybody["participant_id"].isin(asking)]
     answers = []
@@ -246,6 +244,16 @@ def study(
         if part["label"].nunique() == 2
     ]
     return pd.DataFrame(aucs, columns=[*keys, "auc"]).assign(study=number)
+
+
+def learners(own: pd.DataFrame, rng: np.random.Generator) -> list[str]:
+    """A cohort of one group without those who would be tested; drawn anew where too few could."""
+    able = set(own.loc[own["testable"], "participant_id"])
+    while True:
+        drawn_ids = rng.permutation(own["participant_id"].unique())[:COHORT].tolist()
+        out = [one for one in drawn_ids if one in able][:LEFT_OUT]
+        if len(out) == LEFT_OUT:
+            return [one for one in drawn_ids if one not in out]
 
 
 def with_validation(rows: pd.DataFrame) -> pd.DataFrame:

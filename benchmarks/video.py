@@ -54,6 +54,8 @@ def bare(path: Path, spec: ReadingSpec) -> float:
     mesher, estimator = landmarks.landmarker(), ExpressionEstimator(PUBLISHED)
     start = time.process_time()
     for _, _, rgb in decoding.at_rate(path, spec.per_second):
+        if rgb is None:
+            continue
         for face in finder(rgb):
             mesh = mesher(rgb, face)
             eyes = mesh.five()[:2].astype(float)

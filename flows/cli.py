@@ -171,7 +171,7 @@ def workspace(
         overrides = named_values(set_ or [])
         if cohort:
             overrides["study.cohort"] = relative(cohort, target)
-        if not preset.exists() and (ROOT / preset).is_file():
+        if preset.parts[:1] == ("presets",) and not preset.exists():
             preset = ROOT / preset
         made = make_workspace(
             target, preset=preset, overrides=overrides, replace_params=replace_params

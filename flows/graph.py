@@ -12,7 +12,7 @@ import yaml
 from stages._runtime.params_file import read_params
 from stages._runtime.stage import Stage
 
-PACKAGES = Path(__file__).parents[1]
+PACKAGES = Path(__file__).resolve().parents[1]
 """Where eifer, stages and flows lie."""
 ROOT = PACKAGES if (PACKAGES / "dvc.yaml").is_file() else PACKAGES / "flows/study"
 """What else a study is made of: a clone, or what a wheel brings inside flows (pyproject.toml)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import partial
 from itertools import repeat
 from pathlib import Path
@@ -40,7 +41,8 @@ def estimate(run: Run) -> Outcome:
             "at extract.quality in params.yaml."
         )
     faces = accepted.merge(run.read(BLENDSHAPES), on=["video_id", "frame"])
-    choices = described(run.params, run.path(WEIGHTS), run.path(catalogue.CARD))
+    names = (run.params.estimate.estimator, *run.params.estimate.also)
+    choices = described(run.params, names, run.path(WEIGHTS), run.path(catalogue.CARD))
     chosen, *others = choices
     work = partial(_video, run.params.study, choices)
     tasks = [(videos.loc[video].to_dict(), rows) for video, rows in faces.groupby("video_id")]
@@ -76,18 +78,18 @@ def estimate(run: Run) -> Outcome:
     )
 
 
-def described(params: Any, weights: Path, card: Path) -> dict[str, estimators.Choice]:
-    """The choices of the estimators that params name, the study's own first."""
-    asked, machine = params.estimate, params.arithmetic
+def described(
+    params: Any, names: Iterable[str], weights: Path, card: Path
+) -> dict[str, estimators.Choice]:
+    """The choices of the estimators of these ``names``, as params describe them."""
 
     def network() -> WeightsSpec:
-        form = params.affect.network(params.study.crop.size_px)
+        form, machine = params.affect.network(params.study.crop.size_px), params.arithmetic
         known = measured(json.loads(card.read_text()))
         return WeightsSpec(weights, form, machine.device, machine.precision, machine.batch, known)
 
     # The other estimators are described in a section of their name.
-    names = (asked.estimator, *asked.also)
-    return {name: getattr(asked, name, None) or network() for name in names}
+    return {name: getattr(params.estimate, name, None) or network() for name in names}
 
 
 def _video(

@@ -27,12 +27,12 @@ KINDS: Mapping[type, tuple[Callable[..., str], Callable[..., str | None], Callab
     WeightsSpec: (network.told, lambda spec: spec.measured, network.opened),
     ExpressionSpec: (
         expression.told,
-        lambda spec: expression.MEASURED,
+        expression.worth,
         expression.ExpressionEstimator,
     ),
     BlendshapeSpec: (
         blendshapes.told,
-        lambda spec: blendshapes.MEASURED,
+        blendshapes.worth,
         blendshapes.BlendshapeEstimator,
     ),
     OnnxSpec: (onnx.told, lambda spec: spec.measured, onnx.OnnxEstimator),

@@ -44,6 +44,11 @@ PUBLISHED = ExpressionSpec(
 SIDE_PX = 64
 
 
+def worth(spec: ExpressionSpec) -> str | None:
+    """What was measured of these coordinates; None of others."""
+    return MEASURED if spec.coordinates == PUBLISHED.coordinates else None
+
+
 def told(spec: ExpressionSpec) -> str:
     """By what arousal and valence are estimated, as the end of a sentence."""
     return (

@@ -144,7 +144,7 @@ class OnnxEstimator:
                 f"{len(self._places)} numbers. Give another file."
             )
         found = values[0, self._places].astype(np.float64)
-        likely = np.exp(found[2:] - found[2:].max(initial=0))
+        likely = np.exp(found[2:] - found[2:].max(initial=-np.inf))
         return rounded(np.concatenate([np.clip(found[:2], -1, 1), likely / likely.sum()]))
 
 

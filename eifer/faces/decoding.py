@@ -71,6 +71,9 @@ OPENING_BYTES = 1 << 29
 """Most memory that opening a file may take. A few bytes of its head can claim a hundred million
 frames, for each of which FFmpeg keeps a row; the head of an hour of video takes some 10 MB."""
 
+TICK_S = 0.001
+"""What time stamps are rounded to in most containers: a frame so much early is on time."""
+
 CLOCK_PER_S = 1_000_000
 """Ticks in a second of a container's own clock (libavformat's AV_TIME_BASE)."""
 
@@ -155,16 +158,13 @@ def frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[tuple[
         )
 
 
-def at_rate(path: Path, per_second: float) -> Iterator[tuple[int, float, Image]]:
-    """Decode the first frame of each ``1 / per_second`` s, by the time stamps.
-
-    Every frame is decoded, as for `frames`; where there are fewer than ``per_second``
-    frames in a second, all of them come.
+def at_rate(path: Path, per_second: float) -> Iterator[tuple[int, float, Image | None]]:
+    """Decode every frame, and convert the first of each ``1 / per_second`` s by the time stamps.
 
     Yields
     ------
-    tuple of (int, float, array)
-        As `frames`.
+    tuple of (int, float, array or None)
+        As `frames`; None for a frame that is not the first.
 
     Raises
     ------
@@ -174,10 +174,9 @@ def at_rate(path: Path, per_second: float) -> Iterator[tuple[int, float, Image]]
     due = 0
     with _opened(path) as video:
         for index, (time_s, frame) in enumerate(video.decoded()):
-            # Time stamps are rounded to ticks: a tenth of a step early is on time.
-            if (step := int(time_s * per_second + 0.1)) >= due:
-                due = step + 1
-                yield index, time_s, video.rgb(frame)
+            step = int((time_s + TICK_S) * per_second)
+            yield index, time_s, video.rgb(frame) if step >= due else None
+            due = max(due, step + 1)
 
 
 def declared_s(path: Path) -> float:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from eifer.errors import InputError, Problem
-from eifer.faces.decoding import mean_fps
+import pandas as pd
+
+from eifer.errors import InputError, Problem, RecordingError
+from eifer.faces import decoding
 from eifer.hashing import sha256_file
 from eifer.tables.video import expressions_of
 from eifer.video import overlay, page
 from eifer.video.reading import Reader, Reading
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import numpy as np
+    from numpy.typing import NDArray
 
 FORMATS = Literal["csv", "parquet"]
 ENDS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
@@ -36,7 +41,11 @@ def videos_of(given: Iterable[Path]) -> list[Path]:
     problems = []
     for path in given:
         if path.is_dir():
-            own = sorted(one for one in path.iterdir() if one.suffix.lower() in ENDS)
+            own = sorted(
+                one
+                for one in path.iterdir()
+                if one.suffix.lower() in ENDS and one.is_file() and one.name[0] != "."
+            )
             if not own:
                 problems.append(Problem("no video", str(path), f"name one of {', '.join(ENDS)}"))
             videos += own
@@ -46,6 +55,11 @@ def videos_of(given: Iterable[Path]) -> list[Path]:
             problems.append(Problem("no such file or folder", str(path), "look at its name"))
     videos = list(dict.fromkeys(videos))
     names = [video.stem for video in videos]
+    problems += [
+        Problem("no folder can have its name", str(video), "rename it")
+        for video in videos
+        if not video.stem.strip(".")
+    ]
     problems += [
         Problem("two videos of one name", str(video), "rename it, or give each call another --out")
         for video in videos
@@ -68,8 +82,8 @@ def write(
 ) -> dict[str, Any]:
     """Read ``video`` and write all that is made of it into the folder ``out``.
 
-    A reading that was stopped goes on; a finished one is left as it is. ``seen`` is called with
-    what is being done, and where in the video, in s.
+    A reading that was stopped goes on. Of a finished one only what is missing is made. ``seen`` is
+    called with what is being done, and where in the video, in s.
 
     Returns
     -------
@@ -80,61 +94,112 @@ def write(
     ------
     RecordingError
         If not one frame of the video can be decoded.
+    InputError
+        If the folder holds the reading of another video.
     """
-    table = f"faces.{form}"
-    wanted = {
-        "fingerprint": reader.fingerprint(video),
-        "table": table,
-        "overlay": "overlay.mp4" if film else None,
-    }
-    if (there := _finished(out, wanted)) is not None:
-        return there
-    out.mkdir(parents=True, exist_ok=True)
-    reading = reader(video, out / KEPT, lambda time_s: seen("reading", time_s))
+    sha256 = _hash(video)
+    fingerprint = reader.fingerprint(sha256)
+    table, overlay_name = f"faces.{form}", "overlay.mp4"
+    before = _summary(out)
+    if before.get("sha256", sha256) != sha256:
+        where = f"{out} holds the reading of another video"
+        raise InputError("estimate", [Problem(where, shown(video.name), "give another --out")])
+    known = before if before.get("fingerprint") == fingerprint else {}
+    film |= bool(known.get("overlay"))
+    names = {"table": table, "overlay": overlay_name if film else None}
+    files = [name for name in ("index.html", *names.values()) if name]
+    if names.items() <= known.items() and all((out / name).is_file() for name in files):
+        return known
+    for folder in (out.parent, out):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    strip = page.Strip()
+    reading = _again(reader, video, out, known, strip)
+    (out / "summary.json").unlink(missing_ok=True)
+    if reading is None:
+        (out / overlay_name).unlink(missing_ok=True)
+        for other in (out / KEPT).glob("*"):
+            if other.is_dir() and other.name != fingerprint:
+                shutil.rmtree(other)
+
+        def looked(time_s: float, rgb: NDArray[np.uint8]) -> None:
+            strip.add(rgb)
+            seen("reading", time_s)
+
+        reading = reader(video, out / KEPT / fingerprint, looked)
+    for other in out.glob("faces.*"):
+        other.unlink()
     if form == "csv":
         reading.faces.to_csv(out / table, index=False)
     else:
         reading.faces.to_parquet(out / table, index=False)
-    if film:
+    if film and not (out / overlay_name).is_file():
         overlay.write(
-            out / "overlay.mp4", video, reading.faces, lambda time_s: seen("overlay", time_s)
+            out / overlay_name, video, reading.faces, lambda time_s: seen("overlay", time_s)
         )
     summary = {
-        "video": video.name,
-        "sha256": sha256_file(video),
+        "video": shown(video.name),
+        "sha256": sha256,
+        "fingerprint": fingerprint,
         "version": version("eifer"),
         "told": told,
         "per_second": reader.spec.per_second,
-        **wanted,
+        **names,
         **summarised(reading),
     }
-    page.write(out / "index.html", video, reading.faces, summary)
-    # Last: where it stands, all is there.
+    page.write(out / "index.html", reading.faces, summary, strip)
+    # Where it stands, all is there.
     (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    shutil.rmtree(out / KEPT, ignore_errors=True)
     return summary
 
 
-def _finished(out: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
-    """The summary of a finished reading that left what is ``wanted``."""
+def shown(path: str | Path) -> str:
+    """Give a path as text, whatever its bytes are."""
+    return os.fsencode(path).decode(errors="replace")
+
+
+def _hash(video: Path) -> str:
+    try:
+        return sha256_file(video)
+    except OSError as error:
+        raise RecordingError(f"{shown(video)}: cannot be read ({error.strerror})") from None
+
+
+def _summary(out: Path) -> dict[str, Any]:
+    """What a finished reading left; nothing where there is none."""
     try:
         summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        return {}
+    return summary if isinstance(summary, dict) else {}
+
+
+def _again(
+    reader: Reader, video: Path, out: Path, known: dict[str, Any], strip: page.Strip
+) -> Reading | None:
+    """A finished reading from its table, of which other files are asked for now."""
+    path = out / str(known.get("table"))
+    if not path.is_file():
         return None
-    same = isinstance(summary, dict) and wanted.items() <= summary.items()
-    files = ["index.html", wanted["table"], wanted["overlay"] or "index.html"]
-    return summary if same and all((out / name).is_file() for name in files) else None
+    read = pd.read_csv if path.suffix == ".csv" else pd.read_parquet
+    faces = reader.table.conform(read(path))
+    try:
+        for _, _, rgb in decoding.at_rate(video, reader.spec.per_second):
+            if rgb is not None:
+                strip.add(rgb)
+    except RecordingError:
+        # The summary has told of it.
+        pass
+    return Reading(faces, known["duration_s"], known["cut_short"])
 
 
 def summarised(reading: Reading) -> dict[str, Any]:
     """Numbers of a reading as JSON can hold them; shares are of a person's frames."""
     faces = reading.faces
-    times = faces.drop_duplicates("frame")["time_s"]
-    end_s = float(times.iloc[-1])
-    end_s += 1 / mean_fps(len(times), end_s) if end_s else 1.0
     return {
         "cut_short": reading.cut_short,
-        "duration_s": round(end_s, 3),
-        "frames": len(times),
+        "duration_s": reading.duration_s,
+        "frames": int(faces["frame"].nunique()),
         "frames_without_face": int(faces["person"].isna().sum()),
         "people": [
             _person(number, faces[faces["person"] == number])

@@ -12,8 +12,6 @@ import jinja2
 import numpy as np
 import pandas as pd
 
-from eifer.errors import RecordingError
-from eifer.faces import decoding
 from eifer.tables.video import expressions_of
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ WIDE, HIGH = 1000, 70
 """Size inside the drawing of the curves, which page.html stretches."""
 
 
-def write(path: Path, video: Path, faces: pd.DataFrame, summary: dict[str, Any]) -> None:
+def write(path: Path, faces: pd.DataFrame, summary: dict[str, Any], strip: Strip) -> None:
     """Write the page of ``faces`` (`eifer.tables.video`) and its ``summary`` to ``path``."""
     names = expressions_of(faces)
     end_s = summary["duration_s"]
@@ -42,34 +40,46 @@ def write(path: Path, video: Path, faces: pd.DataFrame, summary: dict[str, Any])
     ]
     template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     texts = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    ticks = [{"at": k / 6, "text": clock(end_s * k / 6)} for k in range(7)]
+    ticks = [clock(end_s * k / 6) for k in range(7)]
     page = texts.from_string(template).render(
-        summary, people=people, names=names, ticks=ticks, pictures=_pictures(video), clock=clock
+        summary, people=people, names=names, ticks=ticks, pictures=strip.addresses(), clock=clock
     )
     path.write_text(page, encoding="utf-8")
 
 
 def clock(time_s: float) -> str:
     """Minutes and seconds."""
-    return f"{int(time_s // 60)}:{time_s % 60:04.1f}"
+    minutes, tenths = divmod(round(10 * time_s), 600)
+    return f"{minutes}:{tenths / 10:04.1f}"
 
 
-def _pictures(video: Path) -> list[str]:
-    """Frames spread over the video, small, as addresses that hold them."""
-    addresses: list[str] = []
-    try:
-        for _, rgb in decoding.samples(video, PICTURES):
-            scale = PICTURE_PX / rgb.shape[1]
-            size = (PICTURE_PX, max(1, round(rgb.shape[0] * scale)))
+class Strip:
+    """A few small pictures spread over a video whose length nobody knows before its end."""
+
+    def __init__(self) -> None:
+        self._kept: list[NDArray[np.uint8]] = []
+        self._count, self._every = 0, 1
+
+    def add(self, rgb: NDArray[np.uint8]) -> None:
+        """Take the next picture, RGB ``[H, W, 3]``."""
+        if self._count % self._every == 0:
+            size = (PICTURE_PX, max(1, round(rgb.shape[0] * PICTURE_PX / rgb.shape[1])))
             small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-            bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
+            self._kept.append(np.asarray(small, np.uint8))
+            if len(self._kept) == 4 * PICTURES:
+                self._kept, self._every = self._kept[::2], 2 * self._every
+        self._count += 1
+
+    def addresses(self) -> list[str]:
+        """At most `PICTURES` of them, as addresses that hold them."""
+        last = len(self._kept) - 1
+        chosen = sorted({round(k * last / (PICTURES - 1)) for k in range(PICTURES)})
+        found = []
+        for k in chosen:
+            bgr = cv2.cvtColor(self._kept[k], cv2.COLOR_RGB2BGR)
             _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 70])
-            data = base64.b64encode(jpeg.tobytes()).decode()
-            addresses.append(f"data:image/jpeg;base64,{data}")
-    except RecordingError:
-        # A damaged end: the summary has told of it.
-        return addresses
-    return addresses
+            found.append("data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode())
+        return found
 
 
 def _drawing(own: pd.DataFrame, names: list[str], edges: NDArray[np.float64]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -21,6 +21,7 @@ import pandas as pd
 from eifer.affect import estimators
 from eifer.affect.blendshapes import FITTED
 from eifer.affect.expression import PUBLISHED
+from eifer.affect.network import WeightsSpec
 from eifer.errors import ParamsError, RecordingError, did_you_mean
 from eifer.faces import decoding, detection, landmarks
 from eifer.faces.crops import CropSpec, aligned
@@ -41,10 +42,14 @@ PART_FRAMES = 200
 CERTAIN = 0.5
 """Probability from which on an expression is called certain; benchmarks/expression.py says why."""
 DECIMALS = 4
+ALONE_S = 1.0
+"""What a video of a single frame lasts: nobody knows."""
 TOLD = 10
 """From this place on a face's row goes into the table; before it are the detector's five points."""
 CODE = ("faces", "affect", "video", "tables/video.py")
-PACKAGES = ("ai-edge-litert", "av", "numpy", "onnxruntime", "opencv-python-headless")
+PACKAGES = (
+    *("ai-edge-litert", "av", "lapx", "numpy", "onnxruntime", "opencv-python-headless", "pandas"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class ReadingSpec:
     Parameters
     ----------
     per_second
-        Frames looked at in a second; all of them where there are fewer.
+        Frames looked at in a second, at most: the first of each ``1 / per_second`` s.
     detector_width_px
         Working width of the detector: frames wider than this are shrunk to it.
     min_face_score, min_presence
@@ -78,11 +83,14 @@ class Reading:
     ----------
     faces
         The table `eifer.tables.video.faces_table`.
+    duration_s
+        To the end of the last frame that could be decoded.
     cut_short
         Why the video could not be decoded to its end; empty where it could.
     """
 
     faces: pd.DataFrame
+    duration_s: float
     cut_short: str
 
 
@@ -94,7 +102,7 @@ class Reader:
     estimator
         What reads a face.
     identity
-        All that its answers follow from, in words.
+        All that a table follows from beside the video and ``spec``.
     spec
         How a video is looked at.
 
@@ -117,7 +125,7 @@ class Reader:
         self,
         path: Path,
         kept: Path | None = None,
-        seen: Callable[[float], None] = lambda time_s: None,
+        seen: Callable[[float, Image], None] = lambda time_s, rgb: None,
     ) -> Reading:
         """Read the video at ``path``.
 
@@ -126,32 +134,36 @@ class Reader:
         path
             An mp4, mov, mkv, webm or avi file.
         kept
-            Folder for what a reading has seen so far, so that the same reading goes on there if
-            it is stopped; removed at its end. None: nothing is kept.
+            Folder for what this reading has seen so far, so that it goes on there if it is
+            stopped. None: nothing is kept.
         seen
-            Called with the time in s of each frame that was looked at.
+            Called with the time in s of each frame that was looked at, and the frame.
 
         Raises
         ------
         RecordingError
             If not one frame can be decoded; see `decoding.frames`.
         """
-        store = _Store(self._found, kept, self.fingerprint(path) if kept else "")
-        tracks, rows, why = Tracks(self.looks), [], ""
+        store = _Store(self._found, kept)
+        tracks, parts, last_s, why = Tracks(self.looks), [], 0.0, ""
+        count = 0
         try:
             for frame, time_s, rgb in decoding.at_rate(path, self.spec.per_second):
-                found = store.found(frame, rgb)
-                people = tracks(time_s, rgb, [_face(row) for row in found])
-                told = np.column_stack([people, found[:, TOLD:]]) if people else self._nothing
-                rows += [[frame, time_s, *row] for row in told.tolist()]
-                seen(time_s)
+                last_s, count = time_s, frame + 1
+                if rgb is not None:
+                    found = store.found(frame, rgb)
+                    people = tracks(time_s, rgb, [_face(row) for row in found])
+                    told = np.column_stack([people, found[:, TOLD:]]) if people else self._nothing
+                    place = np.full((len(told), 2), (frame, time_s))
+                    parts.append(np.column_stack([place, told]))
+                    seen(time_s, rgb)
         except RecordingError as error:
-            # What can be decoded is kept, and what cannot is said.
-            if not rows:
+            # What can be decoded is kept, and what cannot is said, without the place of the video.
+            if not parts:
                 raise
-            why = str(error)
-        store.remove()
-        return Reading(self._conformed(rows), why)
+            why = str(error).removeprefix(f"{path}: ")
+        step_s = 1 / decoding.mean_fps(count, last_s) if last_s else ALONE_S
+        return Reading(self._conformed(np.concatenate(parts)), round(last_s + step_s, 6), why)
 
     def _found(self, rgb: Image) -> NDArray[np.float64]:
         """What is measured of each face, ``[faces, TOLD + measures]``, from left to right."""
@@ -167,7 +179,7 @@ class Reader:
             rows.append([*face.points.ravel().tolist(), *face.box, *measured, *said])
         return np.array(rows, float).reshape(-1, self._width)
 
-    def _conformed(self, rows: list[list[float]]) -> pd.DataFrame:
+    def _conformed(self, rows: NDArray[np.float64]) -> pd.DataFrame:
         columns = self._estimator.columns
         chances = [f"{name}{CHANCE}" for name in columns]
         names = ["frame", "time_s", "person", *(column.name for column in FACE)]
@@ -181,11 +193,9 @@ class Reader:
             faces["uncertain"] = read & (np.nan_to_num(of, nan=0.0).max(axis=1) < CERTAIN)
         return self.table.conform(faces)
 
-    def fingerprint(self, path: Path) -> str:
-        """SHA-256 of all that the models' answers to a video follow from."""
-        versions = [version(package) for package in PACKAGES]
-        code = sha256_code(*CODE)
-        facts = [sha256_file(path), asdict(self.spec), self._identity, code, versions]
+    def fingerprint(self, video_sha256: str) -> str:
+        """SHA-256 of all that a video's table follows from."""
+        facts = [video_sha256, asdict(self.spec), self._identity]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -201,20 +211,17 @@ class _Store:
         self,
         look: Callable[[Image], NDArray[np.float64]],
         folder: Path | None,
-        fingerprint: str,
     ) -> None:
-        self._look = look
-        self._folder = folder and folder / fingerprint[:16]
+        self._look, self._folder = look, folder
         self._before: dict[int, NDArray[np.float64]] = {}
         self._new: dict[int, NDArray[np.float64]] = {}
-        if folder is not None and self._folder is not None:
-            # Of another version, or of another spec: nobody asks for it again.
-            for other in set(folder.glob("*")) - {self._folder}:
-                shutil.rmtree(other)
-            self._folder.mkdir(parents=True, exist_ok=True)
-            for part in self._folder.glob("*.npz"):
+        for part in [] if folder is None else folder.glob("*.npz"):
+            try:
                 with np.load(part) as arrays:
                     self._before |= {int(name): arrays[name] for name in arrays}
+            except (EOFError, OSError, ValueError, zipfile.BadZipFile):
+                # The machine stopped while it was written.
+                part.unlink()
 
     def found(self, frame: int, rgb: Image) -> NDArray[np.float64]:
         """Give what is found in a frame, by looking only where nobody has."""
@@ -227,6 +234,7 @@ class _Store:
 
     def _write(self) -> None:
         if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
             part = self._folder / f"{next(iter(self._new)):09d}"
             with part.with_suffix(".partial").open("wb") as file:
                 arrays: dict[str, Any] = {str(frame): found for frame, found in self._new.items()}
@@ -234,15 +242,16 @@ class _Store:
             part.with_suffix(".partial").replace(part.with_suffix(".npz"))
         self._new = {}
 
-    def remove(self) -> None:
-        """Remove the folder: the reading is finished."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder.parent)
-
 
 def opened(choice: Choice = PUBLISHED, spec: ReadingSpec | None = None) -> Reader:
     """Open a reader by an estimator, by default that of expressions."""
-    return Reader(estimators.opened(choice), repr(choice), spec or ReadingSpec())
+    facts, code, packages = [repr(choice)], [*CODE], [*PACKAGES]
+    if isinstance(choice, WeightsSpec):
+        facts.append(sha256_file(choice.weights))
+        code.append("training")
+        packages += ["timm", "torch"]
+    facts += [sha256_code(*code), *map(version, packages)]
+    return Reader(estimators.opened(choice), "\n".join(facts), spec or ReadingSpec())
 
 
 def ready(name: str) -> Choice:

@@ -49,7 +49,7 @@ def overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float6
 
 
 def matched(gain: NDArray[np.float64], least: float) -> list[tuple[int, int]]:
-    """Pairs (row, column) whose sum of ``gain`` is largest, each of at least ``least``."""
+    """Pairs (row, column) of at least ``least``, whose gain above it is largest in all."""
     _, columns, _ = lap.lapjv(1 - gain, extend_cost=True, cost_limit=1 - least)
     return [(row, int(column)) for row, column in enumerate(columns) if column >= 0]
 
@@ -109,7 +109,8 @@ class Tracks:
             return {}
         keys = list(looks)
         known = [np.stack(self._persons[n - 1].looks) for n in away]
-        likeness = np.array([[(of @ own).max() for of in known] for own in looks.values()], float)
+        # The mean: the largest of many looks would let in whoever is like one of them.
+        likeness = np.array([[(of @ own).mean() for of in known] for own in looks.values()], float)
         return {keys[k]: away[p] for k, p in matched(likeness, SAME_PERSON)}
 
     def _is_cut(self, rgb: Image) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from eifer.affect import estimators
+from eifer.affect.spec import OnnxSpec
 from eifer.errors import ParamsError, StudyError
 from eifer.faces import decoding
 from eifer.video import files
@@ -23,9 +25,7 @@ def chosen(
     Raises
     ------
     ParamsError
-        If there is no such estimator, or the params do not describe it.
-    OSError
-        If the study has not trained its network yet.
+        If there is no such estimator, the params do not name it, or it is not trained yet.
     """
     if params is None:
         return ready(estimator or "expression"), ReadingSpec(per_second)
@@ -33,12 +33,18 @@ def chosen(
     from stages.estimate import described
     from stages.params import load_params
 
-    study = load_params(params)
-    choices = described(study, params.parent / WEIGHTS.path, params.parent / CARD.path)
-    name = estimator or study.estimate.estimator
-    if name not in choices:
-        raise ParamsError(f"{params}: estimate names {', '.join(choices)}, not {name}")
-    return choices[name], ReadingSpec(per_second, crop=study.study.crop)
+    study, folder = load_params(params), params.parent
+    names = (study.estimate.estimator, *study.estimate.also)
+    name = estimator or names[0]
+    if name not in names:
+        raise ParamsError(f"{params}: estimate names {', '.join(names)}, not {name}")
+    weights, card = folder / WEIGHTS.path, folder / CARD.path
+    if name == "network" and not (weights.is_file() and card.is_file()):
+        raise ParamsError(f"{params}: its network is not trained yet; there, run: dvc repro affect")
+    choice = described(study, [name], weights, card)[name]
+    if isinstance(choice, OnnxSpec) and choice.path:
+        choice = replace(choice, path=str(folder / choice.path))
+    return choice, ReadingSpec(per_second, crop=study.study.crop)
 
 
 def read(
@@ -63,8 +69,9 @@ def read(
     reader = opened(choice, spec)
     failed = 0
     for number, video in enumerate(videos, 1):
+        name = files.shown(video.name)
         try:
-            with _Bar(f"[{number} of {len(videos)}] {video.name}", video) as bar:
+            with _Bar(f"[{number} of {len(videos)}] {name}", video) as bar:
                 summary = files.write(
                     reader,
                     video,
@@ -75,15 +82,17 @@ def read(
                     seen=bar.seen,
                 )
         except KeyboardInterrupt:
-            print(f"stopped at {video}: the same command goes on there", file=sys.stderr)
+            print(
+                f"stopped at {files.shown(video)}: the same command goes on there", file=sys.stderr
+            )
             raise SystemExit(130) from None
         except StudyError as error:
             print(f"eifer estimate: {error}", file=sys.stderr)
             failed += 1
             continue
         print(
-            f"{video.name}: persons {len(summary['people'])}, frames {summary['frames']}, without "
-            f"a face {summary['frames_without_face']}: {out / video.stem / 'index.html'}"
+            f"{name}: persons {len(summary['people'])}, frames {summary['frames']}, without a face "
+            f"{summary['frames_without_face']}: {files.shown(out / video.stem / 'index.html')}"
         )
         if summary["cut_short"]:
             print(f"  not to its end: {summary['cut_short']}")
@@ -97,15 +106,14 @@ class _Bar(Progress):
     def __init__(self, name: str, video: Path) -> None:
         console = Console(stderr=True)
         super().__init__(
-            TextColumn(name, markup=False),
-            TextColumn("{task.description}"),
+            TextColumn("{task.fields[name]} {task.description}", markup=False),
             BarColumn(),
             TimeRemainingColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self.add_task("", total=decoding.declared_s(video) or None)
+        self._task = self.add_task("", total=decoding.declared_s(video) or None, name=name)
 
     def seen(self, what: str, time_s: float) -> None:
         """Show that ``what`` is being done at a time of the video."""

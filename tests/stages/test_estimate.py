@@ -91,7 +91,7 @@ def test_the_report_says_who_estimates_and_who_is_only_compared(
     said, numbers = " ".join(outcome.report.methods.split()), outcome.report.numbers
     assert "2 accepted frames by the affect network; what it is worth was not measured." in said
     assert "For comparison, they were read by a weighted sum of MediaPipe's blendshapes" in said
-    assert "on FER2013's PublicTest" in said
+    assert said.count("what it is worth was not measured") == 2
     assert (numbers["estimator"], numbers["also"]) == ("network", ["blendshapes"])
     agreed = outcome.made[catalogue.AGREEMENT]
     assert agreed[["wave", "other", "video_id"]].to_numpy().tolist() == [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from eifer.affect import estimators
+from eifer.affect.blendshapes import FITTED
 from eifer.affect.network import WeightsSpec, measured
 from eifer.affect.spec import BlendshapeSpec, Coordinates, ExpressionSpec, Term
 from eifer.tables.affect import AGREEMENT
@@ -95,7 +97,12 @@ def test_whoever_speaks_says_what_it_is_worth(
     assert estimators.told(own).endswith("network; what it is worth was not measured")
     assert "not AffectNet-trained" in estimators.told(expression)
     assert estimators.told(expression).endswith("a CCC of .74, valence by one of .83")
-    assert "; on FER2013's PublicTest" in estimators.told(SUM)
+    assert "; on FER2013's PublicTest" in estimators.told(FITTED)
+    assert estimators.told(SUM).endswith("what it is worth was not measured")
+    moved = replace(expression, centre=Coordinates(0.3, 0.1))
+    assert estimators.worth(moved) == estimators.worth(expression)
+    other = replace(expression.coordinates, sad=Coordinates(-0.5, -0.5))
+    assert estimators.worth(replace(expression, coordinates=other)) is None
     assert estimators.told(placed(tmp_path, b"", measured="a few faces")).endswith("on a few faces")
 
 

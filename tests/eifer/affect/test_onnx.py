@@ -34,6 +34,14 @@ def test_estimates_are_those_of_the_file(tmp_path: Path) -> None:
     assert estimator.see(face, NONE).tobytes() == found.tobytes()
 
 
+def test_logits_far_below_zero_are_probabilities_too(tmp_path: Path) -> None:
+    far = WEIGHTS.copy()
+    far[:8] -= 1000
+    estimator = OnnxEstimator(placed(tmp_path, network(far)))
+    likely = estimator.see(np.full((224, 224, 3), 255, np.uint8), NONE)[2:]
+    assert likely.sum() == pytest.approx(1) and likely.min() >= 0
+
+
 def test_crops_of_other_sizes_are_fitted(tmp_path: Path) -> None:
     estimator = OnnxEstimator(placed(tmp_path, network()))
     face = np.random.default_rng(2).integers(0, 256, (448, 448, 3), np.uint8)

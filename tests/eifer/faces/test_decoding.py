@@ -312,6 +312,29 @@ def test_a_cover_picture_is_not_the_film(film: Film, tmp_path: Path, first: bool
     decoding.check(path)
 
 
+@pytest.mark.parametrize(
+    ("fps", "per_second", "looked_at"),
+    [
+        (20, 5, [0, 4, 8, 12, 16]),
+        (24, 1, [0]),
+        (24, 2, [0, 12]),
+        (10, 30, list(range(20))),
+        (30, 10, [0, 3, 6, 9, 12, 15, 18]),
+    ],
+)
+def test_the_first_frame_of_each_step_is_converted(
+    film: Film, fps: int, per_second: float, looked_at: list[int]
+) -> None:
+    path = film(greys(20), fps=fps)
+    seen = list(decoding.at_rate(path, per_second))
+    assert [index for index, _, _ in seen] == list(range(20))
+    assert [index for index, _, rgb in seen if rgb is not None] == looked_at
+    pictures = {index: rgb for index, _, rgb in decoding.frames(path)}
+    for index, time_s, rgb in seen:
+        assert time_s == pytest.approx(index / fps, abs=1e-3)
+        assert rgb is None or np.array_equal(rgb, pictures[index])
+
+
 def test_samples_spread_over_a_video_with_one_keyframe(film: Film) -> None:
     path = film(greys(60), fps=20)
     with av.open(str(path)) as container:

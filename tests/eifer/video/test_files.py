@@ -6,18 +6,22 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import av
+import numpy as np
 import pandas as pd
 import pytest
 
 from eifer.errors import InputError, ParamsError
 from eifer.video import files, page
-from eifer.video.reading import Reader, opened, ready
+from eifer.video import reading as files_reading
+from eifer.video.reading import Reader, ReadingSpec, opened, ready
 from flows.pages import reading
 from stages.params import load_params
 
@@ -74,15 +78,93 @@ def test_the_film_has_every_frame_at_its_time(written) -> None:
     assert times[0] == pytest.approx(times[1], abs=1e-3)
 
 
-def test_a_finished_reading_is_left_alone(written, reader: Reader, monkeypatch) -> None:
-    video, out, summary = written
+def test_of_a_finished_reading_only_what_is_missing_is_made(
+    reader: Reader, meeting, tmp_path: Path, monkeypatch
+) -> None:
+    write = partial(files.write, reader, meeting.path, tmp_path, told="by tests")
+    first = write(form="csv", film=False)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert set(before) == {"faces.csv", "index.html", "summary.json"}
     monkeypatch.setattr(reader, "_found", None)
-    again = files.write(reader, video, out, told="other", form="csv", film=True)
-    assert again == summary
-    (out / "faces.csv").rename(out / "kept.csv")
-    with pytest.raises(TypeError):
-        files.write(reader, video, out, told="other", form="csv", film=True)
-    (out / "kept.csv").rename(out / "faces.csv")
+    assert write(form="csv", film=False) == first
+    with_film = write(form="csv", film=True)
+    assert with_film == first | {"overlay": "overlay.mp4"}
+    assert (tmp_path / "faces.csv").read_bytes() == before["faces.csv"]
+    # Asked for less, it keeps what is there.
+    assert write(form="csv", film=False) == with_film
+    assert write(form="parquet", film=False)["table"] == "faces.parquet"
+    assert not (tmp_path / "faces.csv").exists()
+    assert write(form="csv", film=False) == with_film
+    assert (tmp_path / "faces.csv").read_bytes() == before["faces.csv"]
+
+
+def test_a_reading_stopped_half_way_vouches_for_nothing(
+    reader: Reader, meeting, tmp_path: Path
+) -> None:
+    first = files.write(reader, meeting.path, tmp_path, told="", form="csv", film=False)
+    whole = (tmp_path / "faces.csv").read_bytes()
+    slow = opened(spec=ReadingSpec(per_second=2))
+
+    def stop(what: str, time_s: float) -> None:
+        if what == "overlay":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        files.write(slow, meeting.path, tmp_path, told="", form="csv", film=True, seen=stop)
+    assert (tmp_path / "faces.csv").read_bytes() != whole
+    again = files.write(reader, meeting.path, tmp_path, told="", form="csv", film=False)
+    assert again == first and (tmp_path / "faces.csv").read_bytes() == whole
+
+
+def test_a_stop_while_the_film_is_made_costs_no_reading(
+    reader: Reader, meeting, tmp_path: Path, monkeypatch
+) -> None:
+    def stop(what: str, time_s: float) -> None:
+        if what == "overlay":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(files_reading, "PART_FRAMES", 10)
+    write = partial(files.write, reader, meeting.path, tmp_path, told="", form="csv", film=True)
+    with pytest.raises(KeyboardInterrupt):
+        write(seen=stop)
+    monkeypatch.setattr(reader, "_found", None)
+    assert write()["overlay"] == "overlay.mp4"
+    assert not (tmp_path / files.KEPT).exists()
+
+
+def test_a_folder_belongs_to_one_video(reader: Reader, meeting, written, tmp_path: Path) -> None:
+    other = tmp_path / written[0].name
+    other.write_bytes(meeting.path.read_bytes() + b"x")
+    with pytest.raises(InputError, match="holds the reading of another video"):
+        files.write(reader, other, written[1], told="", form="csv", film=False)
+
+
+def test_odd_names_and_a_face_nowhere(reader: Reader, shared: Path, tmp_path: Path) -> None:
+    video = tmp_path / os.fsdecode(b"caf\xe9 {x} {task.fields}.mp4")
+    shutil.copy(shared / "real_clips/pyfeat_no_face.mp4", video)
+    out = tmp_path / "out"
+    for _ in range(2):
+        reading.read([video], out, ready("expression"), ReadingSpec(), form="csv", film=True)
+    summary = json.loads((out / video.stem / "summary.json").read_text())
+    assert summary["people"] == [] and summary["video"].startswith("caf\ufffd {x}")
+    assert not stat.S_IMODE(out.stat().st_mode) & 0o077
+
+
+def test_times_are_minutes_and_seconds() -> None:
+    assert [page.clock(s) for s in (0, 59.94, 59.97, 119.96, 3600)] == [
+        *("0:00.0", "0:59.9", "1:00.0", "2:00.0", "60:00.0"),
+    ]
+
+
+def test_pictures_are_spread_over_a_video_of_any_length() -> None:
+    for frames in (1, 5, 48, 1000):
+        strip = page.Strip()
+        for k in range(frames):
+            strip.add(np.full((90, 160, 3), k * 255 // frames, np.uint8))
+        assert len(strip.addresses()) == min(frames, page.PICTURES)
+        shades = [int(small[0, 0, 0]) for small in strip._kept]
+        assert shades[0] == 0 and shades[-1] >= 0.9 * (frames - 1) * 255 // frames
+        assert len(strip._kept) < 4 * page.PICTURES
 
 
 def test_what_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
@@ -95,6 +177,8 @@ def test_what_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
     message = str(told.value)
     for words in ("no video", "two videos of one name (2)", "no such file or folder"):
         assert words in message
+    (tmp_path / "a/._x.mp4").write_bytes(b"")
+    (tmp_path / "a/folder.mp4").mkdir()
     assert files.videos_of([tmp_path / "a", tmp_path / "a/x.mp4"]) == [tmp_path / "a/x.mp4"]
 
 
@@ -115,10 +199,17 @@ def test_a_killed_command_goes_on_to_the_same_bytes(
     while not list(out.rglob("*.npz")) and running.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=60)
-    assert running.returncode == 130 and "goes on" in told
+    running.kill()
+    running.communicate(timeout=60)
+    kept = len(list(out.rglob("*.npz")))
     assert not (out / "summary.json").exists()
+    again = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    while len(list(out.rglob("*.npz"))) == kept and again.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    again.send_signal(signal.SIGINT)
+    _, told = again.communicate(timeout=60)
+    assert again.returncode == 130 and "goes on" in told
     subprocess.run(command, env=environment, check=True, capture_output=True)
     assert (out / "faces.csv").read_bytes() == (written[1] / "faces.csv").read_bytes()
     assert not list(out.rglob("*.npz"))
@@ -136,7 +227,7 @@ def test_the_estimator_of_a_study_reads_a_video(
     with pytest.raises(ParamsError, match="estimate names expression, blendshapes, not onnx"):
         reading.chosen("onnx", study, 5)
     study.write_text((ROOT / "presets/demo.yaml").read_text())
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(ParamsError, match="not trained yet; there, run: dvc repro affect"):
         reading.chosen(None, study, 5)
 
 

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 import eifer
-from eifer.affect.expression import EXPRESSIONS
+from eifer.affect.expression import EXPRESSIONS, ExpressionEstimator
+from eifer.affect.network import WeightsSpec
 from eifer.errors import ParamsError, RecordingError
+from eifer.training.backbones import backbone_card
 from eifer.video import reading
 from eifer.video.reading import Reader, ReadingSpec, opened
 from stages.params import load_params
@@ -63,7 +65,7 @@ class StopsError(Exception):
 def stopped(reader: Reader, path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop a reading in its second half; of each 20 frames a part is kept."""
 
-    def stop(time_s: float) -> None:
+    def stop(time_s: float, rgb: object) -> None:
         if time_s > 5:
             raise StopsError
 
@@ -83,16 +85,16 @@ def test_a_stopped_reading_goes_on_to_the_same_table(
     pd.testing.assert_frame_equal(again, read)
     # Two parts of 20 frames were kept.
     assert len(looked) == 50
-    assert not tmp_path.exists()
 
 
-def test_what_another_version_kept_is_not_used(
-    reader: Reader, meeting, tmp_path: Path, monkeypatch
+def test_a_part_that_was_not_written_whole_is_read_again(
+    reader: Reader, meeting, read: pd.DataFrame, tmp_path: Path, monkeypatch
 ) -> None:
-    (tmp_path / "0123456789abcdef").mkdir()
-    (tmp_path / "0123456789abcdef/000000000.npz").write_bytes(b"nothing")
-    again = reader(meeting.path, tmp_path)
-    assert len(again.faces) and not tmp_path.exists()
+    stopped(reader, meeting.path, tmp_path, monkeypatch)
+    first, second = sorted(tmp_path.glob("*.npz"))
+    first.write_bytes(b"")
+    second.write_bytes(second.read_bytes()[:1000])
+    pd.testing.assert_frame_equal(reader(meeting.path, tmp_path).faces, read)
 
 
 def test_a_damaged_end_is_told_and_the_rest_kept(
@@ -102,7 +104,8 @@ def test_a_damaged_end_is_told_and_the_rest_kept(
     path = tmp_path / "cut.mkv"
     path.write_bytes(whole.read_bytes()[: whole.stat().st_size * 2 // 3])
     cut = reader(path)
-    assert "cut short" in cut.cut_short and str(path) in cut.cut_short
+    assert "cut short" in cut.cut_short and str(path) not in cut.cut_short
+    assert cut.duration_s == pytest.approx(cut.faces["time_s"].iloc[-1], abs=0.15)
     full = reader(whole).faces
     # Where the file ends a frame may be missing, and then the next one is looked at.
     kept = cut.faces.iloc[:-1]
@@ -154,3 +157,23 @@ def test_blendshapes_read_the_same_faces_without_a_class(
     pd.testing.assert_frame_equal(other[same], read[same])
     assert "expression" not in other
     assert other["arousal"].between(-1, 1)[other["person"].notna()].all()
+
+
+def test_the_duration_is_that_of_all_frames(reader: Reader, meeting) -> None:
+    assert reader(meeting.path).duration_s == pytest.approx(9.0)
+    for per_second in (0.01, 1.0, 3.0):
+        slow = opened(spec=ReadingSpec(per_second=per_second))(meeting.path)
+        assert slow.duration_s == pytest.approx(9.0)
+
+
+def test_other_weights_are_another_reading(tmp_path: Path, monkeypatch) -> None:
+    weights = tmp_path / "weights.safetensors"
+    spec = WeightsSpec(
+        weights, backbone_card("test_efficientnet").at(64), "cpu", "float32", 8, None
+    )
+    monkeypatch.setattr(reading.estimators, "opened", lambda choice: ExpressionEstimator)
+    names = []
+    for content in (b"one", b"other"):
+        weights.write_bytes(content)
+        names.append(opened(spec).fingerprint("0" * 64))
+    assert names[0] != names[1]

@@ -76,6 +76,16 @@ def test_a_cut_is_told_by_looks_alone() -> None:
     assert np.abs(BRIGHT.astype(int) - DARK).mean() > CUT_LEVELS
 
 
+def test_who_is_like_one_of_many_looks_is_another() -> None:
+    turned = (0.5 * ANNA + np.sqrt(0.75) * BEN).astype(np.float32)
+    tracks = Tracks(Known(x10=ANNA, x80=turned))
+    for k in range(4):
+        assert tracks(10.0 * k, BRIGHT, [at(10)]) == [1]
+    assert tracks(50.0, BRIGHT, [at(80)]) == [1]
+    tracks.looks = Known(x10=BEN)
+    assert tracks(60.0, BRIGHT, [at(10)]) == [2]
+
+
 def test_two_faces_are_never_one_person() -> None:
     tracks = Tracks(Known(x10=ANNA, x80=ANNA))
     assert tracks(0.0, BRIGHT, [at(10), at(80)]) == [1, 2]
