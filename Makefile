@@ -60,8 +60,10 @@ calibrate: setup ## simulate how often each statistical test is right where the 
 	@dvc repro calibrate
 	@python -m flows.pages.calibration
 
-null-cohorts: setup ## how often the whole pipeline claims an effect that is not there (half an hour and more)
+null-cohorts: setup ## how often the whole pipeline claims an effect that is not there, and whether random labels tell one (an hour)
 	python -m benchmarks.null_cohorts
+	@dvc repro --quiet affect
+	python -m benchmarks.null_labels --cohorts 2
 
 demo-external: setup ## the demo with the external check, by a small network from random numbers
 	@eifer workspace runs/demo-external --replace-params --set external.networks=[testresnet] --set report.networks_from=data/evaluate_external
