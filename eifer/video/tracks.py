@@ -75,7 +75,7 @@ class Tracks:
 
     def __call__(self, time_s: float, rgb: Image, faces: list[Face]) -> list[int]:
         """Number the persons of ``faces`` in the next frame, RGB ``[H, W, 3]``."""
-        cut = self._is_cut(rgb)
+        cut = self.change(rgb) > CUT_LEVELS
         for person in self._persons:
             person.here &= not cut and time_s - person.seen_s <= LOST_S
         if not faces:
@@ -113,10 +113,11 @@ class Tracks:
         likeness = np.array([[(of @ own).mean() for of in known] for own in looks.values()], float)
         return {keys[k]: away[p] for k, p in matched(likeness, SAME_PERSON)}
 
-    def _is_cut(self, rgb: Image) -> bool:
+    def change(self, rgb: Image) -> float:
+        """How far the next frame's thumbnail is from the last one's, in grey levels; 0 at first."""
         now = cv2.resize(rgb, THUMBNAIL_PX, interpolation=cv2.INTER_AREA).astype(np.float32)
         before, self._before = self._before, now
-        return before is not None and float(np.abs(now - before).mean()) > CUT_LEVELS
+        return 0.0 if before is None else float(np.abs(now - before).mean())
 
 
 class Looks:
