@@ -38,7 +38,9 @@ def meeting(clips: Path, path: Path, seconds: float) -> None:
     for name in CLIPS:
         size = (WIDTH // 2, HEIGHT // 2)
         frames = [rgb for k, _, rgb in decoding.frames(clips / name) if k < 200]
-        tiles.append(cycle([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames]))
+        small = [cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in frames]
+        # There and back, so that nobody jumps.
+        tiles.append(cycle([*small, *small[::-1]]))
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
