@@ -10,17 +10,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from eifer.errors import InputError, Problem, RecordingError
 from eifer.faces import decoding
 from eifer.hashing import sha256_file
-from eifer.tables.video import expressions_of
+from eifer.tables.video import FACE, expressions_of
 from eifer.video import overlay, page
 from eifer.video.reading import Reader, Reading
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 FORMATS = Literal["csv", "parquet"]
@@ -121,8 +121,8 @@ def write(
             if other.is_dir() and other.name != fingerprint:
                 shutil.rmtree(other)
 
-        def looked(time_s: float, rgb: NDArray[np.uint8]) -> None:
-            strip.add(rgb)
+        def looked(time_s: float, rgb: NDArray[np.uint8], faces: NDArray[np.float64]) -> None:
+            strip.add(rgb, faces)
             seen("reading", time_s)
 
         reading = reader(video, out / KEPT / fingerprint, looked)
@@ -183,10 +183,14 @@ def _again(
         return None
     read = pd.read_csv if path.suffix == ".csv" else pd.read_parquet
     faces = reader.table.conform(read(path))
+    told = faces[["person", *(column.name for column in FACE[:5])]]
+    by_frame = {
+        frame: own.to_numpy(float, na_value=np.nan) for frame, own in told.groupby(faces["frame"])
+    }
     try:
-        for _, _, rgb in decoding.at_rate(video, reader.spec.per_second):
+        for frame, _, rgb in decoding.at_rate(video, reader.spec.per_second):
             if rgb is not None:
-                strip.add(rgb)
+                strip.add(rgb, by_frame[frame])
     except RecordingError:
         # The summary has told of it.
         pass

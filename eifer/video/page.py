@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 BINS = 600
 """Steps of a timeline: a longer video's frames share them, so that its page stays small."""
 PICTURES, PICTURE_PX = 12, 160
+PORTRAIT_PX, PORTRAIT_SHARE = 72, 1.3
+"""Width of the picture that shows who a person is, and its side over the face's box."""
 WIDE, HIGH = 1000, 70
 """Size inside the drawing of the curves, which page.html stretches."""
 
@@ -34,7 +36,11 @@ def write(path: Path, faces: pd.DataFrame, summary: dict[str, Any], strip: Strip
     edges = np.append(times[first], end_s) / end_s * WIDE
     step = faces["frame"].rank(method="dense").astype(int).sub(1) * bins // len(times)
     people = [
-        {**told, "drawing": _drawing(part.assign(step=step[part.index]), names, edges)}
+        {
+            **told,
+            "portrait": strip.portrait(told["person"]),
+            "drawing": _drawing(part.assign(step=step[part.index]), names, edges),
+        }
         for told in summary["people"]
         for part in [faces[faces["person"] == told["person"]]]
     ]
@@ -59,13 +65,19 @@ class Strip:
     def __init__(self) -> None:
         self._kept: list[NDArray[np.uint8]] = []
         self._count, self._every = 0, 1
+        self._portraits: dict[int, tuple[float, NDArray[np.uint8]]] = {}
 
-    def add(self, rgb: NDArray[np.uint8]) -> None:
-        """Take the next picture, RGB ``[H, W, 3]``."""
+    def add(self, rgb: NDArray[np.uint8], faces: NDArray[np.float64]) -> None:
+        """Take the next picture, RGB ``[H, W, 3]``, and its faces as `Reader` tells of them."""
+        for who, x, y, w, h, score in faces[~np.isnan(faces[:, 0])].tolist():
+            if score > self._portraits.get(int(who), (0.0, rgb))[0]:
+                side = round(PORTRAIT_SHARE * max(w, h))
+                corner = x + w / 2 - side / 2, y + h / 2 - side / 2
+                left, top = (max(0, round(at)) for at in corner)
+                own = rgb[top : top + side, left : left + side]
+                self._portraits[int(who)] = (score, _smaller(own, PORTRAIT_PX))
         if self._count % self._every == 0:
-            size = (PICTURE_PX, max(1, round(rgb.shape[0] * PICTURE_PX / rgb.shape[1])))
-            small = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-            self._kept.append(np.asarray(small, np.uint8))
+            self._kept.append(_smaller(rgb, PICTURE_PX))
             if len(self._kept) == 4 * PICTURES:
                 self._kept, self._every = self._kept[::2], 2 * self._every
         self._count += 1
@@ -74,12 +86,22 @@ class Strip:
         """At most `PICTURES` of them, as addresses that hold them."""
         last = len(self._kept) - 1
         chosen = sorted({round(k * last / (PICTURES - 1)) for k in range(PICTURES)})
-        found = []
-        for k in chosen:
-            bgr = cv2.cvtColor(self._kept[k], cv2.COLOR_RGB2BGR)
-            _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 70])
-            found.append("data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode())
-        return found
+        return [_address(self._kept[k]) for k in chosen]
+
+    def portrait(self, person: int) -> str:
+        """The surest picture of a person's face, as an address that holds it."""
+        return _address(self._portraits[person][1])
+
+
+def _smaller(rgb: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
+    size = (width, max(1, round(rgb.shape[0] * width / rgb.shape[1])))
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _address(rgb: NDArray[np.uint8]) -> str:
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    _, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 70])
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg.tobytes()).decode()
 
 
 def _drawing(own: pd.DataFrame, names: list[str], edges: NDArray[np.float64]) -> dict[str, Any]:

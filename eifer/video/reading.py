@@ -125,7 +125,7 @@ class Reader:
         self,
         path: Path,
         kept: Path | None = None,
-        seen: Callable[[float, Image], None] = lambda time_s, rgb: None,
+        seen: Callable[[float, Image, NDArray[np.float64]], None] = lambda time_s, rgb, faces: None,
     ) -> Reading:
         """Read the video at ``path``.
 
@@ -137,7 +137,9 @@ class Reader:
             Folder for what this reading has seen so far, so that it goes on there if it is
             stopped. None: nothing is kept.
         seen
-            Called with the time in s of each frame that was looked at, and the frame.
+            Called with the time in s of each frame that was looked at, the frame, and of each
+            face in it the person, the box (x, y, w, h; px) and the detector's score,
+            ``[faces, 6]``: missing where there is none.
 
         Raises
         ------
@@ -156,7 +158,7 @@ class Reader:
                     told = np.column_stack([people, found[:, TOLD:]]) if people else self._nothing
                     place = np.full((len(told), 2), (frame, time_s))
                     parts.append(np.column_stack([place, told]))
-                    seen(time_s, rgb)
+                    seen(time_s, rgb, told[:, :6])
         except RecordingError as error:
             # What can be decoded is kept, and what cannot is said, without the place of the video.
             if not parts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,7 +61,7 @@ def test_the_page_shows_each_person_and_escapes_names(written) -> None:
     html = (written[1] / "index.html").read_text()
     assert "a &lt;b&gt; &amp; c.mp4" in html and "<b>" not in html and "<of tests>" not in html
     assert all(f'id="person-{k}"' in html for k in (1, 2, 3))
-    assert html.count("data:image/jpeg") == page.PICTURES
+    assert html.count("data:image/jpeg") == page.PICTURES + 3
     assert "not of feelings" in html and "http" not in html
 
 
@@ -156,11 +158,22 @@ def test_times_are_minutes_and_seconds() -> None:
     ]
 
 
+def test_a_portrait_is_of_the_surest_face() -> None:
+    strip = page.Strip()
+    for level, score in ((50, 0.8), (120, 0.9), (200, 0.7)):
+        shown = np.zeros((90, 160, 3), np.uint8)
+        shown[20:60, 100:140] = level
+        strip.add(shown, np.array([[2, 105, 25, 30, 30, score], [np.nan] * 6]))
+    jpeg = base64.b64decode(strip.portrait(2).split(",")[1])
+    middle = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[20:50, 20:50]
+    assert abs(float(middle.mean()) - 120) < 8
+
+
 def test_pictures_are_spread_over_a_video_of_any_length() -> None:
     for frames in (1, 5, 48, 1000):
         strip = page.Strip()
         for k in range(frames):
-            strip.add(np.full((90, 160, 3), k * 255 // frames, np.uint8))
+            strip.add(np.full((90, 160, 3), k * 255 // frames, np.uint8), np.empty((0, 6)))
         assert len(strip.addresses()) == min(frames, page.PICTURES)
         shades = [int(small[0, 0, 0]) for small in strip._kept]
         assert shades[0] == 0 and shades[-1] >= 0.9 * (frames - 1) * 255 // frames

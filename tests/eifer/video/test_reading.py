@@ -65,7 +65,7 @@ class StopsError(Exception):
 def stopped(reader: Reader, path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop a reading in its second half; of each 20 frames a part is kept."""
 
-    def stop(time_s: float, rgb: object) -> None:
+    def stop(time_s: float, rgb: object, faces: object) -> None:
         if time_s > 5:
             raise StopsError
 
