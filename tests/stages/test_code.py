@@ -70,6 +70,8 @@ def test_examples_of_what_changes_what() -> None:
     assert concerned("eifer.tables.calibration") == {"calibrate", "report"}
     # Found by name in reports/spec.yml.
     assert concerned("eifer.summaries.recovered") == {"report"}
+    # `eifer.estimate` is found by name: no study is computed again for it.
+    assert not concerned("eifer.video.reading") and "affect" in concerned("eifer")
 
 
 def test_nothing_in_runtime_but_the_writer_decides_what_a_stage_writes() -> None:
