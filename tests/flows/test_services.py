@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -147,12 +148,19 @@ def ask(running: tuple[Path, Any, str]) -> Iterator[Asked]:
 
     def one(tool: str, method: str, path: str, login: bool = True, **how: Any) -> httpx.Response:
         auth = logins[tool] if login else None
-        return client.request(method, told[tool] + path, auth=auth, **how)
+        for _ in range(BUSY):
+            answer = client.request(method, told[tool] + path, auth=auth, **how)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            # SQLite was busy: Prefect's own client asks again, too.
+            time.sleep(1)
+        return answer
 
     with httpx.Client(timeout=STILL_S) as client:
         yield one
 
 
+BUSY = 10
 DEPLOYMENT = "/deployments/name/study/study"
 MLFLOW = "/api/2.0/mlflow/experiments"
 ATTEMPTS = {
