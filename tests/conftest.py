@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from eifer.errors import AssetError
+from eifer.faces import assets
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -16,3 +19,13 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the folder ../shared (real recordings, not part of the project)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def models() -> None:
+    """Skip without the model files: `make setup` fetches them."""
+    try:
+        for asset in assets.ASSETS:
+            assets.locate(asset)
+    except AssetError as error:
+        pytest.skip(str(error))

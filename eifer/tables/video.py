@@ -6,22 +6,19 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from eifer.tables.faces import FRAMES
 from eifer.tables.schema import Column, Table
 
 CHANCE = "_probability"
 """How the columns of expressions' probabilities end."""
 
+SCORES = ("face_score", "presence_score", "eye_closed_score")
 FACE = (
     Column("box_x_px", "float? px", "left edge of the face's box, in the upright frame"),
     Column("box_y_px", "float? px", "top edge of the box"),
     Column("box_w_px", "float? px", "width of the box"),
     Column("box_h_px", "float? px", "height of the box"),
-    Column("face_score", "float? 0..1", "the detector's confidence"),
-    Column("presence_score", "float? 0..1", "the mesh model's probability of a face"),
-    Column("eye_closed_score", "float? 0..1", "how far the less closed eye is closed; 1 is shut"),
-    Column("yaw_deg", "float? deg -90..90", "turn of the head; above 0 to the person's left"),
-    Column("pitch_deg", "float? deg -180..180", "nod of the head; above 0 upwards"),
-    Column("roll_deg", "float? deg -180..180", "tilt of the head; above 0 to the left shoulder"),
+    *(column for column in FRAMES.columns if column.name.endswith("_deg") or column.name in SCORES),
 )
 """Measured of each face."""
 

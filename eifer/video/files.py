@@ -114,8 +114,8 @@ def write(
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     strip = page.Strip()
     reading = _again(reader, video, out, known, strip)
-    (out / "summary.json").unlink(missing_ok=True)
     if reading is None:
+        (out / "summary.json").unlink(missing_ok=True)
         (out / overlay_name).unlink(missing_ok=True)
         for other in (out / KEPT).glob("*"):
             if other.is_dir() and other.name != fingerprint:

@@ -48,7 +48,13 @@ TOLD = 10
 """From this place on a face's row goes into the table; before it are the detector's five points."""
 CODE = ("faces", "affect", "video", "tables/video.py")
 PACKAGES = (
-    *("ai-edge-litert", "av", "lapx", "numpy", "onnxruntime", "opencv-python-headless", "pandas"),
+    "ai-edge-litert",
+    "av",
+    "lapx",
+    "numpy",
+    "onnxruntime",
+    "opencv-python-headless",
+    "pandas",
 )
 
 

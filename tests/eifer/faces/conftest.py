@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from eifer.errors import AssetError
-from eifer.faces import assets
 from eifer.faces.extraction import ExtractSpec
 from eifer.faces.quality import QualitySpec
 
@@ -33,16 +31,6 @@ QUALITY = QualitySpec(
     light_tolerance=0.3,
     blur_tolerance=0.5,
 )
-
-
-@pytest.fixture(scope="session")
-def models() -> None:
-    """Skip without the model files: `make setup` fetches them."""
-    try:
-        for asset in assets.ASSETS:
-            assets.locate(asset)
-    except AssetError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 
 from eifer.cohort.simulation import face
-from eifer.errors import AssetError
-from eifer.faces import assets
 from eifer.seeding import generator
 from eifer.video.reading import Reader, opened
 
@@ -31,13 +29,7 @@ class Meeting:
 
 
 @pytest.fixture(scope="session")
-def reader() -> Reader:
-    """Skip without the model files: `make setup` fetches them."""
-    try:
-        for asset in assets.ASSETS:
-            assets.locate(asset)
-    except AssetError as error:
-        pytest.skip(str(error))
+def reader(models: None) -> Reader:
     return opened()
 
 
