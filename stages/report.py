@@ -17,7 +17,9 @@ from stages import catalogue
 from stages._runtime.places import Given, MadeTable
 from stages._runtime.stage import Outcome, Report, Run, stage
 
-SPEC, TEMPLATE, STYLE = (Given(f"reports/{n}") for n in ("spec.yml", "template.html", "style.css"))
+SPEC, TEMPLATE, STYLE, SCRIPT = (
+    Given(f"reports/{n}") for n in ("spec.yml", "template.html", "style.css", "script.js")
+)
 COHORT, FACES, NETWORKS = (Given(f"${{report.{n}_from}}") for n in ("cohort", "faces", "networks"))
 DRAWN = {catalogue.SIMULATE: COHORT, catalogue.CORPUS: FACES}
 """What a study with data from elsewhere has not: its params then name another stage's folder."""
@@ -46,7 +48,7 @@ JSON = (catalogue.CUTOFF, catalogue.CARD, catalogue.DISJOINTNESS)
 @stage(
     catalogue.REPORT,
     params=("study.name", "study.waves", "split", "training.blocks", "external.networks", "report"),
-    given=(SPEC, TEMPLATE, STYLE, NETWORKS, *LISTED),
+    given=(SPEC, TEMPLATE, STYLE, SCRIPT, NETWORKS, *LISTED),
 )
 def report(run: Run) -> Outcome:
     """Read what every stage left, and assemble the page as reports/spec.yml says."""
@@ -69,8 +71,7 @@ def report(run: Run) -> Outcome:
     every = sources["by_assignment"]
     sources["relabelled"] = None if every is None or every["assignment"].nunique() < 2 else every
     page = Assembly(run.path(SPEC), sources, parts, run.folder).page(
-        run.path(TEMPLATE),
-        run.path(STYLE),
+        *(run.path(given) for given in (TEMPLATE, STYLE, SCRIPT)),
         {
             "study": run.params.study.name,
             "simulated": sources["truth"] is not None,

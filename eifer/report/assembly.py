@@ -7,13 +7,13 @@ out; a word in the spec that nothing answers to is an error.
 
 from __future__ import annotations
 
-import base64
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import pandas as pd
@@ -21,12 +21,22 @@ import yaml
 from markupsafe import Markup
 
 from eifer.errors import StudyError, did_you_mean
-from eifer.figures.style import drawing, svg
+from eifer.figures.style import drawing, png, svg
 from eifer.report.exhibits import Cells, exhibit, lines, tabled
 from eifer.report.fragments import Fragments
 
 SHORT = 34
 """Characters that a cell shows without breaking its line."""
+
+
+ROWS = 200
+"""Rows of a table that the page shows; its files hold all."""
+BLANK = set(" –()[],")
+"""What is left of a cell's line without its values."""
+_AS_IS = " =:/,;()'"
+"""Characters that an address of a drawing may hold as they are."""
+OWN = "A"
+"""The series of the exhibits that the source does not have: Table A1, Figure A1."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +45,24 @@ class Shown:
 
     kind: str
     name: str
+    label: str
     caption: str
-    number: int
+    files: list[str]
+    """Names of its files in the folder of its kind."""
+    title: str = ""
     fold: bool = False
     image: str = ""
     heads: list[str] = field(default_factory=list)
     rows: list[list[Markup]] = field(default_factory=list)
     forms: list[str] = field(default_factory=list)
     group: int = 0
-    title: str = ""
+    n_rows: int = 0
+    """Rows of the whole table, of which ``rows`` may be the first."""
+
+    @property
+    def stacked(self) -> bool:
+        """Whether each row is a block on a phone, so that its verdict needs no scrolling."""
+        return "Verdict" in self.heads
 
 
 class Assembly:
@@ -64,7 +83,7 @@ class Assembly:
         self.texts = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
         self.texts.filters["p"] = lambda value: Cells().format_field(value, "p")
 
-    def page(self, template: Path, style: Path, facts: Mapping[str, Any]) -> str:
+    def page(self, template: Path, style: Path, script: Path, facts: Mapping[str, Any]) -> str:
         """The whole page: no file, font or script from elsewhere."""
         for folder in ("figures", "tables"):
             (self.out / folder).mkdir()
@@ -74,6 +93,7 @@ class Assembly:
         return self.texts.from_string(template.read_text(encoding="utf-8")).render(
             title=title,
             style=Markup(style.read_text(encoding="utf-8")),
+            script=Markup(script.read_text(encoding="utf-8")),
             sections=sections,
             **words,
         )
@@ -112,46 +132,84 @@ class Assembly:
 
     def _shown(self, item: Mapping[str, Any]) -> Shown:
         kind = "figure" if "figure" in item else "table"
-        name = item[kind]
+        name = item.get("as", item[kind])
         given = [self.sources[source] for source in item["of"]]
-        number = item.get("number")
-        if number is None:
-            self.counts[kind] += 1
-        label = {
+        about = {
             "kind": kind,
-            "name": item.get("as", name),
-            "number": self.counts[kind],
+            "name": name,
+            "label": self._label(kind, item.get("source")),
             "fold": item.get("fold", False),
             "title": item.get("title", ""),
         }
+        folder = self.out / f"{kind}s"
         if kind == "figure":
-            module: Any = exhibit(kind, name)
+            module: Any = exhibit(kind, item[kind])
             with drawing():
-                drawn = svg(module.draw(*given))
-            (self.out / "figures" / f"{label['name']}.svg").write_text(drawn, encoding="utf-8")
-            image = base64.b64encode(drawn.encode()).decode()
-            return Shown(caption=module.caption(*given), image=image, **label)
+                figure = module.draw(*given)
+                drawn = svg(figure)
+                (folder / f"{name}.png").write_bytes(png(figure))
+            (folder / f"{name}.svg").write_text(drawn, encoding="utf-8")
+            return Shown(
+                caption=module.caption(*given),
+                files=[f"{name}.svg", f"{name}.png"],
+                image=_address(drawn),
+                **about,
+            )
         frame, caption = tabled(item, given)
-        frame.to_csv(self.out / "tables" / f"{label['name']}.csv", index=False, lineterminator="\n")
-        heads, rows = _cells(frame, item["columns"])
+        heads, every = list(item["columns"]), lines(frame, item["columns"])
+        rows = [[_cell(*cell) for cell in row] for row in every[:ROWS]]
         return Shown(
             caption=caption,
+            files=written(folder, name, frame, heads, every),
             heads=heads,
             rows=rows,
             forms=[_form(row[k] for row in rows) for k in range(len(heads))],
             group=item.get("group", 0),
-            **label,
+            n_rows=len(every),
+            **about,
         )
 
+    def _label(self, kind: str, source: int | None) -> str:
+        if source is not None:
+            return f"{kind.capitalize()} {source} of the source"
+        self.counts[kind] += 1
+        return f"{kind.capitalize()} {OWN}{self.counts[kind]}"
 
-def _cells(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[list[str], list[list[Markup]]]:
-    """What each cell shows: a second line of its form is set smaller, in grey."""
-    return list(columns), [[_cell(*cell) for cell in row] for row in lines(frame, columns)]
+
+def written(
+    folder: Path,
+    name: str,
+    frame: pd.DataFrame,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[Sequence[str]]],
+) -> list[str]:
+    """Write a table in full numbers, as it is shown, and as LaTeX; give the names of its files.
+
+    LaTeX needs the packages booktabs and longtable, and XeLaTeX or LuaLaTeX for its Greek letters.
+    """
+    shown = pd.DataFrame([[_plain(cell) for cell in row] for row in rows], columns=heads)
+    files = [f"{name}.csv", f"{name}_shown.csv", f"{name}.tex"]
+    full, plain, tex = (folder / file for file in files)
+    for path, table in ((full, frame), (plain, shown)):
+        table.to_csv(path, index=False, lineterminator="\n")
+    shown.to_latex(tex, index=False, escape=True, longtable=True, encoding="utf-8")
+    return files
+
+
+def _plain(cell: Sequence[str]) -> str:
+    return " / ".join(line for line in cell if set(line) - BLANK) or cell[0]
+
+
+def _address(drawn: str) -> str:
+    """A drawing as an address of itself; by a third shorter than in base64."""
+    other_quotes = " ".join(drawn.split()).translate({ord('"'): "'", ord("'"): '"'})
+    return "data:image/svg+xml," + quote(other_quotes, safe=_AS_IS)
 
 
 def _cell(*texts: str) -> Markup:
+    """What a cell shows: a second line of its form is set smaller, in grey."""
     first, *more = map(html.escape, texts)
-    small = "".join(f"<small>{line}</small>" for line in more if set(line) - set(" –()[],"))
+    small = "".join(f"<small>{line}</small>" for line in more if set(line) - BLANK)
     return Markup(first + small)
 
 

@@ -114,9 +114,10 @@ def printed(spec: Path, sources: Mapping[str, Any]) -> Iterator[Printed]:
         if item.get("terminal") and all(source is not None for source in given):
             frame, caption = tabled(item, given)
             rows = [[first for first, *_ in row] for row in lines(frame, item["columns"])]
+            origin = f" (the source's Table {item['source']})" if "source" in item else ""
             yield Printed(
                 item.get("as", item["table"]),
-                item["title"],
+                item["title"] + origin,
                 caption,
                 list(item["columns"]),
                 rows,
