@@ -1,4 +1,4 @@
-// Tables sort by the head that is pressed; folded tables open for printing.
+// Tables sort by the head that is pressed, texts are copied, folded tables open for printing.
 "use strict";
 const number = (text) => {
   const found = text.replace(/\u2212/g, "-").replace(/(^|[^0-9])\./g, "$10.").match(/-?[0-9]+(\.[0-9]+)?(e-?[0-9]+)?/);
@@ -26,6 +26,15 @@ for (const table of document.querySelectorAll("table")) {
       table.classList.add("sorted");
       body.append(...rows);
     });
+  });
+}
+for (const button of document.querySelectorAll("[data-copies]")) {
+  button.addEventListener("click", () => {
+    // Selected and copied by the browser itself: a page opened as a file has no clipboard of its own.
+    getSelection().selectAllChildren(document.getElementById(button.dataset.copies));
+    document.execCommand("copy");
+    getSelection().removeAllRanges();
+    button.textContent = "Copied";
   });
 }
 let folded = [];

@@ -45,7 +45,7 @@ def affect(run: Run) -> Outcome:
             catalogue.AFFECT_ATTRITION: left_out,
         },
         Report(
-            f"""Arousal and valence are estimated by {run.params.affect.backbone}
+            f"""The affect network was {run.params.affect.backbone} [@wightman2019]
             at {run.params.study.crop.size_px} pixels, {card["made"]}.""",
             {"validation": card["validation"], "images": card["images"]},
         ),

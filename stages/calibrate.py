@@ -32,20 +32,25 @@ def calibrate(run: Run) -> Outcome:
     claimed = pd.concat(parts, ignore_index=True)
     rates, smallest = calibration(claimed, how), power(claimed, how, spec.power)
     facts = findings(rates, smallest)
-    return Outcome({CALIBRATION: rates, POWER: smallest}, Report(_methods(facts, spec), facts))
+    return Outcome(
+        {CALIBRATION: rates, POWER: smallest}, Report(_methods(facts, spec), facts, _results(facts))
+    )
 
 
 def _methods(facts: dict[str, Any], spec: CalibrationSpec) -> str:
     plans = (*spec.tests, *spec.people, *spec.found)
     aucs = " or ".join(f"{auc:g}" for auc in sorted({plan.auc for plan in plans}))
-    text = f"""Up to {facts["cohorts"]} cohorts of each design were drawn, not trained: predictions
+    return f"""Up to {facts["cohorts"]} cohorts of each design were drawn, not trained: predictions
         of three models with a mean ROC-AUC of {aucs} within a person, of frames that are alike
         within videos and people. They went through the code that compares the models."""
-    if facts["null_published"] and facts["null_t"]:
-        published, t = (_percent(facts[name]) for name in ("null_published", "null_t"))
-        text += f""" Where models differ in nobody's favour, the tests as published claim a
-            difference in {published} of cohorts, the t-test over participants in {t}."""
-    return text
+
+
+def _results(facts: dict[str, Any]) -> str:
+    if not (facts["null_published"] and facts["null_t"]):
+        return ""
+    published, t = (_percent(facts[name]) for name in ("null_published", "null_t"))
+    return f"""Where models differed in nobody's favour, the tests as published claimed a difference
+        in {published} of cohorts, the t-test over participants in {t}."""
 
 
 def _percent(ends: list[float]) -> str:

@@ -172,7 +172,9 @@ CALIBRATION = CALIBRATE.table("calibration.parquet", calibration.CALIBRATION)
 POWER = CALIBRATE.table("power.parquet", calibration.POWER)
 
 REPORT = Folder("report")
-PAGE, FIGURES, TABLES = (REPORT.file(name) for name in ("index.html", "figures", "tables"))
+PAGE, FIGURES, TABLES, METHODS = (
+    REPORT.file(name) for name in ("index.html", "figures", "tables", "methods")
+)
 
 FOLDERS = [folder for folder in dict(vars()).values() if isinstance(folder, Folder)]
 """Every stage's folder, in the order in which the report tells of them."""

@@ -15,8 +15,9 @@ def corpus(run: Run) -> Outcome:
     return Outcome(
         {FACES: images},
         Report(
-            f"""The affect corpus is drawn: {len(images)} portraits of {wanted.identities}
-            identities that are not in the cohort, with known arousal and valence.""",
+            f"""A corpus of faces was drawn to train the affect network: {len(images)} portraits of
+            {wanted.identities} identities that are not in the cohort, with known arousal and
+            valence.""",
             {"images": len(images), "identities": wanted.identities},
         ),
     )

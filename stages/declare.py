@@ -20,9 +20,9 @@ def declare(run: Run) -> Outcome:
     return Outcome(
         {catalogue.DECLARATION: made},
         Report(
-            f"""Before any training it was declared that {"; ".join(claims) or "nothing"} may
-            confirm, by the {run.params.stats.participants.test} test; the declaration's sha256 is
-            {made["sha256"]}.""",
+            f"""Before any training it was declared which contrasts may confirm:
+            {"; ".join(claims) or "none"}; by the {run.params.stats.participants.test} test (sha256
+            of the declaration: {made["sha256"]}).""",
             {"sha256": made["sha256"], "confirmatory": claims},
         ),
     )

@@ -70,10 +70,11 @@ def estimate(run: Run) -> Outcome:
     return Outcome(
         {ESTIMATES: estimates, AGREEMENT: AGREEMENT.table.frame(rows)},
         Report(
-            f"""Arousal and valence in [-1, 1] were estimated for {len(estimates)} accepted frames
-            {estimators.told(choices[chosen])}. They are indicators derived from a model, not ground
-            truth.{compared}""",
+            f"""Arousal and valence in [-1, 1] were estimated for every accepted frame
+            {estimators.told(choices[chosen])}. Estimates are indicators derived from a model, not
+            ground truth.{compared}""",
             {"frames": len(estimates), **by, **numbers},
+            f"{len(estimates)} frames were estimated.",
         ),
     )
 

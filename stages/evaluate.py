@@ -79,10 +79,12 @@ def _report(predictions: pd.DataFrame, means: evaluation.Means) -> Report:
     listed = ", ".join(f"{c} {t} {size}" for c, t, size in sizes.itertuples(index=False))
     return Report(
         f"""The High, Low and Total models of {n} repetition{"s" * (n > 1)} scored the same frames
-        of {people} test participants ({listed}), predicted high from the threshold found on
-        validation data. The untouched estimator of arousal and valence stands beside them (Affect),
-        its score (estimate + 1) / 2: it chose these frames by agreement with their labels.""",
+        of {people} test participants. A frame was predicted high from the threshold found on
+        validation data. The untouched estimator of arousal and valence was scored beside them as a
+        reference (Affect), by (estimate + 1) / 2; it had chosen these frames by agreement with
+        their labels.""",
         {"repetitions": n, "test_participants": people, "means": means},
+        f"The test frames were: {listed}.",
     )
 
 

@@ -56,10 +56,10 @@ def evaluate_external(run: Run) -> Outcome:
         Low and from all participants. It started from {start}, under two new linear heads. The
         heads learnt alone first (epochs: {learnt[0]}), then with one more block of the backbone at
         a time, from the output down (epochs: {", ".join(map(str, learnt[1:]))}). In each fold the
-        loss weighs the positive class by the fold's own training data, the epoch of best macro F1
+        loss weighed the positive class by the fold's own training data, the epoch of best macro F1
         on the people of the fold was kept, and the threshold was chosen on them. Each fold's model
-        scored the test frames. Folds stand in the place of repetitions in all tests; all of them
-        are exploratory."""
+        scored the test frames. Folds stood in the place of repetitions in all tests; all of them
+        were exploratory."""
     numbers = {
         "network": name,
         "folds": external.folds,

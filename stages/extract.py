@@ -62,10 +62,13 @@ def _report(counts: pd.DataFrame) -> Report:
         if name.startswith("rejected_")
     )
     return Report(
-        f"""Faces were sought in all {decoded} frames of {len(counts)} videos; {accepted}
-        frames were accepted, the rest rejected ({reasons}). Where several faces showed
-        ({numbers["frames_several_faces"]} frames) the largest was taken.""",
+        """Faces were sought in every frame by YuNet [@wu2023], and measured by the models of
+        MediaPipe's Face Landmarker [@kartynnik2019]. A frame was rejected if it showed no face,
+        repeated the frame before, or showed a face of low confidence, closed eyes or an occluded
+        face. In a frame of several faces the largest was taken.""",
         {"videos": len(counts), **numbers},
+        f"""{accepted} of {decoded} frames of {len(counts)} videos were accepted; the others were
+        rejected ({reasons}). {numbers["frames_several_faces"]} frames showed several faces.""",
     )
 
 

@@ -53,12 +53,14 @@ def _report(cohort: Cohort, spec: ValidationSpec) -> Report:
         "short_videos": short_face_videos(videos, spec),
     }
     return Report(
-        f"""Of {numbers["recruited"]} participants {numbers["included"]} were included, with
-        {numbers["videos"]} face videos and {numbers["ecgs"]} ECG recordings. Videos were labelled
-        by the participant's own rating; {weak} of {2 * len(videos)} labels come from the
-        stimulus because the rating was neutral. {numbers["short_videos"]} face videos last less
-        than {spec.least_filmed_share:.0%} of their film.""",
+        """Each video was labelled by its participant's own ratings of arousal and valence: 1 to 3
+        is low, 5 to 7 is high. A video with a neutral rating (4) took the label of its
+        stimulus.""",
         numbers,
+        f"""{numbers["included"]} of {numbers["recruited"]} participants were included, with
+        {numbers["videos"]} face videos and {numbers["ecgs"]} ECG recordings. {weak} of
+        {2 * len(videos)} labels came from the stimulus. {numbers["short_videos"]} face videos
+        lasted less than {spec.least_filmed_share:.0%} of their film.""",
     )
 
 

@@ -17,9 +17,8 @@ from stages import catalogue
 from stages._runtime.places import Given, MadeTable
 from stages._runtime.stage import Outcome, Report, Run, stage
 
-SPEC, TEMPLATE, STYLE, SCRIPT = (
-    Given(f"reports/{n}") for n in ("spec.yml", "template.html", "style.css", "script.js")
-)
+PARTS = ("spec.yml", "references.yml", "template.html", "style.css", "script.js")
+SPEC, REFERENCES, *LOOKS = (Given(f"reports/{name}") for name in PARTS)
 COHORT, FACES, NETWORKS = (Given(f"${{report.{n}_from}}") for n in ("cohort", "faces", "networks"))
 DRAWN = {catalogue.SIMULATE: COHORT, catalogue.CORPUS: FACES}
 """What a study with data from elsewhere has not: its params then name another stage's folder."""
@@ -48,7 +47,7 @@ JSON = (catalogue.CUTOFF, catalogue.CARD, catalogue.DISJOINTNESS)
 @stage(
     catalogue.REPORT,
     params=("study.name", "study.waves", "split", "training.blocks", "external.networks", "report"),
-    given=(SPEC, TEMPLATE, STYLE, SCRIPT, NETWORKS, *LISTED),
+    given=(SPEC, REFERENCES, *LOOKS, NETWORKS, *LISTED),
 )
 def report(run: Run) -> Outcome:
     """Read what every stage left, and assemble the page as reports/spec.yml says."""
@@ -70,8 +69,9 @@ def report(run: Run) -> Outcome:
         sources["estimators_agreement"] = None
     every = sources["by_assignment"]
     sources["relabelled"] = None if every is None or every["assignment"].nunique() < 2 else every
-    page = Assembly(run.path(SPEC), sources, parts, run.folder).page(
-        *(run.path(given) for given in (TEMPLATE, STYLE, SCRIPT)),
+    assembly = Assembly(run.path(SPEC), run.path(REFERENCES), sources, parts, run.folder)
+    page = assembly.page(
+        [run.path(look) for look in LOOKS],
         {
             "study": run.params.study.name,
             "simulated": sources["truth"] is not None,
@@ -81,7 +81,7 @@ def report(run: Run) -> Outcome:
     run.out(catalogue.PAGE).write_text(page, encoding="utf-8")
     numbers = {"checks": len(parts.checks), "failed": int((~parts.checks["success"]).sum())}
     return Outcome(
-        {catalogue.PAGE: None, catalogue.FIGURES: None, catalogue.TABLES: None},
+        dict.fromkeys((catalogue.PAGE, catalogue.FIGURES, catalogue.TABLES, catalogue.METHODS)),
         Report(f"The report shows what {parts.checks['stage'].nunique()} stages left.", numbers),
     )
 

@@ -77,10 +77,11 @@ def _report(chosen: pd.DataFrame, shortfall: pd.DataFrame, top: int) -> Report:
         "lacking": int((short["asked"] - short["kept"]).sum()),
     }
     return Report(
-        f"""Of each video, the up to {top} frames of largest estimated magnitude whose sign
-        matches the label were kept for each dimension. {len(short)} of {len(shortfall)} rankings
-        had fewer; nothing was filled up with mismatches.""",
+        f"""From each video and for each dimension up to {top} frames were kept: those of largest
+        estimated magnitude whose sign matched the label. Missing frames were not replaced by
+        frames of the other sign.""",
         numbers,
+        f"{len(short)} of {len(shortfall)} rankings had fewer than {top} frames.",
     )
 
 

@@ -18,11 +18,11 @@ def simulate(run: Run) -> Outcome:
     return Outcome(
         {SIMULATED: None, TRUTH: simulated.truth, LATENT: simulated.latent},
         Report(
-            f"""The cohort is simulated: {people} participants in {len(spec.participants_per_wave)}
-            recruitment waves, with drawn faces ({spec.video.seconds:g} s a video at
-            {spec.video.fps} frames per second) and computed ECG ({spec.ecg.seconds:g} s). Emotional
-            intelligence shifts expression, ratings and heart with an effect of size
-            {spec.effect:g} (0 is a true null).""",
+            f"""The cohort was simulated: {people} participants in {len(spec.participants_per_wave)}
+            recruitment waves, with drawn faces ({spec.video.seconds:g} s per video at
+            {spec.video.fps} frames per second) and a computed ECG of {spec.ecg.seconds:g} s per
+            video [@mcsharry2003]. Emotional intelligence shifted expression, ratings and heart
+            rate variability by a planted effect of size {spec.effect:g} (0: no effect).""",
             {"participants": people, "effect": spec.effect},
         ),
     )

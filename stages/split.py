@@ -10,10 +10,10 @@ from eifer.faces.stored import read_crops
 from stages import catalogue
 from stages._runtime.stage import Outcome, Report, Run, stage
 
-BARRED = """ {} of {} cannot be tested: a video of theirs is missing or short of frames for a test
-    condition. A video is short where face and rating disagree, so that those who can be tested are
-    people whose faces follow their ratings (split.design.short_videos: record lets everybody be
-    tested)."""
+BARRED = """ {} of {} could not be tested, because one of their videos was missing or short of
+    frames for a test condition. A video is short where face and rating disagree, so that those who
+    could be tested are people whose faces follow their ratings (split.design.short_videos: record
+    lets everybody be tested)."""
 
 
 @stage(
@@ -84,21 +84,28 @@ def _report(
         "test_items": {" ".join(test): int(k) for test, k in items.items()},
         "disjoint": all(proof["disjoint"] for proof in proofs.values()),
     }
-    divided = (
-        f"""{counts["train"]} participants train, {counts["validation"]} validate and {len(who)}
-        test ({", ".join(who)})"""
+    divided, sizes = (
+        (
+            "Participants were divided once into those to train on, to validate on and to test",
+            f"""{counts["train"]} participants were trained on, {counts["validation"]} validated on
+            and {len(who)} tested ({", ".join(who)}).""",
+        )
         if n == 1
-        else f"""{len(who)} of {everybody} participants are tested once each, in {n} rotations; in
-        each rotation the others train or validate"""
+        else (
+            f"""Each participant was tested once, in {n} rotations; in each rotation the others were
+            trained or validated on""",
+            f"{len(who)} of {everybody} participants were tested.",
+        )
     )
     beside = ", ".join(assignments[1:])
     return Report(
-        f"""{divided}; nobody is in two parts, and no frame of a test participant is trained or
-        validated on.{BARRED.format(barred, everybody) * bool(barred)}
-        {f"Beside the EI groups stand the assignments {beside}." * bool(beside)} The stored crops
-        of each two parts were compared: none are the same picture, nor do two videos look the
-        same.""",
+        f"""{divided}. Nobody was in two parts, and no frame of a test participant was trained or
+        validated on.
+        {f"Beside the EI groups stood the assignments {beside}." * bool(beside)} The stored crops
+        of every two parts were compared as pictures.""",
         numbers,
+        f"""{sizes}{BARRED.format(barred, everybody) * bool(barred)} No two parts held the same
+        picture, nor two videos that look the same.""",
     )
 
 

@@ -66,14 +66,18 @@ def _report(groups: pd.DataFrame, scan: Scan, variables: int, quality: pd.DataFr
         **{name: round(float(quality[name].sum()), 1) for name in of_time},
     }
     return Report(
-        f"""HRV is of the films' time alone, and of its stretches without bad signal:
-        {numbers["usable_s"]:.0f} of {numbers["film_s"]:.0f} s. {numbers["before_s"]:.0f} s of ECG
-        before and {numbers["after_s"]:.0f} s after the films were left out. The EI cutoff of
-        {scan.cutoff} was chosen because {scan.n_significant} of {variables}
-        HRV variables showed an interaction of group and emotion there. Choosing the best cutoff
-        and testing it on the same data is double dipping: {scan.by_chance}. {numbers["high"]}
-        participants scored above it (High), {numbers["low"]} did not (Low).""",
+        f"""{variables} variables of heart rate variability were computed by NeuroKit2
+        [@makowski2021] from the ECG of the films' time, without stretches of bad signal. The EI
+        cutoff was the score at which most of these variables showed an interaction of group and
+        emotion. The cutoff was chosen and its differences were tested on the same data, which
+        makes them look larger than they are. Their number was therefore compared with those of
+        scans of permuted EI scores.""",
         numbers,
+        f"""At the cutoff of {scan.cutoff}, {scan.n_significant} of {variables} variables showed an
+        interaction; {scan.by_chance}. {numbers["high"]} participants scored above the cutoff
+        (High), {numbers["low"]} did not (Low). Of {numbers["film_s"]:.0f} s of film,
+        {numbers["usable_s"]:.0f} s of ECG were used; {numbers["before_s"]:.0f} s before and
+        {numbers["after_s"]:.0f} s after the films were left out.""",
     )
 
 

@@ -74,11 +74,8 @@ class Scan:
     def by_chance(self) -> str:
         """How often a scan finds as much without anything to find, in words."""
         if self.p is None:
-            return "how large a count chance finds was not asked (no permutations)"
-        return (
-            "with EI scores permuted over participants, a count as large comes up with p = "
-            f"{self.p:.3f}"
-        )
+            return "no EI scores were permuted, so that the count of chance is unknown"
+        return f"scans of permuted EI scores found as many with p = {self.p:.3f}"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from eifer.errors import StudyError, did_you_mean
 from eifer.figures.style import drawing, png, svg
 from eifer.report.exhibits import Cells, exhibit, lines, tabled
 from eifer.report.fragments import Fragments
+from eifer.report.methods import Methods
 
 SHORT = 34
 """Characters that a cell shows without breaking its line."""
@@ -73,9 +74,17 @@ class Assembly:
     """
 
     def __init__(
-        self, spec: Path, sources: Mapping[str, Any], fragments: Fragments, out: Path
+        self,
+        spec: Path,
+        references: Path,
+        sources: Mapping[str, Any],
+        fragments: Fragments,
+        out: Path,
     ) -> None:
         self.spec = yaml.safe_load(spec.read_text(encoding="utf-8"))
+        self.methods = Methods(
+            self.spec["methods"], fragments, yaml.safe_load(references.read_text(encoding="utf-8"))
+        )
         self.sources = dict(sources)
         self.fragments = fragments
         self.out = out
@@ -83,18 +92,21 @@ class Assembly:
         self.texts = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
         self.texts.filters["p"] = lambda value: Cells().format_field(value, "p")
 
-    def page(self, template: Path, style: Path, script: Path, facts: Mapping[str, Any]) -> str:
-        """The whole page: no file, font or script from elsewhere."""
-        for folder in ("figures", "tables"):
+    def page(self, looks: Sequence[Path], facts: Mapping[str, Any]) -> str:
+        """The whole page, of template, style and script: no file or font from elsewhere."""
+        for folder in ("figures", "tables", "methods"):
             (self.out / folder).mkdir()
+        self.methods.write(self.out / "methods")
         words = {**self.sources, **facts, "numbers": self.fragments.numbers()}
         title = Markup(self._text(self.spec["title"], words))
         sections = [s for entry in self.spec["sections"] if (s := self._section(entry, words))]
-        return self.texts.from_string(template.read_text(encoding="utf-8")).render(
+        template, style, script = (path.read_text(encoding="utf-8") for path in looks)
+        return self.texts.from_string(template).render(
             title=title,
-            style=Markup(style.read_text(encoding="utf-8")),
-            script=Markup(script.read_text(encoding="utf-8")),
+            style=Markup(style),
+            script=Markup(script),
             sections=sections,
+            methods=self.methods,
             **words,
         )
 
@@ -102,17 +114,16 @@ class Assembly:
         if not self._has(entry.get("needs", [])):
             return None
         shown = [self._shown(item) for item in entry.get("show", []) if self._has(item["of"])]
-        methods = self.fragments.methods(entry.get("methods", []))
-        if not (shown or methods or entry.get("always")):
+        results = self.fragments.texts(entry.get("results", []), "results")
+        if not (shown or results or entry.get("always")):
             return None
         text = self._text(entry.get("text", ""), words)
         return {
             "id": entry["id"],
             "title": entry["title"],
             "text": Markup(text),
-            "methods": methods,
+            "results": results,
             "shown": shown,
-            "kind": entry.get("kind", "plain"),
         }
 
     def _has(self, names: Sequence[str]) -> bool:
@@ -187,7 +198,7 @@ def written(
 
     LaTeX needs the packages booktabs and longtable, and XeLaTeX or LuaLaTeX for its Greek letters.
     """
-    shown = pd.DataFrame([[_plain(cell) for cell in row] for row in rows], columns=heads)
+    shown = pd.DataFrame([[_plain(cell) for cell in row] for row in rows], columns=[*heads])
     files = [f"{name}.csv", f"{name}_shown.csv", f"{name}.tex"]
     full, plain, tex = (folder / file for file in files)
     for path, table in ((full, frame), (plain, shown)):

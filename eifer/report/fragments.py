@@ -31,13 +31,13 @@ class Fragments:
             values.setdefault(report["stage"], []).append(report["numbers"])
         return {stage: all_[0] if len(all_) == 1 else all_ for stage, all_ in values.items()}
 
-    def methods(self, stages: Iterable[str]) -> list[str]:
-        """The methods text of each of ``stages``, instances of one stage merged."""
+    def texts(self, stages: Iterable[str], part: str) -> list[str]:
+        """What each of ``stages`` wrote as ``part`` (methods, results), its instances merged."""
         return [
             text
             for stage in stages
-            if (texts := [r for r in self.reports if r["stage"] == stage])
-            for text in merged(texts)
+            if (written := [r for r in self.reports if r["stage"] == stage and r[part]])
+            for text in merged(written, part)
         ]
 
     def title(self, stage: str) -> str:
@@ -71,8 +71,8 @@ def planted(folder: Path) -> dict[str, Any]:
     return {"truth": truth, LATENT.name: LATENT.conform(pd.read_parquet(folder / "latent.parquet"))}
 
 
-def merged(reports: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The methods text of one stage's instances: said once where only numbers or items differ.
+def merged(reports: Sequence[Mapping[str, Any]], part: str) -> list[str]:
+    """One text of a stage's instances: said once where only numbers or items differ.
 
     Of waves 1 and 2 "10 frames" and "12 frames" become "(For each wave.) 10 to 12 frames", of
     two tasks "learnt arousal" and "learnt valence" become "learnt arousal or valence".
@@ -80,7 +80,7 @@ def merged(reports: Sequence[Mapping[str, Any]]) -> list[str]:
     same: dict[tuple[str, ...], list[tuple[Mapping[str, Any], list[str]]]] = {}
     for report in reports:
         items = "".join(rf"|\b{re.escape(value)}\b" for value in report["item"].values())
-        parts = re.split(f"({NUMBER}{items})", report["methods"])
+        parts = re.split(f"({NUMBER}{items})", report[part])
         same.setdefault(tuple(parts[::2]), []).append((report, parts[1::2]))
     texts = []
     for words, group in same.items():

@@ -17,6 +17,7 @@ from eifer import published
 from eifer.errors import StudyError
 from eifer.report.exhibits import Printed, printed
 from eifer.report.fragments import merged
+from eifer.report.methods import uncited
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.calibration import CALIBRATION, POWER
 from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON
@@ -58,7 +59,8 @@ def show(study: Path) -> None:
         raise StudyError(f"no results in {data.resolve()}; run `make demo` or `dvc repro` first")
     for of_stage in reports:
         # A sentence that all instances of a stage share is printed once.
-        text = "\n".join(merged(of_stage))
+        part = "results" if any(report["results"] for report in of_stage) else "methods"
+        text = uncited("\n".join(merged(of_stage, part)))
         out.print(f"\n[bold]{of_stage[0]['title']}[/bold]\n{text}")
     out.print()
     if times := _times(study / "runs/provenance"):

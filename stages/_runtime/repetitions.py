@@ -182,12 +182,12 @@ def _report(rows: list[dict[str, Any]], model: Model, learns_from: Group, run: R
     recipe, data = model.recipe, model.data
     first, second = recipe.first, recipe.second
     whose = "all participants" if learns_from is Group.TOTAL else f"the {learns_from} participants"
-    kept = "the epoch of best macro F1 there" if model.keep == "best" else "the last epoch"
+    kept = "the epoch of best macro F1" if model.keep == "best" else "the last epoch"
     return Report(
-        f"""{run.params.training.backbone} with two linear heads learnt {run.item["task"]} from
-        {len(data.train)} frames of {whose}: {first.epochs} epochs of the heads alone, then
-        {second.epochs} of the whole network, by AdamW in batches of {recipe.batch}.
-        {len(data.validation)} frames validated: {kept} was kept of the latter, and the decision
-        threshold chosen there.""",
+        f"""{run.params.training.backbone} with two linear heads was trained on the
+        {run.item["task"]} of {len(data.train)} frames of {whose}: for {first.epochs} epochs the
+        heads alone, then for {second.epochs} the whole network, by AdamW [@loshchilov2019] in
+        batches of {recipe.batch}. Of the second phase {kept} on {len(data.validation)} validation
+        frames was kept, and the decision threshold was chosen on these.""",
         numbers_of(rows),
     )

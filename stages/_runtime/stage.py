@@ -53,10 +53,22 @@ CHECKS, REPORT = "checks.json", "report.json"
 
 @dataclass(frozen=True)
 class Report:
-    """What a stage says of itself: a methods text with its real values, and its numbers."""
+    """What a stage writes about itself, with its real values.
+
+    Attributes
+    ----------
+    methods
+        What was done, in the past tense. ``[@key; @key]`` cites entries of
+        reports/references.yml.
+    numbers
+        What other texts may quote.
+    results
+        What came of it.
+    """
 
     methods: str
     numbers: Mapping[str, object] = field(default_factory=dict)
+    results: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,6 +183,7 @@ class Run:
                 "item": dict(self.item),
                 "title": self.stage.title,
                 "methods": " ".join(outcome.report.methods.split()),
+                "results": " ".join(outcome.report.results.split()),
                 "numbers": dict(outcome.report.numbers),
             },
         )
