@@ -162,11 +162,12 @@ def workspace(
 ) -> None:
     """Make a new study: this code in a folder of its own, with its own params."""
     with _errors_without_traceback("workspace"):
-        from eifer.cohort.place import refuse_around
+        from eifer.cohort.place import opened, refuse_around
         from flows.graph import ROOT
         from flows.workspace import make_workspace, named_values, relative
 
         if cohort:
+            opened(cohort)
             refuse_around(target, cohort)
         overrides = named_values(set_ or [])
         if cohort:

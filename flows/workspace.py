@@ -6,14 +6,17 @@ cohort, a test) gets a folder of its own instead of overwriting the first.
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
+from ruamel.yaml import YAML
 
 from eifer.errors import ParamsError, StudyError
 from flows.graph import PACKAGES, ROOT
@@ -28,8 +31,6 @@ CODE = (
 """What a study needs of this folder. Its params come from a preset."""
 OWN = ("eifer", "stages", "flows")
 """Folders that hold nothing but code, so that what the code no longer has is removed."""
-BUILT = {"index.html", "figures", "tables"}
-"""The report of another study, in reports/."""
 
 
 def make_workspace(
@@ -75,16 +76,60 @@ def make_workspace(
             target.mkdir(parents=True, exist_ok=True)
             shutil.copy2(place, target / name)
     if not same:
-        written.write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+        written.write_text(_with_comments(preset, overrides or {}, params), encoding="utf-8")
     if not (target / ".git").exists():
-        # DVC looks upward for a repository; this one must not be taken for its parent.
-        made = subprocess.run(
-            ["git", "init", "--quiet", str(target)], capture_output=True, text=True, check=False
-        )
-        if made.returncode:
-            raise StudyError(f"git init in {target}: {made.stderr.strip()}")
+        # DVC looks upward for a repository; this one must not be taken for its parent. Its
+        # experiments and differences need a first commit.
+        _git(target, "init", "--quiet")
+        _git(target, "add", "--all")
+        nobody = subprocess.run(
+            ["git", "-C", str(target), "var", "GIT_COMMITTER_IDENT"],
+            capture_output=True,
+            check=False,
+        ).returncode
+        identity = ("user.name=eifer", "user.email=eifer@localhost") if nobody else ()
+        plain = ("commit.gpgsign=false", "core.hooksPath=/dev/null", *identity)
+        set_ = [word for setting in plain for word in ("-c", setting)]
+        _git(target, *set_, "commit", "--quiet", "--message", f"A study, made by {_origin()}")
     close_folders(target)
     return target
+
+
+def _git(target: Path, *words: str) -> None:
+    done = subprocess.run(
+        ["git", "-C", str(target), *words], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise StudyError(f"git {words[0]} in {target}: {done.stderr.strip()}")
+
+
+def _origin() -> str:
+    """The version of eifer, and of a clone its commit."""
+    commit = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    of_clone = ROOT == PACKAGES and not commit.returncode
+    return f"eifer {version('eifer')}" + (f", commit {commit.stdout.strip()}" if of_clone else "")
+
+
+def _with_comments(preset: Path, overrides: Mapping[str, Any], params: Any) -> str:
+    """``params`` as the preset writes them: its comments are the reasons of its choices."""
+    rewriter = YAML()
+    rewriter.preserve_quotes = True
+    rewriter.width = 200
+    content = rewriter.load(preset.read_text(encoding="utf-8"))
+    for name, value in overrides.items():
+        *parents, key = name.split(".")
+        section = content
+        for parent in parents:
+            section = section[parent]
+        section[key] = value
+    text = io.StringIO()
+    rewriter.dump(content, text)
+    # A preset that shares sections (YAML's anchors) would have a value set in all of them.
+    if yaml.safe_load(text.getvalue()) != params:
+        return str(yaml.safe_dump(params, sort_keys=False))
+    return text.getvalue()
 
 
 def named_values(texts: Sequence[str]) -> dict[str, Any]:
@@ -151,7 +196,6 @@ def _says(params: Path) -> Any:
 def _ignored(folder: str, names: list[str]) -> set[str]:
     all_ignored = {
         ".dvc": {"cache", "tmp", "config.local"},
-        "reports": BUILT,
         "flows": {"study"},
     }
     own = all_ignored.get(Path(folder).name, set())

@@ -154,7 +154,6 @@ PREDICTIONS = EVALUATE.table("predictions.parquet", evaluation.PREDICTIONS)
 PRETRAINED = EVALUATE.table("pretrained.parquet", evaluation.PRETRAINED)
 METRICS = EVALUATE.table("metrics.parquet", evaluation.METRICS)
 SUMMARY = EVALUATE.table("summary.parquet", evaluation.SUMMARY)
-MEANS = EVALUATE.file("metrics.json")
 PLOTS = EVALUATE.file("plots")
 
 STATS = Folder("stats")
@@ -175,6 +174,8 @@ REPORT = Folder("report")
 PAGE, FIGURES, TABLES, METHODS = (
     REPORT.file(name) for name in ("index.html", "figures", "tables", "methods")
 )
+OUTCOMES = REPORT.file("metrics.json")
+"""What `dvc metrics` and `dvc exp show` compare between studies."""
 
 FOLDERS = [folder for folder in dict(vars()).values() if isinstance(folder, Folder)]
 """Every stage's folder, in the order in which the report tells of them."""

@@ -67,7 +67,6 @@ def evaluate(run: Run) -> Outcome:
     made |= {
         catalogue.METRICS: metrics,
         catalogue.SUMMARY: summary,
-        catalogue.MEANS: means,
         catalogue.PLOTS: None,
     }
     return Outcome(made, _report(predictions, means))

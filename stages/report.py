@@ -52,25 +52,24 @@ JSON = (catalogue.CUTOFF, catalogue.CARD, catalogue.DISJOINTNESS)
 def report(run: Run) -> Outcome:
     """Read what every stage left, and assemble the page as reports/spec.yml says."""
     # Here, so that `--help` and errors in params need not wait for matplotlib.
-    from eifer.report.assembly import Assembly
-    from eifer.report.fragments import gather, planted
+    from eifer.report import assembly, fragments, outcomes
 
-    parts = gather([folder for given in FOLDERS for folder in run.paths(given)])
+    parts = fragments.gather([folder for given in FOLDERS for folder in run.paths(given)])
     sources = {
         **_tables(run),
         **{Path(made.name).stem: json.loads(run.path(made).read_text()) for made in JSON},
-        **planted(run.path(COHORT)),
+        **fragments.planted(run.path(COHORT)),
         "checks": parts.checks,
         "attrition": parts.attrition,
         **published.sources(),
         "consistency": paper_consistency.checks(),
     }
-    if (agreed := sources["estimators_agreement"]) is not None and agreed.empty:
-        sources["estimators_agreement"] = None
+    agreed = sources["estimators_agreement"]
+    sources["estimators_agreement"] = None if agreed is None or agreed.empty else agreed
     every = sources["by_assignment"]
     sources["relabelled"] = None if every is None or every["assignment"].nunique() < 2 else every
-    assembly = Assembly(run.path(SPEC), run.path(REFERENCES), sources, parts, run.folder)
-    page = assembly.page(
+    put = assembly.Assembly(run.path(SPEC), run.path(REFERENCES), sources, parts, run.folder)
+    page = put.page(
         [run.path(look) for look in LOOKS],
         {
             "study": run.params.study.name,
@@ -81,7 +80,8 @@ def report(run: Run) -> Outcome:
     run.out(catalogue.PAGE).write_text(page, encoding="utf-8")
     numbers = {"checks": len(parts.checks), "failed": int((~parts.checks["success"]).sum())}
     return Outcome(
-        dict.fromkeys((catalogue.PAGE, catalogue.FIGURES, catalogue.TABLES, catalogue.METHODS)),
+        dict.fromkeys((catalogue.PAGE, catalogue.FIGURES, catalogue.TABLES, catalogue.METHODS))
+        | {catalogue.OUTCOMES: outcomes.outcomes(sources)},
         Report(f"The report shows what {parts.checks['stage'].nunique()} stages left.", numbers),
     )
 

@@ -471,23 +471,23 @@ class TestRealRecordings:
         assert repro(recorded[0]) == []
 
     def test_dvc_shows_metrics_differences_and_plots(self, more: Path) -> None:
-        metrics = more / "data/evaluate/assignment-ei/metrics.json"
+        metrics = more / "data/report/metrics.json"
         found = json.loads(metrics.read_text())
         shown = answer(more, "dvc", "metrics", "show", "--json")
-        assert shown[""]["data"]["data/evaluate/assignment-ei/metrics.json"]["data"] == found
-        assert set(found) == set(Dimension)
+        assert shown[""]["data"]["data/report/metrics.json"]["data"] == found
+        # A fresh workspace has a commit to compare with, which holds no results yet.
+        assert answer(more, "dvc", "metrics", "diff", "--json") != {}
+        experiments = run(more, "dvc", "exp", "show", "--json")
+        assert experiments.returncode == 0, experiments.stdout
         commit = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "ran")
         for words in (("git", "add", "-A"), commit):
             assert finish(words, more).returncode == 0
         assert answer(more, "dvc", "metrics", "diff", "--json") == {}
-        best = found["arousal"]["baseline"]["High"]
-        old, best["accuracy"] = best["accuracy"], 2.0
+        old, found["cutoff"]["cutoff"] = found["cutoff"]["cutoff"], 2
         metrics.unlink()  # not written into: it may be DVC's copy
         metrics.write_text(json.dumps(found))
         assert answer(more, "dvc", "metrics", "diff", "--json") == {
-            "data/evaluate/assignment-ei/metrics.json": {
-                "arousal.baseline.High.accuracy": {"old": old, "new": 2.0, "diff": 2.0 - old}
-            }
+            "data/report/metrics.json": {"cutoff.cutoff": {"old": old, "new": 2, "diff": 2 - old}}
         }
         done = run(more, "dvc", "plots", "show", "-o", "drawn")
         assert done.returncode == 0, done.stdout

@@ -33,7 +33,8 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 "stage": name,
                 "item": item,
                 "title": f"Title of {name}",
-                "methods": "Did 42 things.",
+                "methods": "Did 42 things [@sun2014].",
+                "results": "",
                 "numbers": {},
             },
         )

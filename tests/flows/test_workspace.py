@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import yaml
 
 from eifer.errors import ParamsError, StudyError
 from flows.graph import ROOT
-from flows.workspace import make_workspace, relative
+from flows.workspace import _with_comments, make_workspace, relative
 from stages.params import load_params
 
 DEMO = ROOT / "presets/demo.yaml"
@@ -121,17 +123,47 @@ def test_params_that_say_the_same_are_kept_as_they_are_written(tmp_path: Path) -
     assert (made / "params.yaml").read_text().startswith("# my notes")
 
 
-def test_built_reports_are_not_copied_and_those_of_a_workspace_stay(tmp_path: Path) -> None:
+def test_presets_and_pages_of_a_workspace_stay(tmp_path: Path) -> None:
     one = make_workspace(tmp_path / "one", preset=DEMO)
-    for name in ("index.html", "figures/a.svg", "tables/b.csv"):
-        (one / "reports" / name).parent.mkdir(exist_ok=True)
-        (one / "reports" / name).write_text("of study one")
+    (one / "reports/thesis.tex").write_text("years of work")
     (one / "presets/mine.yaml").write_text(DEMO.read_text())
-    two = make_workspace(tmp_path / "two", preset=DEMO, source=one)
-    names = {path.name for path in (two / "reports").iterdir()}
-    assert "spec.yml" in names and not names & {"index.html", "figures", "tables"}
     make_workspace(one, preset=DEMO)
-    assert (one / "reports/figures/a.svg").exists() and (one / "presets/mine.yaml").exists()
+    assert (one / "reports/thesis.tex").exists() and (one / "presets/mine.yaml").exists()
+
+
+def test_comments_of_the_preset_survive(tmp_path: Path) -> None:
+    made = make_workspace(tmp_path / "one", preset=DEMO, overrides={"study.seed": 7})
+    text, source = (made / "params.yaml").read_text(), DEMO.read_text()
+    comments = [line.partition("# ")[2] for line in source.splitlines() if "# " in line]
+    assert comments and all(comment in text for comment in comments)
+    assert yaml.safe_load(text)["study"]["seed"] == 7
+    shared = tmp_path / "shared.yaml"
+    first, second = "  first: &same\n", "  second: *same\n"
+    shared.write_text(f"recipe:\n{first}    epochs: 2 # few\n{second}")
+    params = {"recipe": {"first": {"epochs": 3}, "second": {"epochs": 2}}}
+    assert yaml.safe_load(_with_comments(shared, {"recipe.first.epochs": 3}, params)) == params
+
+
+def test_a_workspace_is_born_with_a_commit_that_says_what_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody has told git a name, and every commit is to be signed by a key that is not there.
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text("[commit]\n\tgpgsign = true\n[user]\n\tuseConfigOnly = true\n")
+    monkeypatch.setenv("HOME", str(home))
+    made = make_workspace(tmp_path / "one", preset=DEMO)
+
+    def git(*words: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(made), *words], capture_output=True, text=True, check=True
+        ).stdout
+
+    assert f"made by eifer {version('eifer')}" in git("log", "--format=%s")
+    assert git("status", "--short") == ""
+    assert {"params.yaml", "dvc.yaml"} <= set(git("ls-files").split())
+    make_workspace(made, preset=DEMO)
+    assert git("rev-list", "--count", "HEAD").strip() == "1"
 
 
 def test_a_cohort_is_named_from_the_workspace(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,8 +23,11 @@ from eifer.comparison import Claim, ComparisonSpec, ParticipantSpec, as_publishe
 from eifer.comparison.beside import interaction, stability
 from eifer.comparison.participants import mean_differences
 from eifer.errors import StudyError
-from eifer.report.exhibits import ABSENT, EXHIBITS, Cells, exhibit, tabled
-from eifer.report.fragments import merged
+from eifer.figures import flow
+from eifer.report.assembly import written
+from eifer.report.exhibits import ABSENT, EXHIBITS, Cells, exhibit, lines, tabled
+from eifer.report.fragments import Fragments, merged
+from eifer.report.methods import Methods, cited
 from eifer.tables.affect import AGREEMENT
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.comparison import BY_ASSIGNMENT, FINE_TUNED, PRETRAINED
@@ -173,12 +177,15 @@ def answers(conditions: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
 def leave(folder: Path, stage: str, **item: str) -> None:
     """What every stage leaves beside its tables."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = f"{stage} counted {len(str(folder))} things."
-    numbers = {"n": 1, **NUMBERS.get(stage, {})}
-    write_json(
-        folder / "report.json",
-        {"stage": stage, "item": item, "title": stage, "methods": text, "numbers": numbers},
-    )
+    report = {
+        "stage": stage,
+        "item": item,
+        "title": stage,
+        "methods": f"{stage} was done & dusted as others did [@sun2014; @delong1988].",
+        "results": f"{stage} counted {len(str(folder))} things.",
+        "numbers": {"n": 1, **NUMBERS.get(stage, {})},
+    }
+    write_json(folder / "report.json", report)
     check = {"table": stage, "about": "columns", "expectation": "expect_columns", "times": 1}
     write_json(folder / "checks.json", [{**check, "success": True, "n_unexpected": 0}])
     if stage in ("extract", "split"):
@@ -362,9 +369,13 @@ def test_report_of_a_simulated_study(built: Path) -> None:
     assert "<strong>Simulated cohort.</strong>" in page
     assert "a &lt;small&gt; study" in page
     assert "&lt;none&gt;" in page
-    # Self-contained: nothing is fetched from anywhere.
-    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
-    assert not re.findall(r"url\(|@import|<script", page)
+    # Self-contained: nothing is fetched from anywhere, and links lead to files beside the page.
+    assert not re.findall(r'src="(?!data:)', page)
+    assert not re.findall(r"url\((?!%23)|@import|<script src", page)
+    links = re.findall(r'href="(?!data:|#)([^"]*)', page)
+    assert all((out / link).is_file() for link in links)
+    made = {path.relative_to(out).as_posix() for path in out.glob("*/*")}
+    assert set(links) == made
     # What the page shows stands beside it as files, with the numbers in full.
     shown = {
         (kind, item.get("as", item[kind]))
@@ -374,7 +385,7 @@ def test_report_of_a_simulated_study(built: Path) -> None:
         if kind in item
     }
     files = {("figure", p.stem) for p in (out / "figures").glob("*.svg")}
-    files |= {("table", p.stem) for p in (out / "tables").glob("*.csv")}
+    files |= {("table", p.stem) for p in (out / "tables").glob("*.tex")}
     assert shown == files
     full = pd.read_csv(out / "tables/table_3.csv")
     assert len(full) == 8
@@ -385,6 +396,157 @@ def test_report_of_a_simulated_study(built: Path) -> None:
     assert printed.to_dict() == {("arousal", "baseline"): 0.4686, ("valence", "baseline"): 0.7635}
     assert "resnet50 started from random numbers." in page
     assert page.count("<img ") == len(list((out / "figures").glob("*.svg")))
+    assert len(page) < 1_500_000
+
+
+def test_what_the_source_has_keeps_its_number_and_the_rest_has_another_series(built: Path) -> None:
+    page = (built / "index.html").read_text()
+    labels = re.findall(r"<figcaption><b>([^<]*)\.</b>", page)
+    assert len(set(labels)) == len(labels)
+    source = [label for label in labels if label.endswith(" of the source")]
+    assert sorted(source) == [
+        *(f"Figure {n} of the source" for n in (4, 7)),
+        *(f"Table {n} of the source" for n in range(1, 7)),
+    ]
+    own = [label for label in labels if label not in source]
+    for kind in ("Table", "Figure"):
+        n = sum(label.startswith(kind) for label in own)
+        assert [label for label in own if label.startswith(kind)] == [
+            f"{kind} A{k}" for k in range(1, n + 1)
+        ]
+
+
+def test_the_flow_diagram_adds_up() -> None:
+    rows = tables()
+    made = frames_of(rows)
+    counts = pd.DataFrame(rows["frame_counts"])
+    listed = flow.steps(
+        pd.DataFrame(rows["participants"]).assign(excluded=[None] * 7 + ["withdrew"]),
+        pd.DataFrame(rows["videos"]),
+        counts.assign(rejected_no_face=1),
+        made["selection"],
+        made["samples"],
+        made["conditions"],
+        ATTRITION.frame([]),
+    )
+    assert listed[0] == ("8 participants recruited", "left out: 1 (1 withdrew)")
+    n = len(counts)
+    assert listed[2][0] == f"{6 * n} frames decoded" and f"{n} no face" in listed[2][1]
+
+    def numbers(text: str) -> list[int]:
+        return [int(number) for number in re.findall(r"\d+", text)]
+
+    (accepted, _), (chosen, moved), (used, ends) = listed[3:]
+    assert numbers(accepted)[0] == 5 * n
+    added, unused = numbers(moved)
+    assert numbers(chosen)[0] + added - unused == numbers(used)[0] > 0
+    assert sum(numbers(ends)[::2]) == numbers(used)[0]
+
+
+def test_the_outcomes_are_those_of_the_primary_analysis(study: Path, built: Path) -> None:
+    outcomes = json.loads((built / "metrics.json").read_text())
+    (row,) = (
+        pd.read_parquet(study / "data/stats/by_participant.parquet")
+        .query("role == 'confirmatory'")
+        .to_dict("records")
+    )
+    of_contrast = outcomes["fine-tuned valence baseline High-Low"]
+    assert of_contrast["difference"] == row["delta"] and of_contrast["verdict"] == row["verdict"]
+    assert outcomes["cutoff"] == {"cutoff": 700, "n_significant": 1, "permutation_p": 0.5}
+    assert outcomes["left out"] == {"frame": 6}
+
+
+def test_a_table_as_shown_and_as_latex(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a_b": [0.123456, 2.0], "c": ["50 % & more", None]})
+    rows = lines(frame, {"Head_1": "{a_b:+.2f} / {a_b:.1f}", "ΔAUC": "{c}"})
+    full, plain, tex = written(tmp_path, "t", frame, ["Head_1", "ΔAUC"], rows)
+    assert pd.read_csv(tmp_path / full)["a_b"].tolist() == [0.123456, 2.0]
+    assert (tmp_path / plain).read_text() == (
+        "Head_1,ΔAUC\n+0.12 / 0.1,50 % & more\n+2.00 / 2.0,–\n"
+    )
+    assert r"+0.12 / 0.1 & 50 \% \& more \\" in (tmp_path / tex).read_text()
+
+
+def test_a_long_table_is_cut_on_the_page_alone(study: Path) -> None:
+    path = study / "data/extract/wave-1/attrition.parquet"
+    kept = path.read_bytes()
+    write_table(path, pd.concat([pd.read_parquet(path)] * 250, ignore_index=True))
+    out = build(study, "long", sections("participants"))
+    path.write_bytes(kept)
+    page = (out / "index.html").read_text()
+    n = len(pd.read_csv(out / "tables/everything_left_out.csv"))
+    assert n > 250 and f"The first 200 of {n} rows" in page
+    assert len(re.findall("<tr", page)) < 250
+
+
+def test_the_methods_text_is_cited_in_every_form(built: Path) -> None:
+    page = (built / "index.html").read_text()
+    folder = built / "methods"
+    text = {path.name: path.read_text() for path in folder.iterdir()}
+    # Numbers in the order in which the text cites them; the words stand in the list.
+    assert 'simulate was done &amp; dusted as others did [<a href="#ref-sun2014">1</a>, ' in page
+    references = re.findall(r'<li id="ref-(\w+)">([^<]*)', page)
+    assert [key for key, _ in references[:2]] == ["sun2014", "delong1988"]
+    assert references[1][1] == (
+        "DeLong, Elizabeth R.; DeLong, David M.; Clarke-Pearson, Daniel L. 1988. Comparing the "
+        "areas under two or more correlated receiver operating characteristic curves: A "
+        "nonparametric approach. Biometrics 44(3):837–845. doi:10.2307/2531595."
+    )
+    assert "simulate was done & dusted as others did [@sun2014; @delong1988]." in text["methods.md"]
+    assert r"done \& dusted as others did \cite{sun2014,delong1988}." in text["methods.tex"]
+    entries = re.findall(r"^@(\w+){(\w+),$", text["references.bib"], re.MULTILINE)
+    assert [key for _, key in entries] == [key for key, _ in references]
+    assert ("article", "delong1988") in entries
+    # The tools with their versions, and results apart.
+    assert f"torch {version('torch')} (training)" in text["methods.md"]
+    assert "counted" not in text["methods.md"] and "counted" in page
+
+
+def test_every_reference_is_cited_and_every_citation_has_one() -> None:
+    declared = yaml.safe_load((ROOT / "reports/references.yml").read_text())
+    code = [
+        path.read_text() for folder in ("stages", "eifer") for path in (ROOT / folder).rglob("*.py")
+    ]
+    keys = {key for text in code for key in cited(text) if key != "key"}
+    software = {about["key"] for about in declared["software"].values() if "key" in about}
+    assert keys | software == set(declared["references"])
+    with pytest.raises(StudyError, match="no reference 'sun2015'; did you mean 'sun2014'"):
+        Methods(
+            {},
+            Fragments([], pd.DataFrame(), pd.DataFrame()),
+            declared
+            | {"software": {"torch": {"for": "x", "key": "sun2015"}, "timm": {"for": "y"}}},
+        )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "sentence"),
+    [
+        (
+            "High better within this training",
+            "models trained on people of high EI were better than those trained on people of low "
+            "EI: the ROC-AUC differed by",
+        ),
+        ("Low better", "of low EI were better than those trained on people of high EI:"),
+        ("equivalent: less than 0.01 apart", "it made no difference that matters"),
+        ("inconclusive: 4 participants allow no p below 0.125", "this study cannot tell whether"),
+        ("not estimable: too few", "this study cannot tell whether"),
+    ],
+)
+def test_the_plain_summary_says_what_the_primary_verdict_says(
+    study: Path, verdict: str, sentence: str
+) -> None:
+    path = study / "data/stats/by_participant.parquet"
+    kept = path.read_bytes()
+    table = pd.read_parquet(path)
+    table.loc[table["role"] == "confirmatory", "verdict"] = verdict
+    write_table(path, table)
+    page = (build(study, f"plain-{verdict[:12]}", sections("headline")) / "index.html").read_text()
+    path.write_bytes(kept)
+    text = " ".join(page.split())
+    plain = re.search(r"<strong>In plain words.</strong>(.*?)</p>", text)
+    assert plain and sentence in plain[1]
+    assert ("was not tested" in plain[1]) == ("within this training" in verdict)
 
 
 def test_estimators_are_compared_where_there_are_others(study: Path) -> None:
@@ -433,7 +595,7 @@ def test_a_recorded_cohort_says_so_and_shows_nothing_planted(study: Path) -> Non
     assert 'id="planted"' not in page
     assert "Simulated cohort" not in page
     # The folder named as origin is a stage's own: it is not told twice.
-    assert page.count("intake counted") == 1
+    assert page.count("intake was done") == 1
     # A network trained on drawn faces makes every estimate on recordings void.
     assert "trained on drawn faces" in page
     out = build(study, "given", short, cohort_from="data/intake", faces_from="data/affect")
@@ -479,27 +641,27 @@ def test_a_wrong_word_in_the_spec_is_an_error_that_helps(
         build(study, str(tmp_path / "broken"), text.replace(old, new))
 
 
-def test_methods_of_several_instances_are_merged() -> None:
+def test_texts_of_several_instances_are_merged() -> None:
     def told(text: str, **item: str) -> dict[str, Any]:
-        return {"methods": text, "item": item}
+        return {"results": text, "item": item}
 
     waves = [
         told("10 of 20 frames, p = 0.5.", wave="1"),
         told("9 of 20 frames, p = 0.25.", wave="2"),
     ]
-    assert merged(waves) == ["(For each wave.) 9 to 10 of 20 frames, p = 0.25 to 0.5."]
-    assert merged(waves[:1]) == ["10 of 20 frames, p = 0.5."]
+    assert merged(waves, "results") == ["(For each wave.) 9 to 10 of 20 frames, p = 0.25 to 0.5."]
+    assert merged(waves[:1], "results") == ["10 of 20 frames, p = 0.5."]
     trained = [
         told(f"learnt {task} from {n} frames of {group}.", block="1-5", group=group, task=task)
         for task, n in (("arousal", 100), ("valence", 120))
         for group in ("High", "Low")
     ]
-    assert merged(trained) == [
+    assert merged(trained, "results") == [
         "(For each group and task.) "
         "learnt arousal or valence from 100 to 120 frames of High or Low."
     ]
     unlike = [told("Short.", wave="1"), told("Quite another text.", wave="2")]
-    assert merged(unlike) == ["(wave 1.) Short.", "(wave 2.) Quite another text."]
+    assert merged(unlike, "results") == ["(wave 1.) Short.", "(wave 2.) Quite another text."]
 
 
 @pytest.mark.parametrize(

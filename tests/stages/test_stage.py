@@ -88,6 +88,7 @@ def test_a_stage_writes_its_folder_with_checks_and_report() -> None:
         "item": {"wave": "1"},
         "title": "What happens around every stage, with small stages made up here",
         "methods": "Said with real values.",
+        "results": "",
         "numbers": {"words": 2},
     }
     checks = json.loads(Path("data/echo/wave-1/checks.json").read_text())
