@@ -44,8 +44,8 @@ setup: .venv/installed ## virtual environment, pinned packages, eifer itself, mo
 demo: setup ## run the study on the embedded, simulated cohort
 	@eifer run
 	@eifer summary
-	@rm -rf reports/figures reports/tables && cp -r data/report/index.html data/report/figures data/report/tables reports/
-	@$(call link,reports/index.html)
+	@rm -rf reports/index.html reports/figures reports/tables # where former versions put a copy
+	@$(call link,data/report/index.html)
 
 run: setup ## run the study as a Prefect flow, as many stages at once as this machine carries: make run ARGS="--dry-run"
 	@eifer run $(ARGS)

@@ -189,6 +189,23 @@ def summary() -> None:
         show(Path())
 
 
+@app.command()
+def audit(
+    json: Annotated[
+        Path | None, typer.Option("--json", help="also write every verdict and place to a file")
+    ] = None,
+) -> None:
+    """Check that everything is what was recorded, from the recordings to the report.
+
+    Exit code 1: something differs; 3: nothing does, but a link could not be checked.
+    """
+    with _errors_without_traceback("audit"):
+        from flows.pages.audit import show
+
+        if not show(Path(), json):
+            raise typer.Exit(3)
+
+
 @app.command("sync-tracking")
 def sync_tracking(
     only: Annotated[
