@@ -206,6 +206,18 @@ def audit(
             raise typer.Exit(3)
 
 
+@app.command()
+def trace(
+    cell: Annotated[str, typer.Argument(help="table:row:column of the report, as headline:1:q")],
+    html: Annotated[Path | None, typer.Option("--html", help="also draw it into a page")] = None,
+) -> None:
+    """Follow a cell of the report back to the recordings: rows, files, hashes and commands."""
+    with _errors_without_traceback("trace"):
+        from flows.pages.trace import show
+
+        show(Path(), cell, html)
+
+
 @app.command("sync-tracking")
 def sync_tracking(
     only: Annotated[

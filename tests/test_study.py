@@ -26,6 +26,7 @@ from eifer.tables.evaluation import PREDICTIONS
 from eifer.vocabulary import Dimension
 from flows.audit.links import audited
 from flows.audit.page import Page
+from flows.audit.study import Recorded
 from flows.graph import ROOT
 from flows.workspace import make_workspace, relative
 from tests.watched import finish, tool
@@ -417,7 +418,7 @@ def turned(path: Path, seed: int) -> bytes:
 class TestRealRecordings:
     def test_an_audit_finds_nothing_and_then_every_bit_that_is_turned(self, more: Path) -> None:
         links = ("raw files", "code and params", "outputs", "records", "scores", "partitions")
-        for verdict in audited(more, links):
+        for verdict in audited(Recorded(more), links):
             assert (verdict.state, verdict.places) == ("ok", [])
         cohort = Path(os.path.normpath(more / yaml.safe_load(
             (more / "params.yaml").read_text())["study"]["cohort"]))  # fmt: skip
@@ -428,7 +429,7 @@ class TestRealRecordings:
             if name != path.relative_to(more).as_posix():
                 path = cohort / name.removeprefix("COHORT/")
             before = turned(path, seed)
-            (verdict,) = audited(more, (link,))
+            (verdict,) = audited(Recorded(more), (link,))
             replace(path, before)
             assert verdict.state == "differs", (link, place)
             assert any(path.name in where for where in verdict.places), verdict.places
@@ -447,7 +448,7 @@ class TestRealRecordings:
         frame.loc[3, "roc_auc"] += 0.25
         metrics.unlink()
         frame.to_parquet(metrics)
-        report, scores, outputs = audited(more, ("report", "scores", "outputs"))
+        report, scores, outputs = audited(Recorded(more), ("report", "scores", "outputs"))
         assert any(where in p and "+9." in p and old in p for p in report.places), report.places
         assert any("metrics.parquet: row 4, roc_auc: " in p for p in scores.places), scores.places
         assert {p.split(":")[0] for p in outputs.places} == {

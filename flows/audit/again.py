@@ -18,7 +18,7 @@ from eifer import evaluation
 from eifer.errors import StudyError, shortened
 from eifer.tables.evaluation import PREDICTIONS
 from eifer.tables.schema import Table
-from flows.audit.page import compared
+from flows.audit.page import compared, unlike_tables
 from flows.audit.study import PARAMS, Recorded, Verdict
 from flows.graph import stage_of
 from stages import catalogue
@@ -202,8 +202,14 @@ def _shared(study: Recorded) -> Iterator[str]:
 
 def report(study: Recorded) -> Verdict:
     """The page, figures and tables follow from the recorded tables, to the byte."""
-    verdict = Verdict("report", of="stage report run again on the recorded tables")
+    verdict = Verdict(
+        "report", of="stage report run again on the recorded tables; the page re-read"
+    )
     _differences(study, catalogue.REPORT.stage, verdict)
+    if catalogue.REPORT.stage in study.lock:
+        n, unlike = unlike_tables(study.root)
+        verdict.checked += n
+        verdict.places += unlike
     for name in ("index.html", "figures", "tables"):
         verdict.places += _copied(study, f"reports/{name}", f"{catalogue.REPORT.path}/{name}")
     return verdict

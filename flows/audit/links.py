@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from eifer.errors import StudyError, shortened
 from flows.audit import again, hashes, surroundings, tracking
@@ -26,9 +25,8 @@ LINKS: dict[str, Callable[[Recorded], Verdict]] = {
 """From the recordings to the page, then what surrounds them."""
 
 
-def audited(root: Path, names: tuple[str, ...] = tuple(LINKS)) -> Iterator[Verdict]:
+def audited(study: Recorded, names: tuple[str, ...] = tuple(LINKS)) -> Iterator[Verdict]:
     """The verdict of each link, as soon as it is known; what cannot be read differs."""
-    study = Recorded(root)
     for name in names:
         try:
             yield LINKS[name](study)

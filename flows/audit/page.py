@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
 
 from eifer.errors import shortened
+from eifer.report.exhibits import ABSENT, lines
+from stages.catalogue import PAGE, TABLES
+
+SPEC = "reports/spec.yml"
 
 VOID = {"br", "img", "link", "meta"}
 TEXTS = {"p", "li", "h1", "h2", "figcaption", "summary", "th", "td", "title", "style"}
@@ -70,6 +78,50 @@ class Page(HTMLParser):
 
     def _note(self, place: str, text: str) -> None:
         self.shown[place] = text
+
+
+def declared_tables(study: Path) -> list[Mapping[str, Any]]:
+    """The tables of reports/spec.yml that the report of a study has."""
+    spec = yaml.safe_load((study / SPEC).read_text(encoding="utf-8"))
+    shown = [item for section in spec["sections"] for item in section.get("show", [])]
+    return [item for item in shown if "table" in item and _csv(study, item).is_file()]
+
+
+def named(item: Mapping[str, Any]) -> str:
+    """What a table of reports/spec.yml is called: its file, and the first part of an address."""
+    return str(item.get("as", item["table"]))
+
+
+def _csv(study: Path, item: Mapping[str, Any]) -> Path:
+    return study / TABLES.path / f"{named(item)}.csv"
+
+
+def stored(study: Path, item: Mapping[str, Any]) -> pd.DataFrame:
+    """The numbers in full behind a table of the page, from its CSV file."""
+    # A stage may be called "NA", so that only what is empty is missing.
+    frame = pd.read_csv(_csv(study, item), keep_default_na=False, na_values=[""])
+    forms = " ".join(item["columns"].values())
+    whole = {name: "Int64" for name in frame if f"{{{name}:d}}" in forms}
+    return frame.astype(whole)
+
+
+def unlike_tables(study: Path) -> tuple[int, list[str]]:
+    """How many cells the page has, and those that do not show, to the digit, what its CSV has."""
+    shown = Page((study / PAGE.path).read_text(encoding="utf-8")).shown
+    n, places = 0, []
+    for item in declared_tables(study):
+        rows = lines(stored(study, item), item["columns"])
+        for (row, cells), (column, head) in itertools.product(
+            enumerate(rows, 1), enumerate(item["columns"])
+        ):
+            n += 1
+            first, *more = cells[column]
+            wanted = " / ".join([first, *(line for line in more if set(line) - set(" –()[],"))])
+            where = f"table {named(item)}, row {row}, {head or f'column {column + 1}'}"
+            # A CSV file does not tell an empty text from a missing one.
+            if (now := shown.get(where)) != wanted and {now, wanted} != {"", ABSENT}:
+                places.append(f"{PAGE.path}: {where}: {_short(now)}; in the CSV {_short(wanted)}")
+    return n, places
 
 
 def compared(page: Path, other: Path) -> Iterator[str]:

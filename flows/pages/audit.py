@@ -10,7 +10,7 @@ from rich.table import Table
 
 from eifer.errors import StudyError
 from flows.audit.links import audited
-from flows.audit.study import Verdict
+from flows.audit.study import Recorded, Verdict
 from flows.pages.summary import console
 from stages._runtime.artifacts import write_json
 
@@ -32,7 +32,7 @@ def show(study: Path, json: Path | None = None) -> bool:
     out = console()
     verdicts = []
     with out.status("auditing") as status:
-        for verdict in audited(study):
+        for verdict in audited(Recorded(study)):
             verdicts.append(verdict)
             status.update(f"auditing: {verdict.link} done")
     out.print(_table(verdicts))
