@@ -60,15 +60,13 @@ def clean(study: Path) -> float:
     start = time.perf_counter()
     done = audit(study)
     if done.returncode:
-        raise SystemExit(
-            f"an audit of what nobody changed ends with {done.returncode}\n{done.stdout}"
-        )
+        raise SystemExit(f"nobody changed it: exit {done.returncode}\n{done.stdout}{done.stderr}")
     return time.perf_counter() - start
 
 
 def audit(study: Path) -> subprocess.CompletedProcess[str]:
     """``eifer audit`` as a user calls it."""
-    words = [sys.executable, "-c", "from flows.cli import app; app()", "audit"]
+    words = [sys.executable, "-P", "-c", "from flows.cli import app; app()", "audit"]
     return subprocess.run(words, cwd=study, capture_output=True, text=True, check=False)
 
 
@@ -119,7 +117,9 @@ def bit(path: Path, draw: random.Random) -> str:
 def digit(path: Path, draw: random.Random) -> str:
     """Another digit in a number of a text."""
     content = path.read_bytes()
-    number = draw.choice(list(NUMBER.finditer(content)))
+    if not (numbers := list(NUMBER.finditer(content))):
+        return bit(path, draw)
+    number = draw.choice(numbers)
     place = draw.choice([n for n in range(*number.span()) if content[n : n + 1].isdigit()])
     other = str((int(content[place : place + 1]) + draw.randrange(1, 10)) % 10).encode()
     path.write_bytes(content[:place] + other + content[place + 1 :])

@@ -16,6 +16,7 @@ from eifer.tables.training import CURVES
 from stages import catalogue
 from stages._runtime.places import Given, MadeTable
 from stages._runtime.stage import Outcome, Report, Run, stage
+from stages.params import Params
 
 SPEC, TEMPLATE, STYLE = (Given(f"reports/{n}") for n in ("spec.yml", "template.html", "style.css"))
 COHORT, FACES, NETWORKS = (Given(f"${{report.{n}_from}}") for n in ("cohort", "faces", "networks"))
@@ -45,14 +46,14 @@ JSON = (catalogue.CUTOFF, catalogue.CARD, catalogue.DISJOINTNESS)
 
 @stage(
     catalogue.REPORT,
-    params=("study.name", "study.waves", "split", "training.blocks", "external.networks", "report"),
+    params=tuple(Params.model_fields),
     given=(SPEC, TEMPLATE, STYLE, NETWORKS, *LISTED),
 )
 def report(run: Run) -> Outcome:
     """Read what every stage left, and assemble the page as reports/spec.yml says."""
     # Here, so that `--help` and errors in params need not wait for matplotlib.
     from eifer.report.assembly import Assembly
-    from eifer.report.fragments import gather, planted
+    from eifer.report.fragments import gather, origin, planted
 
     parts = gather([folder for given in FOLDERS for folder in run.paths(given)])
     sources = {
@@ -72,7 +73,7 @@ def report(run: Run) -> Outcome:
         run.path(TEMPLATE),
         run.path(STYLE),
         {
-            "study": run.params.study.name,
+            **origin(run.params, sources["videos"]),
             "simulated": sources["truth"] is not None,
             "drawn_faces": any(known["stage"] == "corpus" for known in parts.reports),
         },

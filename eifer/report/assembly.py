@@ -132,7 +132,9 @@ class Assembly:
             image = base64.b64encode(drawn.encode()).decode()
             return Shown(caption=module.caption(*given), image=image, **label)
         frame, caption = tabled(item, given)
-        frame.to_csv(self.out / "tables" / f"{label['name']}.csv", index=False, lineterminator="\n")
+        addresses = [f"{label['name']}:{row}" for row in range(1, len(frame) + 1)]
+        path = self.out / "tables" / f"{label['name']}.csv"
+        frame.assign(address=addresses).to_csv(path, index=False, lineterminator="\n")
         heads, rows = _cells(frame, item["columns"])
         return Shown(
             caption=caption,
