@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from eifer.vocabulary import Dimension
 from flows.audit.links import audited
 from flows.audit.page import Page
 from flows.audit.study import Recorded
+from flows.audit.trail import trail
 from flows.graph import ROOT
 from flows.workspace import make_workspace, relative
 from tests.watched import finish, tool
@@ -457,6 +459,66 @@ class TestRealRecordings:
         done = run(more, "eifer", "summary")
         assert done.returncode == 1
         assert "not what was recorded" in done.stdout and "metrics.parquet" in done.stdout
+
+    def test_mlflow_is_held_against_the_outputs(self, more: Path) -> None:
+        done = run(more, "eifer", "sync-tracking")
+        assert done.returncode == 0, done.stdout
+        (verdict,) = audited(Recorded(more), ("MLflow",))
+        assert (verdict.state, verdict.places, verdict.checked) == ("ok", [], 21)
+        with sqlite3.connect(more / "runs/mlflow.db") as database:
+            where = "WHERE key = 'baseline/roc_auc'"
+            database.execute(f"UPDATE latest_metrics SET value = value + .5 {where} LIMIT 1")
+        (verdict,) = audited(Recorded(more), ("MLflow",))
+        assert len(verdict.places) == 1
+        assert "latest metric baseline/roc_auc: shows " in verdict.places[0]
+
+    def test_a_cell_is_followed_to_the_recordings(
+        self, recorded: tuple[Path, list[str]], tmp_path: Path
+    ) -> None:
+        study = recorded[0]
+        steps = {step.title: step for step in trail(Recorded(study), "headline:1:Verdict")}
+        assert list(steps) == [
+            "report", "what it is made of: by_participant", "statistics: participant_deltas",
+            "statistics: delong", "scores: metrics", "predictions: predictions",
+            "weights: repetitions of fine_tune_total", "weights: repetitions of pretrain_ei",
+            "partition: conditions", "partition: partitions", "selected frames: selection",
+            "selected frames: crops", "video frames and boxes: frames", "videos: videos",
+            "raw files",
+        ]  # fmt: skip
+        files = [source for step in steps.values() for source in step.sources]
+        assert files and all(source.as_recorded for source in files)
+        cell = pd.read_csv(study / "data/report/tables/headline.csv").iloc[0]
+        answers = table(study, "evaluate/assignment-ei/predictions.parquet")
+        own = answers[
+            (answers["task"] == cell["task"])
+            & (answers["condition"] == cell["condition"])
+            & answers["training_group"].isin(cell["contrast"].split("-"))
+        ]
+        assert steps["predictions: predictions"].rows == len(own)
+        n = own["item_id"].nunique()
+        assert steps["partition: conditions"].rows == n
+        assert steps["video frames and boxes: frames"].rows == n
+        videos = table(study, "intake/videos/*.parquet").set_index("video_id")
+        assert {source.sha256 for source in steps["raw files"].sources} == {
+            *videos.loc[own["video_id"].unique(), "video_sha256"],
+            *videos.loc[own["video_id"].unique(), "ecg_sha256"].dropna(),
+        }
+        page = tmp_path / "trail.html"
+        done = run(study, "eifer", "trace", "headline:1:Verdict", "--html", str(page))
+        assert done.returncode == 0, done.stdout
+        assert "repetition-1.safetensors" in done.stdout and "raw files" in page.read_text()
+        wrong = run(study, "eifer", "trace", "headline:1:Verdicts")
+        assert wrong.returncode == 1 and "did you mean 'Verdict'?" in wrong.stdout
+
+    def test_an_exclusion_count_is_followed_to_its_frames(
+        self, recorded: tuple[Path, list[str]]
+    ) -> None:
+        counts = pd.read_csv(recorded[0] / "data/report/tables/left_out.csv")
+        rows = counts[(counts["stage"] == "extract") & (counts["level"] == "frame")]
+        assert len(rows)
+        for row, n in rows["n"].items():
+            steps = {s.title: s for s in trail(Recorded(recorded[0]), f"left_out:{int(row) + 1}:n")}
+            assert steps["video frames and boxes: frames"].rows == n
 
     def test_validate_says_when_recordings_are_not_those_of_intake(
         self, more: Path, clips: Path

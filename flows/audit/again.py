@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -276,6 +276,3 @@ def _others(
         if "${" not in path:
             others[given.table.name] = read_table(study.root / path, given.table)
     return others
-
-
-Link = Callable[[Recorded], Verdict]

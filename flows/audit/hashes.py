@@ -70,15 +70,11 @@ def code_and_params(study: Recorded) -> Verdict:
                     where = _where(value, now, name)
                     verdict.places.append(f"{file}: {where} (recorded for {address})")
     verdict.places += _blocks(study)
-    for address, records in study.records.items():
-        recorded = records[0][1].get("params", {})
-        if recorded and study.hashed(study.root / PARAMS).sha256 != recorded["sha256"]:
-            # Which of its params a stage has not seen may have changed: those it saw stand above.
-            verdict.places += [
-                f"{PARAMS}: {_where(value, _param(study.params, name), name)} (record of {address})"
-                for name, value in recorded["values"].items()
-                if _param(study.params, name) != value
-            ]
+    for address in study.lock:
+        file, record = study.maker(address) or ("", {})
+        for name, value in record.get("params", {}).get("values", {}).items():
+            if (now := _param(study.params, name)) != value:
+                verdict.places.append(f"{PARAMS}: {_where(value, now, name)} (recorded in {file})")
     verdict.places = list(dict.fromkeys(verdict.places))
     return verdict
 

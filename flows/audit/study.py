@@ -119,11 +119,16 @@ class Recorded:
                 yield f"{RECORDS}/{path.name}: not as it was written (its seal is another)"
 
     def maker(self, address: str) -> tuple[str, dict[str, Any]] | None:
-        """The newest record of an instance: of them the one whose files lie there, if there is."""
+        """The record of an instance that fits what lies there now; the newest where none does.
+
+        DVC restores what it has seen before, so that the newest need not be of now.
+        """
         records = self.records.get(address, [])
-        return next((r for r in records if not list(self.changed(r[1]["made"]))), None) or (
-            records[0] if records else None
-        )
+        for kinds in (("made", "given"), ("made",)):
+            for named in records:
+                if not any(True for kind in kinds for _ in self.changed(named[1][kind])):
+                    return named
+        return records[0] if records else None
 
     def changed(self, recorded: dict[str, str | None]) -> Iterator[str]:
         """The files of which a record has another SHA-256 than they have now, or that are gone."""

@@ -122,18 +122,15 @@ def trail(study: Recorded, address: str) -> Iterator[Step]:
         for made in folder.made
         if isinstance(made, MadeTable) and _names(made, item["of"], left_out, wanted)
     ]
-    before = _before(study, [made.path.split("/")[1] for made in own])
+    before = _before(study, [_stage(made) for made in own])
     steps = [("what it is made of", tuple(own)), *ROUTE]
     reached: set[MadeTable] = set()
     for title, tables in steps:
-        used = [
-            made
-            for made in tables
-            if made not in reached | apart and made.path.split("/")[1] in before
-        ]
+        used = [made for made in tables if made not in reached | apart and _stage(made) in before]
         reached |= set(used)
         for made in used:
             name = f"{title}: {made.table.name}"
+            name += f" of {_stage(made)}" * (title == "weights")
             step = _step(study, name, made, known, fields, wanted if left_out else None)
             if step is not None:
                 yield step
@@ -160,8 +157,12 @@ def _cell(study: Recorded, address: str) -> tuple[Mapping[str, Any], int, str]:
 
 def _names(made: MadeTable, of: Sequence[str], left_out: bool, row: pd.Series) -> bool:
     if left_out:
-        return made.table.name == "attrition" and made.path.split("/")[1] == row.get("stage")
+        return made.table.name == "attrition" and _stage(made) == row.get("stage")
     return made.table.name in of
+
+
+def _stage(made: MadeTable) -> str:
+    return made.path.split("/")[1]
 
 
 def _before(study: Recorded, stages: Sequence[str]) -> set[str]:
@@ -188,7 +189,7 @@ def _step(
     names = [n for n in made.table.names if n in (*IDS, *PLAIN, *DETAILS.get(made, ()))]
     own = [n for n in made.table.names if n in fields and n not in names]
     for instance in study.graph.values():
-        if instance.stage != made.path.split("/")[1] or not _of(instance, known):
+        if instance.stage != _stage(made) or not _of(instance, known):
             continue
         for path in _files(study, made, instance, known):
             frame = read_table(path, made.table, names + own)
