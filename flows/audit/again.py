@@ -64,7 +64,7 @@ def _again(study: Recorded, address: str) -> Iterator[tuple[Path, str]]:
 def _differences(study: Recorded, address: str, verdict: Verdict) -> None:
     """Run a stage again, and say where what it makes is not what was recorded."""
     if address not in study.lock:
-        verdict.open_.append(f"{address}: has not run")
+        verdict.unchecked.append(f"{address}: has not run")
         return
     with _again(study, address) as (scratch, failed):
         if failed:

@@ -21,7 +21,7 @@ def raw(study: Recorded) -> Verdict:
     verdict = Verdict("raw files", of="intake's hashes of the recordings, and dvc.lock")
     cohort = str(study.params["study"]["cohort"])
     if not (study.root / cohort).is_dir():
-        verdict.open_.append(f"{cohort}: the recordings are not on this machine")
+        verdict.unchecked.append(f"{cohort}: the recordings are not on this machine")
         return verdict
     table = recordings(study.root)
     for name, sha256 in table.items():
@@ -118,7 +118,7 @@ def outputs(study: Recorded) -> Verdict:
         if address in study.records:
             verdict.places.append(f"dvc.lock: no entry of {address}, which has a record")
         else:
-            verdict.open_.append(f"{address}: has not run")
+            verdict.unchecked.append(f"{address}: has not run")
     verdict.places = list(dict.fromkeys(verdict.places))
     return verdict
 
@@ -136,7 +136,7 @@ def records(study: Recorded) -> Verdict:
     verdict.places += study.torn()
     for address in study.lock:
         if (maker := study.maker(address)) is None:
-            verdict.open_.append(f"{address}: no record (made elsewhere, or restored by DVC)")
+            verdict.unchecked.append(f"{address}: no record (made elsewhere, or restored by DVC)")
             continue
         file, record = maker
         verdict.checked += len(record["made"]) + len(record["given"])

@@ -23,7 +23,7 @@ PARAMS = "params.yaml"
 class Verdict:
     """What came out of one link of the chain.
 
-    ``places`` say where something differs from what was recorded, ``open_`` what could not be
+    ``places`` say where something differs from what was recorded, ``unchecked`` what could not be
     checked, and why.
     """
 
@@ -31,14 +31,14 @@ class Verdict:
     checked: int = 0
     of: str = ""
     places: list[str] = field(default_factory=list)
-    open_: list[str] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
 
     @property
     def state(self) -> str:
         """``ok``, ``differs``, or ``cannot be checked``: nothing differs, and something is open."""
         if self.places:
             return "differs"
-        return "cannot be checked" if self.open_ else "ok"
+        return "cannot be checked" if self.unchecked else "ok"
 
 
 class Recorded:

@@ -22,7 +22,7 @@ def environment(study: Recorded) -> Verdict:
     installed = {_name(d.name): d.version for d in distributions()}
     path = study.root / LOCK
     if not path.is_file():
-        verdict.open_.append(f"{LOCK}: missing; the packages here are compared with the records")
+        verdict.unchecked.append(f"{LOCK}: missing; the records are compared with what is here")
         locked: dict[str, str] = {}
     else:
         pairs = (line.partition("==")[::2] for line in path.read_text().splitlines())
@@ -30,7 +30,7 @@ def environment(study: Recorded) -> Verdict:
     for name, version in locked.items():
         verdict.checked += 1
         if name not in installed:
-            verdict.open_.append(f"{name} {version} is not installed")
+            verdict.unchecked.append(f"{name} {version} is not installed")
         elif _public(installed[name]) != _public(version):
             verdict.places.append(f"{name} here is {installed[name]}, in {LOCK} {version}")
     apart: dict[str, list[str]] = {}
@@ -59,7 +59,7 @@ def commit(study: Recorded) -> Verdict:
     verdict = Verdict("commit", of="git: the commit of each record, and of the files here")
     head = _git(study.root, "rev-parse", "--verify", "--quiet", "HEAD")
     if not head:
-        verdict.open_.append("no commit here; `git commit` keeps what made a result")
+        verdict.unchecked.append("no commit here; `git commit` keeps what made a result")
         verdict.places += _bytes_of_params(study)
         return verdict
     named = sorted(set(filter(None, _git(study.root, *_changed()).split("\0"))))
@@ -70,14 +70,14 @@ def commit(study: Recorded) -> Verdict:
     for name in named:
         verdict.checked += 1
         # The records name what was not of the commit, with the hashes of what a stage read.
-        (verdict.open_ if name in said else verdict.places).append(
+        (verdict.unchecked if name in said else verdict.places).append(
             f"{name}: not as in commit {head[:12]}"
         )
     for address, (file, record) in newest.items():
         verdict.checked += 1
         made = record["git"]["commit"]
         if made is None:
-            verdict.open_.append(f"{address}: made before the first commit ({file})")
+            verdict.unchecked.append(f"{address}: made before the first commit ({file})")
         elif not _git(study.root, "cat-file", "-t", f"{made}^{{commit}}"):
             verdict.places.append(f"{address}: commit {made[:12]} is not known here ({file})")
     return verdict

@@ -27,10 +27,10 @@ def tracking(study: Recorded) -> Verdict:
     """Every MLflow run shows what the stages left: numbers, hashes, figures, weights."""
     verdict = Verdict("MLflow", of=f"{DATABASE} and {ARTIFACTS} against data and records")
     if os.environ.get("MLFLOW_TRACKING_URI"):
-        verdict.open_.append("MLFLOW_TRACKING_URI names another place, and an audit asks nobody")
+        verdict.unchecked.append("MLFLOW_TRACKING_URI names a server, and an audit asks none")
         return verdict
     if not (study.root / DATABASE).is_file():
-        verdict.open_.append(f"{DATABASE}: missing; `eifer sync-tracking` makes it anew")
+        verdict.unchecked.append(f"{DATABASE}: missing; `eifer sync-tracking` makes it anew")
         return verdict
     try:
         with contextlib.closing(_opened(study.root / DATABASE)) as database:
@@ -71,7 +71,7 @@ def _runs(study: Recorded, database: sqlite3.Connection, verdict: Verdict) -> No
         record = parts[0][0]
         if key not in runs:
             where = f"MLflow run {record.name} ({record.tags['dvc_stage']}): missing"
-            (verdict.places if shown else verdict.open_).append(where)
+            (verdict.places if shown else verdict.unchecked).append(where)
             continue
         place = f"{DATABASE}: run {record.name} ({record.tags['dvc_stage']})"
         verdict.checked += 1

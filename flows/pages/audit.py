@@ -37,7 +37,8 @@ def show(study: Path, json: Path | None = None) -> bool:
             status.update(f"auditing: {verdict.link} done")
     out.print(_table(verdicts))
     for verdict in verdicts:
-        for title, places in (("differs", verdict.places), ("cannot be checked", verdict.open_)):
+        lists = {"differs": verdict.places, "cannot be checked": verdict.unchecked}
+        for title, places in lists.items():
             for place in places[:SHOWN]:
                 out.print(f"{verdict.link} {title}: {escape(place)}", soft_wrap=True)
             if len(places) > SHOWN:

@@ -28,7 +28,7 @@ def test_packages_are_those_of_the_lock(tmp_path: Path) -> None:
     lock.write_text("pandas==0.1\nno.such_package==2\n")
     verdict = environment(Recorded(tmp_path))
     assert verdict.places == [f"pandas here is {version('pandas')}, in requirements.lock 0.1"]
-    assert verdict.open_ == ["no-such-package 2 is not installed"]
+    assert verdict.unchecked == ["no-such-package 2 is not installed"]
     record(tmp_path, packages={"rich": "0.1"})
     lock.write_text(f"rich=={version('rich')}\n")
     (place,) = environment(Recorded(tmp_path)).places
