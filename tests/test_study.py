@@ -419,7 +419,7 @@ def turned(path: Path, seed: int) -> bytes:
 @pytest.mark.xdist_group("real")
 class TestRealRecordings:
     def test_an_audit_finds_nothing_and_then_every_bit_that_is_turned(self, more: Path) -> None:
-        links = ("raw files", "code and params", "outputs", "records", "scores", "partitions")
+        links = ("raw files", "code and params", "outputs", "records", "partitions")
         for verdict in audited(Recorded(more), links):
             assert (verdict.state, verdict.places) == ("ok", [])
         cohort = Path(os.path.normpath(more / yaml.safe_load(

@@ -68,7 +68,7 @@ def code_and_params(study: Recorded) -> Verdict:
                 verdict.checked += 1
                 if (now := _param(study.params, name)) != value:
                     where = _where(value, now, name)
-                    verdict.places.append(f"{file}: {where} (recorded for {address})")
+                    verdict.places.append(f"{file}: {where} (dvc.lock: {address})")
     verdict.places += _blocks(study)
     for address in study.lock:
         file, record = study.maker(address) or ("", {})

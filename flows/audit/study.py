@@ -154,12 +154,27 @@ class Recorded:
 
     def instead(self, name: str, md5: str) -> list[str]:
         """Which files make a folder another than dvc.lock says; the folder itself if unknown."""
-        listed = self.listing(md5)
-        path = self.root / name
-        if listed is None or not path.is_dir():
+        path, hashed = self.root / name, "md5"
+        if not path.is_dir():
             return [f"{name}: other bytes"]
-        now = {inside: self.hashed(f).md5 for inside, f in content.files_in(path, self.ignored)}
+        # The cache lists what stages made; what they read is in their records.
+        if (listed := self.listing(md5)) is None:
+            listed, hashed = self._read(name, md5), "sha256"
+        if listed is None:
+            return [f"{name}: other bytes"]
+        files = dict(content.files_in(path, self.ignored))
+        now = {inside: getattr(self.hashed(file), hashed) for inside, file in files.items()}
         places = [f"{name}/{n}: missing" for n in sorted(listed.keys() - now.keys())]
         places += [f"{name}/{n}: was not there" for n in sorted(now.keys() - listed.keys())]
         both = sorted(now.keys() & listed.keys())
         return places + [f"{name}/{n}: other bytes" for n in both if now[n] != listed[n]]
+
+    def _read(self, name: str, md5: str) -> dict[str, str] | None:
+        """The SHA-256 of each file of a folder, from a record of its having been read as such."""
+        for records in self.records.values():
+            for _, record in records:
+                known = record.get("dvc", {}).get("deps", {}).get(name, {})
+                if known.get("md5") == md5:
+                    inside = {n: s for n, s in record["given"].items() if n.startswith(f"{name}/")}
+                    return {n.removeprefix(f"{name}/"): s for n, s in inside.items() if s}
+        return None
