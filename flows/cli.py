@@ -190,6 +190,35 @@ def summary() -> None:
         show(Path())
 
 
+@app.command()
+def audit(
+    json: Annotated[
+        Path | None, typer.Option("--json", help="also write every verdict and place to a file")
+    ] = None,
+) -> None:
+    """Check that everything is what was recorded, from the recordings to the report.
+
+    Exit code 1: something differs; 3: nothing does, but a link could not be checked.
+    """
+    with _errors_without_traceback("audit"):
+        from flows.pages.audit import show
+
+        if not show(Path(), json):
+            raise typer.Exit(3)
+
+
+@app.command()
+def trace(
+    cell: Annotated[str, typer.Argument(help="table:row:column of the report, as headline:1:q")],
+    html: Annotated[Path | None, typer.Option("--html", help="also draw it into a page")] = None,
+) -> None:
+    """Follow a cell of the report back to the recordings: rows, files, hashes and commands."""
+    with _errors_without_traceback("trace"):
+        from flows.pages.trace import show
+
+        show(Path(), cell, html)
+
+
 @app.command("sync-tracking")
 def sync_tracking(
     only: Annotated[

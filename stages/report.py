@@ -16,6 +16,7 @@ from eifer.tables.training import CURVES
 from stages import catalogue
 from stages._runtime.places import Given, MadeTable
 from stages._runtime.stage import Outcome, Report, Run, stage
+from stages.params import Params
 
 PARTS = ("spec.yml", "references.yml", "template.html", "style.css", "script.js")
 SPEC, REFERENCES, *LOOKS = (Given(f"reports/{name}") for name in PARTS)
@@ -46,7 +47,7 @@ JSON = (catalogue.CUTOFF, catalogue.CARD, catalogue.DISJOINTNESS)
 
 @stage(
     catalogue.REPORT,
-    params=("study.name", "study.waves", "split", "training.blocks", "external.networks", "report"),
+    params=tuple(Params.model_fields),
     given=(SPEC, REFERENCES, *LOOKS, NETWORKS, *LISTED),
 )
 def report(run: Run) -> Outcome:
@@ -69,15 +70,12 @@ def report(run: Run) -> Outcome:
     every = sources["by_assignment"]
     sources["relabelled"] = None if every is None or every["assignment"].nunique() < 2 else every
     put = assembly.Assembly(run.path(SPEC), run.path(REFERENCES), sources, parts, run.folder)
-    page = put.page(
-        [run.path(look) for look in LOOKS],
-        {
-            "study": run.params.study.name,
-            "simulated": sources["truth"] is not None,
-            "drawn_faces": any(known["stage"] == "corpus" for known in parts.reports),
-        },
-    )
-    run.out(catalogue.PAGE).write_text(page, encoding="utf-8")
+    facts = {
+        **fragments.origin(run.params, sources["videos"]),
+        "simulated": sources["truth"] is not None,
+        "drawn_faces": any(known["stage"] == "corpus" for known in parts.reports),
+    }
+    put.page(run.out(catalogue.PAGE), [run.path(look) for look in LOOKS], facts)
     numbers = {"checks": len(parts.checks), "failed": int((~parts.checks["success"]).sum())}
     return Outcome(
         dict.fromkeys((catalogue.PAGE, catalogue.FIGURES, catalogue.TABLES, catalogue.METHODS))

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,10 @@ from eifer.hashing import sha256_file
 from eifer.tables.comparison import FINE_TUNED
 from eifer.tables.evaluation import PREDICTIONS
 from eifer.vocabulary import Dimension
+from flows.audit.links import audited
+from flows.audit.page import Page
+from flows.audit.study import Recorded
+from flows.audit.trail import trail
 from flows.graph import ROOT
 from flows.workspace import make_workspace, relative
 from tests.watched import finish, tool
@@ -381,8 +386,153 @@ def more(recorded: tuple[Path, list[str]]) -> Iterator[Path]:
     shutil.rmtree(copied)
 
 
+VIDEO_OF_CLIPS = "sub-02/beh/sub-02_task-elicitation_run-3_video.mp4"
+EVALUATED = "data/evaluate/assignment-ei"
+TRAINED = "data/fine_tune_total/assignment-ei/rotation-1/task-arousal_group-Low_block-1-2"
+CHANGES: list[tuple[str, str]] = [
+    ("raw files", "COHORT/" + VIDEO_OF_CLIPS),
+    ("raw files", "COHORT/participants.tsv"),
+    ("outputs", f"{EVALUATED}/predictions.parquet"),
+    ("outputs", f"{TRAINED}/repetition-1.safetensors"),
+    ("outputs", "data/select/wave-1/crops/sub-02_run-1.parquet"),
+    ("outputs", "data/stats/comparison.parquet"),
+    ("outputs", "data/report/figures/ei_scores.svg"),
+    ("records", "data/report/index.html"),
+    ("records", "data/split/samples/assignment-ei.parquet"),
+    ("records", "runs/provenance/RECORD"),
+    ("code and params", "reports/spec.yml"),
+    ("code and params", "eifer/metrics.py"),
+    ("code and params", "params.yaml"),
+    ("code and params", "dvc.lock"),
+]
+"""What a bit is turned in, and the link that must find it."""
+
+
+def turned(path: Path, seed: int) -> bytes:
+    """Turn one bit of a file, somewhere in its middle; its bytes before."""
+    before = path.read_bytes()
+    place = len(before) // 2 + seed
+    replace(path, before[:place] + bytes([before[place] ^ 1]) + before[place + 1 :])
+    return before
+
+
 @pytest.mark.xdist_group("real")
 class TestRealRecordings:
+    def test_an_audit_finds_nothing_and_then_every_bit_that_is_turned(self, more: Path) -> None:
+        links = ("raw files", "code and params", "outputs", "records", "partitions")
+        for verdict in audited(Recorded(more), links):
+            assert (verdict.state, verdict.places) == ("ok", [])
+        cohort = Path(os.path.normpath(more / yaml.safe_load(
+            (more / "params.yaml").read_text())["study"]["cohort"]))  # fmt: skip
+        record = next((more / "runs/provenance").glob("*_split.json")).name
+        for seed, (link, place) in enumerate(CHANGES):
+            name = place.replace("RECORD", record)
+            path = more / name.removeprefix("COHORT/")
+            if name != path.relative_to(more).as_posix():
+                path = cohort / name.removeprefix("COHORT/")
+            before = turned(path, seed)
+            (verdict,) = audited(Recorded(more), (link,))
+            replace(path, before)
+            assert verdict.state == "differs", (link, place)
+            assert any(path.name in where for where in verdict.places), verdict.places
+
+    def test_an_edited_number_is_found_where_it_stands(self, more: Path) -> None:
+        """Also by somebody who knows how DVC and the records take their hashes."""
+        page = more / "data/report/index.html"
+        text = page.read_text()
+        shown = Page(text).shown
+        where, old = next(
+            (w, t) for w, t in shown.items() if w.startswith("table headline, ") and "+0." in t
+        )
+        replace(page, text.replace(old, old.replace("+0.", "+9.", 1), 1).encode())
+        metrics = more / f"{EVALUATED}/metrics.parquet"
+        frame = pd.read_parquet(metrics)
+        frame.loc[3, "roc_auc"] += 0.25
+        metrics.unlink()
+        frame.to_parquet(metrics)
+        report, scores, outputs = audited(Recorded(more), ("report", "scores", "outputs"))
+        assert any(where in p and "+9." in p and old in p for p in report.places), report.places
+        assert any("metrics.parquet: row 4, roc_auc: " in p for p in scores.places), scores.places
+        assert {p.split(":")[0] for p in outputs.places} == {
+            "data/report/index.html", f"{EVALUATED}/metrics.parquet"
+        }  # fmt: skip
+        done = run(more, "eifer", "summary")
+        assert done.returncode == 1
+        assert "not what was recorded" in done.stdout and "metrics.parquet" in done.stdout
+
+    def test_mlflow_is_held_against_the_outputs(self, more: Path) -> None:
+        done = run(more, "eifer", "sync-tracking")
+        assert done.returncode == 0, done.stdout
+        (verdict,) = audited(Recorded(more), ("MLflow",))
+        assert (verdict.state, verdict.places, verdict.checked) == ("ok", [], 21)
+        with sqlite3.connect(more / "runs/mlflow.db") as database:
+            where = "WHERE key = 'baseline/roc_auc'"
+            database.execute(f"UPDATE latest_metrics SET value = value + .5 {where} LIMIT 1")
+        (verdict,) = audited(Recorded(more), ("MLflow",))
+        assert len(verdict.places) == 1
+        assert "latest metric baseline/roc_auc: shows " in verdict.places[0]
+
+    def test_a_cell_is_followed_to_the_recordings(
+        self, recorded: tuple[Path, list[str]], tmp_path: Path
+    ) -> None:
+        study = recorded[0]
+        steps = {step.title: step for step in trail(Recorded(study), "headline:1:Verdict")}
+        assert list(steps) == [
+            "report", "what it is made of: by_participant", "statistics: participant_deltas",
+            "statistics: delong", "scores: metrics", "predictions: predictions",
+            "weights: repetitions of fine_tune_total", "weights: repetitions of pretrain_ei",
+            "partition: conditions", "partition: partitions", "selected frames: selection",
+            "selected frames: crops", "video frames and boxes: frames", "videos: videos",
+            "raw files",
+        ]  # fmt: skip
+        files = [source for step in steps.values() for source in step.sources]
+        assert files and all(source.as_recorded for source in files)
+        cell = pd.read_csv(study / "data/report/tables/headline.csv").iloc[0]
+        answers = table(study, "evaluate/assignment-ei/predictions.parquet")
+        own = answers[
+            (answers["task"] == cell["task"])
+            & (answers["condition"] == cell["condition"])
+            & answers["training_group"].isin(cell["contrast"].split("-"))
+        ]
+        assert steps["predictions: predictions"].rows == len(own)
+        n = own["item_id"].nunique()
+        assert steps["partition: conditions"].rows == n
+        assert steps["video frames and boxes: frames"].rows == n
+        videos = table(study, "intake/videos/*.parquet").set_index("video_id")
+        assert {source.sha256 for source in steps["raw files"].sources} == {
+            *videos.loc[own["video_id"].unique(), "video_sha256"],
+            *videos.loc[own["video_id"].unique(), "ecg_sha256"].dropna(),
+        }
+        page = tmp_path / "trail.html"
+        done = run(study, "eifer", "trace", "headline:1:Verdict", "--html", str(page))
+        assert done.returncode == 0, done.stdout
+        assert "repetition-1.safetensors" in done.stdout and "raw files" in page.read_text()
+        wrong = run(study, "eifer", "trace", "headline:1:Verdicts")
+        assert wrong.returncode == 1 and "did you mean 'Verdict'?" in wrong.stdout
+
+    def test_an_exclusion_count_is_followed_to_its_frames(
+        self, recorded: tuple[Path, list[str]]
+    ) -> None:
+        counts = pd.read_csv(recorded[0] / "data/report/tables/left_out.csv")
+        rows = counts[(counts["stage"] == "extract") & (counts["level"] == "frame")]
+        assert len(rows)
+        for row, n in rows["n"].items():
+            steps = {s.title: s for s in trail(Recorded(recorded[0]), f"left_out:{int(row) + 1}:n")}
+            assert steps["video frames and boxes: frames"].rows == n
+
+    def test_validate_says_when_recordings_are_not_those_of_intake(
+        self, more: Path, clips: Path
+    ) -> None:
+        video = clips / VIDEO_OF_CLIPS
+        before = video.read_bytes()
+        cohort = relative(clips, more)
+        assert "recorded" not in run(more, "eifer", "validate", cohort).stdout
+        replace(video, before + AN_EMPTY_BOX)
+        done = run(more, "eifer", "validate", cohort)
+        replace(video, before)
+        assert "is valid" in done.stdout
+        assert f"not what intake recorded (1): {cohort}/{VIDEO_OF_CLIPS}" in done.stdout
+
     def test_the_whole_cohort_is_valid(self, shared: Path) -> None:
         preset = ROOT / "presets/real.yaml"
         cohort = shared / "real_cohort"

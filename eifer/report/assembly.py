@@ -92,8 +92,8 @@ class Assembly:
         self.texts = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
         self.texts.filters["p"] = lambda value: Cells().format_field(value, "p")
 
-    def page(self, looks: Sequence[Path], facts: Mapping[str, Any]) -> str:
-        """The whole page, of template, style and script: no file or font from elsewhere."""
+    def page(self, path: Path, looks: Sequence[Path], facts: Mapping[str, Any]) -> None:
+        """Write the whole page, of template, style and script: no file or font from elsewhere."""
         for folder in ("figures", "tables", "methods"):
             (self.out / folder).mkdir()
         self.methods.write(self.out / "methods")
@@ -101,7 +101,7 @@ class Assembly:
         title = Markup(self._text(self.spec["title"], words))
         sections = [s for entry in self.spec["sections"] if (s := self._section(entry, words))]
         template, style, script = (path.read_text(encoding="utf-8") for path in looks)
-        return self.texts.from_string(template).render(
+        page = self.texts.from_string(template).render(
             title=title,
             style=Markup(style),
             script=Markup(script),
@@ -109,6 +109,7 @@ class Assembly:
             methods=self.methods,
             **words,
         )
+        path.write_text(page, encoding="utf-8")
 
     def _section(self, entry: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any] | None:
         if not self._has(entry.get("needs", [])):
@@ -196,12 +197,15 @@ def written(
 ) -> list[str]:
     """Write a table in full numbers, as it is shown, and as LaTeX; give the names of its files.
 
+    Each row of the full numbers has its ``address``, by which `eifer trace` follows it back.
+
     LaTeX needs the packages booktabs and longtable, and XeLaTeX or LuaLaTeX for its Greek letters.
     """
     shown = pd.DataFrame([[_plain(cell) for cell in row] for row in rows], columns=[*heads])
     files = [f"{name}.csv", f"{name}_shown.csv", f"{name}.tex"]
     full, plain, tex = (folder / file for file in files)
-    for path, table in ((full, frame), (plain, shown)):
+    addressed = frame.assign(address=[f"{name}:{row}" for row in range(1, len(frame) + 1)])
+    for path, table in ((full, addressed), (plain, shown)):
         table.to_csv(path, index=False, lineterminator="\n")
     shown.to_latex(tex, index=False, escape=True, longtable=True, encoding="utf-8")
     return files

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic_core import to_json
 
 from eifer.tables.simulation import LATENT
 
+VERSION = "0.1.0"
+"""Of eifer, as pyproject.toml has it; here, so that DVC makes a new page for a new version."""
 NUMBER = r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?!\w)"
 
 
@@ -69,6 +73,32 @@ def planted(folder: Path) -> dict[str, Any]:
         return {"truth": None, LATENT.name: None}
     truth = json.loads((folder / "truth.json").read_text())
     return {"truth": truth, LATENT.name: LATENT.conform(pd.read_parquet(folder / "latent.parquet"))}
+
+
+def origin(params: Any, videos: pd.DataFrame | None) -> dict[str, str]:
+    """What a page says it is of: the study's name, and by their hashes its params and recordings.
+
+    Parameters
+    ----------
+    params
+        All sections of params.yaml, as attributes.
+    videos
+        The table ``VIDEOS``, of all waves.
+
+    Returns
+    -------
+    dict
+        ``study``, ``version`` (of eifer), and SHA-256: ``params_sha256`` of the params as JSON,
+        ``data_sha256`` of the recordings' own, sorted and joined by line feeds.
+    """
+    recorded = [] if videos is None else [videos["video_sha256"], videos["ecg_sha256"]]
+    hashes = sorted(str(sha256) for column in recorded for sha256 in column.dropna())
+    return {
+        "study": params.study.name,
+        "version": VERSION,
+        "params_sha256": hashlib.sha256(to_json(vars(params), fallback=vars)).hexdigest(),
+        "data_sha256": hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
+    }
 
 
 def merged(reports: Sequence[Mapping[str, Any]], part: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from eifer.errors import StudyError, did_you_mean
-from eifer.report.fragments import Fragments
+from eifer.report.fragments import VERSION, Fragments
 
 CITED = re.compile(r"\[(@[\w-]+(?:; @[\w-]+)*)\]")
 """A citation as pandoc's Markdown has it: ``[@key; @key]``."""
@@ -107,10 +107,7 @@ def _software(packages: Mapping[str, Mapping[str, str]]) -> str:
         + (f" [@{about['key']}]" if "key" in about else "")
         for name, about in packages.items()
     ]
-    return (
-        f"Analyses were run by eifer {version('eifer')} with {', '.join(named[:-1])} and "
-        f"{named[-1]}."
-    )
+    return f"Analyses were run by eifer {VERSION} with {', '.join(named[:-1])} and {named[-1]}."
 
 
 def _latex(text: str) -> str:

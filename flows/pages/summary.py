@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from eifer import published
-from eifer.errors import StudyError
+from eifer.errors import StudyError, examples
 from eifer.report.exhibits import Printed, printed
 from eifer.report.fragments import merged
 from eifer.report.methods import uncited
@@ -23,7 +23,10 @@ from eifer.tables.calibration import CALIBRATION, POWER
 from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON
 from eifer.tables.evaluation import SUMMARY
 from eifer.tables.partitions import PARTITIONS
+from flows.audit.hashes import unlike
+from flows.audit.study import Recorded
 from flows.graph import ROOT, folders
+from flows.run.lockfile import LOCK
 from stages._runtime.artifacts import read_table
 
 PIPE_WIDTH = 140
@@ -49,7 +52,7 @@ def show(study: Path) -> None:
     Raises
     ------
     StudyError
-        If nothing has run there yet.
+        If nothing has run there yet; and, after the rest, if outputs are not as recorded.
     """
     data = study / "data"
     out = console()
@@ -71,6 +74,13 @@ def show(study: Path) -> None:
     checks = [check for of_stage in lists for listed in of_stage for check in listed]
     passed = sum(check["success"] for check in checks)
     out.print(f"{passed} of {len(checks)} data checks passed; results are in {data}/")
+    if (study / LOCK).exists():
+        there = [folder for inside in places.values() for folder in inside if folder.exists()]
+        if changed := unlike(Recorded(study), there):
+            raise StudyError(
+                f"what is shown above is not what was recorded: {examples(changed)}. "
+                "`eifer audit` says more, `dvc checkout` brings the outputs back"
+            )
 
 
 def tables(

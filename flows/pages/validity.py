@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from eifer.errors import InputError, Problem, StudyError, describe
+from eifer.errors import InputError, Problem, StudyError, describe, examples
 from eifer.validation import short_face_videos, validate
+from flows.audit.hashes import RAW_TABLES, raw
+from flows.audit.study import Recorded
+from flows.run.lockfile import LOCK
 from stages._runtime import pool
 from stages._runtime.machine import Machine
 from stages.params import load_params
@@ -64,6 +67,19 @@ def show(cohort: Path, params: Path) -> None:
             f"{short} face videos last less than {wanted.intake.least_filmed_share:.0%} "
             "of their film (intake.short_face_videos allows it)"
         )
+    if changed := _unlike(cohort, params.parent, wanted.study.cohort):
+        print(
+            f"but it is not what intake recorded ({len(changed)}): {examples(changed)}\n"
+            "    -> results in data are of the files as they were: bring those back, or run "
+            "the study again"
+        )
+
+
+def _unlike(cohort: Path, study: Path, own: str) -> list[str]:
+    """Where the cohort of ``study`` is not what its intake recorded; of others nothing is known."""
+    ran = (study / RAW_TABLES).is_dir() and (study / LOCK).is_file()
+    its_own = ran and (study / own).resolve() == cohort.resolve()
+    return raw(Recorded(study)).places if its_own else []
 
 
 def _lines(problems: Sequence[Problem]) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import yaml
 
-from eifer.errors import examples
+from eifer.errors import StudyError, examples
 
 LOCK = "dvc.lock"
 COPY = "runs/flow/dvc.lock.last"
@@ -123,6 +123,30 @@ def outs(study: Path, address: str | None = None) -> list[dict[str, Any]]:
     return [out for entry in chosen for out in entry.get("outs", [])]
 
 
+def entries(study: Path) -> dict[str, Any]:
+    """The entries of dvc.lock as DVC reads them, by address.
+
+    Raises
+    ------
+    StudyError
+        If there is no dvc.lock, or DVC cannot read it.
+    """
+    read = _read(study / LOCK)
+    if read is None:
+        what = "is broken" if (study / LOCK).exists() else "is missing"
+        raise StudyError(f"{LOCK} {what}: nothing says what was recorded; bring it back from git")
+    return _entries(read[0])
+
+
+def whole_text(study: Path) -> bool:
+    """Whether dvc.lock has the form that DVC writes, so that all of it is content."""
+    from dvc.utils.serialize import dumps_yaml, parse_yaml  # type: ignore[import-untyped]
+
+    text = (study / LOCK).read_text()
+    content = parse_yaml(text, LOCK)
+    return bool(dumps_yaml(content) == text and content.keys() == {"schema", "stages"})
+
+
 def order(study: Path, wanted: Sequence[str]) -> None:
     """Put the entries of dvc.lock into the order in which ``dvc repro`` writes them."""
     with _dvc_lock(study, "lock"):
@@ -164,7 +188,7 @@ def _whole(entry: dict[str, Any]) -> bool:
 
 def _entries(text: str) -> dict[str, Any]:
     """The entries as DVC reads them: its YAML is 1.2, where ``off`` is a word."""
-    from dvc.utils.serialize import parse_yaml  # type: ignore[import-untyped]
+    from dvc.utils.serialize import parse_yaml
 
     entries: dict[str, Any] = parse_yaml(text, LOCK)["stages"]
     return entries

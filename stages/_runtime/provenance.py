@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import platform
 import resource
 import subprocess
@@ -18,9 +20,14 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 from eifer.hashing import sha256_file
-from stages._runtime.artifacts import write_json
+from stages._runtime import content
+from stages._runtime.params_file import read_params
 
 RECORDS = Path("runs/provenance")
+SEAL = "sha256"
+"""Of a record: the hash of all else in it."""
+REWRITTEN = ("dvc.lock",)
+"""What the run itself rewrites, in the root of a study."""
 SAMPLES = 240
 """Of what a stage uses: where there are more, every second goes, and they come half as often."""
 
@@ -34,36 +41,81 @@ def record(
     given: Sequence[Path],
     made: Path,
     usage: Usage,
+    *,
+    deps: Sequence[str] = (),
+    params: Sequence[str] = (),
 ) -> Path:
     """Write the record of one execution under ``runs/provenance`` and return its path.
 
-    Folders that were read are named, not hashed: DVC and the intake stage have
-    their hashes already.
+    ``given`` are the files and folders that the stage declares, ``deps`` what dvc.lock says that
+    it reads, which may be folders around them: every file there is listed with its SHA-256, and
+    ``dvc`` has the hashes under the names that dvc.lock uses. ``params`` are those it may see.
     """
     name = "@".join([stage, *item.values()])
     now = datetime.now(UTC)
     path = RECORDS / f"{now:%Y%m%dT%H%M%S%f}_{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
+    ignored, known = content.ignored_in(Path()), dict[Path, content.Content]()
+
+    def hashed(file: Path) -> content.Content:
+        return known.setdefault(file, known.get(file) or content.of_file(file))
+
+    def of(names: Sequence[str]) -> dict[str, Any]:
+        return {n: content.content(Path(n), ignored, hashed).as_dict() for n in names}
+
+    dvc = {"deps": of(deps), "outs": of([made.as_posix()])}
+    out = {path for path in known if path.is_relative_to(made)}
+    read = {str(path): known[path].sha256 for path in sorted(known.keys() - out)}
+    declared = {str(p): hashed(p).sha256 if p.is_file() else None for p in given}
     total = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    write_json(
-        path,
-        {
-            "stage": name,
-            "finished": now.isoformat(),
-            "wall_s": round(time.time() - started, 3),
-            "cpu_s": round(sum(u.ru_utime + u.ru_stime for u in total), 3),
-            "peak_rss_mb": round(max(u.ru_maxrss for u in total) / 1024, 1),
-            "usage": usage,
-            "host": platform.node(),
-            "platform": platform.platform(),
-            "python": platform.python_version(),
-            "git": git_state(),
-            "given": {str(p): sha256_file(p) if p.is_file() else None for p in given},
-            "made": {str(p): sha256_file(p) for p in sorted(made.rglob("*")) if p.is_file()},
-            "packages": dict(sorted((d.name, d.version) for d in distributions())),
-        },
+    path.write_text(
+        sealed(
+            {
+                "stage": name,
+                "command": f"python -m stages.{stage}",
+                "params": _params(params),
+                "dvc": dvc,
+                "finished": now.isoformat(),
+                "wall_s": round(time.time() - started, 3),
+                "cpu_s": round(sum(u.ru_utime + u.ru_stime for u in total), 3),
+                "peak_rss_mb": round(max(u.ru_maxrss for u in total) / 1024, 1),
+                "usage": usage,
+                "host": platform.node(),
+                "platform": platform.platform(),
+                "python": platform.python_version(),
+                "git": git_state(),
+                "given": declared | read,
+                "made": {str(p): known[p].sha256 for p in sorted(out)},
+                "packages": dict(sorted((d.name, d.version) for d in distributions())),
+            }
+        ),
+        encoding="utf-8",
     )
     return path
+
+
+def sealed(record: Mapping[str, Any]) -> str:
+    """A record as text, with the SHA-256 of all else in it under `SEAL`."""
+
+    def text(content: Mapping[str, Any]) -> str:
+        return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+    content = {name: value for name, value in record.items() if name != SEAL}
+    return text({**content, SEAL: hashlib.sha256(text(content).encode()).hexdigest()})
+
+
+def _params(names: Sequence[str]) -> dict[str, Any]:
+    """The values that a stage may see by their names, and the hash of the file they stand in."""
+    file = Path("params.yaml")
+    if not file.is_file():
+        return {}
+    whole, values = read_params(file), dict[str, Any]()
+    for name in names:
+        value: Any = whole
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        values[name] = value
+    return {"sha256": sha256_file(file), "values": values}
 
 
 @contextmanager
@@ -116,12 +168,14 @@ def _usage() -> tuple[float, float]:
 
 
 def git_state() -> dict[str, object]:
-    def ask(*words: str) -> str:
-        return subprocess.run(
-            ["git", *words], capture_output=True, text=True, check=False
-        ).stdout.strip()
+    """The commit (None where there is none yet), and the files that are not as it has them."""
 
+    def ask(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, check=False).stdout
+
+    changed = [line[3:] for line in ask("status", "--porcelain", "-z").split("\0") if line]
     return {
-        "commit": ask("rev-parse", "HEAD") or None,
-        "changed": bool(ask("status", "--porcelain")),
+        # Without --verify git answers "HEAD" where nothing was committed.
+        "commit": ask("rev-parse", "--verify", "--quiet", "HEAD").strip() or None,
+        "changed": sorted(name for name in changed if name not in REWRITTEN),
     }

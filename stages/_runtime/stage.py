@@ -19,7 +19,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar
@@ -246,9 +246,20 @@ class Stage:
             _restore(final)
             raise
         given = [path for given in self.given for path in run.paths(given)]
-        provenance.record(self.name, item, started, given, final, usage)
+        provenance.record(
+            *(self.name, item, started, given, final, usage),
+            deps=[path.as_posix() for path in self._deps(run)],
+            params=(*self.params, *self.frozen),
+        )
         for clear in run.afterwards:
             clear()
+
+    def _deps(self, run: Run) -> dict[Path, None]:
+        """What dvc.lock names as read by this instance, its code included."""
+        named = [replace(given, path=given.dep(self.matrix)) for given in self.given]
+        paths = [path for given in named for path in run.paths(given)]
+        code = Path("data/code/stages", f"{self.name}.json")
+        return dict.fromkeys([*paths, code] if code.exists() else paths)
 
     def _fill(self, run: Run) -> None:
         absent = [str(p) for given in self.given for p in run.paths(given) if not p.exists()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import sys
 import threading
 import time
@@ -24,15 +25,63 @@ def test_a_record_names_what_was_read_and_made(
     Path("out/shards").mkdir(parents=True)
     Path("out/shards/a").write_bytes(b"a")
     given = [Path("in.parquet"), Path("folder")]
-    path = provenance.record("extract", {"wave": "1"}, time.time() - 2, given, Path("out"), {})
+    Path("folder/crop").write_bytes(b"c")
+    Path("params.yaml").write_text("study: {seed: 3, name: x}\n")
+    path = provenance.record(
+        *("extract", {"wave": "1"}, time.time() - 2, given, Path("out"), {}),
+        deps=["in.parquet", "folder"],
+        params=["study.seed"],
+    )
     record = json.loads(path.read_text())
     assert path.parent == provenance.RECORDS and path.name.endswith("_extract@1.json")
     assert record["stage"] == "extract@1"
-    assert record["given"] == {"in.parquet": hashlib.sha256(b"in").hexdigest(), "folder": None}
+    assert record["given"] == {
+        "in.parquet": hashlib.sha256(b"in").hexdigest(),
+        "folder": None,
+        "folder/crop": hashlib.sha256(b"c").hexdigest(),
+    }
     assert record["made"] == {"out/shards/a": hashlib.sha256(b"a").hexdigest()}
     assert record["wall_s"] >= 2 and record["peak_rss_mb"] > 1
     assert record["packages"]["pandas"]
-    assert record["git"] == {"commit": None, "changed": False}
+    assert record["git"] == {"commit": None, "changed": []}
+    assert record["command"] == "python -m stages.extract"
+    assert record["params"]["values"] == {"study.seed": 3}
+    text = Path("params.yaml").read_bytes()
+    assert record["params"]["sha256"] == hashlib.sha256(text).hexdigest()
+    # As DVC has them: a folder's hash is that of its listing.
+    listing = json.dumps([{"md5": hashlib.md5(b"c").hexdigest(), "relpath": "crop"}]).encode()
+    assert record["dvc"]["deps"]["folder"]["md5"] == hashlib.md5(listing).hexdigest() + ".dir"
+    assert record["dvc"]["deps"]["in.parquet"]["md5"] == hashlib.md5(b"in").hexdigest()
+    assert record["dvc"]["outs"]["out"]["nfiles"] == 1
+    assert provenance.sealed(record) == path.read_text()
+
+
+def test_the_commit_is_git_s_own_and_changes_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"):
+        monkeypatch.setenv(name, "x")
+    for name in ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"):
+        monkeypatch.setenv(name, "x@example.org")
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    git("init", "--quiet")
+    Path("dvc.lock").write_text("a")
+    Path("params.yaml").write_text("a")
+    # Git itself answers the word HEAD here.
+    assert provenance.git_state() == {"commit": None, "changed": ["params.yaml"]}
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "x")
+    for name in ("dvc.lock", "params.yaml"):
+        Path(name).write_text("b")
+    assert provenance.git_state() == {
+        "commit": git("rev-parse", "HEAD"),
+        "changed": ["params.yaml"],
+    }
 
 
 def test_every_execution_keeps_its_own_record_and_names_sort_by_time(

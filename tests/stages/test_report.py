@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import shutil
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import version
@@ -395,6 +396,14 @@ def test_report_of_a_simulated_study(built: Path) -> None:
     printed = other.set_index(["task", "condition"])["roc_auc_mean_published"].dropna()
     assert printed.to_dict() == {("arousal", "baseline"): 0.4686, ("valence", "baseline"): 0.7635}
     assert "resnet50 started from random numbers." in page
+    # A cell's address, as `eifer trace` takes it.
+    assert full["address"].tolist() == [f"table_3:{row}" for row in range(1, 9)]
+    assert page.count('<td title="table_3:8:ROC-AUC"') == 1
+    assert page.count("<td title=") == page.count("<td")
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert re.search(
+        rf"of recordings [0-9a-f]{{12}} and parameters [0-9a-f]{{12}} .* eifer {version}\.", page
+    )
     assert page.count("<img ") == len(list((out / "figures").glob("*.svg")))
     assert len(page) < 1_500_000
 

@@ -1,0 +1,63 @@
+"""``eifer audit``: a line a link, the places where something differs, and what stays open."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from eifer.errors import StudyError
+from flows.audit.links import audited
+from flows.audit.study import Recorded, Verdict
+from flows.pages.summary import console
+from stages._runtime.artifacts import write_json
+
+SHOWN = 8
+"""Places that the terminal shows of a link; the JSON file has all."""
+COLOURS = {"ok": "green", "differs": "bold red", "cannot be checked": "yellow"}
+
+
+def show(study: Path, json: Path | None = None) -> bool:
+    """Audit the study in the folder ``study``; whether every link could be checked.
+
+    Raises
+    ------
+    StudyError
+        If there is no study, or anything differs.
+    """
+    if not (study / "dvc.lock").exists():
+        raise StudyError(f"{study.resolve()} has no dvc.lock: nothing was recorded; run it first")
+    out = console()
+    verdicts = []
+    with out.status("auditing") as status:
+        for verdict in audited(Recorded(study)):
+            verdicts.append(verdict)
+            status.update(f"auditing: {verdict.link} done")
+    out.print(_table(verdicts))
+    for verdict in verdicts:
+        lists = {"differs": verdict.places, "cannot be checked": verdict.unchecked}
+        for title, places in lists.items():
+            for place in places[:SHOWN]:
+                out.print(f"{verdict.link} {title}: {escape(place)}", soft_wrap=True)
+            if len(places) > SHOWN:
+                out.print(f"{verdict.link} {title}: and {len(places) - SHOWN} more places")
+    if json:
+        write_json(json, [{**asdict(v), "state": v.state} for v in verdicts])
+    if wrong := [verdict.link for verdict in verdicts if verdict.places]:
+        raise StudyError(
+            f"not what was recorded: {', '.join(wrong)}; bring the files back from your copy, git "
+            "or `dvc checkout`, or run the study again"
+        )
+    return all(verdict.state == "ok" for verdict in verdicts)
+
+
+def _table(verdicts: list[Verdict]) -> Table:
+    table = Table(
+        "link", "verdict", "checked", "against", title="From the recordings to the report"
+    )
+    for verdict in verdicts:
+        state = f"[{COLOURS[verdict.state]}]{verdict.state}[/]"
+        table.add_row(verdict.link, state, str(verdict.checked), escape(verdict.of))
+    return table

@@ -1,0 +1,65 @@
+"""The packages and the commit, held against the lock and the records."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from flows.audit.study import Recorded
+from flows.audit.surroundings import commit, environment
+from stages._runtime.provenance import RECORDS, sealed
+
+
+def record(study: Path, **content: object) -> None:
+    folder = study / RECORDS
+    folder.mkdir(parents=True, exist_ok=True)
+    known = {"stage": "split", "made": {}, "given": {}, "git": {"commit": None, "changed": []}}
+    (folder / "20260101T000000000000_split.json").write_text(sealed(known | content))
+
+
+def test_packages_are_those_of_the_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(f"pandas=={version('pandas')}\nrich=={version('rich')}+cpu\n")
+    record(tmp_path, packages={"Rich": version("rich"), "of-nobody": "1"})
+    assert environment(Recorded(tmp_path)).state == "ok"
+    lock.write_text("pandas==0.1\nno.such_package==2\n")
+    verdict = environment(Recorded(tmp_path))
+    assert verdict.places == [f"pandas here is {version('pandas')}, in requirements.lock 0.1"]
+    assert verdict.unchecked == ["no-such-package 2 is not installed"]
+    record(tmp_path, packages={"rich": "0.1"})
+    lock.write_text(f"rich=={version('rich')}\n")
+    (place,) = environment(Recorded(tmp_path)).places
+    assert place == f"rich was 0.1, is {version('rich')} now (record of split)"
+
+
+def test_a_file_that_is_not_of_the_commit_is_named(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "x")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "x@example.org")
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", *words], cwd=finished, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    assert commit(Recorded(finished)).state == "cannot be checked"
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "x")
+    here = git("rev-parse", "HEAD")
+    record(finished, git={"commit": here, "changed": []})
+    assert commit(Recorded(finished)).state == "ok"
+    params = finished / "params.yaml"
+    params.write_text(params.read_text() + "# a comment\n")
+    assert commit(Recorded(finished)).places == [f"params.yaml: not as in commit {here[:12]}"]
+    # The run knew of it.
+    record(finished, git={"commit": here, "changed": ["params.yaml"]})
+    assert commit(Recorded(finished)).state == "cannot be checked"
+    record(finished, git={"commit": "0" * 40, "changed": ["params.yaml"]})
+    (place,) = commit(Recorded(finished)).places
+    assert place.startswith("split: commit 000000000000 is not known here")
