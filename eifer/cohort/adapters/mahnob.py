@@ -43,7 +43,7 @@ def read(source: Path) -> Corpus:
     InputError
         If there is no session, or files of one cannot be read.
     """
-    found = sorted(source.rglob("session.xml"), key=lambda path: (len(path.parts), path))
+    found = sorted(source.rglob("session.xml"), key=lambda path: (len(str(path)), path))
     if not found:
         problem = Problem("no session.xml", str(source), "give the folder that holds Sessions")
         raise InputError("MAHNOB-HCI", [problem])
