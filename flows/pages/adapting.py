@@ -66,6 +66,11 @@ def _lacking(chosen: Plan, tested: set[str]) -> list[str]:
         f"left out {times} times: {reason}"
         for reason, times in Counter(exclusion.reason for exclusion in chosen.exclude).items()
     ]
+    if chosen.corpus.no_ecg:
+        lines.append(
+            "missing: every ECG. HRV chooses the cutoff between high and low EI, so that the stage "
+            f"stratify refuses a cohort of {chosen.corpus.name} alone"
+        )
     if untested:
         lines.append(
             f"missing: the EI test of {len(untested)} participants ({', '.join(untested)}). "

@@ -60,6 +60,7 @@ def test_a_corpus_becomes_a_cohort_that_lacks_its_ei_test_alone(
     said = capsys.readouterr()
     assert "missing: the EI test of 2 participants (sub-01, sub-02)" in said.err
     assert f"{videos} videos, {ecgs} ECGs" in said.out
+    assert ("missing: every ECG" in said.err) == (ecgs == 0)
     with pytest.raises(InputError) as caught:
         valid(out)
     assert [problem.where for problem in caught.value.problems] == [

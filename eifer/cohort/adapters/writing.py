@@ -156,18 +156,15 @@ def cut(source: Path, target: Path, seconds: float) -> None:
         return float(stamp * packet.time_base)
 
     with av.open(str(source)) as container:
-        packets = (p for p in container.demux(video=0) if p.is_keyframe and p.dts is not None)
-        keys = [time_s(packet) for packet in packets]
+        keys = [time_s(p) for p in container.demux(video=0) if p.is_keyframe and p.size]
     before = [key for key in keys if LEAST_KEPT * seconds <= key <= seconds]
     end_s = max(before, default=min([key for key in keys if key > seconds], default=inf))
     with av.open(str(source)) as container, av.open(str(target), "w") as written:
         film = container.streams.video[0]
         stream = written.add_stream_from_template(film)
         for packet in container.demux(film):
-            if packet.dts is None:
-                continue
-            if packet.is_keyframe and time_s(packet) >= end_s:
-                break
+            if not packet.size or (packet.is_keyframe and time_s(packet) >= end_s):
+                break  # the last packet is empty
             packet.stream = stream
             written.mux(packet)
 
