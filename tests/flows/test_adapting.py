@@ -72,6 +72,8 @@ def test_a_corpus_becomes_a_cohort_that_lacks_its_ei_test_alone(
     cohort = valid(tmp_path / "whole")
     assert cohort.videos["video_path"].notna().sum() == videos
     assert cohort.videos["ecg_path"].notna().sum() == ecgs
+    # What was filmed after the film is cut off.
+    assert (cohort.videos["video_s"].dropna() <= cohort.videos["film_s"].dropna() + 0.11).all()
     assert cohort.videos["domain"].value_counts().sort_index().tolist() == (
         [2, 2, 2, 2] if name == "mahnob" else [1, 2, 2, 2] if name == "amigos" else [2, 2, 1, 2]
     )

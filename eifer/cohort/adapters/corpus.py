@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +84,9 @@ def rating(value: float) -> int:
     others those within 2/3 of it.
     """
     apart = (value - MIDDLE) * (HIGHEST_RATING - LOWEST_RATING) / (HIGHEST - LOWEST)
-    return NEUTRAL_RATING + int(math.copysign(math.floor(abs(apart) + 0.5), apart))
+    # Halves go to even numbers here, which for the only ones that decimals reach, 1.5 either
+    # side, is away from the middle.
+    return NEUTRAL_RATING + round(apart)
 
 
 def check(corpus: Corpus) -> None:
