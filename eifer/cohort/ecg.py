@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from eifer.cohort import delimited, edf, wfdb
 from eifer.cohort.folder import EXCLUDE, Folder
 from eifer.cohort.header import Header
-from eifer.errors import InputError, Problem, RecordingError, did_you_mean, examples
+from eifer.errors import InputError, Problem, RecordingError, did_you_mean
 from eifer.hashing import sha256_file
 
 ECG_NAME = re.compile(r"cardiac|e[ck]g([^a-z].*)?|i{1,3}|av[rlf]|v[1-6]|ml(i{1,3}|v[1-6])", re.I)
@@ -227,7 +227,7 @@ def _places(
             return places
         folder.note(
             "recording without one ECG channel",
-            f"{where}: {len(places)} of {examples(names)} by their names",
+            f"{where}: {len(places)} of {', '.join(names)} by their names",
             "name the ECG's as Channel in the sidecar, or the two of which it is the difference: "
             '["EXG3", "EXG1"]',
         )
@@ -238,7 +238,7 @@ def _places(
         return places
     folder.note(
         "Channel that is not one of the recording's",
-        f"{where}: Channel {channel!s:.100}, there are {examples(names)}",
+        f"{where}: Channel {channel!s:.100}, there are {', '.join(names)}",
         "name one of them, or two: the ECG is then the first less the second",
     )
     return []

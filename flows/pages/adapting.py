@@ -13,6 +13,7 @@ import yaml
 from eifer.cohort.adapters import amigos, deap, mahnob
 from eifer.cohort.adapters.corpus import Corpus, Plan, plan
 from eifer.cohort.adapters.writing import read_ei, read_stimuli, write
+from eifer.errors import StudyError
 from flows.workspace import params_of
 
 CORPORA: dict[str, Callable[[Path], Corpus]] = {
@@ -37,6 +38,8 @@ def adapt(
     lacking = _lacking(chosen, set(answers))
     print("\n".join(lacking), file=sys.stderr)
     params = out.with_name(f"{out.name}_params.yaml")
+    if params.exists():
+        raise StudyError(f"{params} is there already: move it away, or give another {out.name}")
     exclude = [asdict(exclusion) for exclusion in chosen.exclude]
     wanted = params_of(preset, {"study.name": corpus, "study.exclude": exclude})
     write(chosen, out, answers)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pandas as pd
 import pytest
 import yaml
 
 from eifer.cohort.layout import Cohort
-from eifer.errors import InputError
+from eifer.errors import InputError, StudyError
 from eifer.validation import validate
+from flows import cli
 from flows.graph import ROOT
+from flows.pages import adapting
 from flows.pages.adapting import adapt
 from flows.workspace import params_of
 from stages.params import load_params
@@ -108,3 +111,12 @@ def test_the_cohort_is_written_only_where_nothing_is_lost(tmp_path: Path, preset
     with pytest.raises(InputError, match="not empty"):
         adapt("deap", source, tmp_path / "out", ei=None, stimuli=None, preset=preset)
     assert not (tmp_path / "out_params.yaml").exists()
+    (tmp_path / "new_params.yaml").write_text("# with notes")
+    with pytest.raises(StudyError, match=r"new_params.yaml is there already"):
+        adapt("deap", source, tmp_path / "new", ei=None, stimuli=None, preset=preset)
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_command_knows_every_corpus() -> None:
+    kind, _ = get_args(get_type_hints(cli.adapt, include_extras=True)["corpus"])
+    assert sorted(get_args(kind)) == sorted(adapting.CORPORA) == sorted(CORPORA)

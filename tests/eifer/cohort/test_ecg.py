@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Callable
@@ -270,6 +271,18 @@ def test_a_signal_sampled_twice_a_frame_has_twice_the_rate(tmp_path: Path) -> No
     assert wfdb.header(path).hz == (8, 16)
     assert wfdb.signal(path, 0).tolist() == [1, 4]
     assert wfdb.signal(path, 1).tolist() == [2, 3, 5, 6]
+
+
+def test_a_sidecar_says_which_column_of_a_tsv_is_meant(tmp_path: Path) -> None:
+    sidecar: dict[str, object] = START | {
+        "SamplingFrequency": 2,
+        "Columns": ["ECG1", "ECG2"],
+        "Channel": "ECG2",
+        "ECG2": {"Units": "uV"},
+    }
+    text = gzip.compress(b"1\t2000\n3\t4000\n")
+    signal = read(tmp_path, "tsv.gz", lambda path: path.write_bytes(text), sidecar)
+    assert signal.tolist() == [2, 4]
 
 
 def test_an_ecg_without_end_is_refused_unread(tmp_path: Path) -> None:
