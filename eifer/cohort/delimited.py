@@ -7,6 +7,7 @@ more memory than `MOST_SAMPLES`.
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -43,8 +44,9 @@ def header(path: Path) -> Header:
 
 def _clock(path: Path, times_s: NDArray[np.float64]) -> tuple[float, float]:
     """Rate and start of regular times; a rounded time may be up to half a sample off."""
-    lasted_s = float(times_s[-1] - times_s[0])
-    if not lasted_s > 0:
+    with np.errstate(over="ignore"):
+        lasted_s = float(times_s[-1] - times_s[0])
+    if not 0 < lasted_s < math.inf:
         detail = f"{len(times_s)} times from {times_s[0]:g} s to {times_s[-1]:g} s"
         raise refused("times that do not go on", path, detail, "correct the column of times")
     step_s = lasted_s / (len(times_s) - 1)
@@ -55,7 +57,8 @@ def _clock(path: Path, times_s: NDArray[np.float64]) -> tuple[float, float]:
         detail = f"steps of {step_s:.6g} s on average, but {steps_s[row - 2]:.6g} s after row {row}"
         remedy = f"write every sample at one rate, without gaps, or {EXCLUDE}"
         raise refused("times that are not of one sampling frequency", path, detail, remedy)
-    return round(1 / step_s, 6), float(times_s[0])
+    # To a millionth of a hertz: what is beyond comes of rounded times.
+    return max(round(1 / step_s, 6), 1e-6), float(times_s[0])
 
 
 def _first_row(path: Path) -> tuple[tuple[str, ...], str]:

@@ -141,8 +141,8 @@ def _layout(path: Path) -> _Layout:
         fields[name] = [_text(cell) for cell in cells]
         start += length * count
     samples = tuple(_whole(path, "samples of a record", cell) for cell in fields["samples"])
-    if min(samples) < 1:
-        detail = f"{min(samples)} samples in a record"
+    if min(samples) < 1 or not math.isfinite(max(samples) / seconds):
+        detail = f"{min(samples)} to {max(samples)} samples in a record of {seconds:g} s"
         raise refused("EDF header that contradicts itself", path, detail, _EXPORT)
     size = records * width * sum(samples)
     check_size(path, at=at, declared=range(size, size + 1))

@@ -19,7 +19,8 @@ from eifer.cohort.header import MOST_SAMPLES, Header, check_size, refused, signe
 
 BITS = {"16": 16, "24": 24, "32": 32, "80": 8, "212": 12}
 """How many bits a sample has in each format. The lowest value stands for a missing sample."""
-LARGEST_HEADER = 2**16
+LARGEST_HEADER, LONGEST_LINE = 2**16, 255
+"""In bytes; the length of a line is WFDB's own limit."""
 _RECORD = re.compile(r"[^\s/]+ +(?P<signals>\d+) +(?P<hz>[^ /]+)(?:/\S+)?(?: +(?P<samples>\d+).*)?")
 _SIGNAL = re.compile(
     r"(?P<file>\S+) +(?P<format>\d+)(?:x(?P<each>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<at>\d+))?"
@@ -114,7 +115,8 @@ def _record(path: Path) -> _Record:
         text = file.read(LARGEST_HEADER).decode("latin-1")
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
-    first = _RECORD.fullmatch(lines[0]) if lines else None
+    short = bool(lines) and max(map(len, lines)) <= LONGEST_LINE
+    first = _RECORD.fullmatch(lines[0]) if short else None
     hz = _number(first["hz"]) if first else math.nan
     if first is None or not 0 < hz < math.inf:
         detail = f"its first line is {lines[0] if lines else ''!r:.60}"

@@ -90,6 +90,7 @@ FAULTS: dict[str, tuple[str, Write, dict[str, object], str]] = {
     "EDF of no duration": ("edf", edf_of(duration="0"), START, "2 data records of 0 s"),
     "EDF, signals lied about": ("edf", edf_of(signals="7"), START, "7 signals, header of 512"),
     "EDF of no samples": ("edf", edf_of(samples="0"), START, "0 samples in a record"),
+    "EDF, a record of no time": ("edf", edf_of(duration="1e-320"), START, "8 to 8 samples in a"),
     "EDF, decimal comma": ("edf", edf_of(duration="1,0"), START, "duration of a .* is '1,0'"),
     "EDF, fractional count": ("edf", edf_of(records="1.5"), START, "data records is 1.5"),
     "EDF discontinuous": ("edf", edf_of(reserved="EDF+D"), START, "discontinuous EDF+"),
@@ -144,6 +145,7 @@ FAULTS: dict[str, tuple[str, Write, dict[str, object], str]] = {
     ),
     "WFDB of segments": ("hea", wfdb_of((f"{STEM} 1", f"{STEM}/2 1")), START, "of one segment"),
     "WFDB of no rate": ("hea", wfdb_of((" 1 8 ", " 1 0 ")), START, "no header of a WFDB record"),
+    "WFDB of many digits": ("hea", wfdb_of((" 1 8 ", f" {'1' * 5000} 8 ")), START, "one segment"),
     "WFDB, signals lied about": (
         "hea",
         wfdb_of((" 1 8 ", " 2 8 ")),
@@ -219,6 +221,12 @@ FAULTS: dict[str, tuple[str, Write, dict[str, object], str]] = {
         csv_of(time="0 1 2 3 8 9 10", ecg="1 2 3 4 5 6 7"),
         MV,
         r"times that are not of one .*: steps of 1.66667 s on average, but 5 s after row 5",
+    ),
+    "CSV, times without end": (
+        "csv",
+        csv_of(time="-1e308 0 1e308", ecg="1 2 3"),
+        MV,
+        "times that do not go on",
     ),
     "CSV, time stands": ("csv", csv_of(time="3 3 3", ecg="1 2 3"), MV, "times that do not go on"),
     "CSV, another frequency": (
