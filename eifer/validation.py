@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 import pandas as pd
 
-from eifer.cohort.ecg import ecg_sidecar, read_ecg
+from eifer.cohort.ecg import FORMATS, ecg_files, ecg_sha256, ecg_sidecar, read_ecg
 from eifer.cohort.folder import Folder
 from eifer.cohort.layout import (
     VIDEO_EXTENSIONS,
@@ -32,7 +32,8 @@ from eifer.ranges import Count, Share
 
 NAME = re.compile(
     r"sub-[0-9A-Za-z]+_task-elicitation_run-(?P<run>[1-4])_"
-    rf"(video\.(?P<extension>{'|'.join(VIDEO_EXTENSIONS)})|recording-ecg_physio\.tsv\.gz)"
+    rf"(video\.(?P<extension>{'|'.join(VIDEO_EXTENSIONS)})"
+    rf"|recording-ecg_physio\.({'|'.join(map(re.escape, FORMATS))}))"
 )
 EXCLUDE = "mend it, or exclude it with a reason in params.yaml study.exclude"
 
@@ -201,7 +202,11 @@ def _opened(root: Path, faces: ExtractSpec, ecg: EcgSpec, spec: ValidationSpec, 
     done = Opened()
     for name in filter(None, (run.video, run.ecg)):
         try:
-            done.sha256[name] = sha256_file(root / name)
+            done.sha256[name] = (ecg_sha256 if name == run.ecg else sha256_file)(root / name)
+            # By itself, for a copy of the samples may have another header.
+            if name == run.ecg:
+                for samples in ecg_files(name)[1:]:
+                    done.sha256[samples] = sha256_file(root / samples)
         except OSError as error:
             where = f"{name}: {error.strerror}"
             done.problems.append(Problem("recording cannot be read", where, EXCLUDE))

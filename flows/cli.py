@@ -111,6 +111,28 @@ def validate(
 
 
 @app.command()
+def adapt(
+    corpus: Annotated[Literal["amigos", "deap", "mahnob"], typer.Argument(help="which")],
+    source: Annotated[Path, typer.Argument(help="folder in which its archives were unpacked")],
+    out: Annotated[Path, typer.Argument(help="folder to write, new or empty")],
+    ei: Annotated[
+        Path | None, typer.Option(help="the participants' EI test, which no corpus has (a table)")
+    ] = None,
+    stimuli: Annotated[
+        Path | None, typer.Option(help="of which domain each film is; else as it was rated")
+    ] = None,
+    preset: Annotated[Path, typer.Option(help="params to which its exclusions are added")] = Path(
+        "presets/real.yaml"
+    ),
+) -> None:
+    """Write a published corpus as a cohort (docs/how-to/published-corpora.md)."""
+    with _errors_without_traceback("adapt"):
+        from flows.pages.adapting import adapt as write
+
+        write(corpus, source, out, ei=ei, stimuli=stimuli, preset=preset)
+
+
+@app.command()
 def assets(
     fetch: Annotated[bool, typer.Option("--fetch", help="fetch what is missing")] = False,
     params: Annotated[
@@ -163,7 +185,6 @@ def workspace(
     """Make a new study: this code in a folder of its own, with its own params."""
     with _errors_without_traceback("workspace"):
         from eifer.cohort.place import opened, refuse_around
-        from flows.graph import ROOT
         from flows.workspace import make_workspace, named_values, relative
 
         if cohort:
@@ -172,8 +193,6 @@ def workspace(
         overrides = named_values(set_ or [])
         if cohort:
             overrides["study.cohort"] = relative(cohort, target)
-        if preset.parts[:1] == ("presets",) and not preset.exists():
-            preset = ROOT / preset
         made = make_workspace(
             target, preset=preset, overrides=overrides, replace_params=replace_params
         )

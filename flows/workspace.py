@@ -57,7 +57,7 @@ def make_workspace(
     """
     target, source = target.resolve(), source.resolve()
     _refuse_place(target, source)
-    params = _params(preset, overrides or {})
+    params = params_of(preset, overrides or {})
     written = target / "params.yaml"
     same = written.exists() and _says(written) == params
     if written.exists() and not same and not replace_params:
@@ -171,7 +171,16 @@ def _refuse_place(target: Path, source: Path) -> None:
         raise StudyError(f"{target} is not empty and not a study; give another folder")
 
 
-def _params(preset: Path, overrides: Mapping[str, Any]) -> Any:
+def params_of(preset: Path, overrides: Mapping[str, Any]) -> Any:
+    """The params of a preset with other values under dotted names (``study.seed``).
+
+    Raises
+    ------
+    StudyError
+        If the preset is missing, or it and ``overrides`` are no valid params.
+    """
+    if preset.parts[:1] == ("presets",) and not preset.exists():
+        preset = ROOT / preset
     params = read_params(preset)
     check_params(params, str(preset))
     for name, value in overrides.items():

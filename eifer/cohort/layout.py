@@ -30,7 +30,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from annotated_types import Ge, Le
 
-from eifer.cohort.ecg import Sidecars
+from eifer.cohort.ecg import FORMATS, Sidecars, ecg_files
 from eifer.cohort.folder import EXCLUDE, Folder, Row
 from eifer.cohort.place import opened
 from eifer.cohort.ratings import LEGAL, illegal, labelled
@@ -591,19 +591,24 @@ def _stem(participant: str, run: int) -> str:
 
 
 def _find_video(folder: Folder, participant: str, run: int) -> str | None:
-    names = [f"{_stem(participant, run)}_video.{extension}" for extension in VIDEO_EXTENSIONS]
-    videos = [name for name in names if folder.there(name)]
-    if len(videos) > 1:
-        folder.note("several videos of one run", " and ".join(videos), "keep one of them")
-    usable = [name for name in videos if folder.usable(name)]
-    if not videos:
-        folder.missing(f"{names[0]} (or {', '.join(VIDEO_EXTENSIONS[1:])})")
-    return usable[0] if usable else None
+    stem = f"{_stem(participant, run)}_video"
+    return _find(folder, "several videos of one run", stem, VIDEO_EXTENSIONS)
 
 
 def _find_ecg(folder: Folder, participant: str, run: int) -> str | None:
-    name = f"{_stem(participant, run)}_recording-ecg_physio.tsv.gz"
-    return name if folder.usable(name) else None
+    stem = f"{_stem(participant, run)}_recording-ecg_physio"
+    return _find(folder, "several ECGs of one run", stem, tuple(FORMATS))
+
+
+def _find(folder: Folder, several: str, stem: str, extensions: Sequence[str]) -> str | None:
+    names = [f"{stem}.{extension}" for extension in extensions]
+    there = [name for name in names if folder.there(name)]
+    if len(there) > 1:
+        folder.note(several, " and ".join(there), "keep one of them")
+    usable = [name for name in there if folder.usable(name)]
+    if not there:
+        folder.missing(f"{names[0]} (or {', '.join(extensions[1:])})")
+    return usable[0] if usable else None
 
 
 def _clock(sidecars: Sidecars, ecg: str | None) -> dict[str, float | None]:
@@ -616,8 +621,9 @@ def _clock(sidecars: Sidecars, ecg: str | None) -> dict[str, float | None]:
 
 
 def _check_unknown_files(folder: Folder, participant: str) -> None:
-    known = set(_legal_names(participant))
-    for name in folder.names(f"{participant}/beh"):
+    names = folder.names(f"{participant}/beh")
+    known = set(_legal_names(participant, names))
+    for name in names:
         if name not in known:
             folder.note(
                 "unknown file in beh/",
@@ -626,8 +632,8 @@ def _check_unknown_files(folder: Folder, participant: str) -> None:
             )
 
 
-def _legal_names(participant: str) -> Iterator[str]:
-    """Every name a file in a participant's beh folder may have."""
+def _legal_names(participant: str, names: Collection[str]) -> Iterator[str]:
+    """Every name a file may have in a participant's beh folder, where there are ``names``."""
     for task in ("ei", "elicitation"):
         yield f"{participant}_task-{task}_beh.tsv"
         yield f"{participant}_task-{task}_beh.json"
@@ -635,9 +641,13 @@ def _legal_names(participant: str) -> Iterator[str]:
         yield f"{participant}_task-elicitation{entity}_recording-ecg_physio.json"
         yield f"{participant}_task-elicitation{entity}_video.json"
     for run in RUNS:
-        yield f"{participant}_task-elicitation_run-{run}_recording-ecg_physio.tsv.gz"
+        stem = f"{participant}_task-elicitation_run-{run}"
+        for extension in FORMATS:
+            ecg = f"{stem}_recording-ecg_physio.{extension}"
+            # Samples without their header would be passed over in silence.
+            yield from ecg_files(ecg) if ecg in names else (ecg,)
         for extension in VIDEO_EXTENSIONS:
-            yield f"{participant}_task-elicitation_run-{run}_video.{extension}"
+            yield f"{stem}_video.{extension}"
 
 
 def _attrition(exclude: Sequence[Exclusion]) -> pd.DataFrame:

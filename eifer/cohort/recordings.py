@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from eifer.errors import RecordingError
 from eifer.hashing import sha256_file
 
 
-def unchanged(path: Path, sha256: str) -> Path:
-    """``path``, once its content is known to be what was validated.
+def unchanged(path: Path, sha256: str, digest: Callable[[Path], str] = sha256_file) -> Path:
+    """``path``, once its content is known to be what was validated (``digest`` hashes it).
 
     DVC watches the cohort through the intake stage only (docs/decisions/0004), so
     whoever opens a recording asks here first.
@@ -19,8 +20,12 @@ def unchanged(path: Path, sha256: str) -> Path:
     RecordingError
         If the file is gone or its content is another.
     """
-    if not path.is_file():
-        raise RecordingError(f"{path}: gone since intake; put it back, or repeat intake")
-    if sha256_file(path) != sha256:
+    try:
+        now = digest(path)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise RecordingError(
+            f"{error.filename}: gone since intake; put it back, or repeat intake"
+        ) from None
+    if now != sha256:
         raise RecordingError(f"{path}: changed since intake; repeat intake (`dvc repro`)")
     return path

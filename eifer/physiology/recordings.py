@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from eifer.cohort.ecg import ecg_sidecar, read_ecg
+from eifer.cohort.ecg import ecg_sha256, ecg_sidecar, read_ecg
 from eifer.cohort.recordings import unchanged
 from eifer.physiology.hrv import EcgSpec, analyse_ecg
 
@@ -21,7 +21,7 @@ def analyse_recording(
     RecordingError
         If the file cannot be read, or is not the one that was validated.
     """
-    path = unchanged(root / video["ecg_path"], video["ecg_sha256"])
+    path = unchanged(root / video["ecg_path"], video["ecg_sha256"], ecg_sha256)
     return analyse_ecg(
         read_ecg(path, ecg_sidecar(root, video["ecg_path"])),
         video["ecg_hz"],

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from eifer import validation
@@ -16,6 +17,7 @@ from eifer.cohort.layout import Exclusion
 from eifer.errors import InputError, RecordingError
 from eifer.hashing import sha256_file
 from eifer.validation import ValidationSpec, validate
+from tests.eifer.cohort.ecg_files import write_wfdb
 
 DOMAINS = ("HAHV", "HALV", "LAHV", "LALV")
 SPEC = ValidationSpec(
@@ -217,6 +219,19 @@ def test_a_participant_given_all_recordings_of_another_is_named(cohort: Path) ->
     assert "the same recording under several names (8)" in text and "8 problems" in text
 
 
+def test_samples_under_two_headers_are_named(cohort: Path) -> None:
+    for who, unit in (("sub-01", "mV"), ("sub-02", "uV")):
+        name = f"{who}_task-elicitation_run-1_recording-ecg_physio"
+        path = cohort / who / "beh" / f"{name}.hea"
+        path.with_name(f"{name}.tsv.gz").unlink()
+        near = {"Columns": ["ECG"], "ECG": {"Units": unit}}
+        path.with_suffix(".json").write_text(json.dumps(near))
+        write_wfdb(path, {"ECG": np.arange(500)}, 250, gain=f"1/{unit}")
+    text = complaint(cohort)
+    assert "the same recording under several names (1): sub-01/beh/" in text
+    assert "physio.dat = sub-02" in text and "1 problem" in text
+
+
 def test_hashes_are_handed_on_and_faults_are_told_when_found(cohort: Path) -> None:
     names = [video(cohort, 1), video(cohort, 2)]
     found = checked(cohort).videos.set_index("video_path")["video_sha256"]
@@ -245,6 +260,7 @@ def test_a_recording_that_goes_away_meanwhile_is_a_problem(
         raise FileNotFoundError(2, "No such file or directory", str(path))
 
     monkeypatch.setattr(validation, "sha256_file", gone)
+    monkeypatch.setattr(validation, "ecg_sha256", gone)
     assert "recording cannot be read (16): sub-01/beh/" in complaint(cohort)
 
 

@@ -97,6 +97,7 @@ def test_places_that_take_no_files_are_said(place: str, nowhere: Path) -> None:
     assert cut in refused("simulate", "out", "--params", name)
     assert cut in refused("workspace", "out", "--preset", name)
     assert cut in refused("validate", "file", "--params", name)
+    assert "eifer adapt:" in refused("adapt", "deap", name, "out")
     assert (nowhere / "file").read_text() == "mine"
     assert [path.name for path in nowhere.iterdir()] == ["file"]
 

@@ -1,97 +1,318 @@
-"""ECG files: whole, or refused with row and value. Sidecars are tested with the layout."""
+"""ECG files at fault: each is refused with what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
 import gzip
+import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from eifer.cohort import ecg
-from eifer.cohort.ecg import EcgSidecar, read_ecg
-from eifer.errors import RecordingError
+from eifer.cohort import edf, wfdb
+from eifer.cohort.ecg import ECG_NAME, ecg_sidecar, read_ecg
+from eifer.cohort.header import MOST_SAMPLES
+from eifer.errors import InputError, RecordingError
+from tests.eifer.cohort.ecg_files import write_csv, write_edf, write_wfdb
 
-MV = EcgSidecar(("cardiac",), 0, 250.0, 0.0, 1.0)
+HZ = 8
+UV: NDArray[np.int64] = np.array([0, 5, -7, 900, -2000, 3, 2, 1] * 2)
+STEM = "sub-01_task-elicitation_run-1_recording-ecg_physio"
+START: dict[str, object] = {"StartTime": 0}
+Write = Callable[[Path], object]
+
+
+def read(root: Path, extension: str, write: Write, sidecar: dict[str, object]) -> NDArray:
+    name = f"sub-01/beh/{STEM}.{extension}"
+    (root / "sub-01/beh").mkdir(parents=True)
+    write(root / name)
+    (root / "sub-01/beh" / f"{STEM}.json").write_text(json.dumps(sidecar))
+    return read_ecg(root / name, ecg_sidecar(root, name))
+
+
+def edf_of(*channels: str, **change: str) -> Write:
+    return lambda path: write_edf(path, dict.fromkeys(channels or ("ECG",), UV), HZ, change=change)
+
+
+def wfdb_of(*swap: tuple[str, str], kind: str = "16", gain: str = "1000(0)/mV") -> Write:
+    return lambda path: write_wfdb(path, {"ECG": UV}, HZ, kind=kind, gain=gain, swap=swap)
+
+
+def csv_of(**columns: str) -> Write:
+    return lambda path: write_csv(path, {name: cells.split() for name, cells in columns.items()})
+
+
+def cut(write: Write, extension: str, data: bytes | int) -> Write:
+    """``write``, then a file beside it shortened by so many bytes, or with others added."""
+
+    def change(path: Path) -> None:
+        write(path)
+        file = path.with_suffix(extension)
+        content = file.read_bytes()
+        file.write_bytes(content + data if isinstance(data, bytes) else content[:-data])
+
+    return change
+
+
+MV: dict[str, object] = {"ecg": {"Units": "mV"}}
+FAULTS: dict[str, tuple[str, Write, dict[str, object], str]] = {
+    "EDF empty": ("edf", lambda path: path.write_bytes(b""), START, "zero-byte file"),
+    "EDF of text": (
+        "edf",
+        lambda path: path.write_text("0.1\n" * 99),
+        START,
+        r"neither EDF nor BDF \(1\): sub-01\S+edf: it begins with b'0.1",
+    ),
+    "EDF header cut": (
+        "edf",
+        lambda path: (edf_of()(path), path.write_bytes(path.read_bytes()[:300])),
+        START,
+        r"header that contradicts itself \(1\): \S+: 1 signals, header of 512 bytes",
+    ),
+    "EDF truncated": (
+        "edf",
+        cut(edf_of(), ".edf", 5),
+        START,
+        r"ends early \(1\): \S+: 27 bytes of samples, its header declares 32",
+    ),
+    "EDF longer": ("edf", cut(edf_of(), ".edf", b"12"), START, "longer than declared"),
+    "BDF truncated": ("bdf", cut(edf_of(), ".bdf", 1), START, "47 bytes .* declares 48"),
+    "EDF, more records declared": ("edf", edf_of(records="9"), START, "declares 144"),
+    "EDF never closed": (
+        "edf",
+        edf_of(records="-1"),
+        START,
+        r"finished recording \(1\): \S+: -1 data records of 1 s",
+    ),
+    "EDF of no duration": ("edf", edf_of(duration="0"), START, "2 data records of 0 s"),
+    "EDF, signals lied about": ("edf", edf_of(signals="7"), START, "7 signals, header of 512"),
+    "EDF of no samples": ("edf", edf_of(samples="0"), START, "0 samples in a record"),
+    "EDF, a record of no time": ("edf", edf_of(duration="1e-320"), START, "8 to 8 samples in a"),
+    "EDF, decimal comma": ("edf", edf_of(duration="1,0"), START, "duration of a .* is '1,0'"),
+    "EDF, fractional count": ("edf", edf_of(records="1.5"), START, "data records is 1.5"),
+    "EDF discontinuous": ("edf", edf_of(reserved="EDF+D"), START, "discontinuous EDF+"),
+    "EDF gain 0": (
+        "edf",
+        edf_of(physical_max="-32768"),
+        START,
+        r"'ECG' has -32768 to -32768 for -32768 to 32767: ECG channel without a scale; correct",
+    ),
+    "EDF, digital range reversed": ("edf", edf_of(digital_min="32767"), START, "without a scale"),
+    "EDF, no number": ("edf", edf_of(physical_min="nan"), START, "physical_min is 'nan'"),
+    "EDF, two ECGs": (
+        "edf",
+        edf_of("ECG I", "EKG2", "Resp"),
+        START,
+        r"one ECG channel \(1\): .*: 2 of ECG I, EKG2, Resp by their names",
+    ),
+    "EDF, no ECG": ("bdf", edf_of("EXG1", "EXG2"), START, "0 of EXG1, EXG2 by their names"),
+    "EDF, no such channel": (
+        "edf",
+        edf_of(),
+        START | {"Channel": "EXG3"},
+        r"not one of the recording's \(1\): .*: Channel EXG3, there are ECG",
+    ),
+    "EDF, a channel less itself": (
+        "edf",
+        edf_of(),
+        START | {"Channel": ["ECG", "ECG"]},
+        "not one of the recording's",
+    ),
+    "EDF, another frequency": (
+        "edf",
+        edf_of(),
+        START | {"SamplingFrequency": 16},
+        r"contradicts its ECG file \(1\): .*: SamplingFrequency 16, in the file 8",
+    ),
+    "EDF, another unit": (
+        "edf",
+        edf_of(),
+        START | {"ECG": {"Units": "mV"}},
+        "Units of ECG mV, in the file uV",
+    ),
+    "EDF, other columns": ("edf", edf_of(), START | {"Columns": ["ecg"]}, "Columns .'ecg'., in"),
+    "EDF of degrees": ("edf", edf_of(unit="degC"), START, "unit of voltage .* Units 'degC'"),
+    "EDF of no unit": ("edf", edf_of(unit=""), START, "without a unit of voltage"),
+    "EDF of no start": ("edf", edf_of(), {}, "without StartTime"),
+    "WFDB empty": (
+        "hea",
+        lambda path: (wfdb_of()(path), path.write_text("\n")),
+        START,
+        "no header of a WFDB record of one segment .*: its first line is ''",
+    ),
+    "WFDB of segments": ("hea", wfdb_of((f"{STEM} 1", f"{STEM}/2 1")), START, "of one segment"),
+    "WFDB of no rate": ("hea", wfdb_of((" 1 8 ", " 1 0 ")), START, "no header of a WFDB record"),
+    "WFDB of many digits": ("hea", wfdb_of((" 1 8 ", f" {'1' * 5000} 8 ")), START, "one segment"),
+    "WFDB, signals lied about": (
+        "hea",
+        wfdb_of((" 1 8 ", " 2 8 ")),
+        START,
+        "2 signals, 1 lines of signals",
+    ),
+    "WFDB truncated": (
+        "hea",
+        cut(wfdb_of(), ".dat", 3),
+        START,
+        r"ends early \(1\): \S+dat: 29 bytes of samples, its header declares 32",
+    ),
+    "WFDB 212 longer": ("hea", cut(wfdb_of(kind="212"), ".dat", b"1"), START, "longer than"),
+    "WFDB without samples": (
+        "hea",
+        lambda path: (wfdb_of()(path), path.with_suffix(".dat").unlink()),
+        START,
+        r"missing file or folder \(1\): \S+\.dat",
+    ),
+    "WFDB renamed": (
+        "hea",
+        wfdb_of((f"{STEM}.dat", "100.dat")),
+        START,
+        r"names another file \(1\): \S+hea: 100.dat\n.*-> name sub-01",
+    ),
+    "WFDB leads out": ("hea", wfdb_of((f"{STEM}.dat", f"../{STEM}.dat")), START, "another file"),
+    "WFDB format 8": ("hea", wfdb_of((".dat 16 ", ".dat 8 ")), START, "format that is not read"),
+    "WFDB skewed": ("hea", wfdb_of((".dat 16 ", ".dat 16:3 ")), START, "format that is not read"),
+    "WFDB gain 0": ("hea", wfdb_of(gain="0"), START, "'ECG' has 0: WFDB signal without a gain"),
+    "WFDB gain of words": ("hea", wfdb_of(gain="much"), START, "'ECG' has nan"),
+    "WFDB damaged": (
+        "hea",
+        lambda path: (
+            wfdb_of()(path),
+            path.with_suffix(".dat").write_bytes(b"\1" + path.with_suffix(".dat").read_bytes()[1:]),
+        ),
+        START,
+        "'ECG' adds up to .*contradict their checksum",
+    ),
+    "WFDB, samples missing": (
+        "hea",
+        lambda path: write_wfdb(path, {"ECG": np.where(UV == 900, -(2**15), UV)}, HZ),
+        START,
+        "2 of 16 samples of 'ECG': WFDB samples marked as missing",
+    ),
+    "CSV without a header": ("csv", csv_of(**{"0.1": "1 2"}), START, "columns have no names"),
+    "CSV, a name twice": (
+        "csv",
+        lambda path: path.write_text("ecg,ecg\n1,2\n"),
+        START,
+        "columns have no names",
+    ),
+    "CSV of a header alone": (
+        "csv",
+        csv_of(time="", ecg=""),
+        MV,
+        "no samples",
+    ),
+    "CSV, not a number": (
+        "csv",
+        csv_of(time="0 1 2", ecg="1 nan x"),
+        MV,
+        r"2 samples are no numbers \(row 3 'nan', row 4 'x'\); correct them \(with a decimal",
+    ),
+    "CSV, ragged": (
+        "csv",
+        lambda path: path.write_text("time,ecg\n0,1\n1,2,3\n"),
+        MV,
+        r"1 rows have another .* the 2 that the first row names \(row 3 has 3\)",
+    ),
+    "CSV with a gap": (
+        "csv",
+        csv_of(time="0 1 2 3 8 9 10", ecg="1 2 3 4 5 6 7"),
+        MV,
+        r"times that are not of one .*: steps of 1.66667 s on average, but 5 s after row 5",
+    ),
+    "CSV, times without end": (
+        "csv",
+        csv_of(time="-1e308 0 1e308", ecg="1 2 3"),
+        MV,
+        "times that do not go on",
+    ),
+    "CSV, time stands": ("csv", csv_of(time="3 3 3", ecg="1 2 3"), MV, "times that do not go on"),
+    "CSV, another frequency": (
+        "csv",
+        csv_of(time="0 0.5 1", ecg="1 2 3"),
+        MV | {"SamplingFrequency": 250},
+        "SamplingFrequency 250, in the file 2",
+    ),
+    "CSV, another start": (
+        "csv",
+        csv_of(time="-9 -8 -7", ecg="1 2 3"),
+        MV | START,
+        "StartTime 0, in the file -9",
+    ),
+    "CSV of no times": ("csv", csv_of(ecg="1 2"), MV | START, "without SamplingFrequency"),
+    "CSV of no unit": ("csv", csv_of(time="0 1", ecg="1 2"), {}, "ecg Units None"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_ecg_at_fault_is_refused(tmp_path: Path, fault: str) -> None:
+    extension, write, sidecar, said = FAULTS[fault]
+    with pytest.raises((InputError, RecordingError)) as caught:
+        read(tmp_path, extension, write, sidecar)
+    assert re.search(said, str(caught.value), re.DOTALL), str(caught.value)
+    assert f"{STEM}." in str(caught.value)
+
+
+def test_two_channels_of_different_rates_are_no_difference(tmp_path: Path) -> None:
+    def write(path: Path) -> None:
+        write_wfdb(
+            path, {"a": UV, "b": UV}, HZ, swap=[(" b\n", " b\n"), (f"{STEM}.dat 16 ", "X 16 ")]
+        )
+        lines = path.read_text().replace("X 16 ", f"{STEM}.dat 16 ").splitlines()
+        lines[2] = lines[2].replace(" 16 ", " 16x2 ", 1)
+        path.write_text("\n".join(lines))
+        path.with_suffix(".dat").write_bytes(bytes(2 * 3 * len(UV)))
+
+    with pytest.raises(InputError, match="two rates or units"):
+        read(tmp_path, "hea", write, START | {"Channel": ["a", "b"]})
+
+
+def test_a_signal_sampled_twice_a_frame_has_twice_the_rate(tmp_path: Path) -> None:
+    path = tmp_path / "r.hea"
+    path.write_text("r 2 8 2\nr.dat 16 200/mV 16 0 1 4 0 slow\nr.dat 16x2+2 1/uV 16 0 0 0 0 ECG\n")
+    with pytest.raises(RecordingError, match="several formats"):
+        wfdb.header(path)
+    path.write_text("r 2 8 2\nr.dat 16 1/mV 16 0 1 5 0 slow\nr.dat 16x2 1/uV 16 0 2 16 0 ECG\n")
+    (tmp_path / "r.dat").write_bytes(np.array([1, 2, 3, 4, 5, 6], "<i2").tobytes())
+    assert wfdb.header(path).hz == (8, 16)
+    assert wfdb.signal(path, 0).tolist() == [1, 4]
+    assert wfdb.signal(path, 1).tolist() == [2, 3, 5, 6]
+
+
+def test_a_sidecar_says_which_column_of_a_tsv_is_meant(tmp_path: Path) -> None:
+    sidecar: dict[str, object] = START | {
+        "SamplingFrequency": 2,
+        "Columns": ["ECG1", "ECG2"],
+        "Channel": "ECG2",
+        "ECG2": {"Units": "uV"},
+    }
+    text = gzip.compress(b"1\t2000\n3\t4000\n")
+    signal = read(tmp_path, "tsv.gz", lambda path: path.write_bytes(text), sidecar)
+    assert signal.tolist() == [2, 4]
+
+
+def test_an_ecg_without_end_is_refused_unread(tmp_path: Path) -> None:
+    long = tmp_path / "x.edf"
+    write_edf(long, {"ECG": UV}, HZ, change={"records": str(MOST_SAMPLES // HZ + 1)})
+    with long.open("r+b") as file:
+        file.truncate(512 + 2 * HZ * (MOST_SAMPLES // HZ + 1))  # a hole, of no blocks
+    with pytest.raises(RecordingError, match="ECG too long"):
+        edf.signal(long, 0)
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
-    [
-        (b"", "no samples"),
-        (b"cardiac\n0.1\n", "row 1 'cardiac'"),
-        (b"0.1\nn/a\n0.3\n", "1 samples are no numbers (row 2 'n/a')"),
-        (b"0.1\n0.2\nnan\n", "row 3 'nan'"),
-        (b"0.1\ninf\n", "row 2 'inf'"),
-        (b"0.1\n\n0.3\n", "row 2 ''"),
-        (b"0.1\n0.2\t7\n0.3\n", "row 2 has 2"),
-        (b"\xff\xfe\n", "row 1"),
-    ],
+    ("name", "known"),
+    [(n, True) for n in ("ECG", "ecg_mv", "EKG 1", "ECG-II", "cardiac", "MLII", "aVR", "V5", "I")]
+    + [(n, False) for n in ("ecgtrigger", "EEG", "IV", "V7", "EXG1", "pulse", "cardiac_pulse")],
 )
-def test_a_bad_ecg_is_refused_with_row_and_value(tmp_path: Path, rows: bytes, said: str) -> None:
-    path = tmp_path / "x_physio.tsv.gz"
-    path.write_bytes(gzip.compress(rows))
-    with pytest.raises(RecordingError) as caught:
-        read_ecg(path, MV)
-    assert said in str(caught.value)
-    assert path.name in str(caught.value)
+def test_names_of_ecgs(name: str, known: bool) -> None:
+    assert bool(ECG_NAME.fullmatch(name)) == known
 
 
-@pytest.mark.parametrize("said", ["no readable gzip", "gzip ends early"])
-def test_a_file_that_is_no_whole_gzip_is_refused(tmp_path: Path, said: str) -> None:
-    path = tmp_path / "x_physio.tsv.gz"
-    plain = b"0.1\n" * 500
-    path.write_bytes(plain if said == "no readable gzip" else gzip.compress(plain)[:-12])
-    with pytest.raises(RecordingError, match=said) as caught:
-        read_ecg(path, MV)
-    assert path.name in str(caught.value)
-
-
-def test_only_five_bad_samples_are_shown(tmp_path: Path) -> None:
-    path = tmp_path / "x_physio.tsv.gz"
-    path.write_bytes(gzip.compress(b"?\n" * 900))
-    with pytest.raises(RecordingError, match=r"900 samples .* and 895 more") as caught:
-        read_ecg(path, MV)
-    assert len(str(caught.value)) < 500
-
-
-@pytest.mark.parametrize("row", [b"0\n", b"0.123\t5\n", b"\n", b"7", b"x\n", b"0.1\t2\t3\n"])
-def test_a_file_that_unpacks_without_end_is_refused_in_little_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: bytes
-) -> None:
-    monkeypatch.setattr(ecg, "MOST_BYTES", 2**20)
-    monkeypatch.setattr(ecg, "MOST_SAMPLES", 2**17)
-    monkeypatch.setattr(ecg, "LONGEST_ROW", 2**16)
-    path = tmp_path / "x_physio.tsv.gz"
-    with gzip.open(path, "wb", compresslevel=1) as file:
-        for _ in range(16):
-            file.write(row * (2**20 // len(row)))  # 16 MiB
-    sidecar = EcgSidecar(("cardiac", "trigger")[: row.count(b"\t") + 1], 0, 250.0, 0.0, 1.0)
-    # Arrow reads in a thread of its own, in which tracemalloc may crash the interpreter: the
-    # bytes that were unpacked are counted instead.
-    sizes: list[int] = []
-    unpack = gzip.GzipFile.read
-
-    def counted(file: gzip.GzipFile, size: int | None = -1) -> bytes:
-        data = unpack(file, size)
-        sizes.append(len(data))
-        return data
-
-    monkeypatch.setattr(gzip.GzipFile, "read", counted)
-    with pytest.raises(RecordingError, match="unpacks to more than"):
-        read_ecg(path, sidecar)
-    assert 0 < max(sizes) <= 2**16
-    assert sum(sizes) < 2**22  # of 2**24
-
-
-def test_many_pieces_are_one_signal(tmp_path: Path) -> None:
-    path = tmp_path / "x_physio.tsv.gz"
-    path.write_bytes(gzip.compress("".join(f"{k}\t{k / 8}\r\n" for k in range(150_000)).encode()))
-    found = read_ecg(path, EcgSidecar(("trigger", "cardiac"), 1, 250.0, 0.0, 1e-3))
-    assert len(found) == 150_000 and found[-1] == 149_999 / 8 * 1e-3
-
-
-def test_a_row_without_an_end_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "x_physio.tsv.gz"
-    path.write_bytes(gzip.compress(b"0.1\n" + b"1" * 2**22))
-    with pytest.raises(RecordingError, match="x_physio"):
-        read_ecg(path, MV)
+def test_real_wfdb_is_read(shared: Path) -> None:
+    path = shared / "real_ecg/100.hea"
+    assert wfdb.header(path).channels == ("MLII", "V5")
+    signal = wfdb.signal(path, 0)
+    assert len(signal) == 650_000 and signal[0] == pytest.approx((995 - 1024) / 200)

@@ -27,6 +27,7 @@ from eifer.errors import InputError
 from eifer.hashing import sha256_file
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.cohort import EI_ITEMS, PARTICIPANTS, STIMULI, VIDEOS
+from tests.eifer.cohort.ecg_files import Channels, write_edf, write_wfdb
 
 ECG_JSON = "task-elicitation_recording-ecg_physio.json"
 BEH = "sub-01/beh/"
@@ -447,6 +448,18 @@ FAULTS: dict[str, tuple[Break, str]] = {
     ),
     "ECG missing": (remove(ECG), f"missing file or folder (1): {ECG}"),
     "ECG of no bytes": (put(ECG, b""), f"zero-byte file (1): {ECG}"),
+    "two ECGs": (
+        put(ECG.replace("tsv.gz", "edf"), b"0"),
+        f"several ECGs of one run (1): {ECG} and {ECG.replace('tsv.gz', 'edf')}",
+    ),
+    "samples of no header": (
+        put(ECG.replace("tsv.gz", "dat"), b"0"),
+        f"unknown file in beh/ (1): {ECG.replace('tsv.gz', 'dat')}",
+    ),
+    "ECG in capitals": (
+        lambda root: (root / ECG).rename(root / ECG.replace("tsv.gz", "EDF")),
+        "physio.EDF; did you mean",
+    ),
     "video is a folder": (
         lambda root: (remove(VIDEO)(root), (root / VIDEO).mkdir()),
         f"not a file (1): {VIDEO}",
@@ -460,7 +473,7 @@ FAULTS: dict[str, tuple[Break, str]] = {
     "frequency true": (sidecar(SamplingFrequency=True), f"Frequency (1): {ECG_JSON}: True"),
     "no StartTime": (sidecar(StartTime=None), f"without StartTime (1): {ECG_JSON}: missing"),
     "no Columns": (sidecar(Columns=None), f"without Columns (1): {ECG_JSON}: missing"),
-    "no ECG column": (sidecar(Columns=["pulse"]), "one ECG column (1): " + ECG_JSON),
+    "no ECG column": (sidecar(Columns=["pulse"]), "one ECG channel (1): " + ECG_JSON),
     "no unit": (sidecar(cardiac=None), f"unit of voltage (1): {ECG_JSON}: cardiac Units None"),
     "two sidecars": (
         put("task-elicitation_physio.json", "{}"),
@@ -744,6 +757,21 @@ def test_the_ecg_column_is_found_by_name_among_others(tiny: Path) -> None:
     sidecar(Columns=["respiratory", "ECG", "trigger"], ECG={"Units": "mV"})(tiny)
     put(ECG, gzip.compress(b"n/a\t1e-1\t0\nn/a\t-2\t1\n"))(tiny)
     np.testing.assert_array_equal(read_ecg(tiny / ECG, ecg_sidecar(tiny, ECG)), [0.1, -2.0])
+
+
+@pytest.mark.parametrize(("extension", "write"), [("edf", write_edf), ("hea", write_wfdb)])
+def test_an_ecg_of_another_format_brings_its_own_clock(
+    tiny: Path, extension: str, write: Callable[[Path, Channels, int], None]
+) -> None:
+    remove(ECG)(tiny)
+    path = ECG.replace("tsv.gz", extension)
+    write(tiny / path, {"ECG": np.arange(64)}, 32)
+    # The sidecar at the root is of the other files.
+    assert "SamplingFrequency 250, in the file 32" in str(refused(tiny))
+    near = {"SamplingFrequency": 32, "StartTime": -1, "Columns": ["ECG"]}
+    put(ECG.replace("tsv.gz", "json"), json.dumps(near))(tiny)
+    row = read(tiny).videos.set_index("video_id").loc["sub-01_run-1"]
+    assert (row["ecg_path"], row["ecg_hz"], row["ecg_start_s"]) == (path, 32, -1)
 
 
 @pytest.mark.parametrize("digits", [310, 400, 4000])
