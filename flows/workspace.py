@@ -57,6 +57,7 @@ def make_workspace(
     """
     target, source = target.resolve(), source.resolve()
     _refuse_place(target, source)
+    preset = _located(preset)
     params = params_of(preset, overrides or {})
     written = target / "params.yaml"
     same = written.exists() and _says(written) == params
@@ -171,6 +172,12 @@ def _refuse_place(target: Path, source: Path) -> None:
         raise StudyError(f"{target} is not empty and not a study; give another folder")
 
 
+def _located(preset: Path) -> Path:
+    """A preset by its name, wherever eifer is called."""
+    known = preset.parts[:1] == ("presets",) and not preset.exists()
+    return ROOT / preset if known else preset
+
+
 def params_of(preset: Path, overrides: Mapping[str, Any]) -> Any:
     """The params of a preset with other values under dotted names (``study.seed``).
 
@@ -179,8 +186,7 @@ def params_of(preset: Path, overrides: Mapping[str, Any]) -> Any:
     StudyError
         If the preset is missing, or it and ``overrides`` are no valid params.
     """
-    if preset.parts[:1] == ("presets",) and not preset.exists():
-        preset = ROOT / preset
+    preset = _located(preset)
     params = read_params(preset)
     check_params(params, str(preset))
     for name, value in overrides.items():

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from eifer.cohort.ecg import ecg_files, ecg_sha256
 from eifer.tables.cohort import VIDEOS
 from flows.audit.study import PARAMS, Recorded, Verdict
 from flows.graph import declared
@@ -26,10 +27,10 @@ def raw(study: Recorded) -> Verdict:
     table = recordings(study.root)
     for name, sha256 in table.items():
         verdict.checked += 1
-        path = study.root / cohort / name
-        if not path.is_file():
+        now = of_recording(study, study.root / cohort / name)
+        if now is None:
             verdict.places.append(f"{cohort}/{name}: missing")
-        elif study.hashed(path).sha256 != sha256:
+        elif now != sha256:
             verdict.places.append(f"{cohort}/{name}: not the recording that intake hashed")
     # The texts of the cohort too, which intake reads and does not hash.
     for dep in study.entries.get("intake", {}).get("deps", []):
@@ -38,6 +39,14 @@ def raw(study: Recorded) -> Verdict:
             seen = {place.split(":")[0] for place in verdict.places}
             verdict.places += [p for p in _other(study, dep) if p.split(":")[0] not in seen]
     return verdict
+
+
+def of_recording(study: Recorded, path: Path) -> str | None:
+    """The SHA-256 of a recording as intake takes it; None where a file of it is missing."""
+    if path.suffix == ".hea":  # an ECG in two files
+        whole = all(path.with_name(name).is_file() for name in ecg_files(path.name))
+        return ecg_sha256(path) if whole else None
+    return study.hashed(path).sha256 if path.is_file() else None
 
 
 def recordings(root: Path) -> dict[str, str]:

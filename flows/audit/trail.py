@@ -16,7 +16,7 @@ from eifer.errors import StudyError, did_you_mean
 from eifer.report.exhibits import lines
 from eifer.tables.comparison import FINE_TUNED, PRETRAINED
 from eifer.tables.selection import CROPS
-from flows.audit.hashes import recordings
+from flows.audit.hashes import of_recording, recordings
 from flows.audit.page import declared_tables, named, stored
 from flows.audit.study import Recorded
 from flows.run.instances import Instance
@@ -311,8 +311,9 @@ def _raw(study: Recorded, known: Mapping[str, set[str]]) -> Step:
         if videos is not None and video not in videos:
             continue
         path = study.root / cohort / name
-        now = study.hashed(path).sha256 if path.is_file() else "not on this machine"
-        same = now == sha256 if path.is_file() else None
+        now = of_recording(study, path)
+        same = None if now is None else now == sha256
+        now = now or "not on this machine"
         step.sources.append(Source(f"{cohort}/{name}", now, same, "hashed by intake"))
     step.rows = len(step.sources)
     return step
