@@ -13,7 +13,7 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import Progress
 
-from eifer.errors import InputError, Problem, RecordingError, examples
+from eifer.errors import InputError, Problem, RecordingError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -117,14 +117,16 @@ def _alone(function: Callable[[Task], Result], task: Task, named: Callable[[Task
             return future.result()
         except BrokenProcessPool:
             pass
-    how = examples([_ending(child.exitcode) for child in own])
-    error = RecordingError(f"{named(task)}: {ENDED} ({how}). {ENDED_REMEDY}")
-    error.problem = Problem(ENDED, f"{named(task)} ({how})", ENDED_REMEDY)
-    raise error
+    codes = [child.exitcode for child in own]
+    raise ended(named(task), codes[0] if codes else None, ENDED_REMEDY)
 
 
-def _ending(code: int | None) -> str:
-    return Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+def ended(name: str, code: int | None, remedy: str) -> RecordingError:
+    """Say that the process that worked on ``name`` ended with an exit code (as of `Process`)."""
+    how = Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+    error = RecordingError(f"{name}: {ENDED} ({how}). {remedy}")
+    error.problem = Problem(ENDED, f"{name} ({how})", remedy)
+    return error
 
 
 REMEDY = "replace the recording, or exclude it with a reason in params.yaml study.exclude"
