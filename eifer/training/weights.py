@@ -155,17 +155,23 @@ def _read(path: Path) -> object:
             return torch.load(file, map_location="cpu", weights_only=True)
     except AssetError:
         raise
-    except pickle.UnpicklingError as error:
-        raise AssetError(
-            f"weights {path}: refused, a pickle that holds more than tensors (loading it could run "
-            "any program). Save its state_dict alone, best as safetensors, and give that file's "
-            "sha256."
-        ) from error
     except Exception as error:  # damaged files raise a dozen kinds, none of them documented
+        if isinstance(error, pickle.UnpicklingError) and _is_pickled(path):
+            raise AssetError(
+                f"weights {path}: refused, a pickle that holds more than tensors (loading it could "
+                "run any program). Save its state_dict alone, best as safetensors, and give that "
+                "file's sha256."
+            ) from error
         raise AssetError(
             f"weights {path}: neither safetensors nor a torch checkpoint "
             f"({type(error).__name__}). Fetch the file again."
         ) from error
+
+
+def _is_pickled(path: Path) -> bool:
+    """By content, as every pickle since 2003 begins; newer checkpoints are archives with one."""
+    with path.open("rb") as file:
+        return file.read(1) == pickle.PROTO or zipfile.is_zipfile(path)
 
 
 def _unpacked(path: Path) -> int:
