@@ -189,8 +189,8 @@ def handed(clip: Path, first: int, last: int, path: Path, spec: ExtractSpec) -> 
     pictures = []
     for index, _, rgb in decoding.frames(clip, wanted=range(first, last)):
         picture, k = np.ascontiguousarray(rgb[..., ::-1]), (index - first) // step
-        if k < len(cases) and index - first >= cases[k].first and (found := find(rgb, spec)):
-            right, left, nose = found[1].five()[:3].astype(float)
+        if k < len(cases) and index - first >= cases[k].first and (located := find(rgb, spec)):
+            right, left, nose = located[1].five()[:3].astype(float)
             middle, across = (right + left) / 2, left - right
             x, y = nose.round().astype(int)
             skin = np.median(picture[y - 3 : y + 4, x - 3 : x + 4].reshape(-1, 3), axis=0)
@@ -214,36 +214,38 @@ def handed(clip: Path, first: int, last: int, path: Path, spec: ExtractSpec) -> 
 def judged(path: Path, cases: list[Case], spec: ExtractSpec) -> pd.DataFrame:
     """The cases of a video, each with whether most of its frames were called covered or closed."""
     rows, _, _ = extract_video(path, video_id="v", participant_id="p", spec=spec)
-    told = []
+    rows_of_cases = []
     for case in cases:
         reasons = rows["reason"].iloc[case.first : case.last + 1]
         reasons = reasons[reasons != "repeated"]
         if reasons.size:
             covered, gone = (reasons == "occluded").mean(), reasons.isin(GONE).mean()
             closed = (reasons == "eyes_closed").mean()
-            told.append((case.kind, covered >= 0.5, covered + gone >= 0.5, closed >= 0.5))
-    return pd.DataFrame(told, columns=["kind", "covered", "hidden", "closed"])
+            rows_of_cases.append((case.kind, covered >= 0.5, covered + gone >= 0.5, closed >= 0.5))
+    return pd.DataFrame(rows_of_cases, columns=["kind", "covered", "hidden", "closed"])
 
 
-def said(name: str, found: pd.DataFrame) -> list[tuple[str, float, str]]:
+def rates(name: str, cases: pd.DataFrame) -> list[tuple[str, float, str]]:
     """How often each finding is right (precision), and how many of each kind are found (recall)."""
-    hand, shut = found["kind"].str.startswith("hand"), found["kind"].isin(CLOSED)
-    lines: list[tuple[str, float, str]] = [(f"{name}: cases", len(found), "")]
-    for what, there, told in (
-        ("hands", hand, found["covered"]),
-        ("hands, or no face found", hand, found["hidden"]),
-        ("closed eyes", shut, found["closed"]),
+    hand, shut = cases["kind"].str.startswith("hand"), cases["kind"].isin(CLOSED)
+    lines: list[tuple[str, float, str]] = [(f"{name}: cases", len(cases), "")]
+    for what, there, called in (
+        ("hands", hand, cases["covered"]),
+        ("hands, or no face found", hand, cases["hidden"]),
+        ("closed eyes", shut, cases["closed"]),
     ):
         if not there.any():
             continue
         # A hand before the eyes hides whether they are closed.
-        clear = ~found["kind"].eq("hand before the eyes") if what == "closed eyes" else told | ~told
-        right = float((told & there & clear).sum())
+        clear = (
+            ~cases["kind"].eq("hand before the eyes") if what == "closed eyes" else called | ~called
+        )
+        right = float((called & there & clear).sum())
         lines += [
-            (f"{name}: {what}, precision", right / max(1, (told & clear).sum()), ""),
+            (f"{name}: {what}, precision", right / max(1, (called & clear).sum()), ""),
             (f"{name}: {what}, recall", right / max(1, there.sum()), f"of {there.sum()}"),
         ]
-    for kind, own in found.groupby("kind"):
+    for kind, own in cases.groupby("kind"):
         finding = "hidden" if str(kind).startswith("hand") else "covered"
         finding = "closed" if kind in CLOSED else finding
         lines.append((f"{name}: {kind}, called {finding}", own[finding].mean(), f"of {len(own)}"))
@@ -261,20 +263,20 @@ def main() -> None:
         for person in range(PEOPLE):
             path = Path(folder) / f"{person}.mp4"
             parts.append(judged(path, drawn(person, path), spec))
-    show(said("drawn", pd.concat(parts, ignore_index=True)))
+    show(rates("drawn", pd.concat(parts, ignore_index=True)))
     there = {name: arguments.folder / name for name in REAL}
     if not all(path.is_file() for path in there.values()):
         print(f"real clips not measured: {arguments.folder} has them not; name their folder")
         return
     parts = [judged(there[name], list(stretches(cases)), spec) for name, cases in REAL.items()]
-    show(said("real", pd.concat(parts, ignore_index=True)))
+    show(rates("real", pd.concat(parts, ignore_index=True)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "handed.mp4"
         parts = [
             judged(path, handed(arguments.folder / name, first, last, path, spec), spec)
             for name, first, last in HANDED
         ]
-    show(said("hands drawn before real faces", pd.concat(parts, ignore_index=True)))
+    show(rates("hands drawn before real faces", pd.concat(parts, ignore_index=True)))
 
 
 if __name__ == "__main__":

@@ -136,15 +136,15 @@ class _Apart:
 
     def _answer(self, name: str, seen: Seen | None) -> Any:
         try:
-            while isinstance(said := self._pipe.recv(), tuple):
+            while isinstance(answer := self._pipe.recv(), tuple):
                 if seen:
-                    seen(*said)
+                    seen(*answer)
         except (EOFError, ConnectionResetError):
             self._process.join()
             raise ended(name, self._process.exitcode, ENDED_REMEDY) from None
-        if isinstance(said, Exception):
-            raise said
-        return said
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def close(self) -> None:
         """End the process; what it has read of a video is kept."""
@@ -167,12 +167,12 @@ def _serve(
 
     def written(video: Path, folder: Path) -> dict[str, Any]:
         of_s = decoding.declared_s(video)
-        told = estimators.told(choice)
 
         def seen(what: str, time_s: float) -> None:
             pipe.send((what, time_s, of_s))
 
-        return files.write(reader, video, folder, told=told, form=form, film=film, seen=seen)
+        by = estimators.told(choice)
+        return files.write(reader, video, folder, told=by, form=form, film=film, seen=seen)
 
     reader = done(lambda: opened(choice, spec))
     try:

@@ -41,15 +41,15 @@ CEILING_MIB = 4096
 
 def video(path: Path) -> None:
     """Intake decodes a video to its end, extract and `eifer estimate` again: all say the same."""
-    said = []
+    refusals = []
     for ask in (decoding.check, lambda path: list(decoding.frames(path))):
         try:
             ask(path)
         except RecordingError as error:
-            said.append(error)
-    if said:
-        assert len({str(error) for error in said}) == 1 and len(said) == 2, said
-        raise said[0]
+            refusals.append(error)
+    if refusals:
+        assert len(refusals) == 2 and str(refusals[0]) == str(refusals[1]), refusals
+        raise refusals[0]
 
 
 def gz(path: Path) -> None:
@@ -126,15 +126,15 @@ def _open(answer: Connection, door: str, path: Path) -> None:
     ceiling = pages * resource.getpagesize() + CEILING_MIB * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (ceiling, ceiling))
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    how, told = "accepted", ""
+    how, message = "accepted", ""
     try:
         {**DOORS, **WRONG}[door](path)
     except StudyError as error:
-        how, told = "refused", str(error)
+        how, message = "refused", str(error)
     except BaseException as error:
-        how, told = type(error).__name__, str(error)
+        how, message = type(error).__name__, str(error)
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
-    answer.send({"how": how, "told": told, "mib": grown_kib / 1024})
+    answer.send({"how": how, "message": message, "mib": grown_kib / 1024})
 
 
 def opened(door: str, path: Path, limit_s: float = LIMIT_S) -> dict[str, Any]:
@@ -146,13 +146,13 @@ def opened(door: str, path: Path, limit_s: float = LIMIT_S) -> dict[str, Any]:
     child.start()
     there.close()
     try:
-        said = here.recv() if here.poll(limit_s) else {"how": "hung", "told": "", "mib": 0}
+        result = here.recv() if here.poll(limit_s) else {"how": "hung", "message": "", "mib": 0}
     except EOFError:
         child.join()
-        said = {"how": f"ended with {child.exitcode}", "told": "", "mib": 0}
+        result = {"how": f"ended with {child.exitcode}", "message": "", "mib": 0}
     child.kill()
     child.join()
-    return {**said, "s": time.monotonic() - start}
+    return {**result, "s": time.monotonic() - start}
 
 
 def main() -> None:

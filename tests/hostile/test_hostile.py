@@ -49,8 +49,8 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
 
         def asked(door: str, path: Path, limit_s: float = LIMIT_S) -> dict[str, Any]:
             print(json.dumps([door, str(path), limit_s]), file=process.stdin, flush=True)
-            said: dict[str, Any] = json.loads(process.stdout.readline())
-            return said
+            result: dict[str, Any] = json.loads(process.stdout.readline())
+            return result
 
         yield asked
         process.stdin.close()
@@ -71,21 +71,21 @@ def test_a_hostile_file_is_refused_in_words(which: str, ask: Ask, tmp_path: Path
         path.unlink(missing_ok=True)
     file.make(path)
     before = files(tmp_path)
-    said = ask(file.door, opened)
-    assert said["how"] == "refused", said
-    told = said["told"]
+    result = ask(file.door, opened)
+    assert result["how"] == "refused", result
+    message = result["message"]
     named = "model.bin in the package x==1" if file.door == "wheel" else file.name
-    assert named in told and file.words in told, told
-    assert len(told) < LONGEST and all(c.isprintable() or c in "\n\t" for c in told), told
-    assert said["s"] < LIMIT_S and said["mib"] < MOST_MIB, said
+    assert named in message and file.words in message, message
+    assert len(message) < LONGEST and all(c.isprintable() or c in "\n\t" for c in message), message
+    assert result["s"] < LIMIT_S and result["mib"] < MOST_MIB, result
     assert files(tmp_path) == before
 
 
 @pytest.mark.parametrize("how", WRONG)
 def test_what_hangs_crashes_bloats_or_is_taken_is_told(how: str, ask: Ask, tmp_path: Path) -> None:
-    said = ask(how, tmp_path, 3.0)
-    assert said["how"] == how and said["s"] < LIMIT_S
-    assert (said["mib"] > MOST_MIB) is (how == "accepted")
+    result = ask(how, tmp_path, 3.0)
+    assert result["how"] == how and result["s"] < LIMIT_S
+    assert (result["mib"] > MOST_MIB) is (how == "accepted")
 
 
 def test_there_are_files_for_every_door() -> None:

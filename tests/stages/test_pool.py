@@ -80,16 +80,16 @@ def test_a_task_that_ends_its_process_is_named_and_the_others_are_done(workers: 
         ):
             results.append(text)
     assert results == [b"%d" % n for n in range(13)]
-    said = str(caught.value)
-    assert "ended (2): film 0 (SIGSEGV), film 0 (SIGSEGV)\n" in said and "study.exclude" in said
+    message = str(caught.value)
+    assert "ended (2): film 0 (SIGSEGV), film 0 (SIGSEGV)" in message and "study.exclude" in message
 
 
 def test_how_a_process_ended_is_told() -> None:
-    for ending, said in (
+    for ending, name in (
         (partial(signal.raise_signal, signal.SIGKILL), "SIGKILL"),
         (partial(os._exit, 3), "exit code 3"),
     ):
-        with pytest.raises(InputError, match=rf"film \({said}\)[^$]*EIFER_WORKERS"):
+        with pytest.raises(InputError, match=rf"film \({name}\)[^$]*EIFER_WORKERS"):
             list(each(operator.call, [ending], workers=1, label="", named=lambda _: "film"))
 
 

@@ -60,38 +60,29 @@ def pictures() -> list[Image]:
     return drawn(1)
 
 
-def seen(path: Path, spec: ExtractSpec) -> dict[int, NDArray[np.float64]]:
-    """The corners of the box and the five points of the mesh in px, by frame."""
-    told = {}
-    for index, _, rgb in decoding.frames(path):
-        if index % EVERY == 0 and index < N:
-            found = find(rgb, spec)
-            assert found is not None, f"no face in frame {index}"
-            x, y, w, h = found[0].box
-            five = found[1].five().astype(float)
-            told[index] = np.vstack([[(x, y), (x + w, y + h)], five])
-    return told
+def places(rgb: Image, spec: ExtractSpec) -> NDArray[np.float64]:
+    """The corners of the box and the five points of the mesh in px, ``[7, 2]``."""
+    pair = find(rgb, spec)
+    assert pair is not None, "no face"
+    x, y, w, h = pair[0].box
+    return np.vstack([[(x, y), (x + w, y + h)], pair[1].five().astype(float)])
 
 
 @pytest.fixture(scope="module")
 def plain(pictures: list[Image], spec: ExtractSpec) -> dict[int, NDArray[np.float64]]:
-    """Where the face is in the pictures themselves."""
-    told = {}
-    for index in range(0, N, EVERY):
-        found = find(pictures[index], spec)
-        assert found is not None
-        x, y, w, h = found[0].box
-        told[index] = np.vstack([[(x, y), (x + w, y + h)], found[1].five().astype(float)])
-    return told
+    """Where the face is in the pictures themselves, by frame."""
+    return {index: places(pictures[index], spec) for index in range(0, N, EVERY)}
 
 
 def same(
-    path: Path, plain: dict[int, NDArray[np.float64]], spec: ExtractSpec, near_px: float = NEAR_PX
+    path: Path,
+    plain: dict[int, NDArray[np.float64]],
+    spec: ExtractSpec,
 ) -> None:
-    told = seen(path, spec)
-    assert told.keys() == plain.keys()
-    for index, places in told.items():
-        np.testing.assert_allclose(places, plain[index], atol=near_px, err_msg=f"frame {index}")
+    frames = {index: rgb for index, _, rgb in decoding.frames(path)}
+    for index, wanted in plain.items():
+        shown = places(frames[index], spec)
+        np.testing.assert_allclose(shown, wanted, atol=NEAR_PX, err_msg=f"frame {index}")
 
 
 def sharp(codec: str) -> Callable[[Any], None]:
@@ -283,7 +274,5 @@ def test_of_a_file_that_is_cut_what_can_be_decoded_comes_out(
         for frame in frames:
             came.append(frame)
     assert N <= len(came) < 6 * N - 5  # half a second may be missing
-    for index, places in plain.items():
-        found = find(came[index][2], spec)
-        assert found is not None
-        np.testing.assert_allclose(found[1].five(), places[2:], atol=NEAR_PX)
+    for index, wanted in plain.items():
+        np.testing.assert_allclose(places(came[index][2], spec), wanted, atol=NEAR_PX)
