@@ -66,6 +66,10 @@ class Run:
     film_s: float | None = None
     timed: bool = True
 
+    def __str__(self) -> str:
+        """Name its recordings, for an error."""
+        return " or ".join(filter(None, (self.video, self.ecg)))
+
 
 @dataclass
 class Opened:

@@ -46,7 +46,7 @@ def estimate(run: Run) -> Outcome:
     chosen, *others = choices
     work = partial(_video, run.params.study, choices)
     tasks = [(videos.loc[video].to_dict(), rows) for video, rows in faces.groupby("video_id")]
-    parts = list(run.each(work, tasks, "estimate"))
+    parts = list(run.each(work, tasks, "estimate", lambda task: str(task[0]["video_path"])))
     tables = {
         name: pd.concat([part[name] for part in parts], ignore_index=True) for name in choices
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def extract(run: Run) -> Outcome:
     videos = run.read(VIDEOS).dropna(subset="video_path").to_dict("records")
     kept = KEPT / run.item["wave"]
     work = partial(_video, Path(run.params.study.cohort), run.params.extract, kept)
-    parts = zip(*run.each(work, videos, "extract"), strict=True)
+    parts = zip(*run.each(work, videos, "extract", itemgetter("video_path")), strict=True)
     made = dict(zip(MADE, (pd.concat(part, ignore_index=True) for part in parts), strict=True))
     counts = made[COUNTS]
     run.afterwards.append(lambda: shutil.rmtree(kept, ignore_errors=True))

@@ -57,7 +57,7 @@ def _shards(
     rows = frames.merge(chosen[["video_id", "frame"]], on=["video_id", "frame"])
     tasks = [(videos.loc[video].to_dict(), part) for video, part in rows.groupby("video_id")]
     work = partial(_video, Path(run.params.study.cohort), run.params.study.crop)
-    for shard in run.each(work, tasks, "select"):
+    for shard in run.each(work, tasks, "select", lambda task: str(task[0]["video_path"])):
         yield str(shard["video_id"].iloc[0]), shard
 
 

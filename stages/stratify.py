@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from operator import itemgetter
 
 import pandas as pd
 
@@ -26,7 +27,8 @@ def stratify(run: Run) -> Outcome:
     videos = run.read(catalogue.VIDEOS).dropna(subset="ecg_path")
     spec = run.params.stratify
     work = partial(analyse_recording, run.path(catalogue.COHORT), spec.ecg)
-    results = list(run.each(work, videos.to_dict("records"), "stratify"))
+    recordings = videos.to_dict("records")
+    results = list(run.each(work, recordings, "stratify", itemgetter("ecg_path")))
     hrv = catalogue.HRV.table.frame([row for rows, _ in results for row in rows])
     quality = catalogue.ECG_QUALITY.table.frame([row for _, row in results])
     ei = scores(run.read(catalogue.EI_ITEMS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import struct
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def load_weights(path: Path, sha256: str) -> State:
     ------
     AssetError
         If the file is missing, has another hash, is a pickle of anything else, is
-        damaged, or holds no tensors.
+        compressed or damaged, or holds no tensors.
     """
     if not path.is_file():
         raise AssetError(
@@ -143,18 +144,42 @@ def _read(path: Path) -> object:
             from safetensors.torch import load_file
 
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise AssetError(
-            f"weights {path}: refused, a pickle that holds more than tensors (loading it could run "
-            "any program). Save its state_dict alone, best as safetensors, and give that file's "
-            "sha256."
-        ) from error
+        size, unpacked = path.stat().st_size, _unpacked(path)
+        if unpacked > size:
+            raise AssetError(
+                f"weights {path}: refused, a compressed archive of {size} bytes that unpacks to "
+                f"{unpacked}. Save its state_dict again with torch.save, which does not compress."
+            )
+        # Opened here, since torch goes by a path's ending.
+        with path.open("rb") as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except AssetError:
+        raise
     except Exception as error:  # damaged files raise a dozen kinds, none of them documented
+        if isinstance(error, pickle.UnpicklingError) and _is_pickled(path):
+            raise AssetError(
+                f"weights {path}: refused, a pickle that holds more than tensors (loading it could "
+                "run any program). Save its state_dict alone, best as safetensors, and give that "
+                "file's sha256."
+            ) from error
         raise AssetError(
             f"weights {path}: neither safetensors nor a torch checkpoint "
             f"({type(error).__name__}). Fetch the file again."
         ) from error
+
+
+def _is_pickled(path: Path) -> bool:
+    """By content, as every pickle since 2003 begins; newer checkpoints are archives with one."""
+    with path.open("rb") as file:
+        return file.read(1) == pickle.PROTO or zipfile.is_zipfile(path)
+
+
+def _unpacked(path: Path) -> int:
+    """Bytes of what is in a zip archive, as torch's checkpoints are; 0 for another file."""
+    if not zipfile.is_zipfile(path):
+        return 0
+    with zipfile.ZipFile(path) as archive:
+        return sum(member.file_size for member in archive.infolist())
 
 
 def _is_safetensors(path: Path) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from signal import Signals
 from typing import TypeVar
 
 from rich.console import Console
@@ -39,37 +42,55 @@ def one_thread() -> None:
 
 
 def each(
-    function: Callable[[Task], Result], tasks: Sequence[Task], *, workers: int, label: str
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    workers: int,
+    label: str,
+    named: Callable[[Task], str] = str,
 ) -> Iterator[Result]:
     """Yield ``function(task)`` for every task, in the order of ``tasks``.
 
     At most a few results wait in memory at a time. Recordings that cannot be
-    read are collected, and reported together after all tasks were tried.
+    read are collected, and reported together after all tasks were tried. So are
+    tasks that end the process that works on them (a decoder that crashes, memory
+    that runs out), by what ``named`` calls them.
 
     Raises
     ------
     InputError
-        If any task raised a `RecordingError`: all of them.
+        If any task raised a `RecordingError` or ended its process: all of them.
     """
     unreadable: list[Problem] = []
-    context = multiprocessing.get_context("spawn")
     console = Console(stderr=True)
-    with (
-        ProcessPoolExecutor(workers, context, initializer=one_thread) as pool,
-        Progress(console=console, transient=True, disable=not console.is_terminal) as bar,
-    ):
+    pool = _pool(workers)
+
+    def submitted(task: Task) -> Future[Result]:
+        nonlocal pool
+        try:
+            return pool.submit(function, task)
+        except BrokenProcessPool:
+            pool.shutdown()
+            pool = _pool(workers)
+            return pool.submit(function, task)
+
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         shown = bar.add_task(label, total=len(tasks))
         waiting = iter(tasks)
-        queue: list[Future[Result]] = []
+        queue: deque[tuple[Task, Future[Result]]] = deque()
         try:
             while True:
                 while len(queue) < 2 * workers and (task := next(waiting, None)) is not None:
-                    queue.append(pool.submit(function, task))
+                    queue.append((task, submitted(task)))
                 if not queue:
                     break
-                wait(queue[:1], return_when=FIRST_COMPLETED)
+                task, future = queue.popleft()
                 try:
-                    yield queue.pop(0).result()
+                    try:
+                        yield future.result()
+                    except BrokenProcessPool:
+                        # One process that ends takes the pool along, and does not say at what.
+                        yield _alone(function, task, named)
                 except RecordingError as error:
                     problem = Problem("recording cannot be used", str(error), REMEDY)
                     unreadable.append(error.problem or problem)
@@ -81,4 +102,36 @@ def each(
         raise InputError(label, unreadable)
 
 
+def _pool(workers: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, context, initializer=one_thread)
+
+
+def _alone(function: Callable[[Task], Result], task: Task, named: Callable[[Task], str]) -> Result:
+    """Work on one task in a process of its own; a `RecordingError` if that ends it."""
+    others = multiprocessing.active_children()
+    with _pool(1) as pool:
+        future = pool.submit(function, task)
+        own = [child for child in multiprocessing.active_children() if child not in others]
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            pass
+    codes = [child.exitcode for child in own]
+    raise ended(named(task), codes[0] if codes else None, ENDED_REMEDY)
+
+
+def ended(name: str, code: int | None, remedy: str) -> RecordingError:
+    """Say that the process that worked on ``name`` ended with an exit code (as of `Process`)."""
+    how = Signals(-code).name if code is not None and code < 0 else f"exit code {code}"
+    error = RecordingError(f"{name}: {ENDED} ({how}). {remedy}")
+    error.problem = Problem(ENDED, f"{name} ({how})", remedy)
+    return error
+
+
 REMEDY = "replace the recording, or exclude it with a reason in params.yaml study.exclude"
+ENDED = "the process that worked on it ended"
+ENDED_REMEDY = (
+    "re-encode the recording, or exclude it with a reason in params.yaml study.exclude; after "
+    "SIGKILL memory may have run out: take fewer workers (EIFER_WORKERS=1)"
+)

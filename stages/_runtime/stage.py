@@ -141,10 +141,15 @@ class Run:
         return sub_seed(self.params.study.seed, self.stage.name, *names)
 
     def each(
-        self, function: Callable[[Task], Result], tasks: Sequence[Task], label: str
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        label: str,
+        named: Callable[[Task], str] = str,
     ) -> Iterator[Result]:
         """Yield ``function(task)`` in order, computed by a pool over this machine's cores."""
-        return pool.each(function, tasks, workers=self.machine.workers, label=label)
+        workers = self.machine.workers
+        return pool.each(function, tasks, workers=workers, label=label, named=named)
 
     def _check(self, table: Table, frame: pd.DataFrame) -> None:
         # Importing Great Expectations takes seconds; errors in params need not wait for it.

@@ -45,8 +45,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         looked.append(path.name)
         return rows(path, **names)
 
-    def in_turn(work: Callable[[Any], Any], tasks: list[Any], label: str) -> Any:
-        return pool.each(work, tasks, workers=1, label=label)
+    def in_turn(work: Callable[[Any], Any], tasks: list[Any], label: str, named: Any) -> Any:
+        return pool.each(work, tasks, workers=1, label=label, named=named)
 
     class Here:
         """The pool's processes cannot see what a test stands in for; its collecting is kept."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import math
+import operator
 import os
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -64,6 +67,30 @@ def test_unreadable_recordings_are_grouped_by_what_is_wrong(tmp_path: Path) -> N
     assert said.startswith("checking: 3 problems\n  not a video in an mp4, mov, mkv, webm or avi")
     assert f"(3): {tmp_path}/a.mp4 (another kind of file), {tmp_path}/b.mp4 (another" in said
     assert said.count("Copy it again") == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_task_that_ends_its_process_is_named_and_the_others_are_done(workers: int) -> None:
+    """As a decoder that crashes does: reading at address 0 is a segmentation fault."""
+    tasks = [*(b"%d" % n for n in range(6)), 0, *(b"%d" % n for n in range(6, 12)), 0, b"12"]
+    results = []
+    with pytest.raises(InputError) as caught:
+        for text in each(
+            ctypes.string_at, tasks, workers=workers, label="extract", named="film {}".format
+        ):
+            results.append(text)
+    assert results == [b"%d" % n for n in range(13)]
+    message = str(caught.value)
+    assert "ended (2): film 0 (SIGSEGV), film 0 (SIGSEGV)" in message and "study.exclude" in message
+
+
+def test_how_a_process_ended_is_told() -> None:
+    for ending, name in (
+        (partial(signal.raise_signal, signal.SIGKILL), "SIGKILL"),
+        (partial(os._exit, 3), "exit code 3"),
+    ):
+        with pytest.raises(InputError, match=rf"film \({name}\)[^$]*EIFER_WORKERS"):
+            list(each(operator.call, [ending], workers=1, label="", named=lambda _: "film"))
 
 
 def test_another_error_propagates_and_what_has_not_begun_is_left(tmp_path: Path) -> None:

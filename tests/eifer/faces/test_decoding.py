@@ -3,7 +3,7 @@ from __future__ import annotations
 import gc
 import struct
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -172,10 +172,13 @@ COLOURS = np.array(
 """White, greys, two skins and a green."""
 
 
-@pytest.mark.parametrize("transfer", ["hlg", "pq"])
-def test_hdr_comes_out_in_ordinary_colours(film: Film, transfer: str) -> None:
-    """Colours laid out in HDR by the formulas of ITU-R BT.2100, forwards."""
-    light = (COLOURS / 255) ** 2.2
+NUMBERS = {"hlg": 18, "pq": 16}
+"""Of a transfer in ITU-T H.273."""
+
+
+def in_hdr(rgb: NDArray[Any], transfer: str) -> av.VideoFrame:
+    """A picture laid out in HDR by the formulas of ITU-R BT.2100, forwards."""
+    light = (rgb / 255) ** 2.2
     # BT.709 to BT.2020: ITU-R BT.2087.
     wide = (
         light
@@ -185,26 +188,29 @@ def test_hdr_comes_out_in_ordinary_colours(film: Film, transfer: str) -> None:
         scene = wide * 0.265
         a, b, c = 0.17883277, 0.28466892, 0.55991073
         log = a * np.log(np.maximum(12 * scene - b, 1e-9)) + c
-        signal, number = np.where(scene <= 1 / 12, np.sqrt(3 * scene), log), 18
+        signal = np.where(scene <= 1 / 12, np.sqrt(3 * scene), log)
     else:
         power = (wide * 203 / 10000) ** 0.1593017578125
         signal = ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
-        number = 16
-    picture = np.repeat(np.round(signal * 65535).astype(np.uint16), 32, axis=0)[None].repeat(48, 0)
+    made = av.VideoFrame.from_ndarray(np.round(signal * 65535).astype(np.uint16), format="rgb48le")
+    made = made.reformat(format="yuv444p10le", dst_colorspace="bt2020")
+    made.color_trc, made.color_primaries = NUMBERS[transfer], 9
+    return made
 
-    def frame() -> av.VideoFrame:
-        made = av.VideoFrame.from_ndarray(picture, format="rgb48le")
-        made = made.reformat(format="yuv444p10le", dst_colorspace="bt2020")
-        made.color_trc, made.color_primaries = number, 9
-        return made
 
+def hdr_film(film: Film, pictures: Iterable[NDArray[Any]], transfer: str) -> Path:
     def tags(stream: Any) -> None:
         context = stream.codec_context
-        context.color_trc, context.color_primaries, context.colorspace = number, 9, 9
+        context.color_trc, context.color_primaries, context.colorspace = NUMBERS[transfer], 9, 9
 
-    path = film(
-        [frame(), frame()], "film.mkv", codec="libx265", pix_fmt="yuv444p10le", prepare=tags
-    )
+    frames = [in_hdr(picture, transfer) for picture in pictures]
+    return film(frames, "film.mkv", codec="libx265", pix_fmt="yuv444p10le", prepare=tags)
+
+
+@pytest.mark.parametrize("transfer", NUMBERS)
+def test_hdr_comes_out_in_ordinary_colours(film: Film, transfer: str) -> None:
+    picture = np.repeat(COLOURS, 32, axis=0)[None].repeat(48, 0)
+    path = hdr_film(film, [picture, picture], transfer)
     (_, _, rgb), *_ = decoding.frames(path)
     np.testing.assert_allclose(rgb[24, 16::32], COLOURS, atol=8)
     # Light above the white of paper is cut off, not wrapped around.

@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,32 @@ def test_checkpoints_as_programs_write_them(
     assert same(load_weights(path, sha(path).upper()), state)
 
 
+def test_a_file_is_what_its_content_is_whatever_its_name(tmp_path: Path, state: State) -> None:
+    """torch itself goes by the ending."""
+    checkpoint, tensors = tmp_path / "a.safetensors", tmp_path / "b.pt"
+    torch.save(state, checkpoint)
+    save_weights(tensors, state, {})
+    assert same(load_weights(checkpoint, sha(checkpoint)), state)
+    assert same(load_weights(tensors, sha(tensors)), state)
+
+
+def test_a_checkpoint_that_unpacks_to_more_than_it_is_is_refused(
+    tmp_path: Path, state: State
+) -> None:
+    """torch writes its archives without compression, and reads compressed ones."""
+    path, small = tmp_path / "a.pt", tmp_path / "b.pt"
+    torch.save({"0.weight": torch.zeros(2**20)}, path)
+    with (
+        zipfile.ZipFile(path) as whole,
+        zipfile.ZipFile(small, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in whole.namelist():
+            packed.writestr(name, whole.read(name))
+    with pytest.raises(AssetError, match=r"b\.pt: refused, .* unpacks to 4\d{6}") as caught:
+        load_weights(small, sha(small))
+    assert "Save its state_dict again" in str(caught.value)
+
+
 def test_another_hash_is_refused_and_both_are_named(tmp_path: Path, state: State) -> None:
     path = tmp_path / "weights.safetensors"
     save_weights(path, state, {})
@@ -104,7 +131,7 @@ def test_a_whole_module_is_refused(tmp_path: Path) -> None:
 def test_damaged_files_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "weights.bin"
     path.write_bytes(content)
-    with pytest.raises(AssetError, match=r"weights\.bin"):
+    with pytest.raises(AssetError, match=r"weights\.bin: neither safetensors nor a torch"):
         load_weights(path, sha(path))
 
 

@@ -195,16 +195,53 @@ def test_what_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
     assert files.videos_of([tmp_path / "a", tmp_path / "a/x.mp4"]) == [tmp_path / "a/x.mp4"]
 
 
+def command_with(folder: Path, change: str) -> Path:
+    """`eifer` as a file, changed also in the process that it opens videos in."""
+    script = folder / "eifer_changed.py"
+    script.write_text(
+        "import os, signal; from eifer.faces import decoding; from eifer.video import reading\n"
+        f"{change}\nif __name__ == '__main__':\n    from flows.cli import app; app()"
+    )
+    return script
+
+
+def test_a_video_that_ends_its_process_is_named_and_the_others_are_read(
+    reader: Reader, meeting, written, tmp_path: Path
+) -> None:
+    for name in ("crash.mp4", written[0].name):
+        shutil.copy(meeting.path, tmp_path / name)
+    (tmp_path / "text.mp4").write_text("no film")
+    crash = (
+        "whole = decoding.at_rate\ndef at_rate(path, per_second):\n    for frame in whole(path, "
+        "per_second):\n        yield frame\n        if path.stem == 'crash' and frame[0] == 50:\n"
+        "            os.kill(os.getpid(), signal.SIGSEGV)\ndecoding.at_rate = at_rate"
+    )
+    script, out = command_with(tmp_path, crash), tmp_path / "out"
+    videos = [tmp_path / name for name in ("crash.mp4", "text.mp4", written[0].name)]
+    done = subprocess.run(
+        [sys.executable, script, "estimate", *videos, "--out", out],
+        env=os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    crashed, text = done.stderr.splitlines()
+    assert f"{videos[0]}: the process that worked on it ended (SIGSEGV)" in crashed
+    assert f"{videos[1]}: not a video" in text
+    assert (out / written[0].stem / "faces.csv").read_bytes() == (
+        written[1] / "faces.csv"
+    ).read_bytes()
+    assert not (out / "crash/summary.json").exists()
+
+
 def test_a_killed_command_goes_on_to_the_same_bytes(
     reader: Reader, meeting, written, tmp_path: Path
 ) -> None:
     video = tmp_path / written[0].name
     shutil.copy(meeting.path, video)
-    script = (
-        "import sys; from eifer.video import reading; reading.PART_FRAMES = 10\n"
-        "from flows.cli import app; sys.argv = ['eifer', 'estimate', *sys.argv[1:]]; app()"
-    )
-    command = [sys.executable, "-c", script, str(video), "--out", str(tmp_path / "out")]
+    script = command_with(tmp_path, "reading.PART_FRAMES = 10")
+    command = [sys.executable, str(script), "estimate", str(video), "--out", str(tmp_path / "out")]
     environment = os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[2])}
     running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     out = tmp_path / "out" / video.stem
