@@ -74,7 +74,6 @@ def estimate(run: Run) -> Outcome:
             {estimators.told(choices[chosen])}. Estimates are indicators derived from a model, not
             ground truth.{compared}""",
             {"frames": len(estimates), **by, **numbers},
-            f"{len(estimates)} frames were estimated.",
         ),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -14,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
+import PIL.Image
 from numpy.typing import NDArray
 
 from eifer.errors import InputError, Problem
@@ -56,6 +59,8 @@ _AFFECTNET_LISTS = ("training.csv", "validation.csv")
 _AFFECTNET_IMAGES = "Manually_Annotated_Images"
 _AFFECTNET_SETS = ("train_set", "val_set")
 _CHUNK = 256
+MOST_PIXELS = 2**26
+"""Of an image: a file of 32 KB can unpack to gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -193,8 +198,9 @@ def read_affectnet_arrays(folder: Path) -> Corpus:
                 ("valence", arousal.with_name(f"{number}_val.npy")),
             ):
                 try:
-                    row[name] = float(np.load(file, allow_pickle=False))
-                except (OSError, ValueError, EOFError):
+                    # Not read into memory: a header may claim more than there is.
+                    row[name] = float(np.load(file, mmap_mode="r", allow_pickle=False))
+                except (OSError, TypeError, ValueError, EOFError):
                     problems.append(
                         Problem(
                             "an annotation is missing or no number",
@@ -295,6 +301,8 @@ def _cut(align: Align, task: Task) -> Image | str:
 
     image, box = task
     encoded = np.frombuffer(image, np.uint8)
+    if _pixels(image) > MOST_PIXELS:
+        return f"image of more than {MOST_PIXELS} pixels"
     bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
     if bgr is None:
         return "image cannot be decoded"
@@ -302,6 +310,17 @@ def _cut(align: Align, task: Task) -> Image | str:
     if crop is None:
         return "no face found in the image" if box is None else "no face found at the face's box"
     return crop
+
+
+def _pixels(image: bytes) -> float:
+    """How many pixels an encoded image has, by its header; 0 where the header does not say."""
+    try:
+        with PIL.Image.open(io.BytesIO(image)) as header:
+            return header.width * header.height
+    except PIL.Image.DecompressionBombError:
+        return math.inf
+    except (OSError, ValueError, SyntaxError):
+        return 0
 
 
 def _affectnet_list(folder: Path, name: str) -> Path | None:

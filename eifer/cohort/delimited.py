@@ -25,6 +25,8 @@ TIME_COLUMNS = ("time", "time_s", "seconds")
 DELIMITERS = ",;\t"
 MOST_BYTES = 2**30
 """What a file may unpack to; more is refused while it is unpacked."""
+MOST_FAULTS = 100_000
+"""Faulty rows after which a file is read no further, so that a bomb of them takes no hour."""
 LONGEST_ROW = 2**20
 
 
@@ -190,24 +192,27 @@ def _faults(path: Path, columns: Sequence[str], column: int, delimiter: str) -> 
         count[kind] += 1
         if count[kind] <= EXAMPLES:
             shown[kind].append(words)
+        if count.total() == MOST_FAULTS:
+            break
     places = {
         kind: ", ".join(few) + (f" and {more} more" if (more := count[kind] - EXAMPLES) > 0 else "")
         for kind, few in shown.items()
     }
     faults = []
+    least = "at least " if count.total() == MOST_FAULTS else ""
     if rows <= headed:
         return f"no samples; {EXCLUDE}"
     if count["ragged"]:
         source, remedy = ("first row", "rows") if headed else ("sidecar", "file or Columns")
         faults.append(
-            f"{count['ragged']} rows have another number of columns than the "
+            f"{least}{count['ragged']} rows have another number of columns than the "
             f"{len(columns)} that the {source} names ({places['ragged']}); correct the {remedy}"
         )
     if count["odd"]:
         form = "with a decimal point" if headed else "the file has no header line"
         faults.append(
-            f"{count['odd']} samples are no numbers ({places['odd']}); correct them ({form}), "
-            f"or {EXCLUDE}"
+            f"{least}{count['odd']} samples are no numbers ({places['odd']}); correct them "
+            f"({form}), or {EXCLUDE}"
         )
     return "; ".join(faults) or "not a table of numbers; write it again"
 

@@ -305,6 +305,7 @@ ECGS: dict[str, tuple[str, Write, str]] = {
     "no gzip": ("e.tsv.gz", content(SAMPLES), "no readable gzip"),
     "zip": ("e.tsv.gz", content(lambda: zipped({"e.tsv": SAMPLES})), "no readable gzip"),
     "nothing": ("e.tsv.gz", content(b""), ""),
+    "bomb of words": ("e.tsv.gz", packed(b"x\n" * (MIB // 2), 200), "at least 100000 samples"),
     "nothing inside": ("e.tsv.gz", packed(b""), "no samples"),
     "NUL bytes": ("e.tsv.gz", packed(b"0.1\n\0\0\n"), "row 2"),
     "UTF-16": ("e.tsv.gz", packed("0.1\n0.2\n".encode("utf-16")), "no numbers"),

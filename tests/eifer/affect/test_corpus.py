@@ -1,5 +1,7 @@
 """Corpora of several origins come to one form; what is left out is counted."""
 
+import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -187,9 +189,32 @@ def test_affectnet_arrays(tmp_path: Path) -> None:
     ]
     assert corpus.annotations["arousal"].tolist() == [0.5, -0.5]
     assert corpus.left_out["n"].tolist() == [1]
-    (tmp_path / "val_set/annotations/0_val.npy").unlink()
+    annotation = tmp_path / "val_set/annotations/0_val.npy"
+    header = {"descr": "<f8", "fortran_order": False, "shape": (10**12,)}
+    with annotation.open("wb") as file:  # a header that claims 8 TB
+        np.lib.format.write_array_header_1_0(file, header)
     with pytest.raises(InputError, match=r"val_set/annotations/0_val\.npy"):
         open_corpus(tmp_path)
+    annotation.unlink()
+    with pytest.raises(InputError, match=r"val_set/annotations/0_val\.npy"):
+        open_corpus(tmp_path)
+
+
+def test_a_small_file_of_a_huge_picture_is_not_unpacked(tmp_path: Path) -> None:
+    rows = zlib.compress(bytes(1 + 16200 // 8) * 16200, 9)  # one bit a pixel
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    head = struct.pack(">IIBBBBB", 16200, 16200, 1, 0, 0, 0, 0)
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    write_table(tmp_path / "corpus.parquet", image=[png, picture(90), picture(200), picture(250)])
+    found = align_corpus(open_corpus(tmp_path / "corpus.parquet"), align, 8)
+    assert found.left_out[["reason", "n"]].values.tolist() == [
+        ["image of more than 67108864 pixels", 1]
+    ]
 
 
 def test_an_image_that_cannot_be_decoded_is_counted(tmp_path: Path) -> None:
