@@ -114,9 +114,11 @@ def merged(reports: Sequence[Mapping[str, Any]], part: str) -> list[str]:
         same.setdefault(tuple(parts[::2]), []).append((report, parts[1::2]))
     texts = []
     for words, group in same.items():
-        values = [_range(slot) for slot in zip(*(numbers for _, numbers in group), strict=True)]
+        slots = list(zip(*(numbers for _, numbers in group), strict=True))
+        values = [_range(slot) for slot in slots]
         text = "".join(a + b for a, b in zip(words, [*values, ""], strict=True))
-        texts.append(_prefix([report["item"] for report, _ in group], len(reports)) + text)
+        varied = len(group) < len(reports) or any(len(set(slot)) > 1 for slot in slots)
+        texts.append(_prefix([report["item"] for report, _ in group], len(reports)) * varied + text)
     return texts
 
 

@@ -25,8 +25,8 @@ def outcomes(sources: Mapping[str, Any]) -> dict[str, Any]:
     made["cutoff"] = {
         name: sources["cutoff"][name] for name in ("cutoff", "n_significant", "permutation_p")
     }
-    lost = {} if attrition.empty else attrition.groupby("level")["n"].sum().to_dict()
-    made["left out"] = {str(level): int(n) for level, n in lost.items()}
+    lost = {} if attrition.empty else attrition.groupby(["stage", "level"])["n"].sum().to_dict()
+    made["left out"] = {f"{stage}: {level}": int(n) for (stage, level), n in lost.items()}
     return made
 
 

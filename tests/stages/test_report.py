@@ -462,7 +462,7 @@ def test_the_outcomes_are_those_of_the_primary_analysis(study: Path, built: Path
     of_contrast = outcomes["fine-tuned valence baseline High-Low"]
     assert of_contrast["difference"] == row["delta"] and of_contrast["verdict"] == row["verdict"]
     assert outcomes["cutoff"] == {"cutoff": 700, "n_significant": 1, "permutation_p": 0.5}
-    assert outcomes["left out"] == {"frame": 6}
+    assert outcomes["left out"] == {"extract: frame": 3, "split: frame": 3}
 
 
 def test_a_table_as_shown_and_as_latex(tmp_path: Path) -> None:
@@ -669,6 +669,8 @@ def test_texts_of_several_instances_are_merged() -> None:
         "(For each group and task.) "
         "learnt arousal or valence from 100 to 120 frames of High or Low."
     ]
+    alike = [told("Said of each.", wave=wave) for wave in "12"]
+    assert merged(alike, "results") == ["Said of each."]
     unlike = [told("Short.", wave="1"), told("Quite another text.", wave="2")]
     assert merged(unlike, "results") == ["(wave 1.) Short.", "(wave 2.) Quite another text."]
 
