@@ -19,7 +19,7 @@ OF_STUDY = ("eifer", "stages", "reports", "presets", "dvc.yaml", "params.yaml", 
 def environment(study: Recorded) -> Verdict:
     """The packages installed here, and those that stages ran with, are those of the lock."""
     verdict = Verdict("environment", of=f"{LOCK}: the packages here and those of the records")
-    installed = {_name(d.name): d.version for d in distributions()}
+    installed = {_name(d.name): d.version for d in distributions() if d.name}
     path = study.root / LOCK
     if not path.is_file():
         verdict.unchecked.append(f"{LOCK}: missing; the records are compared with what is here")

@@ -66,6 +66,8 @@ def files_in(path: Path, ignored: tuple[str, ...]) -> Iterator[tuple[str, Path]]
     for inside in sorted(path.iterdir()):
         if any(fnmatch.fnmatch(inside.name, pattern) for pattern in ignored):
             continue
+        if not (inside.is_dir() or inside.is_file()):
+            continue  # to read a FIFO is to wait for ever
         for name, file in files_in(inside, ignored):
             yield "/".join(filter(None, [inside.name, name])), file
 

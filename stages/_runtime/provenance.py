@@ -86,7 +86,7 @@ def record(
                 "git": git_state(),
                 "given": declared | read,
                 "made": {str(p): known[p].sha256 for p in sorted(out)},
-                "packages": dict(sorted((d.name, d.version) for d in distributions())),
+                "packages": dict(sorted((d.name, d.version) for d in distributions() if d.name)),
             }
         ),
         encoding="utf-8",
