@@ -274,13 +274,21 @@ def page(
             help="a folder whose videos may be named instead of uploaded; may be repeated"
         ),
     ] = None,
-    max_gb: Annotated[float, typer.Option(help="of an upload", min=0.000001, max=10_000)] = 4,
-    max_minutes: Annotated[float, typer.Option(help="of a video", min=0.01, max=10_000)] = 60,
+    max_gb: Annotated[
+        float, typer.Option(help="of an upload", min=0.000001, max=10_000, callback=finite)
+    ] = 4,
+    max_minutes: Annotated[
+        float, typer.Option(help="of a video", min=0.01, max=10_000, callback=finite)
+    ] = 60,
     keep_hours: Annotated[
-        float, typer.Option(help="after which a finished job is deleted", min=0.001, max=100_000)
+        float,
+        typer.Option(
+            help="after which a finished job is deleted", min=0.001, max=100_000, callback=finite
+        ),
     ] = 24,
     per_second: Annotated[
-        float, typer.Option(help="frames looked at in a second", min=0.01, max=1000)
+        float,
+        typer.Option(help="frames looked at in a second", min=0.01, max=1000, callback=finite),
     ] = 10,
     estimator: Annotated[str | None, typer.Option(help="as `eifer estimate` has it")] = None,
     params: Annotated[
@@ -349,7 +357,8 @@ def plan(
         ),
     ] = None,
     participants: Annotated[
-        int | None, typer.Option(help="of a cohort that is not there yet", min=1, max=100_000)
+        int | None,
+        typer.Option(help="of a cohort that is not there yet", min=1, max=100_000, callback=finite),
     ] = None,
     over_budget: Annotated[
         bool, typer.Option("--over-budget", help="even above training.budget in params")

@@ -39,7 +39,8 @@ def run(port: int | None, folder: Path | None, settings: Settings) -> None:
         assets.locate(asset)
     if none := [path for path in settings.allow if not Path(path).is_dir()]:
         raise StudyError(f"--allow wants folders that are there, not {', '.join(map(shown, none))}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for end_signal in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(end_signal, lambda *_: sys.exit(0))
     with ExitStack() as end, suppress(KeyboardInterrupt):
         place = end.enter_context(_private(folder))
         jobs = Jobs(place, settings)

@@ -50,8 +50,9 @@ VIDEO_TYPES = {".webm": "video/webm", ".mkv": "video/webm", ".avi": "video/x-msv
 EVERY_S, QUIET_S = 0.25, 15.0
 """How often a change is looked for, and after how long without one the line is kept open."""
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -207,7 +208,7 @@ async def _upload(jobs: Jobs, request: Request) -> Response:
     except BaseException:  # the browser went away, a full disk, the end of this process
         jobs.refuse(key)
         raise
-    job = jobs.add(key, _base(request.query_params.get("name", "")), video)
+    job = jobs.add(key, _base(request.query_params.get("name", "")))
     return JSONResponse({"id": job.id}, 201)
 
 

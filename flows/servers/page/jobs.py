@@ -73,11 +73,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class Job:
-    """One video on its way; ``video`` lies in the job's folder, or where the user named it."""
+    """One video on its way; ``video`` is where it lies if it was named, and empty if uploaded."""
 
     id: str
     name: str
-    video: str
+    video: str = ""
     state: State = "waiting"
     doing: str = ""
     time_s: float = 0.0
@@ -191,8 +191,7 @@ class Jobs:
         StudyError
             If it is not there, or in no allowed folder (any more).
         """
-        own = self.place(job.id) / VIDEO
-        return own if job.video == str(own) else self.named(job.video)
+        return self.named(job.video) if job.video else self.place(job.id) / VIDEO
 
     def arriving(self) -> tuple[str, Path]:
         """The id of a job that is about to be, and the file of its upload."""
@@ -205,9 +204,9 @@ class Jobs:
         """Remove what arrived of a job that is not to be."""
         shutil.rmtree(self.place(key), ignore_errors=True)
 
-    def add(self, key: str, name: str, video: Path) -> Job:
-        """Queue a video; its file, if uploaded, has arrived."""
-        job = Job(key, name[-LONGEST_NAME:] or VIDEO, str(video))
+    def add(self, key: str, name: str, video: Path | None = None) -> Job:
+        """Queue a video that has arrived, or lies at ``video``."""
+        job = Job(key, name[-LONGEST_NAME:] or VIDEO, str(video or ""))
         with self._wake:
             self._set(job)
             self._wake.notify()

@@ -271,14 +271,15 @@ function show(read) {
     for (const row of $("table").querySelectorAll("tr[data-k]")) row.classList.toggle("present", Number(row.dataset.k) === k);
   };
   const seek = (time) => {
-    video.currentTime = Math.max(0, Math.min(time, video.duration || end));
+    // A little later: the frame at that time, and not the one before it.
+    video.currentTime = Math.max(0, Math.min(time + 0.001, video.duration || end));
     tell(video.currentTime);
   };
   if (video.requestVideoFrameCallback) {
     const next = (_, frame) => { tell(frame.mediaTime); video.requestVideoFrameCallback(next); };
     video.requestVideoFrameCallback(next);
-  }
-  for (const name of ["timeupdate", "seeked", "loadeddata"]) video.addEventListener(name, () => tell(video.currentTime));
+  } else video.addEventListener("timeupdate", () => tell(video.currentTime));
+  for (const name of ["seeked", "loadeddata"]) video.addEventListener(name, () => tell(video.currentTime));
   // A screen reader is told of a moment that stands still, not of each that passes.
   for (const name of ["play", "pause"]) video.addEventListener(name, () => { $("now").ariaLive = video.paused ? "polite" : "off"; });
   $("show").addEventListener("change", () => { $("boxes").hidden = !$("show").checked; });
@@ -301,8 +302,12 @@ function show(read) {
       if (event.key === " ") { if (video.paused) video.play(); else video.pause(); } else if (to === undefined) return; else seek(to);
       event.preventDefault();
     });
+    let second = -1;
     strips.push((time, k) => {
       cursor.style.left = `${100 * Math.min(1, time / end)}%`;
+      // Not oftener: a screen reader says it.
+      if (!video.paused && Math.floor(time) === second) return;
+      second = Math.floor(time);
       node.setAttribute("aria-valuenow", time.toFixed(1));
       node.setAttribute("aria-valuetext", `${clock(time)}, ${said(k)}`);
     });
