@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import stat
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import pytest
 from starlette.testclient import TestClient
 
@@ -342,17 +342,22 @@ def test_a_stopped_page_goes_on_in_its_folder(reading) -> None:
 
 
 def test_the_process_refuses_what_it_cannot_read(
-    models: None, meeting, tmp_path: Path, waiting: Jobs
+    models: None, tmp_path: Path, waiting: Jobs
 ) -> None:
-    waiting.settings = replace(waiting.settings, max_minutes=0.1)
+    waiting.settings = replace(waiting.settings, max_minutes=0.02)
     waiting.start()
     long, video = waiting.arriving()
-    shutil.copy(meeting.path, video)
+    with av.open(str(video), "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(10):
+            container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+        container.mux(stream.encode())
     waiting.add(long, "long.mp4")
     text = given(waiting, "<b>notes</b>.mp4")
     try:
         why = until(waiting, long, "failed").error
-        assert why.startswith("longer than 0.1 minutes") and "--max-minutes" in why
+        assert why.startswith("longer than 0.02 minutes") and "--max-minutes" in why
         why = until(waiting, text, "failed").error
         assert why.startswith("<b>notes</b>.mp4: not a video") and str(tmp_path) not in why
     finally:

@@ -157,8 +157,9 @@ function upload(file) {
   });
 }
 
-async function give(files, about) {
+async function give(files) {
   warn($("refused"), "");
+  const about = await known;
   let last = null;
   for (const file of files) {
     if (file.size > about.most_bytes) warn($("refused"), `${file.name}: larger than ${about.most_bytes / 1e9} GB. Make it smaller, or start eifer page with another --max-gb.`);
@@ -167,26 +168,29 @@ async function give(files, about) {
   if (last && files.length === 1) location.assign(`/jobs/${last}`);
 }
 
-async function start() {
+const known = ID ? null : ask("GET", "/api/about");
+
+function start() {
   $("start").hidden = false;
-  const about = await ask("GET", "/api/about");
-  put($("limits"), `mp4, mov, mkv, webm or avi; up to ${about.most_bytes / 1e9} GB and ${about.max_minutes} minutes. It stays on this machine, and is deleted ${about.keep_hours} hours after it was read.`);
-  $("file").addEventListener("change", () => { const files = [...$("file").files]; $("file").value = ""; give(files, about); });
+  $("file").addEventListener("change", () => { const files = [...$("file").files]; $("file").value = ""; give(files); });
   for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
     document.addEventListener(name, (event) => {
       event.preventDefault();
       $("drop").classList.toggle("over", name === "dragenter" || name === "dragover");
-      if (name === "drop" && event.dataTransfer.files.length) give([...event.dataTransfer.files], about);
+      if (name === "drop" && event.dataTransfer.files.length) give([...event.dataTransfer.files]);
     });
   }
-  $("named").hidden = !about.allow.length;
-  put($("allowed"), `In ${about.allow.join(", ")}.`);
   $("named").addEventListener("submit", (event) => {
     event.preventDefault();
     warn($("refused"), "");
     ask("POST", "/api/jobs", JSON.stringify({ path: $("path").value }))
       .then((told) => location.assign(`/jobs/${told.id}`), (error) => warn($("refused"), error.message));
   });
+  known.then((about) => {
+    put($("limits"), `mp4, mov, mkv, webm or avi; up to ${about.most_bytes / 1e9} GB and ${about.max_minutes} minutes. It stays on this machine, and is deleted ${about.keep_hours} hours after it was read.`);
+    $("named").hidden = !about.allow.length;
+    put($("allowed"), `In ${about.allow.join(", ")}.`);
+  }, (error) => warn($("lost"), error.message));
 }
 
 // ---- One job: how far it is, then what was read.
@@ -395,5 +399,5 @@ function show(read) {
   tell(0);
 }
 
-if (!ID) start().catch((error) => warn($("lost"), error.message));
+if (!ID) start();
 listen();
