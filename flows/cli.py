@@ -264,14 +264,13 @@ def page(
     folder: Annotated[
         Path | None,
         typer.Option(
-            help="where uploads and readings lie; by default a temporary folder that goes at the "
-            "end"
+            help="of uploads and readings; by default a temporary one, which goes at the end"
         ),
     ] = None,
     allow: Annotated[
         list[Path] | None,
         typer.Option(
-            help="a folder whose videos may be named instead of uploaded; may be repeated"
+            help="a folder whose videos may be named by their path; several times if need be"
         ),
     ] = None,
     max_gb: Annotated[
@@ -357,8 +356,7 @@ def plan(
         ),
     ] = None,
     participants: Annotated[
-        int | None,
-        typer.Option(help="of a cohort that is not there yet", min=1, max=100_000, callback=finite),
+        int | None, typer.Option(help="of a cohort that is not there yet", min=1, max=100_000)
     ] = None,
     over_budget: Annotated[
         bool, typer.Option("--over-budget", help="even above training.budget in params")

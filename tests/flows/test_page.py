@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -22,6 +23,7 @@ from flows.run.supervise import supervised
 from flows.servers import page
 from flows.servers.page import jobs as queue
 from flows.servers.page.app import EVERY_S, POLICY, application
+from flows.servers.page.child import _Teller
 from flows.servers.page.jobs import Job, Jobs, NoJobError, Settings
 
 HOST, KEY = "127.0.0.1:8765", "known"
@@ -341,18 +343,24 @@ def test_a_stopped_page_goes_on_in_its_folder(reading) -> None:
     assert left.exists() and not broken.exists()
 
 
-def test_the_process_refuses_what_it_cannot_read(
-    models: None, tmp_path: Path, waiting: Jobs
-) -> None:
-    waiting.settings = replace(waiting.settings, max_minutes=0.02)
-    waiting.start()
-    long, video = waiting.arriving()
-    with av.open(str(video), "w", format="mp4") as container:
+@pytest.fixture
+def film(models: None, tmp_path: Path) -> Path:
+    """Two seconds in which nothing is to be seen."""
+    path = tmp_path / "film.mp4"
+    with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=5)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for _ in range(10):
             container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
         container.mux(stream.encode())
+    return path
+
+
+def test_the_process_refuses_what_it_cannot_read(film: Path, tmp_path: Path, waiting: Jobs) -> None:
+    waiting.settings = replace(waiting.settings, max_minutes=0.02)
+    waiting.start()
+    long, video = waiting.arriving()
+    film.rename(video)
     waiting.add(long, "long.mp4")
     text = given(waiting, "<b>notes</b>.mp4")
     try:
@@ -362,6 +370,23 @@ def test_the_process_refuses_what_it_cannot_read(
         assert why.startswith("<b>notes</b>.mp4: not a video") and str(tmp_path) not in why
     finally:
         waiting.stop()
+
+
+def test_the_length_is_that_of_the_frames() -> None:
+    """A file may declare any."""
+    seen = _Teller(duration_s=1.0, most_s=1.5)
+    seen("reading", 1.5)
+    with pytest.raises(StudyError, match="longer than"):
+        seen("reading", 1.6)
+
+
+@pytest.mark.parametrize("limit", ["", "child.MEMORY_BYTES = 1 << 20"])
+def test_the_process_has_so_much_memory(film: Path, tmp_path: Path, limit: str) -> None:
+    code = f"import sys\nfrom flows.servers.page import child\n{limit}\nsys.exit(child.main())"
+    words = [sys.executable, "-c", code, str(film), "film.mp4", "{}"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert bool(done.returncode) == bool(limit), done.stderr
+    assert (tmp_path / queue.PICTURE).exists() != bool(limit)
 
 
 def test_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -244,7 +244,10 @@ function show(read) {
     if (!names.length) return "";
     return `${names[expression]} ${percent(chance)}${unsure ? ", uncertain" : ""}`;
   };
-  const tag = (face) => look(face).replace(/^(\w+)(.*), uncertain$/, "$1?$2");
+  const tag = (face) => {
+    if (face[6] === null) return ["unsure"];
+    return names.length ? [`${names[face[8]]}${face[10] ? "?" : ""}`, make("i", {}, ` ${percent(face[9])}`)] : [];
+  };
   const mood = (face) => face[6] === null ? "" : `arousal ${signed(face[6])}, valence ${signed(face[7])}`;
   const told = (face) => [look(face), mood(face)].filter(Boolean).join("; ");
 
@@ -265,7 +268,7 @@ function show(read) {
     if (!here.length) $("now").append(make("li", {}, "No face in this frame"));
     $("boxes").replaceChildren(...!wide ? [] : here.map((face) => {
       const [, who, x, y, w, h, , , , , unsure] = face;
-      const box = make("div", { class: "box" }, make("span", {}, `${who} ${tag(face)}`));
+      const box = make("div", { class: "box" }, make("span", {}, `${who} `, ...tag(face)));
       box.classList.toggle("doubt", unsure !== false && names.length > 0);
       box.classList.toggle("high", y < 0.12 * high);
       box.classList.toggle("right", x > 0.6 * wide);
@@ -274,16 +277,23 @@ function show(read) {
     }));
     for (const row of $("table").querySelectorAll("tr[data-k]")) row.classList.toggle("present", Number(row.dataset.k) === k);
   };
+  // Where the sound begins first, the browser's clock is ahead of the first frame by `shift`.
+  let shift = 0;
+  const now = () => Math.max(0, video.currentTime - shift);
   const seek = (time) => {
     // A little later: the frame at that time, and not the one before it.
-    video.currentTime = Math.max(0, Math.min(time + 0.001, video.duration || end));
-    tell(video.currentTime);
+    video.currentTime = Math.max(0, Math.min(time + shift + 0.001, video.duration || end));
+    tell(now());
   };
   if (video.requestVideoFrameCallback) {
-    const next = (_, frame) => { tell(frame.mediaTime); video.requestVideoFrameCallback(next); };
+    const next = (_, frame) => {
+      if (!video.currentTime) shift = frame.mediaTime;
+      tell(frame.mediaTime - shift);
+      video.requestVideoFrameCallback(next);
+    };
     video.requestVideoFrameCallback(next);
-  } else video.addEventListener("timeupdate", () => tell(video.currentTime));
-  for (const name of ["seeked", "loadeddata"]) video.addEventListener(name, () => tell(video.currentTime));
+  } else video.addEventListener("timeupdate", () => tell(now()));
+  for (const name of ["seeked", "loadeddata"]) video.addEventListener(name, () => tell(now()));
   // A screen reader is told of a moment that stands still, not of each that passes.
   for (const name of ["play", "pause"]) video.addEventListener(name, () => { $("now").ariaLive = video.paused ? "polite" : "off"; });
   $("show").addEventListener("change", () => { $("boxes").hidden = !$("show").checked; });
@@ -297,11 +307,11 @@ function show(read) {
       seek(end * (event.clientX - place.left) / place.width);
     });
     node.addEventListener("keydown", (event) => {
-      const k = at(video.currentTime);
+      const k = at(now());
       const to = {
         ArrowRight: times[Math.min(k + 1, times.length - 1)], ArrowUp: times[Math.min(k + 1, times.length - 1)],
         ArrowLeft: times[Math.max(k - 1, 0)], ArrowDown: times[Math.max(k - 1, 0)],
-        PageUp: video.currentTime + 10, PageDown: video.currentTime - 10, Home: 0, End: times[times.length - 1],
+        PageUp: now() + 10, PageDown: now() - 10, Home: 0, End: times[times.length - 1],
       }[event.key];
       if (event.key === " ") { if (video.paused) video.play(); else video.pause(); } else if (to === undefined) return; else seek(to);
       event.preventDefault();
@@ -333,6 +343,10 @@ function show(read) {
       make("div", { class: "names" }, "no face"),
       strip("Frames without a face, over time", (k) => facesAt(k).length ? "a face" : "no face", picture(LANE, 16, ...drawings[0].there.map((place) => bar(place)))), ticks()));
   }
+  if (summary.people.length) {
+    const key = (name) => drawn("svg", { viewBox: "0 0 30 10", "aria-hidden": "true" }, drawn("path", { class: name, d: "M0 5 H30" }));
+    people.append(make("p", { class: "key soft" }, key("arousal"), " arousal (dashed) ", key("valence"), " valence", names.length ? "; a thin bar is an uncertain expression" : ""));
+  }
   for (const person of summary.people) {
     const { lanes, curves } = drawings[person.person], who = person.person;
     const said = (k) => { const face = facesAt(k).find((one) => one[1] === who); return face ? told(face) : "not in the picture"; };
@@ -350,11 +364,6 @@ function show(read) {
       make("div", { class: "time" }, make("div", { "aria-hidden": "true" }, ...scale),
         strip(`Person ${who} over time: expressions, arousal and valence`, said, ...pictures), ticks()));
   }
-  if (summary.people.length) {
-    const key = (name) => drawn("svg", { viewBox: "0 0 30 10", "aria-hidden": "true" }, drawn("path", { class: name, d: "M0 5 H30" }));
-    people.append(make("p", { class: "key soft" }, key("arousal"), " arousal (dashed) ", key("valence"), " valence", names.length ? "; a thin bar is an uncertain expression" : ""));
-  }
-
   // Shares of time.
   const head = (...cells) => make("thead", {}, make("tr", {}, ...cells.map((cell) => make("th", { scope: "col" }, cell))));
   const share = (value, name) => {
