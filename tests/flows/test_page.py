@@ -15,7 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
+import psutil
 import pytest
+from httpx import Client
 from starlette.testclient import TestClient
 
 from eifer.errors import StudyError
@@ -337,9 +339,12 @@ def test_a_stopped_page_goes_on_in_its_folder(reading) -> None:
     for folder in (left, broken):
         folder.mkdir()
     (broken / queue.CARD).touch()
+    others = [given(jobs, str(k)) for k in range(5)]
     jobs.stop()
     again = Jobs(jobs.folder, jobs.settings)
-    assert again.get(key).state == "waiting"
+    assert [(job["id"], job["state"]) for job in reversed(again.listed())] == [
+        (id_, "waiting") for id_ in (key, *others)
+    ]
     assert left.exists() and not broken.exists()
 
 
@@ -401,6 +406,27 @@ def test_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
     own.chmod(0o755)
     with pytest.raises(StudyError, match="chmod 700"), page._private(own):
         pass
+
+
+def test_ctrl_c_ends_it_with_its_children_and_leaves_nothing(film: Path, tmp_path: Path) -> None:
+    (tmp_path / "room").mkdir()
+    command = [sys.executable, "-m", "flows", "page", "--allow", str(tmp_path)]
+    place = os.environ | {"TMPDIR": str(tmp_path / "room")}
+    with subprocess.Popen(command, env=place, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        address = running.stdout.readline().removeprefix("The page: ").strip()
+        with Client(headers=ASKS) as client:
+            client.get(address)
+            named = client.post(f"{address.partition('?')[0]}api/jobs", json={"path": "film.mp4"})
+        assert named.status_code == 201
+        deadline = time.monotonic() + PATIENCE_S
+        while len(children := psutil.Process(running.pid).children(recursive=True)) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+    assert running.returncode == 0
+    assert not [child for child in children if child.is_running()]
+    assert not list((tmp_path / "room").iterdir())
 
 
 def test_what_cannot_be_is_told_at_once(tmp_path: Path, models: None) -> None:

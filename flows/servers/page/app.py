@@ -193,8 +193,6 @@ async def _upload(jobs: Jobs, request: Request) -> Response:
         f"larger than {most / 1e9:g} GB: make it smaller, start eifer page with another --max-gb, "
         "or name its path (--allow)"
     )
-    if int(request.headers.get("content-length") or 0) > most:
-        raise too_large
     key, video = jobs.arriving()
     try:
         with video.open("xb") as file:

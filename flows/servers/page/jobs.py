@@ -74,10 +74,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class Job:
-    """One video on its way; ``video`` is where it lies if it was named, and empty if uploaded."""
+    """One video on its way; ``video`` is where it lies if it was named, and empty if uploaded.
+
+    ``given`` and ``ended`` are in s since 1970.
+    """
 
     id: str
     name: str
+    given: float
     video: str = ""
     state: State = "waiting"
     doing: str = ""
@@ -115,6 +119,7 @@ class Jobs:
                 continue
             again = job.state == "running"
             self._jobs[job.id] = replace(job, state="waiting") if again else job
+        self._jobs = dict(sorted(self._jobs.items(), key=lambda pair: pair[1].given))
 
     def start(self) -> None:
         """Begin to read."""
@@ -207,7 +212,7 @@ class Jobs:
 
     def add(self, key: str, name: str, video: Path | None = None) -> Job:
         """Queue a video that has arrived, or lies at ``video``."""
-        job = Job(key, name[-LONGEST_NAME:] or VIDEO, str(video or ""))
+        job = Job(key, name[-LONGEST_NAME:] or VIDEO, time.time(), str(video or ""))
         with self._wake:
             self._set(job)
             self._wake.notify()
@@ -226,7 +231,8 @@ class Jobs:
         with self._wake:
             if self.get(key).state in ("cancelled", "failed"):
                 job = self._jobs.pop(key)
-                self._set(replace(job, state="waiting", error="", ended=None))
+                given = time.time()
+                self._set(replace(job, given=given, state="waiting", error="", ended=None))
                 self._wake.notify()
 
     def delete(self, key: str) -> None:
