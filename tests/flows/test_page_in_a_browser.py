@@ -156,6 +156,7 @@ def middles(page: Page) -> list[float]:
 
 
 def test_boxes_are_on_the_faces_while_it_plays(watched: Page, meeting) -> None:
+    until(watched, "document.querySelectorAll('.box').length === 3")
     for time_s in (1.0, 3.0, 7.0):
         watched.evaluate(f"document.getElementById('video').currentTime = {time_s + 0.01}")
         people = meeting.places[round(time_s * FPS)]

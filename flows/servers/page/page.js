@@ -255,7 +255,7 @@ function show(read) {
   const whole = () => { if (!copied) { copied = true; $("copy").hidden = false; $("toggle").hidden = true; $("boxes").hidden = true; video.src = `/api/jobs/${ID}/files/overlay.mp4`; } };
   let copied = false, present = -1;
   video.addEventListener("error", whole);
-  video.addEventListener("loadedmetadata", () => { if (!video.videoWidth) whole(); });
+  video.addEventListener("loadedmetadata", () => { present = -1; if (!video.videoWidth) whole(); });
   const strips = [];
   const tell = (time) => {
     const k = at(time);
@@ -399,6 +399,7 @@ function show(read) {
   $("here").addEventListener("click", () => page(Math.max(0, chosen.findIndex((face) => face[0] >= present))));
   $("who").addEventListener("change", () => { chosen = $("who").value ? faces.filter((face) => face[1] === Number($("who").value)) : faces; page(0); });
   page(0);
+  for (const id of ["shares", "table"]) $(id).closest("section").hidden = !faces.length;
 
   for (const [name, what] of [["faces.csv", "a row for each face"], ["summary.json", "these numbers"], ["overlay.mp4", "the film with boxes"], ["index.html", "a page that needs nothing else"]]) {
     $("files").append(make("li", {}, make("a", { href: `/api/jobs/${ID}/files/${name}`, download: "" }, name), `, ${what}`));
