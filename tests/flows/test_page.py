@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import av
+import httpx
 import psutil
 import pytest
 from httpx import Client
@@ -409,24 +413,40 @@ def test_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_it_with_its_children_and_leaves_nothing(film: Path, tmp_path: Path) -> None:
-    (tmp_path / "room").mkdir()
+    (room := tmp_path / "room").mkdir()
     command = [sys.executable, "-m", "flows", "page", "--allow", str(tmp_path)]
-    place = os.environ | {"TMPDIR": str(tmp_path / "room")}
-    with subprocess.Popen(command, env=place, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    place = os.environ | {"TMPDIR": str(room)}
+    with ExitStack() as end:
+        running = end.enter_context(subprocess.Popen(command, env=place, **pipes))
+        end.callback(running.kill)  # where this test fails
+        client = end.enter_context(Client(headers=ASKS))
+        assert running.stdout is not None and running.stderr is not None
         address = running.stdout.readline().removeprefix("The page: ").strip()
-        with Client(headers=ASKS) as client:
-            client.get(address)
-            named = client.post(f"{address.partition('?')[0]}api/jobs", json={"path": "film.mp4"})
-        assert named.status_code == 201
+        client.get(address)
+        base = httpx.URL(address.partition("?")[0])
         deadline = time.monotonic() + PATIENCE_S
-        while len(children := psutil.Process(running.pid).children(recursive=True)) < 2:
+        with socket.create_connection((base.host, base.port)) as broken:
+            lines = ["PUT /api/jobs?name=x HTTP/1.1", f"Host: {base.host}:{base.port}"]
+            lines += ["x-eifer: page", "Content-Length: 1000"]
+            lines += ["Cookie: " + "; ".join(f"{k}={v}" for k, v in client.cookies.items())]
+            broken.sendall("\r\n".join([*lines, "", "some"]).encode())
+            while not list(room.glob("*/*/video")):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        while list(room.glob("*/*/video")):
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        running.send_signal(signal.SIGINT)
-    assert running.returncode == 0
+        with client.stream("GET", base.join("/api/events")):
+            assert client.post(base.join("/api/jobs"), json={"path": "film.mp4"}).is_success
+            while len(children := psutil.Process(running.pid).children(recursive=True)) < 2:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            running.send_signal(signal.SIGINT)
+            assert running.wait(PATIENCE_S) == 0
+        assert running.stderr.read() == ""
     assert not [child for child in children if child.is_running()]
-    assert not list((tmp_path / "room").iterdir())
+    assert not list(room.iterdir())
 
 
 def test_what_cannot_be_is_told_at_once(tmp_path: Path, models: None) -> None:

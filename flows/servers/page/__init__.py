@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import signal
 import sys
@@ -9,6 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from socket import socket
+from types import FrameType
 
 from eifer.errors import StudyError
 from eifer.faces import assets
@@ -34,6 +37,18 @@ def run(port: int | None, folder: Path | None, settings: Settings) -> None:
 
     from flows.servers.page.app import application
 
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket] | None = None) -> None:
+            await super().startup(sockets)
+            print(f"The page: http://{host}/?key={key}")
+            print("Who has this address can see what is read. Ctrl-C ends it.", flush=True)
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            # Streams of events end by themselves; that others are cut off is no error.
+            jobs.stopping = True
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+            super().handle_exit(sig, frame)
+
     settings.chosen()
     for asset in assets.ASSETS:
         assets.locate(asset)
@@ -57,9 +72,7 @@ def run(port: int | None, folder: Path | None, settings: Settings) -> None:
         )
         end.callback(jobs.stop)
         jobs.start()
-        print(f"The page: http://{host}/?key={key}")
-        print("Who has this address can see what is read. Ctrl-C ends it.", flush=True)
-        uvicorn.Server(config).run()
+        Server(config).run()
 
 
 @contextmanager

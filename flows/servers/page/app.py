@@ -18,7 +18,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import (
     FileResponse,
     JSONResponse,
@@ -131,6 +131,7 @@ def application(jobs: Jobs, *, key: str, host: str) -> App:
         TooLargeError: partial(_refused, 413),
         StudyError: partial(_refused, 400),
         OSError: _full,
+        ClientDisconnect: lambda request, error: Response(status_code=400),  # nobody reads it
     }
     app = Starlette(routes=routes, exception_handlers=errors)
     return Gate(_Keyed(app, key=key, host=host), host=host, login=None)
