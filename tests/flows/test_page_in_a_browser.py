@@ -91,6 +91,7 @@ def site(browser: Browser, folder: Path) -> Iterator[Site]:
             yield Site(line.removeprefix("The page: ").strip(), browser)
         finally:
             process.send_signal(signal.SIGINT)
+            process.wait(PATIENCE_S)
     assert process.returncode == 0
 
 
@@ -265,14 +266,18 @@ def test_reload_two_tabs_cancel_and_go_on(site: Site, folder: Path) -> None:
     first.context.close()
 
 
-def test_what_cannot_be_read_says_why(site: Site, tmp_path: Path) -> None:
-    (tmp_path / HOSTILE).write_text("no film")
+def test_what_cannot_be_read_says_why(site: Site) -> None:
     page = site.open()
     page.fill("#path", "/etc/passwd")
     page.click("text=Read it")
     page.wait_for_selector("#refused:not([hidden])")
     assert "no video at /etc/passwd in a folder that is allowed" in page.inner_text("#refused")
-    page.set_input_files("#file", tmp_path / HOSTILE)
+    page.evaluate(
+        """(name) => { const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File(["no film"], name));
+        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true })); }""",
+        HOSTILE,
+    )
     page.wait_for_url("**/jobs/*")
     page.wait_for_selector("text=Not read")
     assert f"{HOSTILE}: not a video" in state(page) and page.locator("img").count() == 0
