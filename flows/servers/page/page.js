@@ -99,7 +99,8 @@ function Line(id, name, home) {
   const text = make("span"), bar = make("progress", { "aria-label": `Progress of ${name}` });
   const stop = make("button", { type: "button", onclick: act("POST", `/api/jobs/${id}/cancel`) }, "Cancel");
   const go = make("button", { type: "button", onclick: act("POST", `/api/jobs/${id}/continue`) }, "Go on");
-  const remove = make("button", { type: "button", onclick: act("DELETE", `/api/jobs/${id}`, home) }, "Delete");
+  const del = act("DELETE", `/api/jobs/${id}`, home);
+  const remove = make("button", { type: "button", onclick: () => { if (confirm(`Delete what was read of ${name}?`)) del(); } }, "Delete");
   for (const button of [stop, go, remove]) button.setAttribute("aria-label", `${button.textContent}: ${name}`);
   this.node = make("div", { class: "state" }, text, bar, stop, go, remove);
   this.tell = (job) => {
@@ -195,7 +196,7 @@ function start() {
 
 // ---- One job: how far it is, then what was read.
 
-let line = null, shown = false;
+let line = null, shown = false, before = "";
 
 function tellJob(job) {
   $("job").hidden = false;
@@ -213,6 +214,9 @@ function tellJob(job) {
     $("state").replaceChildren(line.node);
   }
   line.tell(job);
+  // A screen reader says what has changed, and not each frame.
+  if (job.state !== before) put($("told"), words(job));
+  before = job.state;
   if (job.state === "done" && !shown) {
     shown = true;
     ask("GET", `/api/jobs/${ID}/picture`).then(show, (error) => warn($("lost"), error.message));
