@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -339,17 +340,21 @@ def test_a_stopped_page_goes_on_in_its_folder(reading) -> None:
     codes["long"] = f"{told(time_s=1)}\ntime.sleep(1000)"
     key = given(jobs, "long")
     until(jobs, key, "running")
-    left, broken = jobs.folder / ("x" * 22), jobs.folder / ("y" * 22)
-    for folder in (left, broken):
+    left, other, broken = (jobs.folder / (letter * 22) for letter in "xyz")
+    for folder in (left, other, broken):
         folder.mkdir()
     (broken / queue.CARD).touch()
+    (other / queue.CARD).write_text('{"unknown": 1}')
     others = [given(jobs, str(k)) for k in range(5)]
     jobs.stop()
     again = Jobs(jobs.folder, jobs.settings)
     assert [(job["id"], job["state"]) for job in reversed(again.listed())] == [
         (id_, "waiting") for id_ in (key, *others)
     ]
-    assert left.exists() and not broken.exists()
+    assert left.exists() and other.exists() and not broken.exists()
+    shutil.rmtree(again.place(key))
+    again.delete(key)
+    assert len(again.listed()) == len(others)
 
 
 @pytest.fixture

@@ -109,14 +109,17 @@ class Jobs:
         self._wake = threading.Condition(threading.RLock())
         self._thread = threading.Thread(target=self._work, name="jobs")
         for place in filter(lambda path: ID.fullmatch(path.name), folder.iterdir()):
-            if not (place / CARD).is_file():
+            card = place / CARD
+            if not card.is_file():
                 continue  # not ours
-            try:
-                job = Job(**json.loads((place / CARD).read_text(encoding="utf-8")))
-            except (ValueError, TypeError):
+            if not card.stat().st_size:
                 # An upload that did not arrive, or a job that was not deleted to its end.
                 self.refuse(place.name)
                 continue
+            try:
+                job = Job(**json.loads(card.read_text(encoding="utf-8")))
+            except (OSError, ValueError, TypeError):
+                continue  # of another version
             again = job.state == "running"
             self._jobs[job.id] = replace(job, state="waiting") if again else job
         self._jobs = dict(sorted(self._jobs.items(), key=lambda pair: pair[1].given))
@@ -240,7 +243,8 @@ class Jobs:
         with self._wake:
             self.get(key)
             del self._jobs[key]
-            (self.place(key) / CARD).write_text("")
+            with suppress(OSError):
+                (self.place(key) / CARD).write_text("")
             if self._running and self._running[0] == key:
                 self._end_running()
             else:
