@@ -308,6 +308,59 @@ def estimate(
 
 
 @app.command()
+def page(
+    port: Annotated[int | None, _port("8765, or any port if that is taken")] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            help="of uploads and readings; by default a temporary one, which goes at the end"
+        ),
+    ] = None,
+    allow: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="a folder whose videos may be named by their path; several times if need be"
+        ),
+    ] = None,
+    max_gb: Annotated[
+        float, typer.Option(help="of an upload", min=0.000001, max=10_000, callback=finite)
+    ] = 4,
+    max_minutes: Annotated[
+        float, typer.Option(help="of a video", min=0.01, max=10_000, callback=finite)
+    ] = 60,
+    keep_hours: Annotated[
+        float,
+        typer.Option(
+            help="after which a finished job is deleted", min=0.001, max=100_000, callback=finite
+        ),
+    ] = 24,
+    per_second: Annotated[
+        float,
+        typer.Option(help="frames looked at in a second", min=0.01, max=1000, callback=finite),
+    ] = 10,
+    estimator: Annotated[str | None, typer.Option(help="as `eifer estimate` has it")] = None,
+    params: Annotated[
+        Path | None, typer.Option(help="of a study: its estimator and its crop of a face")
+    ] = None,
+) -> None:
+    """Open a page on this machine that reads videos: drop one, watch it with what was read."""
+    with _errors_without_traceback("page"):
+        from flows.servers import page as pages
+        from flows.servers.page.jobs import Settings
+
+        settings = Settings(
+            estimator=estimator,
+            params=str(params.resolve()) if params else None,
+            per_second=per_second,
+            max_minutes=max_minutes,
+            keep_hours=keep_hours,
+            most_bytes=round(max_gb * 1e9),
+            allow=[str(path.resolve()) for path in allow or []],
+        )
+        pages.run(port, folder, settings)
+
+
+@app.command()
 def docs() -> None:
     """Print docs/outputs.md and docs/settings.md again from the declarations."""
     with _errors_without_traceback("docs"):

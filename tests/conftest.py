@@ -1,13 +1,17 @@
-"""What the tests share: the folder of real recordings, where there is one."""
+"""What the tests share: the folder of real recordings, where there is one, and a drawn meeting."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from eifer.errors import AssetError
 from eifer.faces import assets
+
+if TYPE_CHECKING:
+    from tests.meeting import Meeting
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,3 +33,10 @@ def models() -> None:
             assets.locate(asset)
     except AssetError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def meeting(tmp_path_factory: pytest.TempPathFactory) -> Meeting:
+    from tests.meeting import filmed
+
+    return filmed(tmp_path_factory.mktemp("meeting") / "meeting.mp4")

@@ -79,11 +79,13 @@ def write(
     form: FORMATS,
     film: bool,
     seen: Callable[[str, float], None] = lambda what, time_s: None,
+    name: str | None = None,
 ) -> dict[str, Any]:
     """Read ``video`` and write all that is made of it into the folder ``out``.
 
     A reading that was stopped goes on. Of a finished one only what is missing is made. ``seen`` is
-    called with what is being done, and where in the video, in s.
+    called with what is being done, and where in the video, in s. ``name`` is what the video is
+    called, if not by its file.
 
     Returns
     -------
@@ -137,7 +139,7 @@ def write(
             out / overlay_name, video, reading.faces, lambda time_s: seen("overlay", time_s)
         )
     summary = {
-        "video": shown(video.name),
+        "video": name or shown(video.name),
         "sha256": sha256,
         "fingerprint": fingerprint,
         "version": version("eifer"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,21 +28,11 @@ WIDE, HIGH = 1000, 70
 
 def write(path: Path, faces: pd.DataFrame, summary: dict[str, Any], strip: Strip) -> None:
     """Write the page of ``faces`` (`eifer.tables.video`) and its ``summary`` to ``path``."""
-    names = expressions_of(faces)
-    end_s = summary["duration_s"]
-    times = faces.drop_duplicates("frame")["time_s"].to_numpy()
-    bins = min(BINS, len(times))
-    first = [-(-k * len(times) // bins) for k in range(bins)]
-    edges = np.append(times[first], end_s) / end_s * WIDE
-    step = faces["frame"].rank(method="dense").astype(int).sub(1) * bins // len(times)
+    names, end_s = expressions_of(faces), summary["duration_s"]
+    drawn = drawings(faces, end_s)
     people = [
-        {
-            **told,
-            "portrait": strip.portrait(told["person"]),
-            "drawing": _drawing(part.assign(step=step[part.index]), names, edges),
-        }
+        {**told, "portrait": strip.portrait(told["person"]), "drawing": drawn[told["person"]]}
         for told in summary["people"]
-        for part in [faces[faces["person"] == told["person"]]]
     ]
     template = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
     texts = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
@@ -51,6 +41,29 @@ def write(path: Path, faces: pd.DataFrame, summary: dict[str, Any], strip: Strip
         summary, people=people, names=names, ticks=ticks, pictures=strip.addresses(), clock=clock
     )
     path.write_text(page, encoding="utf-8")
+
+
+def drawings(faces: pd.DataFrame, end_s: float) -> dict[int, dict[str, Any]]:
+    """Where each person's lanes and curves run, `WIDE` being ``end_s``; 0: frames without a face.
+
+    Returns
+    -------
+    dict
+        By person ``there``, the places (``x``, ``width``) where it is in the picture; ``lanes``,
+        such places with the number of their expression (``lane``) and whether most of it is
+        ``uncertain``; ``curves``, SVG paths of arousal and valence.
+    """
+    times = faces.drop_duplicates("frame")["time_s"].to_numpy()
+    bins = min(BINS, len(times))
+    first = [-(-k * len(times) // bins) for k in range(bins)]
+    edges = np.append(times[first], end_s) / end_s * WIDE
+    step = faces["frame"].rank(method="dense").astype(int).sub(1) * bins // len(times)
+    who = faces["person"].fillna(0).astype(int)
+    names = expressions_of(faces)
+    return {
+        int(person): _drawing(part.assign(step=step[part.index]), names, edges)
+        for person, part in faces.groupby(who)
+    }
 
 
 def clock(time_s: float) -> str:
@@ -106,14 +119,14 @@ def _address(rgb: NDArray[np.uint8]) -> str:
 
 def _drawing(own: pd.DataFrame, names: list[str], edges: NDArray[np.float64]) -> dict[str, Any]:
     """Where one person's lanes and curves run; ``step`` of a row lies between two ``edges``."""
-    lanes: list[dict[str, float]] = []
+    lanes: list[dict[str, Any]] = []
     if names:
-        said = own.dropna(subset="expression").groupby("step")["expression"]
-        most = said.agg(lambda part: part.mode().iloc[0])
-        for lane, name in enumerate(names):
-            for first, last in _runs(most.index[most == name].to_numpy()):
-                x, end = edges[first], edges[last + 1]
-                lanes.append({"x": round(x, 1), "width": round(end - x, 1), "lane": lane})
+        said = own.dropna(subset="expression").groupby("step")
+        most = said["expression"].agg(lambda part: part.mode().iloc[0])
+        doubt = said["uncertain"].mean() > 0.5
+        for (lane, name), unsure in product(enumerate(names), (False, True)):
+            for place in _spans(most.index[(most == name) & (doubt == unsure)].to_numpy(), edges):
+                lanes.append({**place, "lane": lane, "uncertain": unsure})
     curves = {}
     for dimension in ("arousal", "valence"):
         mean = own.groupby("step")[dimension].mean().dropna()
@@ -121,12 +134,20 @@ def _drawing(own: pd.DataFrame, names: list[str], edges: NDArray[np.float64]) ->
             "M" + " L".join(_points(mean.loc[first:last], edges)) + " h0.1"
             for first, last in _runs(mean.index.to_numpy())
         )
-    return {"lanes": lanes, "curves": curves}
+    there = _spans(np.unique(own["step"].to_numpy()), edges)
+    return {"lanes": lanes, "curves": curves, "there": there}
 
 
 def _points(mean: pd.Series[float], edges: NDArray[np.float64]) -> list[str]:
     pairs = zip(mean.index.tolist(), mean.tolist(), strict=True)
     return [f"{edges[step]:.1f} {HIGH / 2 * (1 - value):.1f}" for step, value in pairs]
+
+
+def _spans(steps: NDArray[np.int64], edges: NDArray[np.float64]) -> list[dict[str, float]]:
+    return [
+        {"x": round(edges[first], 1), "width": round(edges[last + 1] - edges[first], 1)}
+        for first, last in _runs(steps)
+    ]
 
 
 def _runs(steps: NDArray[np.int64]) -> list[tuple[int, int]]:

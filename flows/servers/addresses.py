@@ -8,8 +8,6 @@ import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
-
 from eifer.errors import StudyError
 from flows.locks import held
 from stages._runtime import serving
@@ -106,6 +104,7 @@ def try_prefect() -> None:
     StudyError
         If the address holds a password, nothing answers there, or it wants another password or key.
     """
+    import httpx
     from prefect.client.orchestration import get_client
 
     where = without_password(os.environ["PREFECT_API_URL"])

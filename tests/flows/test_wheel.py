@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urljoin
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import av
 import pytest
@@ -77,6 +79,14 @@ def test_a_video_is_read_with_what_the_wheel_brings(
             assert said.returncode == 0, said.stderr
             told.append((place / "film/faces.csv").read_bytes())
     assert told[:2] == told[2:] and told[0] != told[1]
+    with subprocess.Popen([alone / "bin/eifer", "page"], stdout=subprocess.PIPE, text=True) as page:
+        assert page.stdout is not None
+        address = page.stdout.readline().removeprefix("The page: ").strip()
+        client = build_opener(HTTPCookieProcessor())
+        assert b"Read a video" in client.open(address).read()
+        assert b"EventSource" in client.open(urljoin(address, "/page.js")).read()
+        page.terminate()
+    assert page.returncode == 0
     for command in ("run", "plan"):
         refused = call(alone / "bin/eifer", command)
         assert refused.returncode == 1

@@ -26,17 +26,7 @@ def read(reader: Reader, meeting) -> pd.DataFrame:
 
 
 def test_each_person_keeps_one_number(read: pd.DataFrame, meeting) -> None:
-    pairs = []
-    for row in read.dropna(subset="person").itertuples():
-        x = row.box_x_px + row.box_w_px / 2
-        places = {who: abs(x - at) for who, (at, _) in meeting.places[row.frame].items()}
-        who = min(places, key=places.__getitem__)
-        assert places[who] < 40
-        pairs.append((who, row.person))
-    shown = sum(map(len, meeting.places))
-    assert len(pairs) >= 0.95 * shown
-    kept = pd.crosstab(*map(pd.Series, zip(*pairs, strict=True))).max(axis=1).sum()
-    assert kept >= 0.95 * shown
+    assert meeting.kept(read) >= 0.95
     assert read["person"].max() == 3
 
 
