@@ -84,19 +84,16 @@ def _report(
         "test_items": {" ".join(test): int(k) for test, k in items.items()},
         "disjoint": all(proof["disjoint"] for proof in proofs.values()),
     }
-    divided, sizes = (
-        (
-            "Participants were divided once into those to train on, to validate on and to test",
-            f"""{counts["train"]} participants were trained on, {counts["validation"]} validated on
-            and {len(who)} tested ({", ".join(who)}).""",
-        )
-        if n == 1
-        else (
-            f"""Each participant was tested once, in {n} rotations; in each rotation the others were
-            trained or validated on""",
-            f"{len(who)} of {everybody} participants were tested.",
-        )
+    divided = (
+        f"Each participant was tested once, in {n} rotations, and trained or validated on else"
     )
+    sizes = f"{len(who)} of {everybody} participants were tested."
+    if n == 1:
+        divided = (
+            "Participants were divided once into those to train on, to validate on and to test"
+        )
+        sizes = f"""{counts["train"]} participants were trained on, {counts["validation"]} validated
+        on and {len(who)} tested ({", ".join(who)})."""
     beside = ", ".join(assignments[1:])
     return Report(
         f"""{divided}. Nobody was in two parts, and no frame of a test participant was trained or
