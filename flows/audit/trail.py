@@ -314,6 +314,8 @@ def _raw(study: Recorded, known: Mapping[str, set[str]]) -> Step:
         now = of_recording(study, path)
         same = None if now is None else now == sha256
         now = now or "not on this machine"
-        step.sources.append(Source(f"{cohort}/{name}", now, same, "hashed by intake"))
+        step.sources.append(
+            Source(f"{cohort}/{name}", now, same, "the cohort, by the hash that intake took")
+        )
     step.rows = len(step.sources)
     return step

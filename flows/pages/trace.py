@@ -62,7 +62,7 @@ def _rows(step: Step) -> Table:
 def _line(source: Source) -> str:
     state = {True: "as recorded", False: "[bold red]not as recorded[/]", None: "no record"}
     words = [f"  {escape(source.path)}  sha256 {source.sha256[:12]}…  {state[source.as_recorded]}"]
-    words += [f"    made by {escape(source.made_by)}"] * bool(source.made_by)
+    words += [f"    from {escape(source.made_by)}"] * bool(source.made_by)
     known = [source.command, f"commit {source.commit[:12]}", f"params {source.params}"]
     words += [f"    {escape(', '.join(known))}"] * bool(source.command)
     return "\n".join(words)
