@@ -79,9 +79,11 @@ def make_workspace(
     if not same:
         written.write_text(_with_comments(preset, overrides or {}, params), encoding="utf-8")
     if not (target / ".git").exists():
-        # DVC looks upward for a repository; this one must not be taken for its parent. Its
-        # experiments and differences need a first commit.
+        # DVC looks upward for a repository; this one must not be taken for its parent.
         _git(target, "init", "--quiet")
+    head = ["git", "-C", str(target), "rev-parse", "--verify", "--quiet", "HEAD"]
+    if subprocess.run(head, capture_output=True, check=False).returncode:
+        # DVC's experiments and differences need a first commit.
         _git(target, "add", "--all")
         nobody = subprocess.run(
             ["git", "-C", str(target), "var", "GIT_COMMITTER_IDENT"],

@@ -11,6 +11,7 @@ shows is in the file whose hash the study knows.
 
 from __future__ import annotations
 
+import math
 import resource
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -343,9 +344,11 @@ class _Video:
         tag = self.stream.metadata.get("DURATION", "")
         try:
             hours, minutes, seconds = tag.split(":")
-            return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+            tagged = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
         except ValueError:
-            return (self.container.duration or 0) / CLOCK_PER_S
+            tagged = math.nan
+        # "nan" and "inf" are numbers to Python.
+        return tagged if math.isfinite(tagged) else (self.container.duration or 0) / CLOCK_PER_S
 
     def rgb(self, frame: VideoFrame) -> Image:
         """Convert a frame to what a player shows of it."""
@@ -371,7 +374,11 @@ def _opened(path: Path) -> Iterator[_Video]:
         raise RecordingError(f"{path}: no such video file. Put it there, or exclude the video.")
     if path.stat().st_size == 0:
         raise RecordingError(f"{path}: empty (0 bytes). {DAMAGED}")
-    with path.open("rb") as file:
+    try:
+        readable = path.open("rb")
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be read ({error.strerror}). {DAMAGED}") from None
+    with readable as file:
         try:
             with _bounded():
                 container = av.open(

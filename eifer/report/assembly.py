@@ -217,7 +217,11 @@ def _plain(cell: Sequence[str]) -> str:
 
 def _address(drawn: str) -> str:
     """A drawing as an address of itself; by a third shorter than in base64."""
-    other_quotes = " ".join(drawn.split()).translate({ord('"'): "'", ord("'"): '"'})
+    swapped = {ord('"'): "'", ord("'"): '"'}
+    # Around attributes alone: text keeps its own quotes.
+    other_quotes = re.sub(
+        r"<[^>]*>", lambda tag: tag[0].translate(swapped), " ".join(drawn.split())
+    )
     return "data:image/svg+xml," + quote(other_quotes, safe=_AS_IS)
 
 

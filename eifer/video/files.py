@@ -97,7 +97,7 @@ def write(
     RecordingError
         If not one frame of the video can be decoded.
     InputError
-        If the folder holds the reading of another video.
+        If the folder holds the reading of another video, or files that are no reading.
     """
     sha256 = _hash(video)
     fingerprint = reader.fingerprint(sha256)
@@ -106,13 +106,17 @@ def write(
     if before.get("sha256", sha256) != sha256:
         where = f"{out} holds the reading of another video"
         raise InputError("estimate", [Problem(where, shown(video.name), "give another --out")])
+    ours = "fingerprint" in before or (out / KEPT).is_dir()
+    if not ours and out.is_dir() and any(out.iterdir()):
+        where = f"{out} holds files that are no reading"
+        raise InputError("estimate", [Problem(where, shown(video.name), "give another --out")])
     known = before if before.get("fingerprint") == fingerprint else {}
     film |= bool(known.get("overlay"))
     names = {"table": table, "overlay": overlay_name if film else None}
     files = [name for name in ("index.html", *names.values()) if name]
     if names.items() <= known.items() and all((out / name).is_file() for name in files):
         return known
-    for folder in (out.parent, out):
+    for folder in (out.parent, out, out / KEPT):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     strip = page.Strip()
     reading = _again(reader, video, out, known, strip)
@@ -128,8 +132,8 @@ def write(
             seen("reading", time_s)
 
         reading = reader(video, out / KEPT / fingerprint, looked)
-    for other in out.glob("faces.*"):
-        other.unlink()
+    for form_before in ("csv", "parquet"):
+        (out / f"faces.{form_before}").unlink(missing_ok=True)
     if form == "csv":
         reading.faces.to_csv(out / table, index=False)
     else:

@@ -174,6 +174,21 @@ def test_a_name_is_one_line_of_text_and_no_path(asked: TestClient, waiting: Jobs
         assert sent["content-type"].startswith("text/csv") and "\n" not in str(sent)
 
 
+def test_files_that_are_gone_are_told_of(asked: TestClient, waiting: Jobs) -> None:
+    key = put(asked, "talk.mp4")
+    (waiting.place(key) / queue.VIDEO).unlink()
+    waiting._set(replace(waiting.get(key), state="done"))
+    for address in ("video", "picture", "files/faces.csv"):
+        gone = asked.get(f"/api/jobs/{key}/{address}")
+        assert gone.status_code == 404 and "delete this job" in gone.json()["error"]
+
+
+@pytest.mark.parametrize("body", ['{"path": "\\ud800"}', "[" * 100_000])
+def test_a_path_that_is_none_is_refused(asked: TestClient, body: str) -> None:
+    refused = asked.post("/api/jobs", content=body)
+    assert refused.status_code == 400 and "name a video" in refused.json()["error"]
+
+
 def test_an_upload_has_a_size(asked: TestClient, waiting: Jobs) -> None:
     def pieces() -> Iterator[bytes]:
         """Sent without a length."""
@@ -301,6 +316,26 @@ def test_a_refusal_is_told_as_it_is(reading) -> None:
     assert (job.error, job.time_s, job.id) == ("", 2, key)
 
 
+def test_what_a_process_may_not_say_is_not_heard(reading) -> None:
+    jobs, codes = reading
+    wrong = ['{"duration_s": NaN}', '{"time_s": Infinity}', '{"time_s": null}', '{"error": 1}']
+    lines = "".join(f"print({line!r})\n" for line in wrong)
+    codes["bad"] = f"{told(time_s=1)}\n{lines}print('[' * 100000)\nprint('x' * (1 << 20), end='')"
+    job = until(jobs, given(jobs, "bad"), "done", "failed")
+    assert (job.state, job.time_s, job.error) == ("done", 1, "")
+    assert "NaN" not in json.dumps(jobs.listed())
+
+
+def test_no_command_line_shows_a_name(waiting: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    monkeypatch.setattr(queue, "supervised", lambda words, **facts: started.append((words, facts)))
+    key = given(waiting, "Patient A.mp4")
+    waiting._started(waiting.get(key))
+    ((words, facts),) = started
+    assert not any("Patient" in word or key in word for word in words)
+    assert json.loads(facts["env"][queue.WORK])[1] == "Patient A.mp4"
+
+
 def test_a_process_that_hangs_is_ended(reading, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs, codes = reading
     monkeypatch.setattr(queue, "SILENT_S", 0.5)
@@ -345,6 +380,13 @@ def test_a_stopped_page_goes_on_in_its_folder(reading) -> None:
         folder.mkdir()
     (broken / queue.CARD).touch()
     (other / queue.CARD).write_text('{"unknown": 1}')
+    # A card that names another folder, or times that are none, is not ours to follow.
+    victim = jobs.folder.parent / "victim"
+    victim.mkdir()
+    foreign = {"id": "../victim", "name": "x", "given": 0, "state": "done", "ended": 1}
+    for letter, card in (("f", foreign), ("g", {**foreign, "id": "g" * 22, "duration_s": None})):
+        (jobs.folder / (letter * 22)).mkdir()
+        (jobs.folder / (letter * 22) / queue.CARD).write_text(json.dumps(card))
     others = [given(jobs, str(k)) for k in range(5)]
     jobs.stop()
     again = Jobs(jobs.folder, jobs.settings)
@@ -352,6 +394,8 @@ def test_a_stopped_page_goes_on_in_its_folder(reading) -> None:
         (id_, "waiting") for id_ in (key, *others)
     ]
     assert left.exists() and other.exists() and not broken.exists()
+    again.forget_old(time.time())
+    assert victim.exists()
     shutil.rmtree(again.place(key))
     again.delete(key)
     assert len(again.listed()) == len(others)
@@ -394,13 +438,23 @@ def test_the_length_is_that_of_the_frames() -> None:
         seen("reading", 1.6)
 
 
-@pytest.mark.parametrize("limit", ["", "child.MEMORY_BYTES = 1 << 20"])
+HARD = "import resource; resource.setrlimit(resource.RLIMIT_AS, (12 << 30,) * 2)"
+"""A limit of the whole machine, below that of the page."""
+
+
+@pytest.mark.parametrize(
+    "limit", ["", "child.MEMORY_BYTES = 1 << 20", f"{HARD}; child.MEMORY_BYTES = 1 << 60"]
+)
 def test_the_process_has_so_much_memory(film: Path, tmp_path: Path, limit: str) -> None:
     code = f"import sys\nfrom flows.servers.page import child\n{limit}\nsys.exit(child.main())"
-    words = [sys.executable, "-c", code, str(film), "film.mp4", "{}"]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert bool(done.returncode) == bool(limit), done.stderr
-    assert (tmp_path / queue.PICTURE).exists() != bool(limit)
+    work = os.environ | {queue.WORK: json.dumps([str(film), "film.mp4", {}])}
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(
+        words, cwd=tmp_path, env=work, capture_output=True, text=True, check=False
+    )
+    too_little = "1 << 20" in limit
+    assert bool(done.returncode) == too_little, done.stderr
+    assert (tmp_path / queue.PICTURE).exists() != too_little
 
 
 def test_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:

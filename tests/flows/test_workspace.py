@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -162,6 +163,11 @@ def test_a_workspace_is_born_with_a_commit_that_says_what_made_it(
     assert f"made by eifer {version('eifer')}" in git("log", "--format=%s")
     assert git("status", "--short") == ""
     assert {"params.yaml", "dvc.yaml"} <= set(git("ls-files").split())
+    make_workspace(made, preset=DEMO)
+    assert git("rev-list", "--count", "HEAD").strip() == "1"
+    # One that stopped before its commit gets it the next time.
+    shutil.rmtree(made / ".git")
+    git("init", "--quiet")
     make_workspace(made, preset=DEMO)
     assert git("rev-list", "--count", "HEAD").strip() == "1"
 

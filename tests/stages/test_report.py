@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,7 @@ from eifer.comparison.beside import interaction, stability
 from eifer.comparison.participants import mean_differences
 from eifer.errors import StudyError
 from eifer.figures import flow
-from eifer.report.assembly import written
+from eifer.report.assembly import _address, written
 from eifer.report.exhibits import ABSENT, EXHIBITS, Cells, exhibit, lines, tabled
 from eifer.report.fragments import Fragments, merged
 from eifer.report.methods import Methods, cited
@@ -463,6 +464,12 @@ def test_the_outcomes_are_those_of_the_primary_analysis(study: Path, built: Path
     assert of_contrast["difference"] == row["delta"] and of_contrast["verdict"] == row["verdict"]
     assert outcomes["cutoff"] == {"cutoff": 700, "n_significant": 1, "permutation_p": 0.5}
     assert outcomes["left out"] == {"extract: frame": 3, "split: frame": 3}
+
+
+def test_a_drawing_keeps_its_quotes() -> None:
+    drawn = """<svg style="font: 'DejaVu Sans'"><text>the model's "best"</text></svg>"""
+    address = unquote(_address(drawn).partition(",")[2])
+    assert address == """<svg style='font: "DejaVu Sans"'><text>the model's "best"</text></svg>"""
 
 
 def test_a_table_as_shown_and_as_latex(tmp_path: Path) -> None:

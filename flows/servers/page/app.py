@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import os
 from collections.abc import AsyncIterator
 from functools import partial
 from importlib.metadata import version
@@ -220,7 +221,8 @@ def _base(name: str) -> str:
 async def _name(jobs: Jobs, request: Request) -> Response:
     try:
         path = (await request.json())["path"]
-    except (ValueError, KeyError, TypeError):
+        os.fsencode(path)
+    except (ValueError, KeyError, TypeError, RecursionError):
         path = ""
     if not isinstance(path, str) or not path:
         raise StudyError("name a video: its path in a folder that is allowed")
@@ -245,7 +247,7 @@ async def _act(jobs: Jobs, request: Request) -> Response:
 async def _video(jobs: Jobs, request: Request) -> Response:
     job = jobs.get(request.path_params["id"])
     kind = VIDEO_TYPES.get(Path(job.name).suffix.lower(), "video/mp4")
-    return FileResponse(jobs.video(job), media_type=kind)
+    return _sent(jobs.video(job), media_type=kind)
 
 
 async def _picture(jobs: Jobs, request: Request) -> Response:
@@ -266,4 +268,10 @@ def _found(
     job = jobs.get(request.path_params["id"])
     if job.state != "done":
         raise NoJobError(f"{job.name} is not read yet")
-    return FileResponse(jobs.place(job.id) / path, media_type=kind, filename=download)
+    return _sent(jobs.place(job.id) / path, media_type=kind, filename=download)
+
+
+def _sent(path: Path, **facts: Any) -> Response:
+    if not path.is_file():
+        raise NoJobError("its file is gone: delete this job, and give the video again")
+    return FileResponse(path, **facts)

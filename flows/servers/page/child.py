@@ -1,7 +1,8 @@
 """The process that reads one video of the page, and says on its output how far it is.
 
-``python -m flows.servers.page.child VIDEO NAME SETTINGS``, in the folder of its job. Each line is
-JSON: what is done, where in the video; or why the video was refused.
+``python -m flows.servers.page.child``, in the folder of its job, with video, name and settings as
+JSON in the environment (`jobs.WORK`). Each line is JSON: what is done, where in the video; or why
+the video was refused.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from eifer.faces import decoding
 from eifer.tables.video import CHANCE, expressions_of
 from eifer.video import files, page
 from eifer.video.reading import opened
-from flows.servers.page.jobs import OUT, PICTURE, Settings
+from flows.servers.page.jobs import OUT, PICTURE, WORK, Settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,10 @@ def read(video: Path, name: str, settings: Settings) -> None:
     statm = Path("/proc/self/statm")
     if statm.exists():
         held = int(statm.read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY_BYTES,) * 2)
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        asked = held + MEMORY_BYTES
+        asked = asked if most == resource.RLIM_INFINITY else min(asked, most)
+        resource.setrlimit(resource.RLIMIT_AS, (asked, asked))
     seen = _Teller(decoding.declared_s(video), 60 * settings.max_minutes)
     told = estimators.told(choice)
     out = Path(OUT)
@@ -129,10 +133,10 @@ def picture(faces: pd.DataFrame, summary: dict[str, Any], table: Table) -> dict[
 
 
 def main() -> int:
-    """Read what the command line names."""
-    video, name, facts = sys.argv[1:]
+    """Read what the environment names."""
+    video, name, facts = json.loads(os.environ.pop(WORK))
     try:
-        read(Path(video), name, Settings(**json.loads(facts)))
+        read(Path(video), name, Settings(**facts))
     except KeyboardInterrupt:
         return 130
     except StudyError as error:

@@ -7,6 +7,7 @@ it dies only its job fails.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import secrets
@@ -20,7 +21,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Never
 
 from eifer.affect.estimators import Choice
 from eifer.errors import StudyError
@@ -34,7 +35,19 @@ CARD, VIDEO, OUT, PICTURE = "job.json", "video", "out", "picture.json"
 """In a job's folder: what it is, the upload, what was read, and what the page shows of that."""
 TICK_S = 1.0
 SILENT_S = 300.0
-"""A process that says nothing for so long hangs: it speaks at every frame."""
+"""A process that says nothing for so long hangs: it speaks at every frame that it looks at."""
+SLOWEST_DISK = 20e6
+"""Bytes a second that a disk reads at least."""
+WORK = "EIFER_PAGE_JOB"
+"""Tells a job's process, in its environment, what to read."""
+SAID: dict[str, type | tuple[type, ...]] = {
+    "doing": str,
+    "error": str,
+    "time_s": (int, float),
+    "duration_s": (int, float),
+}
+"""What a job's process may say."""
+LONGEST_LINE = 1 << 16
 SLOWNESS, START_S = 100, 600
 """How many times the longest video's duration a process may take, and how much to open it. With
 its film, a 4K video took 15 times its duration on two busy processors, at 10 frames a second."""
@@ -118,7 +131,10 @@ class Jobs:
                 continue
             try:
                 job = Job(**json.loads(card.read_text(encoding="utf-8")))
-            except (OSError, ValueError, TypeError):
+                # Its id names the folder that is deleted, and its times are added up.
+                if job.id != place.name or not _finite(job):
+                    continue
+            except (OSError, ValueError, TypeError, RecursionError):
                 continue  # of another version
             again = job.state == "running"
             self._jobs[job.id] = replace(job, state="waiting") if again else job
@@ -248,7 +264,7 @@ class Jobs:
             if self._running and self._running[0] == key:
                 self._end_running()
             else:
-                shutil.rmtree(self.place(key), ignore_errors=True)
+                self.refuse(key)
 
     def forget_old(self, now: float) -> None:
         """Delete what ended longer ago than jobs are kept; ``now`` is in s since 1970."""
@@ -297,23 +313,26 @@ class Jobs:
     def _started(self, job: Job) -> subprocess.Popen[str]:
         # -P: not the code of whatever folder this is.
         words = [sys.executable, "-P", "-m", "flows.servers.page.child"]
-        words += [str(self.video(job)), job.name]
+        # Not on the command line, which every account of the machine can see.
+        work = json.dumps([str(self.video(job)), job.name, asdict(self.settings)])
         place = self.place(job.id)
         with (place / "log").open("w") as log:
-            facts = json.dumps(asdict(self.settings))
-            return supervised([*words, facts], cwd=place, env=os.environ, errors=log)
+            return supervised(words, cwd=place, env=os.environ | {WORK: work}, errors=log)
 
     def _followed(self, key: str, process: subprocess.Popen[str]) -> str:
         """Wait for the process of a job; why it failed, empty where it did not."""
         assert process.stdout is not None and process.stdin is not None
         pipe, rest, why = process.stdout.fileno(), b"", ""
         begun = spoke = time.monotonic()
-        longest_s = START_S + SLOWNESS * 60 * self.settings.max_minutes
+        # Before its first frame the whole file is read once, without a word.
+        hash_s = self._size(key) / SLOWEST_DISK
+        longest_s = START_S + SLOWNESS * 60 * self.settings.max_minutes + hash_s
         while True:
             if select.select([pipe], [], [], TICK_S)[0]:
                 if not (data := os.read(pipe, 1 << 16)):
                     break
                 *lines, rest = (rest + data).split(b"\n")
+                rest = rest[:LONGEST_LINE]
                 spoke = time.monotonic()
                 told = _told(lines)
                 why = why or told.pop("error", "")
@@ -321,7 +340,7 @@ class Jobs:
                     if key in self._jobs:
                         self._jobs[key] = replace(self._jobs[key], **told)
             now = time.monotonic()
-            if not why and (now - spoke > SILENT_S or now - begun > longest_s):
+            if not why and (now - spoke > SILENT_S + hash_s or now - begun > longest_s):
                 why = (
                     f"reading hung, and was ended after {now - begun:.0f} s: re-encode the video "
                     "(H.264 in mp4), and give it again"
@@ -338,9 +357,15 @@ class Jobs:
             )
         return why
 
+    def _size(self, key: str) -> int:
+        """How large a job's video is, in bytes; 0 where it is gone."""
+        with self._wake, suppress(OSError, StudyError):
+            return self.video(self.get(key)).stat().st_size
+        return 0
+
     def _ended(self, key: str, why: str) -> None:
         if key not in self._jobs:
-            shutil.rmtree(self.place(key), ignore_errors=True)
+            self.refuse(key)
         elif self._jobs[key].state == "running":
             if self.stopping:
                 self._change(key, state="waiting")
@@ -353,8 +378,20 @@ def _told(lines: Sequence[bytes]) -> dict[str, Any]:
     """The last of what a process said, if it is what it should be: the video may speak in it."""
     told: dict[str, Any] = {}
     for line in lines:
-        with suppress(ValueError):
-            said = json.loads(line)
-            if isinstance(said, dict) and said.keys() <= {"doing", "time_s", "duration_s", "error"}:
+        with suppress(ValueError, RecursionError):
+            said = json.loads(line, parse_constant=_no_number)
+            if isinstance(said, dict) and all(
+                isinstance(value, SAID.get(name, ())) for name, value in said.items()
+            ):
                 told = said
     return told
+
+
+def _no_number(text: str) -> Never:
+    """Refuse NaN and infinity, which no browser reads as JSON."""
+    raise ValueError(text)
+
+
+def _finite(job: Job) -> bool:
+    """Whether the times of a job are times."""
+    return all(math.isfinite(t) for t in (job.given, job.time_s, job.duration_s, job.ended or 0))

@@ -54,18 +54,19 @@ async function ask(method, address, body) {
 
 // ---- What is going on: one stream of events tells of all jobs.
 
-let source = null;
+let source = null, away = false;
 
 function listen() {
   if (source || document.hidden) return;
   source = new EventSource("/api/events");
   source.onmessage = (event) => {
-    warn($("lost"), "");
+    if (away) { away = false; warn($("lost"), ""); }
     const jobs = JSON.parse(event.data);
     if (ID) tellJob(jobs.find((job) => job.id === ID));
     else tellJobs(jobs);
   };
   source.onerror = () => {
+    away = true;
     const ended = source.readyState === EventSource.CLOSED;
     warn($("lost"), ended
       ? "eifer page was started again: open the address that it printed."
@@ -135,6 +136,9 @@ function tellJobs(jobs) {
   });
 }
 
+// Of several refusals each is told.
+const refuse = (text) => warn($("refused"), [$("refused").textContent, text].filter(Boolean).join(" · "));
+
 function upload(file) {
   const request = new XMLHttpRequest(), bar = make("progress", { max: 1, value: 0, "aria-label": `Upload of ${file.name}` });
   const item = make("li", {}, make("b", {}, file.name),
@@ -150,7 +154,7 @@ function upload(file) {
       let told = {};
       try { told = JSON.parse(request.responseText); } catch { /* no words */ }
       if (request.status === 201) return resolve(told.id);
-      if (request.status || !request.aborted) warn($("refused"), `${file.name}: ${told.error ?? (request.responseText || "the upload broke off: was eifer page ended?")}`);
+      if (request.status || !request.aborted) refuse(`${file.name}: ${told.error ?? (request.responseText || "the upload broke off: was eifer page ended?")}`);
       return resolve(null);
     };
     request.onabort = () => { request.aborted = true; };
@@ -159,20 +163,22 @@ function upload(file) {
 }
 
 async function give(files) {
-  warn($("refused"), "");
+  if (!$("uploads").children.length) warn($("refused"), "");
   const about = await known;
   let last = null;
   for (const file of files) {
-    if (file.size > about.most_bytes) warn($("refused"), `${file.name}: larger than ${about.most_bytes / 1e9} GB. Make it smaller, or start eifer page with another --max-gb.`);
+    if (file.size > about.most_bytes) refuse(`${file.name}: larger than ${about.most_bytes / 1e9} GB. Make it smaller, or start eifer page with another --max-gb.`);
     else last = (await upload(file)) ?? last;
   }
-  if (last && files.length === 1) location.assign(`/jobs/${last}`);
+  // To leave would end what still arrives.
+  if (last && files.length === 1 && !$("uploads").children.length) location.assign(`/jobs/${last}`);
 }
 
 const known = ID ? null : ask("GET", "/api/about");
 
 function start() {
   $("start").hidden = false;
+  window.addEventListener("beforeunload", (event) => { if ($("uploads").children.length) event.preventDefault(); });
   $("file").addEventListener("change", () => { const files = [...$("file").files]; $("file").value = ""; give(files); });
   for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
     document.addEventListener(name, (event) => {

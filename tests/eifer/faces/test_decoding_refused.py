@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import errno
+import math
 import os
 import pickle
 import resource
@@ -10,8 +12,9 @@ import struct
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -338,3 +341,36 @@ def test_a_head_that_claims_millions_of_frames_takes_no_memory(film: Film, claim
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown_kib * 1024 < decoding.OPENING_BYTES
     assert resource.getrlimit(resource.RLIMIT_AS) == allowed
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf"])
+def test_a_duration_that_is_no_time_is_none(film: Film, tmp_path: Path, seconds: str) -> None:
+    """A container's text may say anything."""
+    path = tmp_path / "film.mkv"
+    with (
+        av.open(str(film("plain.mp4", pictures(5)))) as source,
+        av.open(str(path), "w", format="matroska") as container,
+    ):
+        (stream,) = source.streams.video
+        copied = container.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                packet.stream = copied
+                container.mux(packet)
+    content = path.read_bytes()
+    at = content.index(b"DURATION") + len(b"DURATION")
+    at = content.index(b":", at) - 2
+    changed = content[:at] + f"00:00:{seconds}".encode().ljust(18, b"\0") + content[at + 18 :]
+    path.write_bytes(changed)
+    assert math.isfinite(decoding.declared_s(path))
+
+
+def test_a_video_that_may_not_be_read_is_named(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = film(pictures(2))
+
+    def refuse(path: Path, mode: str = "r") -> Never:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(RecordingError, match=r"cannot be read \(Permission denied\)"):
+        decoding.declared_s(path)

@@ -141,6 +141,22 @@ def test_a_folder_belongs_to_one_video(reader: Reader, meeting, written, tmp_pat
         files.write(reader, other, written[1], told="", form="csv", film=False)
 
 
+def test_files_of_others_are_left_alone(reader: Reader, meeting, tmp_path: Path) -> None:
+    out = tmp_path / "talk"
+    out.mkdir()
+    for name in ("summary.json", "overlay.mp4", "faces.xlsx"):
+        (out / name).write_text("years of work")
+    write = partial(files.write, reader, meeting.path, out, told="", form="csv", film=False)
+    with pytest.raises(InputError, match="holds files that are no reading"):
+        write()
+    assert {path.read_text() for path in out.iterdir()} == {"years of work"}
+    for name in ("summary.json", "overlay.mp4"):
+        (out / name).unlink()
+    (out / files.KEPT).mkdir()  # a reading that was stopped
+    write()
+    assert (out / "faces.xlsx").exists() and (out / "faces.csv").exists()
+
+
 def test_odd_names_and_a_face_nowhere(reader: Reader, shared: Path, tmp_path: Path) -> None:
     video = tmp_path / os.fsdecode(b"caf\xe9 {x} {task.fields}.mp4")
     shutil.copy(shared / "real_clips/pyfeat_no_face.mp4", video)
