@@ -85,7 +85,7 @@ def _report(
         "disjoint": all(proof["disjoint"] for proof in proofs.values()),
     }
     divided = (
-        f"Each participant was tested once, in {n} rotations, and trained or validated on else"
+        f"In each of {n} rotations others were tested, nobody twice; the rest trained or validated"
     )
     sizes = f"{len(who)} of {everybody} participants were tested."
     if n == 1:
@@ -96,8 +96,8 @@ def _report(
         on and {len(who)} tested ({", ".join(who)})."""
     beside = ", ".join(assignments[1:])
     return Report(
-        f"""{divided}. Nobody was in two parts, and no frame of a test participant was trained or
-        validated on.
+        f"""{divided}. Within a division nobody was in two parts, and no frame of a test
+        participant was trained or validated on.
         {f"Beside the EI groups stood the assignments {beside}." * bool(beside)} The stored crops
         of every two parts were compared as pictures.""",
         numbers,

@@ -16,6 +16,8 @@ from eifer.physiology.recordings import analyse_recording
 from stages import catalogue
 from stages._runtime.stage import Outcome, Report, Run, stage
 
+COMPARED = "Their number was therefore compared with those of scans of permuted EI scores."
+
 
 @stage(
     catalogue.STRATIFY,
@@ -70,10 +72,10 @@ def _report(groups: pd.DataFrame, scan: Scan, variables: int, quality: pd.DataFr
     return Report(
         f"""{variables} variables of heart rate variability were computed by NeuroKit2
         [@makowski2021] from the ECG of the films' time, without stretches of bad signal. The EI
-        cutoff was the score at which most of these variables showed an interaction of group and
-        emotion. The cutoff was chosen and its differences were tested on the same data, which
-        makes them look larger than they are. Their number was therefore compared with those of
-        scans of permuted EI scores.""",
+        cutoff was, of those that leave groups of nearly equal size, the score at which most of
+        these variables showed an interaction of group and emotion. The cutoff was chosen and its
+        differences were tested on the same data, which makes them look larger than they are.
+        {COMPARED * (scan.p is not None)}""",
         numbers,
         f"""At the cutoff of {scan.cutoff}, {scan.n_significant} of {variables} variables showed an
         interaction; {scan.by_chance}. {numbers["high"]} participants scored above the cutoff

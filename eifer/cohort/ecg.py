@@ -178,7 +178,7 @@ def _parsed(
         described = content.get(names[place])
         stated = described.get("Units") if isinstance(described, dict) else None
         own = header.units[place] if header else ""
-        unit = own or stated
+        unit = own if own in MV_PER_UNIT else stated
         if not isinstance(unit, str) or unit not in MV_PER_UNIT:
             folder.note(
                 "ECG without a unit of voltage",
@@ -186,7 +186,7 @@ def _parsed(
                 f"state the column's Units as one of {', '.join(MV_PER_UNIT)}",
             )
             continue
-        if own and stated and MV_PER_UNIT.get(str(stated)) != MV_PER_UNIT[own]:
+        if own in MV_PER_UNIT and stated and MV_PER_UNIT.get(str(stated)) != MV_PER_UNIT[own]:
             contradiction(f"Units of {names[place]}", stated, own)
         factors.append(MV_PER_UNIT[unit])
     if len(set(rates)) > 1 or len(set(factors)) > 1:

@@ -21,12 +21,14 @@ BITS = {"16": 16, "24": 24, "32": 32, "80": 8, "212": 12}
 """How many bits a sample has in each format. The lowest value stands for a missing sample."""
 LARGEST_HEADER, LONGEST_LINE = 2**16, 255
 """In bytes; the length of a line is WFDB's own limit."""
-_RECORD = re.compile(r"[^\s/]+ +(?P<signals>\d+) +(?P<hz>[^ /]+)(?:/\S+)?(?: +(?P<samples>\d+).*)?")
+_RECORD = re.compile(
+    r"[^\s/]+[ \t]+(?P<signals>\d+)[ \t]+(?P<hz>[^\s/]+)(?:/\S+)?(?:[ \t]+(?P<samples>\d+).*)?"
+)
 _SIGNAL = re.compile(
-    r"(?P<file>\S+) +(?P<format>\d+)(?:x(?P<each>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<at>\d+))?"
-    r"(?: +(?P<gain>[^ (/]+)(?:\((?P<baseline>-?\d+)\))?(?:/(?P<unit>\S+))?"
-    r"(?: +\d+(?: +(?P<zero>-?\d+)(?: +(?P<first>-?\d+)(?: +(?P<checksum>-?\d+)"
-    r"(?: +\d+(?: +(?P<name>.+))?)?)?)?)?)?)?"
+    r"(?P<file>\S+)[ \t]+(?P<format>\d+)(?:x(?P<each>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<at>\d+))?"
+    r"(?:[ \t]+(?P<gain>[^\s(/]+)(?:\((?P<baseline>-?\d+)\))?(?:/(?P<unit>\S+))?"
+    r"(?:[ \t]+\d+(?:[ \t]+(?P<zero>-?\d+)(?:[ \t]+(?P<first>-?\d+)(?:[ \t]+(?P<checksum>-?\d+)"
+    r"(?:[ \t]+\d+(?:[ \t]+(?P<name>.+))?)?)?)?)?)?)?"
 )
 _CONVERT = "convert it by WFDB's xform, or export it as EDF"
 

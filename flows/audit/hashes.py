@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +101,8 @@ def _blocks(study: Recorded) -> Iterator[str]:
                 sorted(key for file in entry.get("params", {}).values() for key in file),
                 sorted(block.get("params", [])),
             ),
-            "deps": (sorted(d["path"] for d in entry.get("deps", [])), sorted(instance.deps)),
-            "outs": (sorted(out["path"] for out in entry.get("outs", [])), sorted(instance.outs)),
+            "deps": (_paths(study, entry.get("deps", [])), sorted(instance.deps)),
+            "outs": (_paths(study, entry.get("outs", [])), sorted(instance.outs)),
         }
         for name, (locked, wanted) in pairs.items():
             if locked != wanted:
@@ -134,9 +135,14 @@ def outputs(study: Recorded) -> Verdict:
 
 def unlike(study: Recorded, folders: Iterable[Path]) -> list[str]:
     """Where the outputs in ``folders`` are not those that dvc.lock names, if it names them."""
-    named = {out["path"]: out for entry in study.entries.values() for out in entry.get("outs", [])}
+    # Former instances are in dvc.lock too, and may have written to the same folder.
+    named: dict[str, list[dict[str, Any]]] = {}
+    for entry in study.entries.values():
+        for out in entry.get("outs", []):
+            named.setdefault(out["path"], []).append(out)
     names = [folder.relative_to(study.root).as_posix() for folder in folders]
-    return [place for name in names if name in named for place in _other(study, named[name])]
+    found = [[_other(study, out) for out in named[name]] for name in names if name in named]
+    return [place for places in found if all(places) for place in places[-1]]
 
 
 def records(study: Recorded) -> Verdict:
@@ -150,7 +156,8 @@ def records(study: Recorded) -> Verdict:
         file, record = maker
         verdict.checked += len(record["made"]) + len(record["given"])
         verdict.places += [f"{p} ({file})" for p in study.changed(record["made"])]
-        verdict.places += [f"{p} (read by {file})" for p in study.changed(record["given"])]
+        given = {n: s for n, s in record["given"].items() if not _elsewhere(study, n)}
+        verdict.places += [f"{p} (read by {file})" for p in study.changed(given)]
         outs = [out["path"] for out in study.lock[address].get("outs", [])]
         there = {name for out in outs for name in study.files(out)}
         verdict.places += [f"{n}: in no record ({file})" for n in sorted(there - {*record["made"]})]
@@ -162,6 +169,12 @@ def records(study: Recorded) -> Verdict:
                         f"dvc.lock: md5 of {entry['path']} in {address} ({file} has another)"
                     )
     return verdict
+
+
+def _elsewhere(study: Recorded, name: str) -> bool:
+    """Whether a file is of recordings that are not on this machine, of which `raw` says so."""
+    cohort = str(study.params["study"]["cohort"])
+    return not (study.root / cohort).is_dir() and Path(name).is_relative_to(cohort)
 
 
 def _other(study: Recorded, entry: dict[str, Any]) -> list[str]:
@@ -178,6 +191,12 @@ def _other(study: Recorded, entry: dict[str, Any]) -> list[str]:
         for key in sorted({*known, *entry} - {"sha256", "isexec"})
         if known.get(key) != entry.get(key)
     ]
+
+
+def _paths(study: Recorded, entries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The paths of dvc.lock as `Instance` has them: relative to the study, however they stand."""
+    here = study.root.resolve()
+    return sorted(Path(os.path.relpath(here / entry["path"], here)).as_posix() for entry in entries)
 
 
 def _inside(name: str, made: Any) -> bool:

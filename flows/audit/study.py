@@ -57,7 +57,8 @@ class Recorded:
 
     def now(self, name: str) -> content.Content:
         """What lies now at a path that dvc.lock names."""
-        return content.content(self.root / name, self.ignored, self.hashed)
+        ignored = content.of_study(self.root, name, self.ignored)
+        return content.content(self.root / name, ignored, self.hashed)
 
     def files(self, name: str) -> dict[str, content.Content]:
         """The files that lie now at a path that dvc.lock names, by their paths in the study."""
@@ -123,12 +124,25 @@ class Recorded:
 
         DVC restores what it has seen before, so that the newest need not be of now.
         """
-        records = self.records.get(address, [])
+        # Of records that fit alike, that of the params of now: others may have made the same.
+        records = sorted(
+            self.records.get(address, []), key=lambda named: self._other_params(named[1])
+        )
         for kinds in (("made", "given"), ("made",)):
             for named in records:
                 if not any(True for kind in kinds for _ in self.changed(named[1][kind])):
                     return named
         return records[0] if records else None
+
+    def _other_params(self, record: dict[str, Any]) -> bool:
+        """Whether a record is of other params than those that dvc.yaml would hand over now."""
+        for name, value in record.get("params", {}).get("values", {}).items():
+            now = self.params
+            for part in name.split("."):
+                now = now.get(part) if isinstance(now, dict) else None
+            if now != value:
+                return True
+        return False
 
     def changed(self, recorded: dict[str, str | None]) -> Iterator[str]:
         """The files of which a record has another SHA-256 than they have now, or that are gone."""

@@ -35,6 +35,8 @@ def environment(study: Recorded) -> Verdict:
             verdict.places.append(f"{name} here is {installed[name]}, in {LOCK} {version}")
     apart: dict[str, list[str]] = {}
     for address, records in study.records.items():
+        if address not in study.graph:
+            continue
         for name, version in records[0][1].get("packages", {}).items():
             verdict.checked += 1
             key = _name(name)

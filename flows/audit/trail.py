@@ -123,17 +123,31 @@ def trail(study: Recorded, address: str) -> Iterator[Step]:
         if isinstance(made, MadeTable) and _names(made, item["of"], left_out, wanted)
     ]
     before = _before(study, [_stage(made) for made in own])
-    steps = [("what it is made of", tuple(own)), *ROUTE]
+    cell = set(known)
+    # Tables without a column that says which cell it is stand side by side: none narrows another.
+    beside = [made for made in own if not cell & set(made.table.names)]
+    own.sort(key=lambda made: made in beside)
+    route = ROUTE
+    if item["of"] == ["repetitions"]:  # what models learnt from, not what they were asked
+        route = tuple((w, (catalogue.SAMPLES,) if w == "partition" else t) for w, t in ROUTE)
+        known |= {"group": g for g in [known.get("training_group")] if g and g != {"Total"}}
+    steps = [("what it is made of", tuple(own)), *route]
     reached: set[MadeTable] = set()
+    together: dict[str, set[str]] = {}
     for title, tables in steps:
         used = [made for made in tables if made not in reached | apart and _stage(made) in before]
         reached |= set(used)
         for made in used:
             name = f"{title}: {made.table.name}"
             name += f" of {_stage(made)}" * (title == "weights")
-            step = _step(study, name, made, known, fields, wanted if left_out else None)
+            now = dict(known) if made in beside else known
+            step = _step(study, name, made, now, fields, wanted if left_out else None)
+            for key in CARRIED if made in beside and step else ():
+                together.setdefault(key, set()).update(now.get(key, ()))
             if step is not None:
                 yield step
+        if tables == tuple(own):
+            known |= {key: values for key, values in together.items() if values}
     yield _raw(study, known)
 
 
@@ -276,6 +290,8 @@ def _run(study: Recorded, sha256: str) -> str:
 def _source(study: Recorded, name: str, instance: Instance | None = None) -> Source:
     """A file with its hash, and what the record of its making says."""
     address = instance.address if instance else catalogue.REPORT.stage
+    if not (study.root / name).is_file():
+        return Source(name, "missing", False, address)
     now = study.hashed(study.root / name).sha256
     if (maker := study.maker(address)) is None:
         return Source(name, now, None, address)
@@ -309,6 +325,8 @@ def _raw(study: Recorded, known: Mapping[str, set[str]]) -> Step:
         words = Path(name).name.split("_")
         video = "_".join(word for word in words if word.startswith(("sub-", "run-")))
         if videos is not None and video not in videos:
+            continue
+        if words[0] not in known.get("participant_id", {words[0]}):
             continue
         path = study.root / cohort / name
         now = of_recording(study, path)

@@ -120,7 +120,9 @@ def _read(study: Path) -> dict[str, Instance]:
         return stage.name if where == "dvc.yaml" else f"{where}:{stage.name}"
 
     graph: dict[str, Instance] = {}
-    with Repo(str(study)) as repo:
+    # A copy without .git is a study too: DVC must only read it.
+    alone = None if (study / ".git").exists() else {"core": {"no_scm": True}}
+    with Repo(str(study), config=alone) as repo:
         stages = repo.index.graph
         for stage in networkx.dfs_postorder_nodes(stages):
             if not isinstance(stage, PipelineStage):

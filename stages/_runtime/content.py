@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -55,6 +56,10 @@ def of_files(files: Mapping[str, Content]) -> Content:
     )
 
 
+IGNORED = (".git", ".hg", ".dvc")
+"""What DVC never counts, of folders in a study."""
+
+
 def files_in(path: Path, ignored: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
     """The files of a folder that DVC counts, by their names in it; of a file itself, as ``""``.
 
@@ -68,6 +73,8 @@ def files_in(path: Path, ignored: tuple[str, ...]) -> Iterator[tuple[str, Path]]
             continue
         if not (inside.is_dir() or inside.is_file()):
             continue  # to read a FIFO is to wait for ever
+        if inside.is_dir() and inside.is_symlink():
+            continue  # DVC follows links to files alone
         for name, file in files_in(inside, ignored):
             yield "/".join(filter(None, [inside.name, name])), file
 
@@ -77,8 +84,16 @@ def ignored_in(study: Path) -> tuple[str, ...]:
     try:
         lines = (study / ".dvcignore").read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        return ()
-    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+        lines = []
+    return IGNORED + tuple(
+        line.strip() for line in lines if line.strip() and not line.startswith("#")
+    )
+
+
+def of_study(study: Path, name: str, ignored: tuple[str, ...]) -> tuple[str, ...]:
+    """The patterns that count for a path in or beside ``study``: beside it DVC has none."""
+    inside = not os.path.relpath(study / name, study).startswith("..")
+    return ignored if inside else ()
 
 
 def content(path: Path, ignored: tuple[str, ...], hashed: Hash = of_file) -> Content:

@@ -61,7 +61,10 @@ def record(
         return known.setdefault(file, known.get(file) or content.of_file(file))
 
     def of(names: Sequence[str]) -> dict[str, Any]:
-        return {n: content.content(Path(n), ignored, hashed).as_dict() for n in names}
+        return {
+            n: content.content(Path(n), content.of_study(Path(), n, ignored), hashed).as_dict()
+            for n in names
+        }
 
     dvc = {"deps": of(deps), "outs": of([made.as_posix()])}
     out = {path for path in known if path.is_relative_to(made)}

@@ -132,7 +132,7 @@ def _recordings(stem: Path, trial: Trial) -> None:
 
 
 def _write_ecg(stem: Path, ecg: Ecg) -> None:
-    text = "".join(f"{value:.4f}\n" for value in ecg.read().tolist())
+    text = "".join(f"{value:.7g}\n" for value in ecg.read().tolist())
     stem.with_name(f"{stem.name}.tsv.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     sidecar = {
         "SamplingFrequency": ecg.hz,
