@@ -178,7 +178,8 @@ def _parsed(
         described = content.get(names[place])
         stated = described.get("Units") if isinstance(described, dict) else None
         own = header.units[place] if header else ""
-        unit = own if own in MV_PER_UNIT else stated
+        # A unit that the file has in another spelling ("microV") gives way to the sidecar's.
+        unit = own if own in MV_PER_UNIT else stated or own or None
         if not isinstance(unit, str) or unit not in MV_PER_UNIT:
             folder.note(
                 "ECG without a unit of voltage",

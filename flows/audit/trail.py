@@ -130,7 +130,8 @@ def trail(study: Recorded, address: str) -> Iterator[Step]:
     route = ROUTE
     if item["of"] == ["repetitions"]:  # what models learnt from, not what they were asked
         route = tuple((w, (catalogue.SAMPLES,) if w == "partition" else t) for w, t in ROUTE)
-        known |= {"group": g for g in [known.get("training_group")] if g and g != {"Total"}}
+        if (trained := known.get("training_group", set())) - {"Total"}:
+            known["group"] = trained
     steps = [("what it is made of", tuple(own)), *route]
     reached: set[MadeTable] = set()
     together: dict[str, set[str]] = {}

@@ -281,6 +281,21 @@ def test_a_signal_sampled_twice_a_frame_has_twice_the_rate(tmp_path: Path) -> No
     assert wfdb.signal(path, 1).tolist() == [2, 3, 5, 6]
 
 
+def test_fields_of_a_wfdb_header_may_stand_behind_tabs(tmp_path: Path) -> None:
+    path = tmp_path / "x.hea"
+    wfdb_of()(path)
+    plain = wfdb.signal(path, 0).tolist()
+    path.write_text(path.read_text().replace(" ", "\t"))
+    assert wfdb.signal(path, 0).tolist() == plain
+
+
+def test_a_unit_that_is_none_gives_way_to_the_sidecar(tmp_path: Path) -> None:
+    stated = START | {"ECG": {"Units": "uV"}}
+    plain = read(tmp_path / "plain", "edf", edf_of(), START)
+    other = read(tmp_path / "other", "edf", edf_of(unit="microV"), stated)
+    assert other.tolist() == plain.tolist()
+
+
 def test_a_sidecar_says_which_column_of_a_tsv_is_meant(tmp_path: Path) -> None:
     sidecar: dict[str, object] = START | {
         "SamplingFrequency": 2,

@@ -20,19 +20,23 @@ def record(study: Path, **content: object) -> None:
     (folder / "20260101T000000000000_split.json").write_text(sealed(known | content))
 
 
-def test_packages_are_those_of_the_lock(tmp_path: Path) -> None:
-    lock = tmp_path / "requirements.lock"
+def test_packages_are_those_of_the_lock(finished: Path) -> None:
+    lock = finished / "requirements.lock"
     lock.write_text(f"pandas=={version('pandas')}\nrich=={version('rich')}+cpu\n")
-    record(tmp_path, packages={"Rich": version("rich"), "of-nobody": "1"})
-    assert environment(Recorded(tmp_path)).state == "ok"
+    record(finished, packages={"Rich": version("rich"), "of-nobody": "1"})
+    assert environment(Recorded(finished)).state == "ok"
     lock.write_text("pandas==0.1\nno.such_package==2\n")
-    verdict = environment(Recorded(tmp_path))
+    verdict = environment(Recorded(finished))
     assert verdict.places == [f"pandas here is {version('pandas')}, in requirements.lock 0.1"]
     assert verdict.unchecked == ["no-such-package 2 is not installed"]
-    record(tmp_path, packages={"rich": "0.1"})
+    record(finished, packages={"rich": "0.1"})
     lock.write_text(f"rich=={version('rich')}\n")
-    (place,) = environment(Recorded(tmp_path)).places
+    (place,) = environment(Recorded(finished)).places
     assert place == f"rich was 0.1, is {version('rich')} now (record of split)"
+    # One that the study does not have any more says nothing of what it is now.
+    former = finished / RECORDS / "20260102T000000000000_split@9.json"
+    former.write_text(sealed({"stage": "split@9", "packages": {"rich": "0.0"}}))
+    assert environment(Recorded(finished)).places == [place]
 
 
 def test_a_file_that_is_not_of_the_commit_is_named(
