@@ -45,7 +45,7 @@ def test_two_processes_draw_what_one_does(tmp_path: Path) -> None:
         outcome.made[module.CALIBRATION], calibration.calibration(alone, how)
     )
     pd.testing.assert_frame_equal(outcome.made[module.POWER], calibration.power(alone, how, 0.8))
-    text, said = " ".join(outcome.report.methods.split()), outcome.report.numbers
+    text, said = " ".join(outcome.report.results.split()), outcome.report.numbers
     low, high = said["null_published"]
     assert f"{100 * low:.1f}" in text and f"{100 * high:.1f} % of cohorts" in text
     assert said["cohorts"] == 3 and set(said["smallest_found"]) == {"4 people"}

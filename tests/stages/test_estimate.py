@@ -63,7 +63,7 @@ def run(tmp_path: Any) -> Callable[..., Outcome]:
                 estimate=SimpleNamespace(estimator="network", also=also, blendshapes=SUM),
             ),
             path=lambda given: tmp_path / Path(given.path).name,
-            each=lambda work, tasks, label: [
+            each=lambda work, tasks, label, place: [
                 dict.fromkeys(("network", *also), estimated(values)) if values else {}
             ],
         )
@@ -89,7 +89,8 @@ def test_the_report_says_who_estimates_and_who_is_only_compared(
 ) -> None:
     outcome = run([(0.5, -0.25), (0.1, 0.3)], None, "blendshapes")
     said, numbers = " ".join(outcome.report.methods.split()), outcome.report.numbers
-    assert "2 accepted frames by the affect network; what it is worth was not measured." in said
+    assert "accepted frame by the affect network; what it is worth was not measured." in said
+    assert numbers["frames"] == 2
     assert "For comparison, they were read by a weighted sum of MediaPipe's blendshapes" in said
     assert said.count("what it is worth was not measured") == 2
     assert (numbers["estimator"], numbers["also"]) == ("network", ["blendshapes"])

@@ -67,7 +67,8 @@ def test_what_can_change_a_result_is_a_parameter_of_the_stages_that_compute_with
     assert set(Arithmetic.model_fields) == set(PARAMS)
     assert not set(Machine.model_fields) & set(PARAMS)
     declared = {name for name in declared() if "arithmetic" in stage_of(name).params}
-    assert declared == {
+    # The report only names all params by their hash.
+    assert declared - {"report"} == {
         "affect",
         "estimate",
         "pretrain_ei",

@@ -179,10 +179,10 @@ def test_final_keeps_the_last_epoch_and_says_so(
     monkeypatch.setattr(library, "train_classifier", watch)
     outcome = pretrain(run)
     assert kept == ["last"]
-    assert "the last epoch was kept" in outcome.report.methods
+    assert "second phase the last epoch on " in outcome.report.methods
     (card,) = outcome.made[PRETRAIN_EI.cards].values()
     assert card["limits"][-1].endswith("who chose the threshold (not the epoch).")
-    assert "epoch of best macro F1 there was kept" in pretrain(make_run("1")).report.methods
+    assert "second phase the epoch of best macro F1 on " in pretrain(make_run("1")).report.methods
     assert kept == ["last", "best"]
 
 

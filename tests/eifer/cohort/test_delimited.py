@@ -77,7 +77,7 @@ def test_a_file_that_unpacks_without_end_is_refused_in_little_memory(
         return data
 
     monkeypatch.setattr(gzip.GzipFile, "read", counted)
-    with pytest.raises(RecordingError, match="unpacks to more than"):
+    with pytest.raises(RecordingError, match=r"unpacks to more than|at least 100000"):
         read_ecg(path, sidecar)
     assert 0 < max(sizes) <= 2**16
     assert sum(sizes) < 2**22  # of 2**24

@@ -284,7 +284,11 @@ def test_two_recordings_of_one_emotion_need_the_between_model() -> None:
 
 def test_without_permutations_there_is_no_p_and_it_is_said() -> None:
     found = Cohort().scan(permutations=0)
-    assert found.p is None and len(found.maxima) == 0 and "not asked" in found.by_chance
+    assert (
+        found.p is None
+        and len(found.maxima) == 0
+        and "no EI scores were permuted" in found.by_chance
+    )
     asked = Cohort().scan()
     assert asked.p is not None and f"{asked.p:.3f}" in asked.by_chance
 
