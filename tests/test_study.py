@@ -407,7 +407,9 @@ CHANGES: list[tuple[str, str]] = [
 def turned(path: Path, seed: int) -> bytes:
     """Turn one bit of a file, somewhere in its middle; its bytes before."""
     before = path.read_bytes()
-    place = len(before) // 2 + seed
+    # Of params.yaml in a value: what its comments say is no parameter.
+    value = before.find(b"seed: ") + len(b"seed: ")
+    place = value if path.name == "params.yaml" else len(before) // 2 + seed
     replace(path, before[:place] + bytes([before[place] ^ 1]) + before[place + 1 :])
     return before
 
