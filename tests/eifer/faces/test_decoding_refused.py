@@ -348,7 +348,7 @@ def test_a_duration_that_is_no_time_is_none(film: Film, tmp_path: Path, seconds:
     """A container's text may say anything."""
     path = tmp_path / "film.mkv"
     with (
-        av.open(str(film("plain.mp4", pictures(5)))) as source,
+        av.open(str(film(pictures(5)))) as source,
         av.open(str(path), "w", format="matroska") as container,
     ):
         (stream,) = source.streams.video
