@@ -65,20 +65,9 @@ def steps(
     ]
 
 
-def draw(
-    participants: pd.DataFrame,
-    videos: pd.DataFrame,
-    counts: pd.DataFrame,
-    selection: pd.DataFrame,
-    samples: pd.DataFrame,
-    conditions: pd.DataFrame,
-    attrition: pd.DataFrame,
-) -> Figure:
-    """The steps below each other; beside each, what comes in or goes out."""
-    every = [
-        [textwrap.fill(text, WIDE) for text in step]
-        for step in steps(participants, videos, counts, selection, samples, conditions, attrition)
-    ]
+def draw(*sources: pd.DataFrame) -> Figure:
+    """The `steps` of the same sources below each other; beside each, what comes in or goes out."""
+    every = [[textwrap.fill(text, WIDE) for text in step] for step in steps(*sources)]
     heights = [LINE_IN * (2 + max(text.count("\n") for text in step)) + 0.25 for step in every]
     figure, [[axes]] = canvas(sum(heights))
     axes.set_axis_off()
@@ -98,15 +87,7 @@ def draw(
     return figure
 
 
-def caption(
-    participants: pd.DataFrame,
-    videos: pd.DataFrame,
-    counts: pd.DataFrame,
-    selection: pd.DataFrame,
-    samples: pd.DataFrame,
-    conditions: pd.DataFrame,
-    attrition: pd.DataFrame,
-) -> str:
+def caption(*sources: pd.DataFrame) -> str:
     """What is shown, and how the last two steps differ."""
     return (
         "Participants, recordings and frames from recruitment to the test. Frames are selected for "

@@ -355,6 +355,16 @@ def built(study: Path) -> Path:
     return build(study, "built")
 
 
+@contextlib.contextmanager
+def restored(path: Path) -> Iterator[None]:
+    """What is done to a file of the study is undone afterwards."""
+    kept = path.read_bytes()
+    try:
+        yield
+    finally:
+        path.write_bytes(kept)
+
+
 def sections(*names: str) -> str:
     """The report's own spec, cut down to some sections."""
     spec = yaml.safe_load((ROOT / "reports/spec.yml").read_text())
@@ -485,10 +495,9 @@ def test_a_table_as_shown_and_as_latex(tmp_path: Path) -> None:
 
 def test_a_long_table_is_cut_on_the_page_alone(study: Path) -> None:
     path = study / "data/extract/wave-1/attrition.parquet"
-    kept = path.read_bytes()
-    write_table(path, pd.concat([pd.read_parquet(path)] * 250, ignore_index=True))
-    out = build(study, "long", sections("participants"))
-    path.write_bytes(kept)
+    with restored(path):
+        write_table(path, pd.concat([pd.read_parquet(path)] * 250, ignore_index=True))
+        out = build(study, "long", sections("participants"))
     page = (out / "index.html").read_text()
     n = len(pd.read_csv(out / "tables/everything_left_out.csv"))
     assert n > 250 and f"The first 200 of {n} rows" in page
@@ -553,12 +562,12 @@ def test_the_plain_summary_says_what_the_primary_verdict_says(
     study: Path, verdict: str, sentence: str
 ) -> None:
     path = study / "data/stats/by_participant.parquet"
-    kept = path.read_bytes()
     table = pd.read_parquet(path)
     table.loc[table["role"] == "confirmatory", "verdict"] = verdict
-    write_table(path, table)
-    page = (build(study, f"plain-{verdict[:12]}", sections("headline")) / "index.html").read_text()
-    path.write_bytes(kept)
+    with restored(path):
+        write_table(path, table)
+        out = build(study, f"plain-{verdict[:12]}", sections("headline"))
+    page = (out / "index.html").read_text()
     text = " ".join(page.split())
     plain = re.search(r"<strong>In plain words.</strong>(.*?)</p>", text)
     assert plain and sentence in plain[1]
@@ -569,10 +578,9 @@ def test_estimators_are_compared_where_there_are_others(study: Path) -> None:
     title, short = "Other estimators on the same frames", sections("affect")
     assert title in (build(study, "compared", short) / "index.html").read_text()
     path = study / "data/estimate/wave-1/agreement.parquet"
-    kept = path.read_bytes()
-    write_table(path, AGREEMENT.empty())
-    assert title not in (build(study, "alone", short) / "index.html").read_text()
-    path.write_bytes(kept)
+    with restored(path):
+        write_table(path, AGREEMENT.empty())
+        assert title not in (build(study, "alone", short) / "index.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -587,11 +595,10 @@ def test_whoever_estimates_the_page_says_what_it_is_worth(
     study: Path, estimator: str, said: str
 ) -> None:
     path = study / "data/estimate/wave-1/report.json"
-    kept = path.read_text()
     told = {"estimator": estimator, "measured": "faces of nobody it was right by half"}
-    write_json(path, json.loads(kept) | {"numbers": told})
-    page = build(study, estimator, sections("headline")) / "index.html"
-    path.write_text(kept)
+    with restored(path):
+        write_json(path, json.loads(path.read_text()) | {"numbers": told})
+        page = build(study, estimator, sections("headline")) / "index.html"
     text = " ".join(page.read_text().split())
     assert said in text and "on faces of nobody it was right by half" in text
 
