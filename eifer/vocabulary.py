@@ -71,6 +71,18 @@ class Partition(StrEnum):
     TEST = "test"
 
 
+class Expression(StrEnum):
+    """The seven classes of the expressions study, in alphabetical order: their codes are 0 to 6."""
+
+    ANGRY = "angry"
+    DISGUST = "disgust"
+    FEAR = "fear"
+    HAPPY = "happy"
+    NEUTRAL = "neutral"
+    SAD = "sad"
+    SURPRISE = "surprise"
+
+
 class EiIndex(StrEnum):
     """The three indices of the emotional-intelligence test."""
 

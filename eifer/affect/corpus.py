@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -16,10 +14,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
-import PIL.Image
 from numpy.typing import NDArray
 
 from eifer.errors import InputError, Problem
+from eifer.faces.pictures import decoded
 from eifer.faces.stored import mapped_crops
 from eifer.tables.affect import CORPUS
 from eifer.tables.attrition import ATTRITION
@@ -59,8 +57,6 @@ _AFFECTNET_LISTS = ("training.csv", "validation.csv")
 _AFFECTNET_IMAGES = "Manually_Annotated_Images"
 _AFFECTNET_SETS = ("train_set", "val_set")
 _CHUNK = 256
-MOST_PIXELS = 2**26
-"""Of an image: a file of 32 KB can unpack to gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -297,30 +293,15 @@ def _one_thread() -> None:
 
 def _cut(align: Align, task: Task) -> Image | str:
     """Cut the face out of an encoded image, or say why there is none."""
-    import cv2
-
     image, box = task
-    encoded = np.frombuffer(image, np.uint8)
-    if _pixels(image) > MOST_PIXELS:
-        return f"image of more than {MOST_PIXELS} pixels"
-    bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-    if bgr is None:
-        return "image cannot be decoded"
-    crop = align(np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8), box)
+    try:
+        picture = decoded(image)
+    except ValueError as error:
+        return f"image {error}"
+    crop = align(picture, box)
     if crop is None:
         return "no face found in the image" if box is None else "no face found at the face's box"
     return crop
-
-
-def _pixels(image: bytes) -> float:
-    """How many pixels an encoded image has, by its header; 0 where the header does not say."""
-    try:
-        with PIL.Image.open(io.BytesIO(image)) as header:
-            return header.width * header.height
-    except PIL.Image.DecompressionBombError:
-        return math.inf
-    except (OSError, ValueError, SyntaxError):
-        return 0
 
 
 def _affectnet_list(folder: Path, name: str) -> Path | None:

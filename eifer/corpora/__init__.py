@@ -1,0 +1,1 @@
+"""Labelled face images of several corpora: reading, copies, division, labels, evaluation."""

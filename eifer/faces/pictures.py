@@ -1,0 +1,43 @@
+"""Still pictures, decoded from the bytes of their files."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import numpy as np
+import PIL.Image
+from numpy.typing import NDArray
+
+MOST_PIXELS = 2**26
+"""Of an image: a file of 32 KB can unpack to gigabytes."""
+
+
+def decoded(encoded: bytes) -> NDArray[np.uint8]:
+    """The picture of an image file's bytes, RGB ``[H, W, 3]``, contiguous.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be decoded, or has more than `MOST_PIXELS`.
+    """
+    import cv2
+
+    if pixels(encoded) > MOST_PIXELS:
+        raise ValueError(f"of more than {MOST_PIXELS} pixels")
+    buffer = np.frombuffer(encoded, np.uint8)
+    bgr = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
+    if bgr is None:
+        raise ValueError("cannot be decoded")
+    return np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8)
+
+
+def pixels(encoded: bytes) -> float:
+    """How many pixels an encoded image has, by its header; 0 where the header does not say."""
+    try:
+        with PIL.Image.open(io.BytesIO(encoded)) as header:
+            return header.width * header.height
+    except PIL.Image.DecompressionBombError:
+        return math.inf
+    except (OSError, ValueError, SyntaxError):
+        return 0
