@@ -171,8 +171,16 @@ def _asked_for(params: Path) -> list[Any]:
 def workspace(
     target: Annotated[Path, typer.Argument(help="folder of the new study")],
     preset: Annotated[
-        Path, typer.Option(help="its params: a file, or presets/real.yaml and others of eifer")
-    ] = PARAMS,
+        Path | None,
+        typer.Option(
+            help="its params: a file, or presets/real.yaml and others of eifer; by default those "
+            "of this folder, or of --study"
+        ),
+    ] = None,
+    study: Annotated[
+        Literal["ei", "expressions"] | None,
+        typer.Option(help="a kind of study, whose demo's params it takes"),
+    ] = None,
     cohort: Annotated[Path | None, typer.Option(help="folder of real recordings")] = None,
     replace_params: Annotated[
         bool, typer.Option("--replace-params", help="even where the folder has other params")
@@ -186,10 +194,14 @@ def workspace(
     with _errors_without_traceback("workspace"):
         from eifer.cohort.place import opened, refuse_around
         from flows.workspace import make_workspace, named_values, relative
+        from stages._runtime.kinds import KINDS
 
+        if preset and study:
+            raise typer.BadParameter("--preset says which study it is: leave --study out")
         if cohort:
             opened(cohort)
             refuse_around(target, cohort)
+        preset = preset or (Path(KINDS[study].preset) if study else PARAMS)
         overrides = named_values(set_ or [])
         if cohort:
             overrides["study.cohort"] = relative(cohort, target)

@@ -24,9 +24,10 @@ def declared(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     return blocks
 
 
-def stage_of(name: str) -> Stage:
-    """The `Stage` that the module ``stages.<name>`` defines."""
-    stage: Stage = getattr(import_module(f"stages.{name}"), name)
+def stage_of(name: str, root: Path = ROOT) -> Stage:
+    """The `Stage` of that name, which the last word of its command in dvc.yaml defines."""
+    module = declared(root)[name]["cmd"].split()[-1]
+    stage: Stage = getattr(import_module(module), name)
     return stage
 
 

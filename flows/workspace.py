@@ -20,15 +20,15 @@ from ruamel.yaml import YAML
 
 from eifer.errors import ParamsError, StudyError
 from flows.graph import PACKAGES, ROOT
+from stages._runtime.kinds import EI, KINDS, Kind, check_study, kind_of
 from stages._runtime.params_file import read_params
 from stages._runtime.privacy import close_folders
-from stages.params import check_params
 
 CODE = (
-    *(".dvc", ".dvcignore", ".gitignore", "dvc.yaml", "prefect.yaml"),
-    *("eifer", "stages", "flows", "presets", "reports"),
+    *(".dvc", ".dvcignore", ".gitignore", "prefect.yaml"),
+    *("eifer", "stages", "flows", "presets", "reports", "studies"),
 )
-"""What a study needs of this folder. Its params come from a preset."""
+"""What a study needs of this folder, beside the graph of its kind. Its params are a preset's."""
 OWN = ("eifer", "stages", "flows")
 """Folders that hold nothing but code, so that what the code no longer has is removed."""
 
@@ -66,6 +66,7 @@ def make_workspace(
             f"{written} says otherwise than {preset}, and may be the only record of its study: "
             "nothing was written. Replace it (--replace-params), or give another folder"
         )
+    graph = _graph(source, kind_of(params, str(preset)))
     installed = source == ROOT != PACKAGES
     for name in CODE:
         place = (PACKAGES if installed and name in OWN else source) / name
@@ -76,6 +77,7 @@ def make_workspace(
         else:
             target.mkdir(parents=True, exist_ok=True)
             shutil.copy2(place, target / name)
+    shutil.copy2(graph, target / "dvc.yaml")
     if not same:
         written.write_text(_with_comments(preset, overrides or {}, params), encoding="utf-8")
     if not (target / ".git").exists():
@@ -96,6 +98,18 @@ def make_workspace(
         _git(target, *set_, "commit", "--quiet", "--message", f"A study, made by {_origin()}")
     close_folders(target)
     return target
+
+
+def _graph(source: Path, kind: Kind) -> Path:
+    """The dvc.yaml of a kind of study; ``source`` may itself be a study of another kind."""
+    graph = source / kind.graph
+    if kind is KINDS[EI] and (source / "params.yaml").is_file():
+        if kind_of(_says(source / "params.yaml"), str(source / "params.yaml")) is not kind:
+            raise StudyError(
+                f"{source} is a study of another kind, and has no graph of the EI study: "
+                "call eifer in a clone, or in a study of that kind"
+            )
+    return graph
 
 
 def _git(target: Path, *words: str) -> None:
@@ -190,7 +204,7 @@ def params_of(preset: Path, overrides: Mapping[str, Any]) -> Any:
     """
     preset = _located(preset)
     params = read_params(preset)
-    check_params(params, str(preset))
+    check_study(params, str(preset))
     for name, value in overrides.items():
         *parents, key = name.split(".")
         section = params
@@ -199,7 +213,7 @@ def params_of(preset: Path, overrides: Mapping[str, Any]) -> Any:
                 raise StudyError(f"{preset} has no section for {name}")
             section = section[parent]
         section[key] = value
-    check_params(params, f"{preset} with {', '.join(overrides)}")
+    check_study(params, f"{preset} with {', '.join(overrides)}")
     return params
 
 

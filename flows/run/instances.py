@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eifer.cohort.folder import Folder
 from eifer.errors import InputError, Problem, StudyError, examples
-from stages.params import load_params
+from stages._runtime.kinds import load_study
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def refuse_elsewhere(study: Path) -> None:
             "or make one with `eifer workspace`"
         )
     if (study / "stages/params").is_dir():
-        load_params(study / "params.yaml")
+        load_study(study / "params.yaml")
 
 
 def _read(study: Path) -> dict[str, Instance]:

@@ -30,10 +30,10 @@ from eifer.errors import ParamsError, StudyError, examples
 from eifer.seeding import sub_seed
 from eifer.tables.schema import Table
 from stages._runtime import artifacts, pool, provenance
+from stages._runtime.kinds import load_study
 from stages._runtime.machine import Machine, pin_kernels
 from stages._runtime.places import Folder, Given, Made
 from stages._runtime.privacy import close_folders, keep_private
-from stages.params import load_params
 
 PARAMS = Path("params.yaml")
 Task = TypeVar("Task")
@@ -218,6 +218,7 @@ class Stage:
         self.folder = folder.path
         """Its only output, as in dvc.yaml."""
         module = sys.modules[function.__module__]
+        self.module = module.__spec__.name if module.__spec__ else module.__name__
         self.title = (module.__doc__ or "").strip().splitlines()[0].rstrip(".")
 
     def __call__(self, item: Mapping[str, str]) -> None:
@@ -239,7 +240,7 @@ class Stage:
         started = time.time()
         artifacts.recover(final)
         try:
-            params = _only(load_params(PARAMS), (*self.params, *self.frozen))
+            params = _only(load_study(PARAMS), (*self.params, *self.frozen))
             run = Run(self, params, item, partial, Machine())
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
@@ -289,12 +290,12 @@ class Stage:
         return dict(zip(self.matrix, values.split("-", len(self.matrix) - 1), strict=False))
 
     def main(self, arguments: Sequence[str] | None = None) -> None:
-        """The command line of the stage: ``python -m stages.<name> [--<matrix> VALUE]``.
+        """The command line of the stage: ``python -m <module> [--<matrix> VALUE]``.
 
         Under DVC there are no options: values in ``cmd`` would be read by a shell.
         """
         parser = argparse.ArgumentParser(
-            prog=f"python -m stages.{self.name}", description=self.title
+            prog=f"python -m {self.module}", description=self.title
         )
         known = self._item_of(os.environ.get("DVC_STAGE", ""))
         for key in self.matrix:

@@ -14,7 +14,7 @@ import pytest
 
 from eifer.code import fingerprint, reached
 from flows.graph import ROOT, declared, stage_of
-from stages.code import RUNNER, WRITER, modules_of
+from stages._runtime.fingerprints import RUNNER, WRITER, modules_of
 
 GRAPH = grimp.build_graph("eifer", "stages", cache_dir=None)
 MODULES = {name: modules_of(stage_of(name), GRAPH) for name in declared() if name != "code"}

@@ -223,7 +223,7 @@ def test_after_a_kill_what_was_finished_is_not_trained_again(
 def test_finished_trainings_outlive_a_disk_that_is_full_at_the_end(
     study: Path, unchecked: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "load_params", lambda path: params())
+    monkeypatch.setattr(runtime, "load_study", lambda path: params())
     monkeypatch.setattr(runtime, "Machine", lambda: MACHINE)
     item = {**DESIGN, "task": "arousal", "group": "High", "block": "1-2"}
     folder = Path("data/pretrain_ei")

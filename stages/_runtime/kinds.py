@@ -1,0 +1,88 @@
+"""The studies of this house: where each has its stages, its graph and its report's declaration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from eifer.errors import ParamsError, did_you_mean
+from stages._runtime.params_file import read_params
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of study.
+
+    ``package`` holds its stages, their ``catalogue`` and ``params``; ``graph`` is its dvc.yaml,
+    ``spec`` the declaration of its report, ``preset`` the params of its demo, in this folder.
+    """
+
+    package: str
+    graph: str
+    spec: str
+    preset: str
+
+    @property
+    def catalogue(self) -> ModuleType:
+        """The module that names every file of its stages."""
+        return import_module(f"{self.package}.catalogue")
+
+    @property
+    def params(self) -> ModuleType:
+        """The module that validates its params: ``Params`` and ``check_params``."""
+        return import_module(f"{self.package}.params")
+
+
+EI = "ei"
+KINDS = {
+    EI: Kind("stages", "dvc.yaml", "reports/spec.yml", "presets/demo.yaml"),
+    "expressions": Kind(
+        "stages.expressions",
+        "studies/expressions/dvc.yaml",
+        "reports/expressions.yml",
+        "presets/expressions.yaml",
+    ),
+}
+"""By the word ``protocol`` of params.yaml; without that word it is the EI study."""
+
+
+def kind_of(content: Any, subject: str) -> Kind:
+    """The kind of study that the content of a params file is of; ``subject`` names the file.
+
+    Raises
+    ------
+    ParamsError
+        If there is no such kind.
+    """
+    name = content.get("protocol", EI) if isinstance(content, dict) else EI
+    if not isinstance(name, str) or name not in KINDS:
+        raise ParamsError(
+            f"{subject}: protocol {name!r} is none of {', '.join(KINDS)}"
+            f"{did_you_mean(str(name), KINDS)}"
+        )
+    return KINDS[name]
+
+
+def check_study(content: Any, subject: str) -> Any:
+    """Validate the content of a params file of any kind; its params.
+
+    Raises
+    ------
+    ParamsError
+        With every unknown, missing or unfitting parameter, and its nearest name.
+    """
+    return kind_of(content, subject).params.check_params(content, subject)
+
+
+def load_study(path: Path) -> Any:
+    """Read and validate a params file of any kind.
+
+    Raises
+    ------
+    ParamsError
+        As `check_study`.
+    """
+    return check_study(read_params(path), str(path))

@@ -1,0 +1,1 @@
+"""The stages of the expressions study: seven classes on merged corpora."""
