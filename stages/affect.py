@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eifer.affect.corpus import align_corpus, open_corpus
+from eifer.affect.corpus import LOST, align_corpus, open_corpus
 from eifer.faces.crops import align_image
 from eifer.tables.attrition import ATTRITION
 from stages import catalogue
@@ -56,11 +56,8 @@ def _trained(run: Run) -> tuple[Any, dict[str, Any], list[dict[str, Any]], pd.Da
     from eifer.affect import training
     from eifer.training.weights import load_weights
 
-    params, recipe, px = (
-        run.params.affect,
-        run.params.affect.training,
-        run.params.study.crop.size_px,
-    )
+    params, recipe = run.params.affect, run.params.affect.training
+    px = run.params.study.crop.size_px
     spec = params.network(px)
     align = partial(align_image, spec=run.params.study.crop, faces=run.params.extract)
     corpus = open_corpus(run.path(catalogue.ORIGIN))
@@ -71,7 +68,8 @@ def _trained(run: Run) -> tuple[Any, dict[str, Any], list[dict[str, Any]], pd.Da
     items, people = (known[name].astype(str).tolist() for name in ("image_id", "identity"))
     early = data(items, people, targets)
     early.check("affect", training.affect_description(spec, recipe), training.REMEDY)
-    faces = align_corpus(corpus, align, px, scratch=run.folder, workers=run.machine.workers)
+    each = partial(run.each, label="affect", named=lambda _: "an image", lost=lambda _: LOST)
+    faces = align_corpus(corpus, align, px, scratch=run.folder, each=each)
     initial = params.initial and load_weights(Path(params.initial.path), params.initial.sha256)
     trained = training.train_affect(
         data(faces.items, faces.identities, faces.targets, images=faces.images),

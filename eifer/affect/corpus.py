@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice, repeat
-from multiprocessing import get_context
+from itertools import repeat
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -35,6 +32,8 @@ None where no face is found (at the box).
 
 Task = tuple[bytes, Box | None]
 """An encoded image and its box."""
+
+Each = Callable[[Callable[[Task], "Image | str"], Iterable[Task]], Iterable["Image | str"]]
 
 NO_ANNOTATION = -2
 """What AffectNet writes for arousal and valence of images without a face or a verdict."""
@@ -212,7 +211,7 @@ def read_affectnet_arrays(folder: Path) -> Corpus:
 
 
 def align_corpus(
-    corpus: Corpus, align: Align, size_px: int, *, scratch: Path | None = None, workers: int = 1
+    corpus: Corpus, align: Align, size_px: int, *, scratch: Path | None = None, each: Each = map
 ) -> AlignedFaces:
     """Every image's face, cut as video frames' faces are; images without one are counted.
 
@@ -226,8 +225,9 @@ def align_corpus(
     scratch
         A folder for the nameless file that holds the crops (AffectNet's at 224 px are 45 GB);
         without one, the system's for temporary files.
-    workers
-        Processes; the result does not depend on them.
+    each
+        Cuts the images, in their order: ``map``, or what shares the work among processes and
+        takes a few images at a time.
 
     Raises
     ------
@@ -242,7 +242,7 @@ def align_corpus(
     reasons: Counter[str] = Counter()
     boxes = repeat(None) if corpus.boxes is None else corpus.boxes
     tasks = zip(corpus.images(), boxes, strict=False)
-    for row, crop in enumerate(_each(partial(_cut, align), tasks, workers)):
+    for row, crop in enumerate(each(partial(cut, align), tasks)):
         if isinstance(crop, str):
             reasons[crop] += 1
             continue
@@ -266,32 +266,10 @@ def align_corpus(
     )
 
 
-def _each(
-    cut: Callable[[Task], Image | str], images: Iterator[Task], workers: int
-) -> Iterator[Image | str]:
-    """``cut`` of each image in order; a pool's map alone would read all images at once."""
-    with _pool(workers) as pool:
-        while chunk := list(islice(images, _CHUNK)):
-            if pool is None:
-                yield from map(cut, chunk)
-            else:
-                yield from pool.map(cut, chunk, chunksize=_CHUNK // 16)
+LOST = "image ended the process that decoded it"
 
 
-def _pool(workers: int) -> AbstractContextManager[ProcessPoolExecutor | None]:
-    # Fresh processes: a forked one could inherit a lock that another thread of torch held.
-    if workers == 1:
-        return nullcontext()
-    return ProcessPoolExecutor(workers, get_context("spawn"), initializer=_one_thread)
-
-
-def _one_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-
-
-def _cut(align: Align, task: Task) -> Image | str:
+def cut(align: Align, task: Task) -> Image | str:
     """Cut the face out of an encoded image, or say why there is none."""
     image, box = task
     try:

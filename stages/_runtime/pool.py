@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from signal import Signals
@@ -43,18 +43,20 @@ def one_thread() -> None:
 
 def each(
     function: Callable[[Task], Result],
-    tasks: Sequence[Task],
+    tasks: Iterable[Task],
     *,
     workers: int,
     label: str,
     named: Callable[[Task], str] = str,
+    lost: Callable[[RecordingError], Result] | None = None,
 ) -> Iterator[Result]:
     """Yield ``function(task)`` for every task, in the order of ``tasks``.
 
-    At most a few results wait in memory at a time. Recordings that cannot be
+    Tasks are taken, and results kept, a few at a time. Recordings that cannot be
     read are collected, and reported together after all tasks were tried. So are
     tasks that end the process that works on them (a decoder that crashes, memory
-    that runs out), by what ``named`` calls them.
+    that runs out), by what ``named`` calls them. With ``lost``, its answer stands
+    in the place of their result instead.
 
     Raises
     ------
@@ -75,7 +77,7 @@ def each(
             return pool.submit(function, task)
 
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        shown = bar.add_task(label, total=len(tasks))
+        shown = bar.add_task(label, total=len(tasks) if isinstance(tasks, Sized) else None)
         waiting = iter(tasks)
         queue: deque[tuple[Task, Future[Result]]] = deque()
         try:
@@ -92,9 +94,13 @@ def each(
                         # One process that ends takes the pool along, and does not say at what.
                         yield _alone(function, task, named)
                 except RecordingError as error:
+                    if lost is not None:
+                        yield lost(error)
+                        continue
                     problem = Problem("recording cannot be used", str(error), REMEDY)
                     unreadable.append(error.problem or problem)
-                bar.advance(shown)
+                finally:
+                    bar.advance(shown)
         finally:
             # A failure (or a reader that stops) must not wait for work nobody wants.
             pool.shutdown(wait=True, cancel_futures=True)

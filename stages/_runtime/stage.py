@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from eifer.errors import ParamsError, StudyError, examples
+from eifer.errors import ParamsError, RecordingError, StudyError, examples
 from eifer.seeding import sub_seed
 from eifer.tables.schema import Table
 from stages._runtime import artifacts, pool, provenance
@@ -143,13 +143,14 @@ class Run:
     def each(
         self,
         function: Callable[[Task], Result],
-        tasks: Sequence[Task],
+        tasks: Iterable[Task],
         label: str,
         named: Callable[[Task], str] = str,
+        lost: Callable[[RecordingError], Result] | None = None,
     ) -> Iterator[Result]:
         """Yield ``function(task)`` in order, computed by a pool over this machine's cores."""
         workers = self.machine.workers
-        return pool.each(function, tasks, workers=workers, label=label, named=named)
+        return pool.each(function, tasks, workers=workers, label=label, named=named, lost=lost)
 
     def _check(self, table: Table, frame: pd.DataFrame) -> None:
         # Importing Great Expectations takes seconds; errors in params need not wait for it.
@@ -294,9 +295,7 @@ class Stage:
 
         Under DVC there are no options: values in ``cmd`` would be read by a shell.
         """
-        parser = argparse.ArgumentParser(
-            prog=f"python -m {self.module}", description=self.title
-        )
+        parser = argparse.ArgumentParser(prog=f"python -m {self.module}", description=self.title)
         known = self._item_of(os.environ.get("DVC_STAGE", ""))
         for key in self.matrix:
             parser.add_argument(

@@ -84,6 +84,13 @@ def test_a_task_that_ends_its_process_is_named_and_the_others_are_done(workers: 
     assert "ended (2): film 0 (SIGSEGV), film 0 (SIGSEGV)" in message and "study.exclude" in message
 
 
+def test_what_is_lost_can_have_an_answer_of_its_own() -> None:
+    """As a picture that crashes the decoder: one of a corpus of thousands."""
+    tasks = iter([b"a", 0, b"b"])  # taken as they come
+    found = each(ctypes.string_at, tasks, workers=2, label="affect", lost=lambda _: b"lost")
+    assert list(found) == [b"a", b"lost", b"b"]
+
+
 def test_how_a_process_ended_is_told() -> None:
     for ending, name in (
         (partial(signal.raise_signal, signal.SIGKILL), "SIGKILL"),

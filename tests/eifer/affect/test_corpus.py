@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from eifer.affect.corpus import AFFECTNET_COLUMNS, Align, Box, align_corpus, open_corpus
 from eifer.errors import InputError
 from eifer.tables.affect import CORPUS
+from stages._runtime.pool import each
 
 Image = NDArray[np.uint8]
 
@@ -101,7 +102,7 @@ def test_processes_change_nothing(tmp_path: Path) -> None:
     # A function that fresh processes can import.
     cut: Align = partial(cv2.resize, fx=8 / 10, fy=8 / 12)  # type: ignore[assignment]
     expected = align_corpus(corpus, cut, 8)
-    found = align_corpus(corpus, cut, 8, workers=2)
+    found = align_corpus(corpus, cut, 8, each=partial(each, workers=2, label="faces"))
     assert found.images.tobytes() == expected.images.tobytes()
     assert found.identities == expected.identities
 
