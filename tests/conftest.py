@@ -9,10 +9,13 @@ import pytest
 
 from eifer.errors import AssetError
 from eifer.faces import assets
+from stages._runtime.machine import pin_kernels
 
 if TYPE_CHECKING:
     from tests.meeting import Meeting
 
+# As every stage does before it imports torch: with other kernels the last bits would differ.
+pin_kernels()
 ROOT = Path(__file__).parents[1]
 
 

@@ -54,7 +54,7 @@ def read_crops(
     for shard in filter(lambda path: path.exists(), shards):
         with pq.ParquetFile(shard) as file:
             for batch in file.iter_batches(CHUNK, columns=["item_id", "crop"]):
-                for item, crop in zip(*map(_values, batch.columns), strict=True):
+                for item, crop in zip(*map(values, batch.columns), strict=True):
                     row = place.get(item)
                     if row is None:
                         continue
@@ -76,6 +76,7 @@ def read_crops(
     return images
 
 
-def _values(column: Any) -> list[Any]:
-    values: list[Any] = column.to_pylist()
-    return values
+def values(column: Any) -> list[Any]:
+    """The values of a column as Python has them."""
+    listed: list[Any] = column.to_pylist()
+    return listed

@@ -73,7 +73,10 @@ class Report:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage hands back for each `Made`: a table, (shard name, table) pairs, or JSON."""
+    """What a stage hands back for each `Made`: a table, (shard name, table) pairs, or JSON.
+
+    None stands for what it has written itself.
+    """
 
     made: Mapping[Any, Any]
     report: Report
@@ -158,6 +161,16 @@ class Run:
 
         self.checks += check(table, frame, self.seen)
 
+    def add(self, made: Made, name: str, part: pd.DataFrame) -> None:
+        """Check and write a table, or its shard ``name``: a stage may do so before it ends."""
+        if made.table is None:
+            raise TypeError(f"{made.path} is not a table")
+        frame = made.table.conform(part)
+        self._check(made.table, frame)
+        path = self.out(made) / f"{name}.parquet" if made.shards else self.out(made)
+        path.parent.mkdir(exist_ok=True)
+        artifacts.write_table(path, frame)
+
     def write(self, outcome: Outcome) -> None:
         """Check everything an outcome holds and write it into the run's folder."""
         tables: dict[Made, list[tuple[str, pd.DataFrame]]] = {}
@@ -174,13 +187,8 @@ class Run:
                 if value is not None:
                     artifacts.write_json(self.out(made), value)
                 continue
-            if made.shards:
-                self.out(made).mkdir()
-            for name, part in tables.get(made, value):
-                frame = made.table.conform(part)
-                self._check(made.table, frame)
-                path = self.out(made) / f"{name}.parquet" if made.shards else self.out(made)
-                artifacts.write_table(path, frame)
+            for name, part in tables.get(made, value or ()):
+                self.add(made, name, part)
         artifacts.write_json(self.folder / CHECKS, _once(self.checks))
         artifacts.write_json(
             self.folder / REPORT,

@@ -256,10 +256,17 @@ def test_a_killed_command_goes_on_to_the_same_bytes(
 ) -> None:
     video = tmp_path / written[0].name
     shutil.copy(meeting.path, video)
-    script = command_with(tmp_path, "reading.PART_FRAMES = 10")
+    slow = (
+        "import time\nreading.PART_FRAMES = 10\nwhole = decoding.at_rate\n"
+        "def at_rate(path, per_second):\n    for frame in whole(path, per_second):\n"
+        "        time.sleep(float(os.environ['SLOW_S']))\n        yield frame\n"
+        "decoding.at_rate = at_rate"
+    )
+    script = command_with(tmp_path, slow)
     command = [sys.executable, str(script), "estimate", str(video), "--out", str(tmp_path / "out")]
-    environment = os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[2])}
-    running = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    # Slow enough to be stopped on the way, whatever the machine.
+    slowly = os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[2]), "SLOW_S": "0.2"}
+    running = subprocess.Popen(command, env=slowly, stderr=subprocess.PIPE, text=True)
     out = tmp_path / "out" / video.stem
     deadline = time.monotonic() + 120
     while not list(out.rglob("*.npz")) and running.poll() is None:
@@ -269,14 +276,14 @@ def test_a_killed_command_goes_on_to_the_same_bytes(
     running.communicate(timeout=60)
     kept = len(list(out.rglob("*.npz")))
     assert not (out / "summary.json").exists()
-    again = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    again = subprocess.Popen(command, env=slowly, stderr=subprocess.PIPE, text=True)
     while len(list(out.rglob("*.npz"))) == kept and again.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     again.send_signal(signal.SIGINT)
     _, told = again.communicate(timeout=60)
     assert again.returncode == 130 and "goes on" in told
-    subprocess.run(command, env=environment, check=True, capture_output=True)
+    subprocess.run(command, env=slowly | {"SLOW_S": "0"}, check=True, capture_output=True)
     assert (out / "faces.csv").read_bytes() == (written[1] / "faces.csv").read_bytes()
     assert not list(out.rglob("*.npz"))
 

@@ -1,0 +1,71 @@
+"""The pictures of a study's corpora, as a stage stored them: read by id, a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from eifer.errors import InputError, Problem
+from eifer.faces.pictures import decoded
+from eifer.faces.stored import CHUNK, mapped_crops, values
+
+SHARD = 4096
+"""Pictures of a file."""
+
+
+def encoded(shards: Sequence[Path], ids: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """The image files of ``ids``, with their ids, in the order in which they lie in ``shards``.
+
+    Parameters
+    ----------
+    shards
+        Parquet files of the table PICTURES, or folders of them.
+
+    Raises
+    ------
+    InputError
+        At the end, if an image has no picture there.
+    """
+    wanted = set(ids)
+    files = [f for path in shards for f in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    for path in files:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(CHUNK, columns=["image_id", "image"]):
+                for name, image in zip(*map(values, batch.columns), strict=True):
+                    if name in wanted:
+                        wanted.discard(name)
+                        yield name, image
+    if wanted:
+        remedy = "repeat the stage corpora"
+        lost = [Problem("image without a picture", name, remedy) for name in sorted(wanted)]
+        raise InputError("pictures", lost)
+
+
+def faces(
+    shards: Sequence[Path], ids: Sequence[str], side_px: int, scratch: Path | None = None
+) -> NDArray[np.uint8]:
+    """The pictures of ``ids``, in that order, as RGB ``[N, S, S, 3]``.
+
+    Each is brought to a square of ``side_px`` as it is, without keeping its proportions: corpora
+    give faces as squares. ``scratch`` is a folder for `eifer.faces.stored.mapped_crops`.
+
+    Raises
+    ------
+    InputError
+        As `encoded`.
+    """
+    row = {name: k for k, name in enumerate(ids)}
+    images = mapped_crops(len(row), side_px, scratch)
+    for name, file in encoded(shards, ids):
+        image = decoded(file)
+        smaller = image.shape[0] * image.shape[1] > side_px * side_px
+        how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        if image.shape[:2] != (side_px, side_px):
+            image = np.asarray(cv2.resize(image, (side_px, side_px), interpolation=how), np.uint8)
+        images[row[name]] = image
+    return images
