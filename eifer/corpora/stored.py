@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from eifer.errors import InputError, Problem
-from eifer.faces.pictures import decoded
+from eifer.faces.pictures import at_size, decoded
 from eifer.faces.stored import CHUNK, mapped_crops, values
 
 SHARD = 4096
@@ -46,6 +46,27 @@ def encoded(shards: Sequence[Path], ids: Sequence[str]) -> Iterator[tuple[str, b
         raise InputError("pictures", lost)
 
 
+def in_order(shards: Sequence[Path], ids: Sequence[str], scratch: Path) -> Iterator[bytes]:
+    """The image files of ``ids``, in that order; what lies in another is kept in a file meanwhile.
+
+    ``scratch`` is a folder for that file.
+
+    Raises
+    ------
+    InputError
+        As `encoded`.
+    """
+    with tempfile.TemporaryFile(dir=scratch) as spool:
+        places: dict[str, tuple[int, int]] = {}
+        for name, image in encoded(shards, ids):
+            places[name] = spool.tell(), len(image)
+            spool.write(image)
+        for name in ids:
+            start, length = places[name]
+            spool.seek(start)
+            yield spool.read(length)
+
+
 def faces(
     shards: Sequence[Path], ids: Sequence[str], side_px: int, scratch: Path | None = None
 ) -> NDArray[np.uint8]:
@@ -62,10 +83,5 @@ def faces(
     row = {name: k for k, name in enumerate(ids)}
     images = mapped_crops(len(row), side_px, scratch)
     for name, file in encoded(shards, ids):
-        image = decoded(file)
-        smaller = image.shape[0] * image.shape[1] > side_px * side_px
-        how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        if image.shape[:2] != (side_px, side_px):
-            image = np.asarray(cv2.resize(image, (side_px, side_px), interpolation=how), np.uint8)
-        images[row[name]] = image
+        images[row[name]] = at_size(decoded(file), side_px)
     return images

@@ -32,6 +32,17 @@ def decoded(encoded: bytes) -> NDArray[np.uint8]:
     return np.ascontiguousarray(bgr[..., ::-1], dtype=np.uint8)
 
 
+def at_size(image: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
+    """A picture ``[H, W, 3]`` as a square of ``side_px``, its proportions not kept."""
+    import cv2
+
+    if image.shape[:2] == (side_px, side_px):
+        return image
+    smaller = min(image.shape[:2]) > side_px
+    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (side_px, side_px), interpolation=how), np.uint8)
+
+
 def pixels(encoded: bytes) -> float:
     """How many pixels an encoded image has, by its header; 0 where the header does not say."""
     try:
