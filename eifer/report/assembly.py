@@ -1,6 +1,6 @@
 """The page, its figures and its tables, put together from what every stage left.
 
-``reports/spec.yml`` says what stands where. A section, figure or table whose
+Its declaration (``reports/spec.yml``) says what stands where. A section, figure or table whose
 sources this study does not have (no simulated truth, no training yet) is left
 out; a word in the spec that nothing answers to is an error.
 """
@@ -81,10 +81,10 @@ class Assembly:
         fragments: Fragments,
         out: Path,
     ) -> None:
+        self.place = spec.as_posix()
         self.spec = yaml.safe_load(spec.read_text(encoding="utf-8"))
-        self.methods = Methods(
-            self.spec["methods"], fragments, yaml.safe_load(references.read_text(encoding="utf-8"))
-        )
+        known = yaml.safe_load(references.read_text(encoding="utf-8"))
+        self.methods = Methods(self.spec["methods"], self.spec["software"], fragments, known)
         self.sources = dict(sources)
         self.fragments = fragments
         self.out = out
@@ -98,11 +98,15 @@ class Assembly:
             (self.out / folder).mkdir()
         self.methods.write(self.out / "methods")
         words = {**self.sources, **facts, "numbers": self.fragments.numbers()}
-        title = Markup(self._text(self.spec["title"], words))
+        title, origin, footer = (
+            Markup(self._text(self.spec[name], words)) for name in ("title", "origin", "footer")
+        )
         sections = [s for entry in self.spec["sections"] if (s := self._section(entry, words))]
         template, style, script = (path.read_text(encoding="utf-8") for path in looks)
         page = self.texts.from_string(template).render(
             title=title,
+            origin=origin,
+            footer=footer,
             style=Markup(style),
             script=Markup(script),
             sections=sections,
@@ -131,7 +135,7 @@ class Assembly:
         for name in names:
             if name not in self.sources:
                 raise StudyError(
-                    f"reports/spec.yml: {name!r} is not a source"
+                    f"{self.place}: {name!r} is not a source"
                     f"{did_you_mean(name, list(self.sources))}"
                 )
         return all(self.sources[name] is not None for name in names)
@@ -140,7 +144,7 @@ class Assembly:
         try:
             return self.texts.from_string(text).render(words).strip()
         except jinja2.UndefinedError as error:
-            raise StudyError(f"reports/spec.yml: {error} in: {text[:120]}") from None
+            raise StudyError(f"{self.place}: {error} in: {text[:120]}") from None
 
     def _shown(self, item: Mapping[str, Any]) -> Shown:
         kind = "figure" if "figure" in item else "table"

@@ -26,6 +26,8 @@ class Methods:
     ----------
     paragraphs
         The stages of each paragraph, by its title.
+    software
+        The packages that the text names.
     fragments
         What the stages wrote.
     sources
@@ -41,6 +43,7 @@ class Methods:
     def __init__(
         self,
         paragraphs: Mapping[str, Sequence[str]],
+        software: Sequence[str],
         fragments: Fragments,
         sources: Mapping[str, Mapping[str, Any]],
     ) -> None:
@@ -49,7 +52,7 @@ class Methods:
             title: " ".join(fragments.texts(stages, "methods"))
             for title, stages in paragraphs.items()
         }
-        written["Software"] = _software(sources["software"])
+        written["Software"] = _software({name: sources["software"][name] for name in software})
         self.paragraphs = {title: text for title, text in written.items() if text}
         keys = [key for text in self.paragraphs.values() for key in cited(text)]
         if unknown := [key for key in keys if key not in known]:

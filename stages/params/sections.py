@@ -56,14 +56,15 @@ Name = Annotated[str, AfterValidator(_name)]
 Place = Annotated[Text, AfterValidator(place.local)]
 
 
-def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+def each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a name that comes twice."""
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(f"named twice: {', '.join(repeated)}")
     return names
 
 
-Names = Annotated[tuple[Name, ...], AfterValidator(_each_once)]
+Names = Annotated[tuple[Name, ...], AfterValidator(each_once)]
 
 
 class Section(BaseModel):
@@ -186,7 +187,7 @@ class Estimating(Section):
     @field_validator("also")
     @classmethod
     def _others_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return _each_once(names)
+        return each_once(names)
 
     @model_validator(mode="after")
     def _described(self) -> Self:
@@ -229,7 +230,7 @@ class Select(Section):
         if unknown:
             known = ", ".join(REGISTRY)
             raise ValueError(f"no test condition {', '.join(unknown)} (there are {known})")
-        return _each_once(names)
+        return each_once(names)
 
 
 class Split(Section):

@@ -1,0 +1,47 @@
+"""The evaluator: images balanced over class, gender, age and ethnicity."""
+
+from __future__ import annotations
+
+from eifer.corpora.drawn import draw_fill_ins
+from eifer.corpora.evaluator import choose, fill_ins, filled
+from stages._runtime.stage import Outcome, Report, Run, stage
+from stages.expressions import catalogue
+
+
+@stage(
+    catalogue.EVALUATOR,
+    params=("study.seed", "evaluator"),
+    given=(catalogue.DESCRIBED, catalogue.ATOMS),
+)
+def evaluator(run: Run) -> Outcome:
+    """Choose images of every cell, and draw faces for cells that stay empty."""
+    wanted, seed = run.params.evaluator, run.seed()
+    images, atoms = run.read(catalogue.DESCRIBED), run.read(catalogue.ATOMS)
+    chosen, shortfall = choose(images, atoms, wanted.size, seed)
+    kinds = fill_ins(shortfall, seed)
+    faces = draw_fill_ins(kinds, wanted.fill_ins, seed=seed, workers=run.machine.workers)
+    chosen, shortfall = filled(chosen, shortfall, kinds)
+    counts = chosen.groupby("corpus")["drawn"].agg(["size", "sum"])
+    listed = ", ".join(f"{name} {row['size'] - row['sum']}" for name, row in counts.iterrows())
+    drawn = int(chosen["drawn"].sum())
+    return Outcome(
+        {
+            catalogue.EVALUATED: chosen,
+            catalogue.SHORTFALL: shortfall,
+            catalogue.FILL_INS: faces[["image_id", "image"]],
+        },
+        Report(
+            f"""For the evaluator {wanted.size.per_cell} images of every cell of gender, age,
+            ethnicity, class and corpus were drawn by lot, at most
+            {wanted.size.most_of_class:.0%} of a corpus's class. What a corpus does not know makes
+            one cell. Cells that stayed short were filled by drawn faces of known class, gender, age
+            and tone of skin, which count only where it is said.""",
+            {"images": counts["size"].to_dict(), "drawn": drawn},
+            f"""The evaluator holds {len(chosen) - drawn} images of the corpora ({listed}) and
+            {drawn} drawn faces; {len(shortfall)} cells were short of images.""",
+        ),
+    )
+
+
+if __name__ == "__main__":
+    evaluator.main()

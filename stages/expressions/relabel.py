@@ -1,0 +1,101 @@
+"""Which training labels networks doubt, and what becomes of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from eifer.corpora import relabelling
+from eifer.corpora.division import training_rows
+from eifer.corpora.stored import faces
+from eifer.tables.expressions import MERGED
+from stages._runtime.checkpoints import checkpoints
+from stages._runtime.stage import Outcome, Report, Run, stage
+from stages.expressions import catalogue
+
+HOW = {
+    "none": "The corpora's own labels were taken as they are.",
+    "published": """A network was trained, then trained anew on the images whose labels it
+        predicted rightly, for at most {rounds} rounds; the last network labelled all training
+        images.""",
+    "confident": """Training labels were judged by networks that had seen neither the image nor a
+        copy of it ({folds} folds). Labels that confident learning doubts [@northcutt2021] {then}.""",
+}
+THEN = {
+    "weight": "were not trained on",
+    "relabel": "were replaced where the network's label had a probability above {above:g}",
+}
+
+
+@stage(
+    catalogue.RELABEL,
+    params=("study.seed", "arithmetic", "networks", "relabel"),
+    given=(catalogue.DIVISION, catalogue.ATOMS, catalogue.PICTURES),
+)
+def relabel(run: Run) -> Outcome:
+    """Judge the training labels of all corpora together; no other label is touched."""
+    spec = run.params.relabel.how
+    rows = training_rows(run.read(catalogue.DIVISION), run.read(catalogue.ATOMS), MERGED)
+    labels = rows[rows["part"] == "train"].reset_index(drop=True)
+    if spec.method == "none":
+        found = relabelling.none(labels)
+    else:
+        network = _network(run, rows, labels)
+        if spec.method == "published":
+            found = relabelling.published(network, labels, rounds=spec.rounds, until=spec.until)
+        else:
+            folds = labels["fold"].to_numpy(np.int64)
+            chances = relabelling.out_of_fold(network, folds)
+            found = relabelling.confident(labels, chances, folds, spec)
+    return Outcome({catalogue.RELABELLED: found}, _report(found, spec))
+
+
+def _network(run: Run, rows: pd.DataFrame, labels: pd.DataFrame) -> relabelling.Network:
+    """Trains on some of ``labels``, validates on the validation images, and judges others."""
+    from eifer.corpora.recipes import probabilities, train_expressions
+
+    name = run.params.relabel.network
+    recipe = run.params.networks[name]
+    hardware = run.params.arithmetic.hardware(run.machine.hold)
+    ids = rows["image_id"].tolist()
+    images = faces(run.paths(catalogue.PICTURES), ids, recipe.size_px, run.folder)
+    validates = (rows["part"] == "validation").to_numpy()
+    place = pd.Series(np.arange(len(rows)), index=rows["image_id"])[labels["image_id"]].to_numpy()
+
+    def network(learns: relabelling.Mask, asked: relabelling.Mask, number: int) -> Any:
+        weights = validates.astype(np.float64)
+        weights[place[learns]] = 1.0
+        found = train_expressions(
+            images,
+            rows["label"].tolist(),
+            weights,
+            validates,
+            ids,
+            rows["atom"].tolist(),
+            recipe,
+            run.seed(name, number),
+            checkpoint=checkpoints(run) / f"network-{number}.pt",
+            hardware=hardware,
+        )
+        return probabilities(found.state, recipe, images[place[asked]], hardware)
+
+    return network
+
+
+def _report(found: pd.DataFrame, spec: relabelling.RelabelSpec) -> Report:
+    then = THEN[spec.apply].format(above=spec.above)
+    folds = 0 if found["fold"].isna().all() else int(found["fold"].max())
+    changed = int((found["label"] != found["original"]).sum())
+    dropped, doubted = int((found["weight"] == 0).sum()), int(found["flagged"].sum())
+    return Report(
+        HOW[spec.method].format(rounds=spec.rounds, folds=folds, then=then),
+        {"images": len(found), "doubted": doubted, "changed": changed, "left_out": dropped},
+        f"""Of {len(found)} training labels {doubted} were doubted: {changed} were changed, and
+        {dropped} images were left out of training.""",
+    )
+
+
+if __name__ == "__main__":
+    relabel.main()

@@ -1,0 +1,40 @@
+"""Training, validation and test images, by whole groups of copies and people."""
+
+from __future__ import annotations
+
+from eifer.corpora.division import divide
+from stages._runtime.stage import Outcome, Report, Run, stage
+from stages.expressions import catalogue
+
+
+@stage(
+    catalogue.SPLIT,
+    params=("study.seed", "split"),
+    given=(catalogue.IMAGES, catalogue.ATOMS, catalogue.EVALUATED),
+)
+def split(run: Run) -> Outcome:
+    """Divide what the evaluator leaves."""
+    spec, evaluator = run.params.split, run.read(catalogue.EVALUATED)
+    chosen = evaluator.loc[~evaluator["drawn"], "image_id"]
+    images, atoms = run.read(catalogue.IMAGES), run.read(catalogue.ATOMS)
+    divided = divide(images, atoms, chosen, spec, run.seed())
+    counts = divided["part"].value_counts().to_dict()
+    how = {
+        "drawn": f"""by chance into {1 - spec.validation_share - spec.test_share:.0%} to train on,
+            {spec.validation_share:.0%} to validate on and {spec.test_share:.0%} to test, alike in
+            every corpus and class""",
+        "official": "as each corpus divides itself, and by chance where it does not",
+    }[spec.mode]
+    return Outcome(
+        {catalogue.DIVISION: divided},
+        Report(
+            f"""The images that are not in the evaluator were divided {how}. Copies of a picture
+            and pictures of a person were never in two parts.""",
+            {"parts": counts},
+            "Images in each part: " + ", ".join(f"{k} {n}" for k, n in counts.items()) + ".",
+        ),
+    )
+
+
+if __name__ == "__main__":
+    split.main()
