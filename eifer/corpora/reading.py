@@ -132,9 +132,9 @@ def _part(rows: pd.DataFrame, seen: list[Seen]) -> Read:
     kept = [k for k, found in enumerate(seen) if not isinstance(found, str)]
     faces = [found for found in seen if not isinstance(found, str)]
     reasons = Counter(found for found in seen if isinstance(found, str))
-    images = rows.iloc[kept].assign(
-        **{name: [getattr(look, name) for _, look in faces] for name in SEEN}
-    )
+    images = rows.take(kept)
+    for name in SEEN:
+        images[name] = [getattr(look, name) for _, look in faces]
     return Read(
         IMAGES.conform(images),
         PICTURES.conform(

@@ -87,8 +87,7 @@ def read_lists(name: str, spec: CorpusSpec) -> Labelled:
             elif place := found.file(image, file):
                 part = file.removesuffix(".csv")
                 found.keep(image, label, file=place, box=box, official=part)
-    if not found.problems:
-        found.promise([file.removesuffix(".csv") for file in AFFECTNET_LISTS], _UNPACK)
+    found.promise([file.removesuffix(".csv") for file in AFFECTNET_LISTS], _UNPACK)
     return found.labelled()
 
 
@@ -119,8 +118,7 @@ def read_arrays(name: str, spec: CorpusSpec) -> Labelled:
             label = found.meaning(code(text), CODES, where)
             if label is not None and (place := found.file(image, where)):
                 found.keep(image, label, file=place, official=part)
-    if not found.problems:
-        found.promise(SETS, _UNPACK)
+    found.promise(SETS, _UNPACK)
     return found.labelled()
 
 
@@ -198,8 +196,7 @@ def read_yolo(name: str, spec: CorpusSpec) -> Labelled:
                 elif label is not None:
                     face = image if k == 1 else f"{image}#{k}"
                     found.keep(face, label, file=image, box=box, official=part)
-    if not found.problems:
-        found.promise(YOLO_PARTS, _UNPACK)
+    found.promise(YOLO_PARTS, _UNPACK)
     return found.labelled()
 
 

@@ -136,8 +136,7 @@ def pixel_rows(
             kept.add(index)
     if votes is not None and not found.problems:
         _refuse_other_votes(found, votes, usages, agreed)
-    if not found.problems:
-        found.promise(parts, f"{_AGAIN}; it has rows of each part")
+    found.promise(parts, f"{_AGAIN}; it has rows of each part")
     return found.labelled(partial(_pictures, source, kept))
 
 
@@ -233,6 +232,5 @@ def read_folders(name: str, spec: CorpusSpec) -> Labelled:
                 elif label is not None:
                     image = f"{where}/{file.name}"
                     found.keep(image, label, file=image, official=part)
-    if not found.problems:
-        found.promise(USAGES, "unpack the corpus again")
+    found.promise(USAGES, "unpack the corpus again")
     return found.labelled()

@@ -53,7 +53,8 @@ class Found:
         if meant is not None:
             self.leave_out(f"labelled {meant}, which is none of the seven classes")
         else:
-            hint = did_you_mean(text, known)
+            # A code that is wrong in one digit resembles another code by chance alone.
+            hint = did_you_mean(text, known) if text.isalpha() else ""
             self.wrong(
                 "unknown label",
                 f"{where}: {text!r}{hint}",
@@ -98,7 +99,12 @@ class Found:
         return False
 
     def promise(self, parts: Iterable[str], remedy: str) -> None:
-        """Note which of the corpus's official ``parts`` have not one image."""
+        """Note which of the corpus's official ``parts`` have not one image.
+
+        Of a corpus without images, or with faulty rows, that says nothing.
+        """
+        if self.problems or not self._images:
+            return
         there = {image.get("official") for image in self._images.values()}
         for part in parts:
             if part not in there:

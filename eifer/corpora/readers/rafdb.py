@@ -69,8 +69,7 @@ def read(name: str, spec: CorpusSpec) -> Labelled:
         elif label is not None and (place := found.file(f"{stem}_aligned.jpg", where)):
             known = _attributes(attributes, stem, found) if attributes.is_dir() else {}
             found.keep(stem, label, file=place, official=part, **known)
-    if not found.problems:
-        found.promise(PARTS, _UNPACK)
+    found.promise(PARTS, _UNPACK)
     return found.labelled()
 
 

@@ -117,12 +117,14 @@ def _table(path: Path, found: Found, source: str) -> tuple[Path, str, list[bool]
     if not (pa.types.is_binary(field) or pa.types.is_large_binary(field)):
         found.wrong("pictures that are no bytes", f"{path.name}: {image} is {field}", _WRITE)
         return path, "", []
-    rows = pq.read_table(path, columns=[name for name in schema.names if name != image]).to_pandas()
     votes = {
-        column: ANSWERS[answer]
-        for column in rows
-        if (answer := str(column).removeprefix("votes_")) in ANSWERS and answer != column
+        f"votes_{answer}": meant
+        for answer, meant in ANSWERS.items()
+        if f"votes_{answer}" in schema.names
     }
+    known = ("image_id", "corpus", "label", official, identity, *ATTRIBUTES, *votes)
+    wanted = [name for name in (*known, *(f"{name}_source" for name in ATTRIBUTES)) if name]
+    rows = pq.read_table(path, columns=[n for n in wanted if n in schema.names]).to_pandas()
     _refuse_votes(path, rows[list(votes)], found)
     attributes = [name for name in ATTRIBUTES if name in rows]
     for other in sorted({_text(corpus) for corpus in rows.get("corpus", ())} - {found.corpus}):
@@ -188,6 +190,6 @@ def _refuse_votes(path: Path, votes: pd.DataFrame, found: Found) -> None:
         for k in votes.index[odd]:
             found.wrong(
                 "votes that are no whole number",
-                f"{path.name} row {k}: {column} {votes[column][k]!r}",
+                f"{path.name} row {k}: {column} {votes[column][k]}",
                 _WRITE,
             )
