@@ -18,6 +18,7 @@ from eifer.corpora.readers import (
     tables,
 )
 from eifer.errors import InputError, Problem, did_you_mean
+from eifer.tables.expressions import DRAWN, MERGED, WITHOUT
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ FORMS = {
     "parquet": Form(tables.read, "Parquet: image_id, label, image (or png, jpeg), and more"),
     "drawn": Form(tables.read_drawn, "a drawn corpus of this project: images.parquet"),
 }
+SETS = ("all", "specialists")
+"""What the study calls sets of corpora, beside `MERGED`."""
 VOTED = "fer2013_csv"
 """The form that FER+'s votes belong to."""
 
@@ -67,8 +70,14 @@ def open_corpus(name: str, spec: CorpusSpec) -> Labelled:
     Raises
     ------
     InputError
-        If its form is not known, or with all that is wrong with its files.
+        If its name means something else or its form is not known, or with all that is wrong with
+        its files.
     """
+    taken = name in (MERGED, *SETS) or name.startswith(WITHOUT)
+    if taken or "/" in name or (name == DRAWN and spec.form != DRAWN):
+        remedy = f"take another, without a slash, none of {MERGED}, {DRAWN}, {', '.join(SETS)}"
+        problem = Problem("name that no corpus may have", repr(name), f"{remedy}, {WITHOUT}...")
+        raise InputError(f"corpus {name}", [problem])
     if spec.form not in FORMS:
         forms = ", ".join(FORMS)
         problem = Problem(

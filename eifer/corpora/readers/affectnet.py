@@ -70,7 +70,8 @@ def read_lists(name: str, spec: CorpusSpec) -> Labelled:
         try:
             rows = affectnet_rows(source, ("expression",))
         except InputError as error:
-            found.problems += error.problems
+            for problem in error.problems:
+                found.wrong(problem.what, f"{file}: {problem.where}", problem.remedy)
             continue
         for row in rows.itertuples(index=False):
             image = str(row.image_id)

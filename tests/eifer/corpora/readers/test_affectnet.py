@@ -65,7 +65,7 @@ def test_what_is_wrong_with_lists(tmp_path: Path) -> None:
 def test_a_list_without_expressions(tmp_path: Path) -> None:
     spec = affectnet_lists(tmp_path)
     replace(tmp_path / "training.csv", "expression", "emotion")
-    with pytest.raises(InputError, match=r"columns are missing.*expression"):
+    with pytest.raises(InputError, match=r"columns are missing.*training.csv: expression"):
         opened(spec)
 
 

@@ -192,6 +192,11 @@ def test_votes_of_other_images(tmp_path: Path, change: Callable[[str], str], say
         opened(Path(fer2013_csv(tmp_path).path), votes)
 
 
+def test_votes_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"missing \(1\): .*fer2013new.csv"):
+        opened(Path(fer2013_csv(tmp_path).path), tmp_path / "fer2013new.csv")
+
+
 @pytest.mark.parametrize("shift", [0, 1])
 def test_votes_in_another_order_within_a_part(tmp_path: Path, shift: int) -> None:
     """Names of images and parts are right there, and yet each row has another's votes."""

@@ -207,6 +207,13 @@ def test_forms_that_are_not_known(tmp_path: Path) -> None:
         open_corpus("tiny", CorpusSpec("raf-db", str(tmp_path), None))
 
 
+@pytest.mark.parametrize("name", ["merged", "drawn", "without-fer", "all", "a/b"])
+def test_names_that_mean_something_else(name: str, folder: Path) -> None:
+    spec = WRITERS["nhfi"](folder)
+    with pytest.raises(InputError, match="name that no corpus may have"):
+        open_corpus(name, spec)
+
+
 def test_votes_of_a_form_without(folder: Path) -> None:
     spec = WRITERS["nhfi"](folder)
     with pytest.raises(InputError, match="votes of a form that has none"):

@@ -100,6 +100,8 @@ def test_tables_that_are_no_corpus(tmp_path: Path, table: pd.DataFrame, says: st
 def test_what_is_no_parquet(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no Parquet file"):
         opened(put(tmp_path / "a.parquet", "image_id,label"))
+    with pytest.raises(InputError, match="no Parquet file"):
+        opened(tmp_path)
     with pytest.raises(InputError, match=r"missing.*nothing_"):
         opened(tmp_path / "nothing_*.parquet")
 
