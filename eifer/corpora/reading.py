@@ -83,7 +83,7 @@ def read_corpus(labelled: Labelled, each: Each = map) -> Iterator[Read]:
 def added_up(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Attrition of several parts as one table: a reason that recurs has one row."""
     every = pd.concat([ATTRITION.empty(), *parts], ignore_index=True)
-    return ATTRITION.conform(every.groupby(list(ATTRITION.key), as_index=False)["n"].sum())
+    return ATTRITION.conform(every.groupby(list(ATTRITION.key))["n"].sum().reset_index())
 
 
 def picture(task: Task) -> Seen:

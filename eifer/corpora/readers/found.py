@@ -14,7 +14,7 @@ from eifer.errors import InputError, Problem, did_you_mean
 from eifer.tables.expressions import ATTRIBUTES, UNKNOWN
 from eifer.vocabulary import Expression
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """How names of picture files end, in small letters."""
 
 

@@ -120,6 +120,7 @@ def broken(change: Callable[[list[list[object]]], object]) -> list[list[object]]
         (lambda r: r[2].__setitem__(1, grey_values(0, 1_000_000)), r"line 4: field larger"),
         (lambda r: r[2].__setitem__(1, ""), r"line 4: 0 values"),
         (lambda r: r[2].__setitem__(1, grey_values(250)), r"line 4: a value of 265"),
+        (lambda r: r[2].__setitem__(1, grey_values(241)), r"line 4: a value of 256"),
         (lambda r: r[2].__setitem__(1, "0.5 " * 2304), "line 4: not only whole numbers"),
         (lambda r: r[2].__setitem__(1, "-1 " * 2304), "line 4: not only whole numbers"),
         (lambda r: r[2].__setitem__(0, 7), r"unknown label \(1\): fer2013.csv line 4: '7'"),
@@ -213,6 +214,19 @@ def test_votes_in_another_order_within_a_part(tmp_path: Path, shift: int) -> Non
         return
     with pytest.raises(InputError, match="of 28 images with a majority 0 have it"):
         opened(path, votes)
+
+
+@pytest.mark.parametrize(
+    "votes", [(4, 3, 0, 3, 0, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, 0, 0, 0, 0, 10), (0,) * 10]
+)
+def test_votes_without_a_majority_contradict_nothing(
+    tmp_path: Path, votes: tuple[int, ...]
+) -> None:
+    parts = ["Training"] * 26 + ["PublicTest", "PrivateTest"]
+    table = [(k % 3, grey_values(3), part) for k, part in enumerate(parts)]
+    path = write_csv(tmp_path / "fer2013.csv", [HEAD, *table])
+    labelled = opened(path, ferplus(tmp_path / "votes.csv", [votes] * 28, parts))
+    assert set(labelled.rows["votes_neutral"]) == {votes[0]}
 
 
 def test_folders_that_contradict_their_names(tmp_path: Path) -> None:

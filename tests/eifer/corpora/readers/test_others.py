@@ -167,13 +167,15 @@ def test_what_is_wrong_with_expw(tmp_path: Path) -> None:
         labels.read_text() + "angry_actor_104.jpg 0 28 113 226 141 22 4\n"
         "angry_actor_104.jpg 2 28 226 113 141 22 4\n"
         "angry_actor_104.jpg 3 28 113 226 141 22 7\n"
-        "../angry_actor_104.jpg 4 28 113 226 141 22 1\n",
+        "../angry_actor_104.jpg 4 28 113 226 141 22 1\n"
+        "/angry_actor_104.jpg 5 28 113 226 141 22 1\n",
     )
     assert problems(spec) == [
         "image with contradicting labels: angry_actor_104.jpg#0: angry and sad",
         "box without a place, a width or a height: label.lst line 6: 28 226 113 141",
         "unknown label: label.lst line 7: '7'",
         "path that leads out of the folder: label.lst line 8: '../angry_actor_104.jpg'",
+        "path that leads out of the folder: label.lst line 9: '/angry_actor_104.jpg'",
     ]
 
 
