@@ -74,7 +74,7 @@ def read_csv(name: str, spec: CorpusSpec) -> Labelled:
         [path / file for file in FILES if (path / file).is_file()] if path.is_dir() else [path]
     )
     if not sources:
-        found.missing(path, f"give a file, or a folder with {', '.join(FILES)}")
+        found.wrong("folder without a file of FER2013", str(path), f"put {FILES[0]} into it")
         found.refuse()
     source = sources[0]
     parts = USAGES if source.name != "train.csv" else USAGES[:1]

@@ -92,6 +92,11 @@ def test_a_folder_of_the_whole_challenge_is_its_whole_file(tmp_path: Path) -> No
     assert len(opened(tmp_path).rows) == len(FER_ROWS)
 
 
+def test_a_folder_with_none_of_its_files(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="folder without a file of FER2013"):
+        opened(tmp_path)
+
+
 def test_votes_are_joined_row_by_row(tmp_path: Path) -> None:
     votes = ferplus(tmp_path / "fer2013new.csv", VOTES, PARTS)
     assert ",," not in votes.read_text().splitlines()[1]
