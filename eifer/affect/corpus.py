@@ -52,8 +52,8 @@ AFFECTNET_COLUMNS = (
 """The lists' columns in their order, for copies without a header line."""
 
 _BOX = list(AFFECTNET_COLUMNS[1:5])
-_AFFECTNET_LISTS = ("training.csv", "validation.csv")
-_AFFECTNET_IMAGES = "Manually_Annotated_Images"
+AFFECTNET_LISTS = ("training.csv", "validation.csv")
+AFFECTNET_IMAGES = "Manually_Annotated_Images"
 _AFFECTNET_SETS = ("train_set", "val_set")
 _CHUNK = 256
 
@@ -96,7 +96,7 @@ def open_corpus(path: Path) -> Corpus:
     table = path / "corpus.parquet" if path.is_dir() else path
     if table.is_file():
         return read_table(table)
-    if any(_affectnet_list(path, name) for name in _AFFECTNET_LISTS):
+    if any(affectnet_list(path, name) for name in AFFECTNET_LISTS):
         return read_affectnet(path)
     if any((path / part / "annotations").is_dir() for part in _AFFECTNET_SETS):
         return read_affectnet_arrays(path)
@@ -107,7 +107,7 @@ def open_corpus(path: Path) -> Corpus:
                 "no corpus of a known form",
                 str(path),
                 "give a Parquet file with the corpus table's columns, AffectNet's folder with "
-                f"training.csv, validation.csv and {_AFFECTNET_IMAGES}, or its folder with "
+                f"training.csv, validation.csv and {AFFECTNET_IMAGES}, or its folder with "
                 "train_set and val_set, each with images and annotations",
             )
         ],
@@ -156,16 +156,18 @@ def read_affectnet(folder: Path) -> Corpus:
         If columns, values or pictures are missing or wrong: all of them at once.
     """
     parts = []
-    for name in _AFFECTNET_LISTS:
-        source = _affectnet_list(folder, name)
+    for name in AFFECTNET_LISTS:
+        source = affectnet_list(folder, name)
         if source is not None:
-            parts.append(_affectnet_rows(source).assign(source=f"AffectNet {name}"))
+            parts.append(
+                affectnet_rows(source, ("arousal", "valence")).assign(source=f"AffectNet {name}")
+            )
     if not parts:
         raise _input_error(
-            folder, "no list of images", list(_AFFECTNET_LISTS), "put both into the folder"
+            folder, "no list of images", list(AFFECTNET_LISTS), "put both into the folder"
         )
     rows = pd.concat(parts, ignore_index=True)
-    return _from_files(folder, folder / _AFFECTNET_IMAGES, rows)
+    return _from_files(folder, folder / AFFECTNET_IMAGES, rows)
 
 
 def read_affectnet_arrays(folder: Path) -> Corpus:
@@ -282,13 +284,23 @@ def cut(align: Align, task: Task) -> Image | str:
     return crop
 
 
-def _affectnet_list(folder: Path, name: str) -> Path | None:
+def affectnet_list(folder: Path, name: str) -> Path | None:
+    """Where a list of AffectNet's lies in its folder; None where it does not."""
     places = (folder / name, folder / "Manually_Annotated_file_lists" / name)
     return next((place for place in places if place.is_file()), None)
 
 
-def _affectnet_rows(source: Path) -> pd.DataFrame:
-    wanted = ["subDirectory_filePath", "arousal", "valence", *_BOX]
+def affectnet_rows(source: Path, annotated: tuple[str, ...]) -> pd.DataFrame:
+    """A list's images (``image_id``), their numbers of ``annotated``, and their boxes.
+
+    What is no number is missing.
+
+    Raises
+    ------
+    InputError
+        If it is no CSV file, or a column is missing.
+    """
+    wanted = ["subDirectory_filePath", *annotated, *_BOX]
     try:
         with source.open(encoding="utf-8") as file:
             headed = AFFECTNET_COLUMNS[0] in file.readline()
