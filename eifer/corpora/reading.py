@@ -21,13 +21,14 @@ from eifer.tables.attrition import ATTRITION
 from eifer.tables.expressions import IMAGES, PICTURES
 
 CHUNK = 256
-"""Pictures that are in memory at once."""
+"""Pictures of a part."""
 
 Task = tuple[bytes, Box | None]
 Seen = tuple[bytes, Look] | str
 """A picture as PNG or JPEG, and its look; or why there is none."""
-Each = Callable[[Callable[[Task], Seen], list[Task]], Iterable[Seen]]
-"""Like ``map``, which it may be; or the ``map`` of a pool of processes."""
+Each = Callable[[Callable[[Task], Seen], Iterable[Task]], Iterable[Seen]]
+"""Like ``map``, which it may be; or what shares the work and takes a few pictures at a time."""
+LOST = "picture ended the process that decoded it"
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,11 @@ def read_corpus(labelled: Labelled, each: Each = map) -> Iterator[Read]:
     done = 0
     lost: Counter[str] = Counter()
     classes: set[str] = set()
-    while chunk := list(islice(tasks, CHUNK)):
+    seen = iter(each(picture, tasks))
+    while chunk := list(islice(seen, CHUNK)):
         rows = labelled.rows.iloc[done : done + len(chunk)]
         done += len(chunk)
-        part = _part(rows, list(each(picture, chunk)))
+        part = _part(rows, chunk)
         classes.update(part.images["label"])
         for reason, n in part.left_out[["reason", "n"]].itertuples(index=False):
             lost[reason] += n

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from eifer.corpora.labelled import CorpusSpec, Labelled
 from eifer.corpora.readers import (
@@ -92,3 +92,23 @@ def open_corpus(name: str, spec: CorpusSpec) -> Labelled:
         )
         raise InputError(f"corpus {name}", [problem])
     return FORMS[spec.form].read(name, spec)
+
+
+def open_corpora(specs: Mapping[str, CorpusSpec]) -> dict[str, Labelled]:
+    """Open all corpora, by their names.
+
+    Raises
+    ------
+    InputError
+        With all that is wrong with any of them.
+    """
+    opened: dict[str, Labelled] = {}
+    problems: list[Problem] = []
+    for name, spec in specs.items():
+        try:
+            opened[name] = open_corpus(name, spec)
+        except InputError as error:
+            problems += [replace(p, where=f"{name}: {p.where}") for p in error.problems]
+    if problems:
+        raise InputError("corpora", problems)
+    return opened
