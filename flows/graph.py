@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from stages._runtime.kinds import Kind
 from stages._runtime.params_file import read_params
 from stages._runtime.stage import Stage
 
@@ -22,6 +23,11 @@ def declared(root: Path = ROOT) -> dict[str, dict[str, Any]]:
     """The blocks of dvc.yaml by stage name, in their order."""
     blocks: dict[str, dict[str, Any]] = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
     return blocks
+
+
+def graph_of(kind: Kind) -> Path:
+    """The folder with the dvc.yaml of a kind of study, here."""
+    return (ROOT / kind.graph).parent
 
 
 def stage_of(name: str, root: Path = ROOT) -> Stage:

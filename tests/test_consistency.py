@@ -7,54 +7,58 @@ import re
 import pytest
 
 from flows.dvc_yaml import printed
-from flows.graph import ROOT, declared, stage_of
+from flows.graph import ROOT, declared, graph_of, stage_of
 from flows.pages import outputs, settings
+from stages._runtime.kinds import KINDS, Kind, load_study
 from stages._runtime.privacy import TELEMETRY_OFF
-from stages.catalogue import FOLDERS
 
-STAGES = list(declared())
-
-
-def test_dvc_yaml_lists_what_is_declared() -> None:
-    text = (ROOT / "dvc.yaml").read_text()
-    assert text == printed(text), "run `make graph`"
+STAGES = [(kind, name) for kind in KINDS.values() for name in declared(graph_of(kind))]
+each_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_command_matrix_and_params_agree(name: str) -> None:
-    stage, block = stage_of(name), declared()[name]
-    assert block["cmd"] == f"python -m stages.{name}"
-    folder = next(folder for folder in FOLDERS if folder.stage == name)
+@each_kind
+def test_dvc_yaml_lists_what_is_declared(kind: Kind) -> None:
+    text = (ROOT / kind.graph).read_text()
+    assert text == printed(text, kind), "run `make graph`"
+
+
+@pytest.mark.parametrize(("kind", "name"), STAGES)
+def test_command_matrix_and_params_agree(kind: Kind, name: str) -> None:
+    stage, block = stage_of(name, graph_of(kind)), declared(graph_of(kind))[name]
+    assert block["cmd"] == f"python -m {kind.package}.{name}"
+    folder = next(folder for folder in kind.catalogue.FOLDERS if folder.stage == name)
     assert block.get("matrix", {}) == folder.matrix
     assert sorted(block.get("params", [])) == sorted(stage.params)
     assert block["outs"] == [stage.folder]
 
 
-def test_every_stage_module_is_in_the_graph() -> None:
-    modules = {path.stem for path in (ROOT / "stages").glob("*.py")} - {
-        "__init__",
-        "params",
-        "catalogue",
-    }
-    assert modules == set(STAGES) == {folder.stage for folder in FOLDERS}
+@each_kind
+def test_every_stage_module_is_in_the_graph(kind: Kind) -> None:
+    folder = ROOT.joinpath(*kind.package.split("."))
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "params", "catalogue"}
+    named = {folder.stage for folder in kind.catalogue.FOLDERS}
+    assert modules == set(declared(graph_of(kind))) == named
 
 
-def test_params_sections_are_those_of_the_stages_and_presets_are_valid() -> None:
-    from stages.params import Params, load_params
+@each_kind
+def test_params_sections_are_those_of_the_stages(kind: Kind) -> None:
+    model, stages = kind.params.Params, declared(graph_of(kind))
+    used = {p.split(".")[0] for name in stages for p in stage_of(name, graph_of(kind)).params}
+    assert set(model.model_fields) - {"protocol"} == used - {"protocol"}
 
-    assert set(Params.model_fields) <= {"study", "arithmetic", "training", "external", *STAGES}
-    used = {p.split(".")[0] for name in STAGES for p in stage_of(name).params}
-    assert set(Params.model_fields) == used
+
+def test_presets_are_valid() -> None:
     for preset in sorted((ROOT / "presets").glob("*.yaml")):
-        load_params(preset)
+        load_study(preset)
     assert (ROOT / "params.yaml").read_text() == (ROOT / "presets/demo.yaml").read_text()
 
 
 def test_stage_modules_stay_short_and_have_a_title() -> None:
-    for name in STAGES:
-        lines = (ROOT / "stages" / f"{name}.py").read_text().splitlines()
-        assert len(lines) <= 110, f"stages/{name}.py has {len(lines)} lines"
-        assert stage_of(name).title
+    for kind, name in STAGES:
+        module = ROOT.joinpath(*kind.package.split("."), f"{name}.py")
+        lines = module.read_text().splitlines()
+        assert len(lines) <= 110, f"{module} has {len(lines)} lines"
+        assert stage_of(name, graph_of(kind)).title
 
 
 def test_printed_pages_are_in_step() -> None:

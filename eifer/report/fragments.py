@@ -75,29 +75,27 @@ def planted(folder: Path) -> dict[str, Any]:
     return {"truth": truth, LATENT.name: LATENT.conform(pd.read_parquet(folder / "latent.parquet"))}
 
 
-def origin(params: Any, videos: pd.DataFrame | None) -> dict[str, str]:
-    """What a page says it is of: the study's name, and by their hashes its params and recordings.
+def origin(params: Any, data: Iterable[str]) -> dict[str, str]:
+    """What a page says it is of: the study's name, and by their hashes its params and data.
 
     Parameters
     ----------
     params
         All sections of params.yaml, as attributes.
-    videos
-        The table ``VIDEOS``, of all waves.
+    data
+        SHA-256 of the recordings or images.
 
     Returns
     -------
     dict
         ``study``, ``version`` (of eifer), and SHA-256: ``params_sha256`` of the params as JSON,
-        ``data_sha256`` of the recordings' own, sorted and joined by line feeds.
+        ``data_sha256`` of those of the data, sorted and joined by line feeds.
     """
-    recorded = [] if videos is None else [videos["video_sha256"], videos["ecg_sha256"]]
-    hashes = sorted(str(sha256) for column in recorded for sha256 in column.dropna())
     return {
         "study": params.study.name,
         "version": VERSION,
         "params_sha256": hashlib.sha256(to_json(vars(params), fallback=vars)).hexdigest(),
-        "data_sha256": hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
+        "data_sha256": hashlib.sha256("\n".join(sorted(map(str, data))).encode()).hexdigest(),
     }
 
 

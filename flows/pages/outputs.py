@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from eifer.affect.expression import EXPRESSIONS
 from eifer.tables.schema import Column, Table
 from eifer.tables.video import faces_table
-from flows.graph import declared, stage_of
+from flows.graph import declared, graph_of, stage_of
+from stages._runtime.kinds import EI, KINDS
 
 HEAD = """# Outputs
 
@@ -28,8 +30,15 @@ def _lines() -> Iterator[str]:
     yield "`readings/VIDEO/faces.csv`, of the estimator `expression`; others have no expressions."
     yield from _table(faces_table(EXPRESSIONS))
     shown: set[str] = set()
-    for name in declared():
-        stage = stage_of(name)
+    for study, kind in KINDS.items():
+        if study != EI:
+            yield f"\n# The study of {study}"
+        yield from _stages(graph_of(kind), shown)
+
+
+def _stages(graph: Path, shown: set[str]) -> Iterator[str]:
+    for name in declared(graph):
+        stage = stage_of(name, graph)
         yield f"\n## {name}: {stage.title.lower()}\n"
         yield f"`{stage.folder}/`\n"
         for made in stage.made:

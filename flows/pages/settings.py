@@ -11,9 +11,9 @@ import yaml
 
 from eifer.ranges import in_words
 from flows.graph import ROOT
+from stages._runtime.kinds import EI, KINDS, kind_of
 from stages._runtime.machine import Machine
 from stages._runtime.params_file import fields_of
-from stages.params import Params
 
 NUMPY_HEADING = "Parameters\n----------\n"
 ENTRY = re.compile(r"^(\w+)\n((?:    .+\n?)+)", re.MULTILINE)
@@ -26,18 +26,24 @@ default. What a machine may use is kept apart, at the end."""
 
 def describe() -> str:
     """The whole page as Markdown."""
-    presets = {
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    every = {
         path.stem: yaml.safe_load(path.read_text())
         for path in sorted((ROOT / "presets").glob("*.yaml"))
     }
-    return "\n".join(_lines(presets)) + "\n"
-
-
-def _lines(presets: dict[str, Any]) -> Iterator[str]:
     yield HEAD
-    for section, field in Params.model_fields.items():
-        yield f"\n## {section}\n"
-        yield from _section(section, field.annotation, presets)
+    for study, kind in KINDS.items():
+        if study != EI:
+            yield f"\n# The study of {study}"
+        presets = {name: p for name, p in every.items() if kind_of(p, name) is kind}
+        for section, field in kind.params.Params.model_fields.items():
+            if section == "protocol":
+                continue
+            yield f"\n## {section}\n"
+            yield from _section(section, field.annotation, presets)
     yield "\n## The machine: `machine.yaml`, or `EIFER_*` in the environment\n"
     yield "| knob | default | meaning |\n|---|---|---|"
     for name, knob in Machine.model_fields.items():

@@ -1,0 +1,36 @@
+"""The numbers by which expression studies are compared (`dvc metrics`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from eifer.tables.expressions import ALL, MERGED
+
+SHOWN = ("accuracy", "macro_f1")
+
+
+def outcomes(sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Scores on all real images of the evaluator, merging's contrasts, doubted labels, copies.
+
+    ``sources`` has the tables MATRIX, CONTRASTS, RELABELLED and DUPLICATES by their names.
+    """
+    matrix, contrasts = sources["matrix"], sources["contrasts"]
+    kinds = (matrix["images"] == "real") & (matrix["target"] == "original")
+    asked = matrix[kinds & (matrix["tested_on"] == ALL)]
+    means = asked.groupby(["network", "trained_on"])[list(SHOWN)].mean()
+    made: dict[str, Any] = {
+        f"{network} {data}": {name: round(float(row[name]), 6) for name in SHOWN}
+        for (network, data), row in means.iterrows()
+    }
+    merged = contrasts[(contrasts["first"] == MERGED) & (contrasts["images"] == "real")]
+    for row in merged.to_dict("records"):
+        place = f"{row['network']} {row['first']}-{row['second']} on {row['tested_on']}"
+        numbers = {name: row[name] for name in ("difference", "low", "high", "q")}
+        made[f"{place}, {row['metric']}"] = numbers
+    made["labels"] = {
+        "doubted": int(sources["relabelled"]["flagged"].sum()),
+        "changed": int((sources["relabelled"]["label"] != sources["relabelled"]["original"]).sum()),
+    }
+    made["copies"] = {"groups": int(sources["duplicates"]["copies"].nunique())}
+    return made
