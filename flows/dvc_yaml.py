@@ -41,7 +41,8 @@ def _block(folder: Folder, stage: Stage, kind: Kind) -> str:
     return (
         f"  {stage.name}:\n"
         + (f"    matrix:\n{keys}" if keys else "")
-        + f"    cmd: python -m {kind.package}.{stage.name}\n    params: [{', '.join(stage.params)}]\n"
+        + f"    cmd: python -m {kind.package}.{stage.name}\n"
+        + f"    params: [{', '.join(stage.params)}]\n"
         + f"    deps:\n    outs:\n      - {stage.folder}\n"
     )
 

@@ -103,12 +103,12 @@ def make_workspace(
 def _graph(source: Path, kind: Kind) -> Path:
     """The dvc.yaml of a kind of study; ``source`` may itself be a study of another kind."""
     graph = source / kind.graph
-    if kind is KINDS[EI] and (source / "params.yaml").is_file():
-        if kind_of(_says(source / "params.yaml"), str(source / "params.yaml")) is not kind:
-            raise StudyError(
-                f"{source} is a study of another kind, and has no graph of the EI study: "
-                "call eifer in a clone, or in a study of that kind"
-            )
+    own = source / "params.yaml"
+    if kind is KINDS[EI] and own.is_file() and kind_of(_says(own), str(own)) is not kind:
+        raise StudyError(
+            f"{source} is a study of another kind, and has no graph of the EI study: "
+            "call eifer in a clone, or in a study of that kind"
+        )
     return graph
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, get_args, get_origin
 
 import yaml
 
@@ -17,6 +17,8 @@ from stages._runtime.params_file import fields_of
 
 NUMPY_HEADING = "Parameters\n----------\n"
 ENTRY = re.compile(r"^(\w+)\n((?:    .+\n?)+)", re.MULTILINE)
+ANY = "NAME"
+"""Stands for a name that the study gives; shown are the values of the first."""
 HEAD = """# Settings
 
 Printed from `stages/params` and the dataclasses of `eifer` by `make docs`; a test keeps it in
@@ -43,7 +45,7 @@ def _lines() -> Iterator[str]:
             if section == "protocol":
                 continue
             yield f"\n## {section}\n"
-            yield from _section(section, field.annotation, presets)
+            yield from _section(_named(section, field.annotation), field.annotation, presets)
     yield "\n## The machine: `machine.yaml`, or `EIFER_*` in the environment\n"
     yield "| knob | default | meaning |\n|---|---|---|"
     for name, knob in Machine.model_fields.items():
@@ -61,7 +63,7 @@ def _section(path: str, form: Any, presets: dict[str, Any]) -> Iterator[str]:
     for name, (hint, description) in fields.items():
         inner, own = fields_of(hint)
         if own and not _repeated(hint):
-            nested.append((f"{path}.{name}", inner))
+            nested.append((_named(f"{path}.{name}", hint), hint if _mapped(hint) else inner))
             continue
         values = " | ".join(_value(preset, f"{path}.{name}") for preset in presets.values())
         meaning = description or meanings.get(name, "")
@@ -72,12 +74,27 @@ def _section(path: str, form: Any, presets: dict[str, Any]) -> Iterator[str]:
 
 
 def _repeated(hint: Any) -> bool:
-    return getattr(hint, "__origin__", None) is tuple
+    return get_origin(hint) is tuple
+
+
+def _mapped(hint: Any) -> bool:
+    """Whether there are any number of them, by names that the study gives."""
+    inner = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return isinstance(origin := get_origin(inner), type) and issubclass(origin, Mapping)
+
+
+def _named(path: str, hint: Any) -> str:
+    return f"{path}.{ANY}" if _mapped(hint) else path
 
 
 def _value(preset: Any, path: str) -> str:
     for part in path.split("."):
-        preset = preset.get(part) if isinstance(preset, dict) else None
+        known = isinstance(preset, dict)
+        preset = (
+            next(iter(preset.values()), None)
+            if known and part == ANY
+            else (preset.get(part) if known else None)
+        )
     text = str(preset).lower() if isinstance(preset, bool) else str(preset)
     if preset is None:
         return "-"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -141,7 +141,8 @@ def fields_of(form: Any) -> tuple[Any, dict[str, tuple[Any, str]]]:
 
     Looks into optional and repeated ones; there are no fields where it is neither.
     """
-    for part in (form, *get_args(form)):
+    inner = get_args(form)[0] if get_origin(form) is Annotated else form
+    for part in (inner, *get_args(inner)):
         if isinstance(part, type) and issubclass(part, BaseModel):
             named = part.model_fields.items()
             return part, {name: (_annotated(f), f.description or "") for name, f in named}
