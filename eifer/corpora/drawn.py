@@ -282,7 +282,8 @@ def draw_corpus(
     names = {person: f"{name}-{k:04d}" for k, person in enumerate(people, start=1)}
     rows: list[dict[str, object]] = []
     truth: list[dict[str, object]] = []
-    for one in (*originals, *copies):
+    everything: list[_Original | _Copy] = [*originals, *copies]
+    for one in everything:
         drawn = one.of if isinstance(one, _Copy) else one
         who = _person(drawn.corpus, drawn.person, seed)
         rows.append(
@@ -311,7 +312,7 @@ def draw_corpus(
 def draw_fill_ins(
     wanted: pd.DataFrame, drawing: Drawing, *, seed: int, workers: int = 1
 ) -> pd.DataFrame:
-    """Draw faces of known class, gender, age and tone of skin, each of another person.
+    """Draw faces of known class, gender, age and tone of skin.
 
     Parameters
     ----------
@@ -322,7 +323,8 @@ def draw_fill_ins(
     Returns
     -------
     The columns `DRAWN_COLUMNS` and ``tone``, by ``image_id``; the corpus is DRAWN. Ethnicity
-    is unknown: a tone is none.
+    is unknown: a tone is none. The ``n`` faces of a row are of ``n`` people, and the same
+    people show every other class that is wanted of their gender, age and tone.
 
     Raises
     ------
@@ -331,17 +333,18 @@ def draw_fill_ins(
         is named twice.
     """
     _check_wanted(wanted)
-    sittings: list[_Sitting] = []
-    rows: dict[str, tuple[Expression, _Person]] = {}
+    people: dict[str, _Person] = {}
+    shown: dict[str, list[tuple[str, Expression]]] = {}
     for row in wanted.to_dict("records"):
         label, gender, age, tone = (str(row[key]) for key in _CELL)
         for k in range(1, int(row["n"]) + 1):
-            image_id = f"{DRAWN}/{label}-{gender}-{age}-{tone}-{k:03d}"
-            rng = generator(seed, "drawn", "years", image_id)
-            who = _Person(gender, age, float(rng.uniform(*YEARS[age])), UNKNOWN, tone)
-            rows[image_id] = Expression(label), who
-            picture = (image_id, Expression(label))
-            sittings.append(_Sitting(image_id, who, (picture,), drawing, seed))
+            name = f"{DRAWN}/{gender}-{age}-{tone}-{k:03d}"
+            years = float(generator(seed, "drawn", "years", name).uniform(*YEARS[age]))
+            people[name] = _Person(gender, age, years, UNKNOWN, tone)
+            shown.setdefault(name, []).append((f"{name}-{label}", Expression(label)))
+    sittings = [
+        _Sitting(name, who, tuple(shown[name]), drawing, seed) for name, who in people.items()
+    ]
     files = _drawn(sittings, workers)
     made = [
         {
@@ -351,12 +354,13 @@ def draw_fill_ins(
                 label,
                 files[image_id],
                 official=None,
-                identity=image_id,
-                known={"gender": who.gender, "age": who.age},
+                identity=sitting.name,
+                known={"gender": sitting.who.gender, "age": sitting.who.age},
             ),
-            "tone": who.tone,
+            "tone": sitting.who.tone,
         }
-        for image_id, (label, who) in rows.items()
+        for sitting in sittings
+        for image_id, label in sitting.pictures
     ]
     return _frame(made, (*DRAWN_COLUMNS, "tone"))
 
@@ -378,7 +382,11 @@ def _check_wanted(wanted: pd.DataFrame) -> None:
                 remedy = f"Write one of {', '.join(known)}."
                 problems.append(Problem(f"{name} is unknown", repr(value), remedy))
     for value in () if "n" in absent else wanted["n"]:
-        if pd.isna(value) or value < 0 or value % 1:
+        if (
+            not isinstance(value, int | float | np.integer | np.floating)
+            or not value >= 0
+            or value % 1
+        ):
             problems.append(
                 Problem("n is no count", repr(value), "Write a whole number, 0 or more.")
             )

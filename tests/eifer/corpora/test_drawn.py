@@ -204,7 +204,11 @@ def test_fill_ins_are_what_was_asked_for() -> None:
     made = draw_fill_ins(wanted, LARGE, seed=2)
     shuffled = draw_fill_ins(wanted.sample(frac=1, random_state=1), LARGE, seed=2, workers=2)
     pd.testing.assert_frame_equal(made, shuffled)
-    assert len(made) == 32 and made["identity"].is_unique and (made["corpus"] == DRAWN).all()
+    assert len(made) == 32 and (made["corpus"] == DRAWN).all()
+    people = made.groupby("identity")
+    assert (people["label"].agg(list).map(sorted) == [["angry", "happy"]] * 16).all()
+    assert (people[["gender", "age", "tone"]].nunique() == 1).all(axis=None)
+    assert made["image"].is_unique
     assert (made["ethnicity"] == "unknown").all() and (made["tone"] == TONES[-1]).all()
     assert (made.groupby(["label", "gender", "age"]).size() == 2).all()
     light = draw_fill_ins(wanted.assign(n=wanted["n"].iloc[::-1].to_numpy()), LARGE, seed=2)
@@ -228,6 +232,8 @@ def test_all_that_is_wrong_with_a_wish_is_said_at_once() -> None:
         draw_fill_ins(wanted, LARGE, seed=1)
     for words in ("4 problems", "'joy'", "'grey'", "-1", "fear-female-child-dark"):
         assert words in str(raised.value)
+    with pytest.raises(InputError, match="n is no count"):
+        draw_fill_ins(wanted.iloc[:1].assign(n="two"), LARGE, seed=1)
     with pytest.raises(InputError, match="column is missing"):
         draw_fill_ins(wanted.drop(columns="age"), LARGE, seed=1)
 
