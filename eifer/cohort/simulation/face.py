@@ -8,7 +8,7 @@ the eyes are near y = 0, the chin is at y = 1, x grows to the right and y down.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -22,6 +22,7 @@ Colour = tuple[float, ...]
 
 # The canvas around a person, in units; wide and low enough for the shoulders.
 LEFT, RIGHT, TOP, BOTTOM = -1.9, 1.9, -1.5, 2.5
+WHOLE = (LEFT, RIGHT, TOP, BOTTOM)
 # Drawn larger than shown: the reduction is what smooths the edges.
 SUPERSAMPLING = 1.6
 MOUTH_Y, CHIN_Y, THROAT_Y = 0.56, 1.0, 1.4
@@ -49,6 +50,7 @@ class Identity:
 
     ``gains`` and ``rest`` are this person's own strength and resting offset of
     smile, jaw, lids and brows: two people with one feeling look a little different.
+    ``youth`` is 0 from 18 years on and 1 at 5: how much of a child's proportions there is.
     """
 
     female: bool
@@ -76,16 +78,28 @@ class Identity:
     gains: tuple[float, float, float, float]
     rest: tuple[float, float, float, float]
     texture_seed: int
+    youth: float = 0.0
+
+    @property
+    def made_up(self) -> bool:
+        """Whether lashes are dark and lips red: of women."""
+        return self.female and self.youth < 0.25
 
 
-def identity(rng: np.random.Generator, *, female: bool, age_years: float) -> Identity:
-    """Draw a person's looks from ``rng``."""
+def identity(
+    rng: np.random.Generator, *, female: bool, age_years: float, tone: float | None = None
+) -> Identity:
+    """Draw the looks of a person of 5 years or more from ``rng``.
+
+    ``tone`` is the place of the skin in `SKINS`, 0 to 5; without it, it is drawn.
+    """
     age = float(np.clip((age_years - 18) / 60, 0, 1))
 
     def between(low: float, high: float) -> float:
         return float(rng.uniform(low, high))
 
-    tone = between(0, len(SKINS) - 1.001)
+    drawn = between(0, len(SKINS) - 1.001)
+    tone = drawn if tone is None else float(np.clip(tone, 0, len(SKINS) - 1.001))
     k = int(tone)
     skin = SKINS[k] + (tone - k) * (SKINS[k + 1] - SKINS[k])
     hair = HAIRS[min(int(rng.integers(len(HAIRS))), 4 if tone < 2.5 else 1)].astype(float)
@@ -93,7 +107,7 @@ def identity(rng: np.random.Generator, *, female: bool, age_years: float) -> Ide
     iris = IRISES[int(rng.integers(len(IRISES))) if tone < 2.5 else 0] * between(0.8, 1.15)
     long_hair = between(0, 1) < (0.75 if female else 0.1)
     bald = (not female) and between(0, 1) < 0.1 + 0.4 * age
-    return Identity(
+    grown = Identity(
         female=female,
         age_years=age_years,
         skin=_colour(skin * between(0.95, 1.05)),
@@ -120,6 +134,27 @@ def identity(rng: np.random.Generator, *, female: bool, age_years: float) -> Ide
         rest=(between(-0.06, 0.06), between(-0.04, 0.04), between(-0.05, 0.05), between(-0.1, 0.1)),
         texture_seed=int(rng.integers(2**31)),
     )
+    return grown if age_years >= 18 else _as_child(grown, min((18 - age_years) / 13, 1.0))
+
+
+def _as_child(grown: Identity, youth: float) -> Identity:
+    """Give a face a child's proportions: high forehead, round cheeks, large eyes, little nose."""
+    return replace(
+        grown,
+        youth=youth,
+        beard=0.0,
+        hairline=max(grown.hairline, -0.8) - 0.16 * youth,
+        volume=max(grown.volume, 0.05),
+        width=grown.width + 0.1 * youth,
+        jaw=grown.jaw + 0.06 * youth,
+        eye_x=grown.eye_x + 0.03 * youth,
+        eye_width=grown.eye_width * (1 + 0.22 * youth),
+        eye_height=grown.eye_height * (1 + 0.45 * youth),
+        brow_thickness=grown.brow_thickness * (1 - 0.4 * youth),
+        brow_y=grown.brow_y - 0.06 * youth,
+        nose=grown.nose * (1 - 0.5 * youth),
+        mouth_width=grown.mouth_width * (1 - 0.2 * youth),
+    )
 
 
 @dataclass(frozen=True)
@@ -128,7 +163,9 @@ class Action:
 
     ``smile`` -1 (corners down) to 1 (up); ``furrow`` 0..1 brows drawn together;
     ``jaw`` 0..1 opening; ``lids`` 0 closed, 1 as usual, above 1 widened; ``brows``
-    -1..1 raised; ``gaze_x``, ``gaze_y`` -1..1.
+    -1..1 raised; ``gaze_x``, ``gaze_y`` -1..1. The others are 0 (at rest) to 1:
+    ``inner_brows`` and ``outer_brows`` raised, ``cheeks`` lifted, lids ``tight``,
+    ``nose`` wrinkled, ``upper_lip`` raised, lips ``stretched`` and ``pressed`` thin.
     """
 
     smile: float
@@ -138,6 +175,14 @@ class Action:
     brows: float
     gaze_x: float
     gaze_y: float
+    inner_brows: float = 0.0
+    outer_brows: float = 0.0
+    cheeks: float = 0.0
+    tight: float = 0.0
+    nose: float = 0.0
+    upper_lip: float = 0.0
+    stretched: float = 0.0
+    pressed: float = 0.0
 
 
 def action(
@@ -202,42 +247,66 @@ class Portrait:
     """One person in one light, ready to be drawn many times.
 
     Everything that does not move is drawn here once, so that a frame costs a
-    few milliseconds.
+    few milliseconds. ``line`` multiplies the width of drawn lines. ``seen`` (left, right,
+    top, bottom, in units) is what of the canvas is drawn: face and throat at least.
     """
 
-    def __init__(self, who: Identity, lit: Light, unit_px: float) -> None:
-        self.who = who
+    def __init__(
+        self,
+        who: Identity,
+        lit: Light,
+        unit_px: float,
+        *,
+        line: float = 1.0,
+        seen: tuple[float, float, float, float] = WHOLE,
+    ) -> None:
+        if not (seen[0] <= -0.7 and seen[1] >= 0.7 and seen[2] <= -0.75 and seen[3] >= THROAT_Y):
+            raise ValueError(f"seen {seen} leaves out some of face and throat")
+        self.who, self.line = who, line
         self.scale = unit_px * SUPERSAMPLING
-        still = _Still(who, lit, self.scale)
+        self.left, self.top = seen[0], seen[2]
+        still = _Still(who, lit, self.scale, seen)
         self.skin_lit = still.skin_lit
         self._still = still
         self._base = still.person()
         self._back: Image | None = None
         rows, columns = self._rows(-0.75, 1.1), self._columns(-0.7, 0.7)
         self._face = (slice(*rows), slice(*columns))
-        self._folds = {name: still.fold(name)[self._face] for name in ("smile", "frown", "raise")}
+        self._folds: dict[str, Floats] = {}
 
     def _rows(self, top: float, bottom: float) -> tuple[int, int]:
-        return round((top - TOP) * self.scale), round((bottom - TOP) * self.scale)
+        return round((top - self.top) * self.scale), round((bottom - self.top) * self.scale)
 
     def _columns(self, left: float, right: float) -> tuple[int, int]:
-        return round((left - LEFT) * self.scale), round((right - LEFT) * self.scale)
+        return round((left - self.left) * self.scale), round((right - self.left) * self.scale)
 
     def layer(self, act: Action) -> Image:
         """Draw the person making ``act``: premultiplied BGRA, canvas size."""
         canvas = self._with_jaw(act.jaw)
         skin = canvas[..., :3][self._face]
         shades = (
-            max(act.smile, 0) * self._folds["smile"]
-            + act.furrow * self._folds["frown"]
-            + max(act.brows, 0) * self._folds["raise"]
+            max(act.smile, 0) * self._fold("smile")
+            + act.furrow * self._fold("frown")
+            + (max(act.brows, 0) + min(act.inner_brows, act.outer_brows)) * self._fold("raise")
         )
+        for name, strength in (
+            ("worry", max(act.inner_brows - act.outer_brows, 0)),
+            ("nose", act.nose),
+            ("press", act.pressed),
+        ):
+            if strength:
+                shades = shades + strength * self._fold(name)
         canvas[..., :3][self._face] = cv2.add(skin, shades, dtype=cv2.CV_8U)
         for side in (-1, 1):
             self._eye(canvas, act, side)
             self._brow(canvas, act, side)
         self._mouth(canvas, act)
         return canvas
+
+    def _fold(self, name: str) -> Floats:
+        if name not in self._folds:
+            self._folds[name] = self._still.fold(name)[self._face]
+        return self._folds[name]
 
     def turned_away(self) -> Image:
         """Draw the same person from behind: no face to see."""
@@ -259,23 +328,25 @@ class Portrait:
         return canvas
 
     def _pixels(self, x: Any, y: Any) -> Points:
-        return np.stack(np.broadcast_arrays((x - LEFT), (y - TOP)), axis=-1) * self.scale
+        x, y = np.broadcast_arrays(x - self.left, y - self.top)
+        return np.stack([x, y], axis=-1) * self.scale
 
     def _line(self, canvas: Image, points: Points, colour: Colour, thickness: float) -> None:
-        thick = max(1, round(thickness * self.scale))
+        thick = max(1, round(thickness * self.line * self.scale))
         cv2.polylines(canvas, [_fixed(points)], False, (*colour, 255), thick, cv2.LINE_AA, SHIFT)
 
     def _eye(self, canvas: Image, act: Action, side: int) -> None:
         who, skin = self.who, self.skin_lit
         t = np.linspace(-1, 1, 17)
         arch = 1 - t**2
-        # A cheek lifted by a smile pushes the lower lid up.
-        cheek = 0.016 * max(act.smile, 0)
+        # A cheek lifted by a smile pushes the lower lid up; so do tight lids.
+        raised = 0.012 * act.cheeks + 0.026 * act.tight + 0.014 * act.nose
+        cheek = 0.016 * max(act.smile, 0) + raised
         x = side * who.eye_x + who.eye_width * t
         tilt = -0.018 * t * side
         lower = 0.03 + (0.03 - cheek) * arch + tilt - 0.03
         # Lids below a fifth are shut: no white shows.
-        opening = who.eye_height * act.lids
+        opening = max(who.eye_height * act.lids - 1.2 * raised, 0)
         upper = lower - opening * arch**0.7
         crease = np.minimum(upper, lower - 0.045 * arch) - 0.03 - 0.02 * min(act.lids, 1) * arch
         lid = np.concatenate([self._pixels(x, crease), self._pixels(x, lower)[::-1]])
@@ -284,8 +355,8 @@ class Portrait:
         if opening > 0.2 * who.eye_height:
             self._eyeball(canvas, act, side, self._pixels(x, upper), self._pixels(x, lower))
             self._line(canvas, self._pixels(x, lower)[2:-2], _scaled(skin, 0.66), 0.012)
-        lash = (22.0, 20.0, 24.0) if who.female else _scaled(skin, 0.3)
-        self._line(canvas, self._pixels(x, upper), lash, 0.034 if who.female else 0.027)
+        lash = (22.0, 20.0, 24.0) if who.made_up else _scaled(skin, 0.3)
+        self._line(canvas, self._pixels(x, upper), lash, 0.034 if who.made_up else 0.027)
 
     def _eyeball(self, canvas: Image, act: Action, side: int, upper: Points, lower: Points) -> None:
         outline = np.concatenate([upper, lower[::-1]])
@@ -300,13 +371,13 @@ class Portrait:
         centre = self._pixels(
             side * self.who.eye_x + 0.03 * act.gaze_x, -0.028 + 0.015 * act.gaze_y
         )
-        iris = self.who.iris
+        iris, grown = self.who.iris, 1 + 0.25 * self.who.youth
         for radius, colour in (
             (0.076, _scaled(iris, 0.5)),
             (0.064, iris),
             (0.032, (16.0, 14.0, 14.0)),
         ):
-            _disc(ball, centre - offset, radius * self.scale, colour)
+            _disc(ball, centre - offset, radius * grown * self.scale, colour)
         _disc(
             ball,
             centre - offset - 0.024 * self.scale,
@@ -322,7 +393,13 @@ class Portrait:
         t = np.linspace(0, 1, 9)  # from the nose outwards
         x = side * (who.eye_x - 0.165 - 0.03 * act.furrow * (1 - t) + (0.4 - 0.02 * act.furrow) * t)
         y = who.brow_y - 0.035 * np.sin(np.pi * t**0.9) + 0.035 * t
-        y = y - 0.075 * act.brows + 0.085 * act.furrow * (1 - t) ** 1.3
+        # Muscles that raise the inner ends win over the one that draws them together.
+        y = (
+            y
+            - 0.075 * act.brows
+            + 0.085 * act.furrow * (1 - 0.8 * act.inner_brows) * (1 - t) ** 1.3
+        )
+        y = y - 0.15 * act.inner_brows * (1 - t) ** 1.3 - 0.13 * act.outer_brows * np.sin(2.2 * t)
         thickness = who.brow_thickness * (1 - t**2.5 * 0.85) * (0.7 + 0.3 * np.sin(np.pi * t))
         outline = np.concatenate(
             [self._pixels(x, y - thickness / 2), self._pixels(x, y + thickness / 2)[::-1]]
@@ -334,16 +411,22 @@ class Portrait:
         who, skin = self.who, self.skin_lit
         t = np.linspace(-1, 1, 25)
         arch = 1 - t**2
-        half = who.mouth_width * (1 + 0.2 * max(act.smile, 0) - 0.1 * act.jaw)
+        wider = 0.35 * act.stretched - 0.08 * act.pressed
+        half = who.mouth_width * (1 + 0.2 * max(act.smile, 0) - 0.1 * act.jaw + wider)
         x = half * t
-        middle = MOUTH_Y - 0.115 * act.smile * (t**2 - 0.35)
-        gap = 0.02 * max(act.smile, 0) + 0.21 * act.jaw
-        inner_up = middle - 0.22 * gap * arch**0.8
-        inner_low = middle + 0.85 * gap * arch**0.8
+        middle = MOUTH_Y - 0.115 * act.smile * (t**2 - 0.35) + 0.03 * act.stretched * t**2
+        middle = middle - 0.05 * act.upper_lip * arch
+        gap = 0.02 * max(act.smile, 0) + 0.21 * act.jaw * (1 - 0.95 * act.pressed)
+        gap = gap + 0.05 * act.upper_lip
+        # A stretched mouth opens as a slot, any other as a bow.
+        open_up, open_low = arch ** (0.8 - 0.45 * act.stretched), 0.85 - 0.25 * act.stretched
+        inner_up = middle - 0.22 * gap * open_up
+        inner_low = middle + open_low * gap * open_up
         bow = 1 - 0.3 * np.exp(-((t / 0.14) ** 2))
-        outer_up = inner_up - 0.062 * who.lip * arch**0.8 * bow
-        outer_low = inner_low + 0.08 * who.lip * arch**0.7
-        red = np.array([0.72, 0.62, 0.88]) if who.female else np.array([0.74, 0.68, 0.86])
+        full = who.lip * (1 - 0.6 * act.pressed)
+        outer_up = inner_up - 0.062 * full * arch**0.8 * bow
+        outer_low = inner_low + 0.08 * full * arch**0.7
+        red = np.array([0.72, 0.62, 0.88]) if who.made_up else np.array([0.74, 0.68, 0.86])
         lip = np.array(skin) * red
         shadow = outer_low + 0.035
         for upper, lower, colour in (
@@ -371,11 +454,14 @@ class Portrait:
 class _Still:
     """The parts of a person that do not move, as arrays over the canvas."""
 
-    def __init__(self, who: Identity, lit: Light, scale: float) -> None:
+    def __init__(
+        self, who: Identity, lit: Light, scale: float, seen: tuple[float, float, float, float]
+    ) -> None:
         self.who, self.scale = who, scale
-        columns = np.arange(round((RIGHT - LEFT) * scale), dtype=np.float32)
-        rows = np.arange(round((BOTTOM - TOP) * scale), dtype=np.float32)
-        self.x, self.y = np.meshgrid(columns / scale + LEFT, rows / scale + TOP)
+        self.left, right, self.top, bottom = seen
+        columns = np.arange(round((right - self.left) * scale), dtype=np.float32)
+        rows = np.arange(round((bottom - self.top) * scale), dtype=np.float32)
+        self.x, self.y = np.meshgrid(columns / scale + self.left, rows / scale + self.top)
         self.lit = lit
         self.rng = np.random.default_rng(who.texture_seed)
         self.skin = np.array(who.skin, np.float32)
@@ -393,7 +479,8 @@ class _Still:
         """Below 1 inside the head; ``grow`` is added to every side."""
         down = np.clip(self.y, 0, 1)
         half = (self.who.width + grow) * (1 - self.who.jaw * down**1.5)
-        tall = np.where(self.y > 0, np.float32(1.0 + grow), np.float32(1.08 + grow))
+        above = 1.08 + 0.2 * self.who.youth
+        tall = np.where(self.y > 0, np.float32(1.0 + grow), np.float32(above + grow))
         return np.asarray(np.sqrt((self.x / half) ** 2 + np.abs(self.y / tall) ** 2.3), np.float32)
 
     def _edge(self, distance: Floats) -> Floats:
@@ -401,15 +488,16 @@ class _Still:
         return np.clip(0.5 - distance * self.scale / 2, 0, 1)
 
     def _relief(self) -> Floats:
-        nose = self.who.nose
+        nose, youth = self.who.nose, self.who.youth
+        short = 1 - 0.15 * youth
         return np.asarray(
             0.75 * np.sqrt(np.clip(1 - self._radius(0.02) ** 2, 0, 1))
             + self._bump(0, 0.08, 0.055, 0.2, 0.06 * nose)
-            + self._bump(0, 0.27, 0.075, 0.075, 0.11 * nose)
-            + self._bump(0.095, 0.31, 0.05, 0.045, 0.05 * nose)
-            + self._bump(0.28, -0.2, 0.2, 0.07, 0.035)
+            + self._bump(0, 0.27 * short, 0.075, 0.075, 0.11 * nose)
+            + self._bump(0.095, 0.31 * short, 0.05, 0.045, 0.05 * nose)
+            + self._bump(0.28, -0.2, 0.2, 0.07, 0.035 * (1 - 0.8 * youth))
             - self._bump(self.who.eye_x, -0.03, 0.18, 0.1, 0.05)
-            + self._bump(0.42, 0.22, 0.2, 0.16, 0.045)
+            + self._bump(0.42, 0.22, 0.2, 0.16, 0.045 + 0.02 * youth)
             + self._bump(0, MOUTH_Y, 0.26, 0.13, 0.05)
             - self._bump(0, 0.44, 0.03, 0.05, 0.012)
             + self._bump(0, 0.85, 0.17, 0.1, 0.05)
@@ -444,7 +532,9 @@ class _Still:
         flush = self._bump(0.4, 0.28, 0.2, 0.16, 0.05) + self._bump(0, 0.28, 0.09, 0.08, 0.05)
         colours = self.skin * np.stack([1 - flush, 1 - 0.8 * flush, 1 + 0.3 * flush], axis=-1)
         dark = self._bump(who.eye_x, 0.09, 0.14, 0.05, 0.06 + 0.001 * who.age_years)
-        dark = dark + self._bump(0.06, 0.345, 0.022, 0.014, 0.45)  # nostrils
+        dark = dark + self._bump(
+            0.06 * (1 - 0.2 * who.youth), 0.345 * (1 - 0.15 * who.youth), 0.022, 0.014, 0.45
+        )  # nostrils
         mottled = 1 - dark + 0.012 * self._noise(0.02, 0.02) + 0.012 * self._noise(0.12, 0.12)
         if who.age_years > 35:
             deep = min((who.age_years - 35) / 40, 1)
@@ -484,12 +574,15 @@ class _Still:
         if who.hair_length > 0.5:
             paint(hair * 0.7, self._edge(behind_neck.astype(np.float32)))
         neck = np.maximum(
-            np.abs(x) - (0.36 if who.female else 0.44) - 0.12 * (y - 1.2) ** 2, 0.3 - y
+            np.abs(x) - ((0.36 if who.female else 0.44) - 0.1 * who.youth) - 0.12 * (y - 1.2) ** 2,
+            0.3 - y,
         )
         under_chin = 1 - 0.38 * np.exp(-(((y - 1.0) / 0.28) ** 2))
         round_neck = (0.95 - 0.45 * (np.abs(x) / 0.45) ** 2) * under_chin
         paint(self.skin * 0.82 * round_neck[..., None], self._edge(neck.astype(np.float32)))
-        shoulder = 1.34 + 0.14 * x**2 + 2.2 * np.clip(np.abs(x) - 1.1, 0, None) ** 2
+        shoulder = (
+            1.34 + 0.14 * x**2 + 2.2 * np.clip(np.abs(x) - (1.1 - 0.5 * who.youth), 0, None) ** 2
+        )
         collar = 1.62 - 1.1 * x**2
         cloth = np.maximum(np.maximum(shoulder - y, collar - y), np.abs(x) - 1.75)
         folds = 0.9 - 0.12 * x**2 + 0.05 * self._noise(0.1, 0.25) + 0.12 * self.lit.x * x
@@ -531,7 +624,7 @@ class _Still:
 
         def stroke(x: Any, y: Any, thick: float) -> None:
             for side in (-1, 1):
-                points = np.stack([(side * x - LEFT), (y - TOP)], axis=-1) * self.scale
+                points = np.stack([side * x - self.left, y - self.top], axis=-1) * self.scale
                 cv2.polylines(
                     mask,
                     [_fixed(points)],
@@ -550,6 +643,17 @@ class _Still:
         elif name == "frown":  # upright between the brows; from the corners of the mouth down
             stroke(0.055 + 0.012 * np.sin(3 * t), -0.28 + 0.16 * t, 0.018)
             stroke(0.31 + 0.03 * t, 0.64 + 0.12 * t, 0.016)
+        elif name == "nose":  # across its bridge and beside it, on to the folds of the cheeks
+            for k in range(3):
+                stroke(0.025 + 0.085 * t, 0.02 + 0.055 * k - 0.05 * t, 0.016)
+            stroke(0.125 + 0.025 * np.sin(3 * t), 0.2 + 0.11 * t, 0.02)
+            stroke(0.15 + 0.17 * t**0.8, 0.27 + 0.24 * t**1.3, 0.022)
+        elif name == "worry":  # across the middle of the forehead
+            for k in range(3):
+                stroke(0.17 * t, -0.44 - 0.07 * k + 0.035 * t**2, 0.014)
+        elif name == "press":  # under the lower lip and beside the corners
+            stroke(0.2 * t, 0.685 + 0.02 * t**2, 0.022)
+            stroke(0.31 + 0.02 * np.sin(3 * t), 0.51 + 0.1 * t, 0.018)
         else:  # across the forehead
             for k in range(3):
                 stroke(0.34 * t, -0.42 - 0.07 * k + 0.03 * t**2, 0.012)
@@ -561,6 +665,12 @@ class _Still:
         shade = -0.42 * self._lines(name)
         if name == "smile":
             shade = shade + self._bump(0.36, 0.24, 0.12, 0.09, 0.09)
+        elif name == "nose":
+            shade = (
+                shade
+                + self._bump(0.3, 0.2, 0.1, 0.08, 0.07)
+                - self._bump(0, -0.06, 0.1, 0.06, 0.12)
+            )
         elif name == "raise":
             shade = 0.6 * shade
         return np.asarray((shade * self.face_light)[..., None] * self.skin, np.float32)
@@ -610,7 +720,7 @@ def place(picture: Image, layer: Image, portrait: Portrait, pose: Pose) -> Image
     factor = pose.unit_px / portrait.scale
     angle = np.deg2rad(pose.roll_deg)
     turn = factor * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    origin = np.array([-LEFT, -TOP]) * portrait.scale
+    origin = np.array([-portrait.left, -portrait.top]) * portrait.scale
     shift = np.array([pose.x_px, pose.y_px]) - turn @ origin
     # Replicated edges: clothes go on below the canvas, emptiness above and beside it.
     height, width = picture.shape[:2]

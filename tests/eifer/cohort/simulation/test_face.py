@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,14 @@ from eifer.seeding import generator
 UNIT = 60.0
 POSE = face.Pose(x_px=100, y_px=90, unit_px=UNIT, roll_deg=0)
 MOUTH = (slice(90 + 20, 90 + 55), slice(70, 130))
+BEFORE = np.array(
+    [
+        [105.0, 119.5, 140.9, 102.7],
+        [105.3, 163.7, 176.6, 98.9],
+        [105.7, 132.6, 146.7, 100.7],
+        [91.4, 90.8, 91.4, 85.1],
+    ]
+)
 EYES = (slice(90 - 10, 90 + 8), slice(65, 135))
 
 
@@ -112,3 +122,56 @@ def test_the_picture_that_is_drawn_on_is_left_alone(
     before = room.copy()
     _picture(sitter, room, 0.5, 0.5)
     assert (room == before).all()
+
+
+def test_units_at_rest_and_an_adult_draw_what_they_drew_before_there_were_units(
+    sitter: face.Portrait, room: face.Image
+) -> None:
+    # Means of 50 x 50 px of the picture that the first study has drawn ever since.
+    act = face.action(sitter.who, 0.6, -0.5, lids=1, gaze_x=0, gaze_y=0)
+    assert replace(act, inner_brows=0, outer_brows=0, cheeks=0, tight=0, nose=0) == act
+    blocks = face.place(room, sitter.layer(act), sitter, POSE).mean(-1).reshape(4, 50, 4, 50)
+    assert np.abs(blocks.mean((1, 3)) - BEFORE).max() < 0.5
+
+
+def test_children_have_larger_eyes_and_no_beard() -> None:
+    for number in range(12):
+        ages = [
+            face.identity(generator(9, number), female=number % 2 == 0, age_years=years)
+            for years in (5, 11, 17.9, 18)
+        ]
+        eyes = [who.eye_height for who in ages]
+        assert eyes == sorted(eyes, reverse=True) and eyes[2] == pytest.approx(eyes[3], rel=0.02)
+        assert all(who.beard == 0 for who in ages[:3]) and ages[3].youth == 0
+        assert not ages[0].made_up and ages[3].made_up == ages[3].female
+
+
+def test_hair_greys_and_skin_has_the_tone_that_is_asked_for() -> None:
+    def drawn(tone: float | None, years: float, number: int) -> face.Identity:
+        return face.identity(generator(9, number), female=True, age_years=years, tone=tone)
+
+    for number in range(8):
+        lights = [sum(drawn(tone, 30, number).skin) for tone in (0, 1.2, 2.4, 3.6, 5)]
+        assert lights == sorted(lights, reverse=True) and lights[0] > 2 * lights[-1]
+        assert np.ptp(drawn(4.0, 85, number).hair) < np.ptp(drawn(4.0, 30, number).hair) + 1
+
+
+def test_what_is_not_seen_need_not_be_drawn(room: face.Image) -> None:
+    lit = face.Light(0.2, -0.4, 0.45, 0.6)
+    who = _identity(1)
+    whole = _picture(face.Portrait(who, lit, UNIT), room, 0.3, 0.3)
+    part = _picture(face.Portrait(who, lit, UNIT, seen=(-1.0, 1.0, -1.2, 1.6)), room, 0.3, 0.3)
+    oval = (slice(90 - 40, 90 + 50), slice(65, 135))
+    # The grain of skin and hair is laid over what is drawn, so it differs.
+    assert np.abs(whole - part)[oval].mean() < 4
+    with pytest.raises(ValueError, match="face and throat"):
+        face.Portrait(who, lit, UNIT, seen=(-0.5, 0.5, -1.2, 1.6))
+
+
+def test_a_wider_line_darkens_the_lids(room: face.Image) -> None:
+    thin, thick = (
+        _picture(face.Portrait(_identity(1), face.Light(0.2, -0.4, 0.45, 0.6), UNIT, line=line),
+                 room, 0, 0)[EYES].mean()
+        for line in (0.5, 2.0)
+    )  # fmt: skip
+    assert thick < thin - 1
