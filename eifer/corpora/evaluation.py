@@ -13,9 +13,10 @@ agreement with a model, to be shown beside the others and never alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -227,7 +228,7 @@ def _pool(
     taken = {c for c in pool["corpus"] if c in reserved or c.startswith(WITHOUT)}
     part = names.map(division.set_index("image_id")["part"])
     again = "repeat split"
-    faults = [
+    faults: list[tuple[str, Iterable[str], str]] = [
         ("in evaluator and test part", sorted(both), again),
         ("of the evaluator, and trained on", names[part.isin(["train", "validation"])], again),
         ("label that is none of the seven", names[~pool["label"].isin(CLASSES)], again),
@@ -264,19 +265,20 @@ def _said(answers: pd.DataFrame, pool: pd.DataFrame) -> dict[Network, Floats]:
     values = answers[_PROBABILITIES].to_numpy(np.float64)
     problems, said = [], dict[Network, Floats]()
     off = np.abs(values.sum(axis=1) - 1) > SUM
-    for key, indices in sorted(answers.groupby(_MODEL, sort=False).indices.items()):
-        network = (str(key[0]), str(key[1]), int(key[2]))
+    by_network: dict[Any, Any] = answers.groupby(_MODEL, sort=False).indices
+    for (trained_on, name, repetition), indices in sorted(by_network.items()):
+        network = (str(trained_on), str(name), int(repetition))
         rows = indices[place[indices] >= 0]
         made = np.full((len(pool), N), np.nan)
         made[place[rows]] = values[rows]
         said[network] = made
-        name = "{} {} {}".format(*network)
+        words = "{} {} {}".format(*network)
         for what, found in (
             ("image without answer", ids[np.isnan(made).any(axis=1)]),
             ("probabilities do not add up to 1", answers["image_id"].iloc[rows[off[rows]]]),
             ("two answers", ids[np.bincount(place[rows], minlength=len(pool)) > 1]),
         ):
-            problems += [Problem(what, f"{name}: {image}", "repeat answer") for image in found]
+            problems += [Problem(what, f"{words}: {image}", "repeat answer") for image in found]
     if problems or not said:
         none = Problem("no network answers", "answers", "train networks, and let them answer")
         raise InputError("evaluation", problems or [none])
@@ -442,10 +444,10 @@ def _contrasts_on(
     here = {key: p[where.rows] for key, p in said.items()}
     whole = {key: p for key, p in here.items() if not np.isnan(p).any()}
     pairs = [
-        (name, first, second, sorted(both))
+        (name, first, second, sorted(common))
         for name in sorted({key[1] for key in whole})
         for first, second in _pairs({key[0] for key in whole}, where, corpora)
-        if (both := _repetitions(whole, first, name) & _repetitions(whole, second, name))
+        if (common := _repetitions(whole, first, name) & _repetitions(whole, second, name))
     ]
     if not pairs:
         return
@@ -516,17 +518,19 @@ def _metrics(counts: Floats) -> Floats:
 def _drawn(counts: Floats, draws: int, random: np.random.Generator) -> Floats:
     """`_metrics` of ``draws`` resamples of atoms with replacement.
 
-    A resample is how often each atom comes; counts are whole numbers, so that sums are exact.
+    A resample is how often each atom comes. Counts are whole numbers, so that sums are exact:
+    in 32 bits up to 16 million images, in half the time.
     """
     n = len(counts)
+    flat = counts.reshape(n, -1).astype(np.float32)
     at_once = max(1, BLOCK // n)
     blocks = []
     for start in range(0, draws, at_once):
         size = min(at_once, draws - start)
         chosen = random.integers(n, size=(size, n)) + n * np.arange(size)[:, None]
         weights = np.bincount(chosen.ravel(), minlength=size * n).reshape(size, n)
-        flat = weights.astype(np.float64) @ counts.reshape(n, -1)
-        blocks.append(_metrics(flat.reshape(size, *counts.shape[1:])))
+        sums = (weights.astype(np.float32) @ flat).astype(np.float64)
+        blocks.append(_metrics(sums.reshape(size, *counts.shape[1:])))
     return np.concatenate(blocks)
 
 
