@@ -23,6 +23,15 @@ SPECIALISTS = "specialists"
 """No network: each image by the network of its own corpus."""
 ALL = "all"
 """The images of all corpora together."""
+_PLACES = (DRAWN, MERGED, SPECIALISTS, WITHOUT, ALL)
+
+
+def place(name: str) -> tuple[int, str]:
+    """By which training sets and sets of images are put in order: corpora first, then the rest."""
+    word = WITHOUT if name.startswith(WITHOUT) else name
+    return (_PLACES.index(word) + 1 if word in _PLACES else 0, name)
+
+
 ATTRIBUTES = {"gender": GENDERS, "age": AGES, "ethnicity": ETHNICITIES}
 PARTS = ("train", "validation", "test", "evaluator", "left_out")
 VOTES = (*Expression, "other")
