@@ -68,7 +68,7 @@ def caption(division: pd.DataFrame) -> str:
         f"{part.replace('_', ' ')} {by_part[part]}" for part in PARTS if part in by_part
     )
     sizes = division.groupby("corpus")["label"].value_counts()
-    least, most = sizes.idxmin(), sizes.idxmax()
+    least, most = (sizes.index[int(k)] for k in (sizes.argmin(), sizes.argmax()))
     return (
         f"{len(division)} images of {division['corpus'].nunique()} corpora: {parts}. The number "
         f"at a bar is all of its images. Fewest: {least[1]} in {least[0]} ({sizes.min()}); most: "

@@ -74,7 +74,7 @@ def caption(confusion: pd.DataFrame) -> str:
     repetitions = rows["repetition"].nunique()
     images = rows[rows["network"] == rows["network"].iloc[0]]["n"].sum() // repetitions
     apart = rows[rows["label"] != rows["answer"]].groupby(["label", "answer"])["n"].sum()
-    label, answer = apart.idxmax()
+    label, answer = apart.index[int(apart.argmax())]
     return (
         f"Trained on {rows['trained_on'].iloc[0]}, tested on {images} real images of the "
         f"evaluator, answers of {count(repetitions, 'repetition')} added up. In each cell the "

@@ -63,7 +63,8 @@ def _beside(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     )
     joined["corpus"] = joined["corpus"].fillna(joined["key"])
     absent = joined["total"].isna()
-    order = [(absent[k] and name != ALL, *place(name)) for k, name in joined["corpus"].items()]
+    pairs = zip(absent, joined["corpus"], strict=True)
+    order = [(without and name != ALL, *place(name)) for without, name in pairs]
     joined = joined.iloc[sorted(range(len(joined)), key=order.__getitem__)]
     return joined.drop(columns="key").reset_index(drop=True)
 

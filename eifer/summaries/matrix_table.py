@@ -67,6 +67,7 @@ def caption(matrix: pd.DataFrame, published_matrix: pd.DataFrame) -> str:
     return (
         f"Mean (SD) over {repetitions} repetition{'' if repetitions == 1 else 's'}; macro F1 and "
         "balanced accuracy over the classes that are there. Specialists: each image by the "
-        "network of its own corpus. In grey: what Mejia-Escobar et al. 2023 print (Table 10; one training each, on images with "
-        f"fill-ins and relabelled by a model).{agreement}"
+        "network of its own corpus. In grey: what Mejia-Escobar et al. "
+        "2023 print (Table 10; one training each, on images with fill-ins and relabelled by a "
+        f"model).{agreement}"
     )
