@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from eifer import paper_consistency
 from eifer.corpora import published
-from eifer.report.exhibits import lines
+from eifer.report.exhibits import exhibit, known_exhibits, lines
 from eifer.summaries import (
     by_class_table,
     corpora_table,
@@ -224,3 +226,37 @@ def test_contradictions_are_counted_by_source() -> None:
     ].to_dict("records")
     assert row["which"] == "Table 4, nhfi: 551 ↔ 461; Table 4, totals of all: 1468 ↔ 1558"
     assert f"{len(found)} checks" in expression_contradictions.caption(found)
+
+
+def test_every_column_that_the_report_declares_is_there() -> None:
+    """Each table of reports/expressions.yml, of the sources that it names."""
+    evaluated = world().evaluated()
+    truth = relabelled()[["image_id", "corpus"]].assign(
+        label="happy", given=relabelled()["original"], copy_of=None
+    )
+    votes = {f"votes_{name}": 1 for name in VOTES}
+    cells = {"gender": "female", "age": "old", "ethnicity": "asian"}
+    shortfall = {"corpus": "fer", "label": "sad", **cells, "wanted": 2, "found": 1, "filled": 0}
+    sources = {
+        "images": images().assign(image_id=[f"a/{k}" for k in range(5)], **votes),
+        "evaluator": world().evaluator,
+        "evaluator_shortfall": pd.DataFrame([shortfall]),
+        "relabelled": relabelled(),
+        "planted_truth": truth,
+        "duplicates": truth[["image_id", "corpus"]].assign(copies=None),
+        "matrix": evaluated.matrix,
+        "by_class": evaluated.by_class,
+        "contrasts": evaluated.contrasts,
+        "expression_consistency": paper_consistency.expression_checks(),
+        **published.sources(),
+    }
+    root = Path(__file__).parents[3]
+    spec = yaml.safe_load((root / "reports/expressions.yml").read_text(encoding="utf-8"))
+    shown = [item for section in spec["sections"] for item in section["show"] if "table" in item]
+    assert len(shown) == 8
+    for item in shown:
+        given = [sources[name] for name in item["of"]]
+        known = item["table"] in known_exhibits("table")
+        frame = exhibit("table", item["table"]).table(*given) if known else given[0]
+        made = lines(frame, item["columns"])
+        assert made and any(set(cell[0]) - set(" –()[],") for row in made for cell in row)
