@@ -28,6 +28,11 @@ def draw(contrasts: pd.DataFrame) -> Figure:
     """A line a contrast, a panel a kind of images; right of 0 the first is better."""
     lines = _lines(contrasts)
     kinds = [kind for kind in KINDS if (contrasts["images"] == kind).any()]
+    if not lines:
+        figure, [[axes]] = canvas(0.6)
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "no two training sets were compared", ha="center", va="center")
+        return figure
     several = len({line[0] for line in lines}) > 1
     figure, [panels] = canvas(1.2 + 0.34 * len(lines), 1, len(kinds), sharey=True, sharex=True)
     for axes, kind in zip(panels, kinds, strict=True):
@@ -73,6 +78,8 @@ def draw(contrasts: pd.DataFrame) -> Figure:
 def caption(contrasts: pd.DataFrame) -> str:
     """What is shown, and of how many."""
     shown = contrasts[contrasts["images"].isin(KINDS)]
+    if shown.empty:
+        return "Differences need networks of merged corpora, or of all but one, beside their own."
     claimed = int((shown["q"] < CLAIMED).sum())
     return (
         f"{len(shown)} differences with their intervals (right of 0 the first is better), by "

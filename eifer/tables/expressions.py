@@ -337,4 +337,5 @@ CONTRASTS = Table(
         Column("p", "float 0..1", "two-sided, by the bootstrap"),
         Column("q", "float 0..1", "after Benjamini and Hochberg over the matrix"),
     ),
+    may_be_empty=True,
 )

@@ -120,6 +120,20 @@ def test_a_bar_says_how_many_images_a_class_has() -> None:
     assert "0" in shown  # a class that a corpus has not
 
 
+def test_five_corpora_and_one_leave_no_empty_panels() -> None:
+    division = world().division
+    many = pd.concat([division.assign(corpus=f"corpus {k}") for k in range(5)])
+    with drawing():
+        visible = [axes.get_visible() for axes in class_counts.draw(many).axes]
+        alone = class_counts.draw(division[division["corpus"] == "aff"]).axes
+        one = trained()["trained_on"] == "aff"
+        (loss, score) = expression_curves.draw(
+            curves()[curves()["trained_on"] == "aff"], trained()[one]
+        ).axes
+    assert visible == [True] * 5 + [False] and len(alone) == 1
+    assert len(loss.lines) == 4 and len(score.lines) == 4  # 2 repetitions; a line and its mark
+
+
 def test_confusion_is_that_of_merged_in_shares_of_the_row() -> None:
     rows = evaluated().confusion
     rows = rows[(rows["trained_on"] == "merged") & (rows["tested_on"] == "all")]
@@ -160,6 +174,21 @@ def test_a_difference_is_marked_where_q_is_small() -> None:
     contrasts.loc[(contrasts["images"] == "test") & (contrasts["first"] == "merged"), "q"] = 0.01
     assert texts(contrast_forest, contrasts).count("*") == 5 * 2
     assert "* 10 have q < 0.05" in contrast_forest.caption(contrasts)
+
+
+def test_one_training_set_is_compared_with_nothing() -> None:
+    given = world()
+    given.answers = given.answers[given.answers["trained_on"] == "fer"]
+    made = given.evaluated()
+    assert made.contrasts.empty
+    assert texts(contrast_forest, made.contrasts) == ["no two training sets were compared"]
+    assert "Differences need" in contrast_forest.caption(made.contrasts)
+    for figure, table in (
+        (corpus_matrix, made.matrix),
+        (confusion_matrix, made.confusion),
+        (cells_accuracy, made.by_cell),
+    ):
+        assert texts(figure, table)
 
 
 def test_cells_say_their_n_and_the_worst_is_named() -> None:
