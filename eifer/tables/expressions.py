@@ -19,6 +19,19 @@ MERGED = "merged"
 """The training set of all corpora together."""
 WITHOUT = "without-"
 """Before a corpus's name: all corpora but that one."""
+SPECIALISTS = "specialists"
+"""No network: each image by the network of its own corpus."""
+ALL = "all"
+"""The images of all corpora together."""
+_PLACES = (DRAWN, MERGED, SPECIALISTS, WITHOUT, ALL)
+
+
+def place(name: str) -> tuple[int, str]:
+    """By which training sets and sets of images are put in order: corpora first, then the rest."""
+    word = WITHOUT if name.startswith(WITHOUT) else name
+    return (_PLACES.index(word) + 1 if word in _PLACES else 0, name)
+
+
 ATTRIBUTES = {"gender": GENDERS, "age": AGES, "ethnicity": ETHNICITIES}
 PARTS = ("train", "validation", "test", "evaluator", "left_out")
 VOTES = (*Expression, "other")
@@ -235,7 +248,7 @@ ANSWERS = Table(
 )
 
 TESTED = (
-    Column("tested_on", "string", f"a corpus, {DRAWN}, or all"),
+    Column("tested_on", "string", f"a corpus, {DRAWN}, or {ALL}"),
     Column("images", "string", "which images", values=("real", "with_fill_ins", "test")),
     Column("target", "string", "what is held true", values=("original", "majority", "relabelled")),
 )
@@ -245,13 +258,13 @@ SCORES = {
     "balanced_accuracy": ("float 0..1", "mean recall of the classes that are there"),
     "macro_f1": ("float 0..1", "mean F1 of the classes that are there"),
     "log_loss": ("float 0..", "mean negative logarithm of the true class's probability"),
-    "ece": ("float 0..1", "expected calibration error, 15 bins of equal width"),
+    "ece": ("float 0..1", "expected calibration error of the answer, bins of equal width"),
 }
 
 MATRIX = Table(
     name="matrix",
     meaning="How well every network does on every set of images. `trained_on` is also "
-    "`specialists`: each image by the network of its own corpus.",
+    f"`{SPECIALISTS}`: each image by the network of its own corpus.",
     key=(*_MODEL, *_TESTED),
     columns=(
         *MODEL,
@@ -300,7 +313,7 @@ BY_CELL = Table(
         Column("n", "int 1..", "images"),
         Column("right", "int 0..", "of these, recognised"),
         Column("accuracy", "float 0..1", "their share"),
-        Column("low", "float 0..1", "lower end of Wilson's 95 % interval"),
+        Column("low", "float 0..1", "lower end of Wilson's interval"),
         Column("high", "float 0..1", "upper end"),
     ),
 )
@@ -319,9 +332,10 @@ CONTRASTS = Table(
         Column("n", "int 1..", "images"),
         Column("atoms", "int 1..", "atoms"),
         Column("difference", "float -1..1", "first less second, mean over the repetitions"),
-        Column("low", "float -1..1", "lower end of the 95 % interval"),
+        Column("low", "float -1..1", "lower end of the interval"),
         Column("high", "float -1..1", "upper end"),
         Column("p", "float 0..1", "two-sided, by the bootstrap"),
         Column("q", "float 0..1", "after Benjamini and Hochberg over the matrix"),
     ),
+    may_be_empty=True,
 )

@@ -1,0 +1,262 @@
+"""Tables of the expressions study: the numbers a reader would count by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from eifer import paper_consistency
+from eifer.corpora import published
+from eifer.report.exhibits import exhibit, known_exhibits, lines
+from eifer.summaries import (
+    by_class_table,
+    corpora_table,
+    evaluator_table,
+    expression_contradictions,
+    matrix_table,
+    planted_table,
+    relabelling_table,
+)
+from eifer.tables.expressions import VOTES
+from tests.corpora import world
+
+
+def images() -> pd.DataFrame:
+    rows = [
+        ("FER2013", "happy", 48, 48, False),
+        ("FER2013", "happy", 48, 48, False),
+        ("FER2013", "sad", 48, 48, False),
+        ("other", "angry", 96, 120, True),
+        ("other", "angry", 300, 224, False),
+    ]
+    return pd.DataFrame(rows, columns=["corpus", "label", "width_px", "height_px", "colour"])
+
+
+def test_corpora_are_counted_beside_the_printed_ones_of_the_same_name() -> None:
+    given = images(), published.counts(), published.properties()
+    made = corpora_table.table(*given)
+    assert made["corpus"].tolist() == ["FER2013", "other", "all", "affectnet", "nhfi"]
+    by = made.set_index("corpus")
+    assert by.loc["FER2013", ["happy", "sad", "total"]].tolist() == [2, 1, 3]
+    assert by.loc["FER2013", ["happy_published", "total_published"]].tolist() == [8988, 35886]
+    assert by.loc["all", ["total", "total_published", "side_px"]].tolist() == [
+        5,
+        71336,
+        "48 to 224",
+    ]
+    looks = ["side_px", "colour", "side_px_published", "colour_published"]
+    assert by.loc["FER2013", looks].tolist() == ["48", "grayscale", "48", "grayscale"]
+    assert by.loc["other", looks[:2]].tolist() == ["96 to 224", "50 % RGB"]
+    assert by.loc["other", "total_published"] is pd.NA and by.loc["nhfi", "total"] is pd.NA
+    assert lines(made, {"Happy": "{happy:d} / {happy_published:d}"})[:2] == [
+        [["2", "8988"]],
+        [["0", "–"]],
+    ]
+    assert "5 images of 2 corpora" in corpora_table.caption(*given)
+
+
+def test_the_evaluator_says_what_is_real_drawn_and_lacking() -> None:
+    rows = [("nhfi", "sad", False), ("nhfi", "sad", True), ("own", "fear", False)]
+    evaluator = pd.DataFrame(rows, columns=["corpus", "label", "drawn"]).assign(
+        gender=["female", "male", "unknown"], age="child", ethnicity="asian"
+    )
+    shortfall = pd.DataFrame(
+        {"corpus": "nhfi", "label": ["sad", "sad", "happy"]}
+        | {"wanted": [2, 2, 2], "found": [1, 0, 0], "filled": [1, 0, 0]}
+    )
+    given = evaluator, shortfall, published.evaluator()
+    made = evaluator_table.table(*given)
+    by = made.set_index(["corpus", "label"])
+    assert by.loc[("nhfi", "sad")].tolist() == [1, 1, 2, 69, 11]
+    assert by.loc[("nhfi", "happy")].tolist() == [0, 0, 2, 79, 1]
+    assert by.loc[("nhfi", "total")].tolist() == [1, 1, 4, 551, 99]
+    assert by.loc[("all", "total")].tolist() == [2, 1, 4, 1468, 212]
+    assert by.loc[("all", "sad"), "real"] == 1
+    # Ours first, then all, then what is printed of others.
+    corpora = made["corpus"].drop_duplicates().tolist()
+    assert corpora == ["nhfi", "own", "all", "affectnet", "fer2013"]
+    caption = evaluator_table.caption(*given)
+    assert "3 images, 1 of them drawn (33.3 %); 4 places" in caption and "Of 1 images" in caption
+
+
+def test_the_matrix_has_means_beside_the_printed_figures() -> None:
+    given = world()
+    some = given.evaluator.loc[~given.evaluator["drawn"], ["image_id"]].head(9)
+    given.relabelled = some.assign(proposed="happy")
+    for name in ("answers", "division", "evaluator"):
+        table = getattr(given, name)
+        column = "trained_on" if name == "answers" else "corpus"
+        table[column] = table[column].replace("fer", "FER2013")
+    matrix = given.evaluated().matrix
+    made = matrix_table.table(matrix, published.accuracy())
+    assert not made.duplicated(matrix_table.KEY).any()
+    by = made.set_index(["trained_on", "tested_on", "images"])
+    row = by.loc[("merged", "FER2013", "with_fill_ins")]
+    both = matrix[
+        (matrix["trained_on"] == "merged")
+        & (matrix["tested_on"] == "FER2013")
+        & (matrix["images"] == "with_fill_ins")
+    ].set_index("target")
+    original = both.loc["original", "accuracy"]
+    assert row["accuracy_mean"] == original.mean()
+    assert row["accuracy_sd"] == pytest.approx(np.std(original, ddof=1))
+    assert row["accuracy_published"] == 0.7411
+    assert row["majority_mean"] == both.loc["majority", "accuracy"].mean()
+    assert row["n_majority"] == both.loc["majority", "n"].iloc[0] < row["n"]
+    assert np.isnan(by.loc[("merged", "FER2013", "real"), "accuracy_published"])
+    theirs = by.loc[("nhfi", "affectnet", "with_fill_ins")]
+    assert theirs["accuracy_published"] == 0.4125 and theirs["n"] is pd.NA
+    assert made["accuracy_published"].count() == 25
+    assert by["n_agreement"].max() == 9
+    assert "no evidence" in matrix_table.caption(matrix, published.accuracy())
+    without = matrix[matrix["target"] != "relabelled"]
+    assert "greement" not in matrix_table.caption(without, published.accuracy())
+    real = matrix[matrix["images"] != "with_fill_ins"]
+    by = matrix_table.table(real, published.accuracy()).set_index(
+        ["trained_on", "tested_on", "images"]
+    )
+    assert by.loc[("merged", "all", "real"), "accuracy_published"] == 0.6935
+
+
+def test_the_report_by_class_is_of_the_own_corpus_and_of_merged_on_all() -> None:
+    made = world(n=240).evaluated().by_class
+    table = by_class_table.table(made, published.report())
+    pairs = {*zip(table["trained_on"], table["tested_on"], table["images"], strict=True)}
+    assert pairs == {("aff", "aff", "test"), ("fer", "fer", "test"), ("merged", "all", "test")}
+    assert table["label"].head(7).tolist() == sorted(table["label"].unique())
+    by = table.set_index(["trained_on", "label"])
+    rows = made[(made["trained_on"] == "fer") & (made["tested_on"] == "fer")]
+    rows = rows[(rows["label"] == "happy") & (rows["images"] == "test")]
+    rows = rows[rows["target"] == "original"]
+    assert by.loc[("fer", "happy"), "f1"] == rows["f1"].mean()
+    assert by.loc[("fer", "happy"), "f1_published"] == 0.88
+    assert by.loc[("fer", "surprise"), "f1_published"] == 0.81
+    fear = by.loc[("fer", "fear")]  # which nobody answers in that corpus
+    assert np.isnan(fear["precision"]) and fear["f1"] == 0 and fear["support"] > 0
+    assert "2 of 42 classes are never answered" in by_class_table.caption(made, published.report())
+
+
+def relabelled() -> pd.DataFrame:
+    """Six images: what is proposed, and what training takes."""
+    rows = [
+        # original, proposed, label, weight, flagged, fold; the truth is happy
+        ("sad", "happy", "happy", 1.0, True, 1),  # repaired
+        ("sad", "happy", "sad", 0.0, True, 1),  # left out
+        ("sad", "sad", "sad", 1.0, False, None),  # learnt by heart
+        ("happy", "fear", "fear", 1.0, True, 2),  # broken
+        ("happy", "happy", "happy", 1.0, False, 2),
+        ("happy", "fear", "happy", 0.0, True, 2),  # right, and left out
+    ]
+    columns = ["original", "proposed", "label", "weight", "flagged", "fold"]
+    made = pd.DataFrame(rows, columns=columns).astype({"fold": "Int64"})
+    return made.assign(image_id=[f"a/{k}" for k in range(6)], corpus=["a"] * 4 + ["b"] * 2)
+
+
+JUDGED: dict[str, Any] = {
+    "n": 6,
+    "flagged": 4,
+    "changed": 2,
+    "left_out": 2,
+    "seen": 1,
+    "n_known": 6,
+    "wrong": 3,
+    "right": 3,
+    "repaired": 1 / 3,
+    "wrong_left_out": 1 / 3,
+    "repeated": 1 / 3,
+    "broken": 1 / 3,
+    "right_left_out": 1 / 3,
+    "flagged_wrong": 1 / 2,
+    "agreement_before": 1 / 2,
+    "agreement_after": 1 / 2,
+}
+
+
+def test_relabelling_is_judged_by_the_majority_of_votes() -> None:
+    votes = pd.DataFrame(0, index=range(6), columns=[f"votes_{name}" for name in VOTES])
+    known = votes.assign(votes_happy=6, votes_other=4, image_id=[f"a/{k}" for k in range(6)])
+    made = relabelling_table.table(relabelled(), known).set_index("corpus")
+    assert made.loc["all"].to_dict() == pytest.approx(JUDGED)
+    assert made.loc["a", ["n", "wrong", "right"]].tolist() == [4, 3, 1]
+    assert made.loc["b", "repaired"] is pd.NA or np.isnan(made.loc["b", "repaired"])
+    caption = relabelling_table.caption(relabelled(), known)
+    assert "Of 6 over half" in caption and "1 of them were judged" in caption
+    assert "in 50.0 % before and 50.0 % after" in caption
+    nobody = known.assign(votes_happy=0)
+    made = relabelling_table.table(relabelled(), nobody).set_index("corpus")
+    assert made.loc["all", ["n", "changed", "n_known", "wrong"]].tolist() == [6, 2, 0, 0]
+    assert "No image has votes" in relabelling_table.caption(relabelled(), nobody)
+
+
+def test_planted_labels_and_copies_stand_beside_what_was_found() -> None:
+    truth = relabelled()[["image_id", "corpus"]].assign(
+        label="happy",
+        given=relabelled()["original"],
+        copy_of=[None, "a/0", "a/0", None, "a/3", None],
+    )
+    groups = ["a/0", "a/0", None, "a/3", "a/3", "a/3"]  # one copy missed, one face too many
+    duplicates = truth[["image_id", "corpus"]].assign(copies=groups)
+    contrasts = world().evaluated().contrasts
+    made = planted_table.table(truth, duplicates, relabelled(), contrasts).set_index("what")
+    assert made.loc["wrong labels, repaired", "planted"] == "3 of 6 training labels"
+    assert made.loc["wrong labels, repaired", "found"] == "1 of 3 (33.3 %)"
+    assert made.loc["wrong labels, flagged", "found"] == "2 of 4 (50.0 %)"
+    assert made.loc["copies", ["planted", "found"]].tolist() == ["3", "2 of 3"]
+    assert made.loc["no copies", "found"] == "1 taken for copies"
+    gain = contrasts[(contrasts["second"] == "specialists") & (contrasts["metric"] == "accuracy")]
+    found = made.loc["gain by merging, cnn48", "found"].tolist()
+    assert len(found) == len(gain) == 3
+    assert found[0].startswith(f"{gain['difference'].iloc[0]:+.3f}")
+    caption = planted_table.caption(truth, duplicates, relabelled(), contrasts)
+    assert "6 drawn faces of 2 corpora, of which 6" in caption
+
+
+def test_contradictions_are_counted_by_source() -> None:
+    found = paper_consistency.expression_checks()
+    made = expression_contradictions.table(found)
+    assert made["source"].drop_duplicates().tolist() == ["S2", "S3", "S4"]
+    assert made["figures"].sum() == len(found)
+    (row,) = made[
+        (made["check"].str.startswith("a total")) & (made["verdict"] != "agrees")
+    ].to_dict("records")
+    assert row["which"] == "Table 4, nhfi: 551 ↔ 461; Table 4, totals of all: 1468 ↔ 1558"
+    assert f"{len(found)} checks" in expression_contradictions.caption(found)
+
+
+def test_every_column_that_the_report_declares_is_there() -> None:
+    """Each table of reports/expressions.yml, of the sources that it names."""
+    evaluated = world().evaluated()
+    truth = relabelled()[["image_id", "corpus"]].assign(
+        label="happy", given=relabelled()["original"], copy_of=None
+    )
+    votes = {f"votes_{name}": 1 for name in VOTES}
+    cells = {"gender": "female", "age": "old", "ethnicity": "asian"}
+    shortfall = {"corpus": "fer", "label": "sad", **cells, "wanted": 2, "found": 1, "filled": 0}
+    sources = {
+        "images": images().assign(image_id=[f"a/{k}" for k in range(5)], **votes),
+        "evaluator": world().evaluator,
+        "evaluator_shortfall": pd.DataFrame([shortfall]),
+        "relabelled": relabelled(),
+        "planted_truth": truth,
+        "duplicates": truth[["image_id", "corpus"]].assign(copies=None),
+        "matrix": evaluated.matrix,
+        "by_class": evaluated.by_class,
+        "contrasts": evaluated.contrasts,
+        "expression_consistency": paper_consistency.expression_checks(),
+        **published.sources(),
+    }
+    root = Path(__file__).parents[3]
+    spec = yaml.safe_load((root / "reports/expressions.yml").read_text(encoding="utf-8"))
+    shown = [item for section in spec["sections"] for item in section["show"] if "table" in item]
+    assert len(shown) == 8
+    for item in shown:
+        given = [sources[name] for name in item["of"]]
+        known = item["table"] in known_exhibits("table")
+        frame = exhibit("table", item["table"]).table(*given) if known else given[0]
+        made = lines(frame, item["columns"])
+        assert made and any(set(cell[0]) - set(" –()[],") for row in made for cell in row)
