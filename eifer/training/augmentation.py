@@ -108,6 +108,25 @@ class Geometric:
 
 
 @dataclass(frozen=True)
+class UpsideDown:
+    """Turned over from top to bottom with a probability."""
+
+    probability: float
+
+    def draw(self, n: int, rng: np.random.Generator) -> Draws:
+        """Which ones."""
+        return {"turned": rng.random(n) < self.probability}
+
+    def __call__(self, images: Tensor, targets: Mapping[str, Tensor], draws: Draws) -> Changed:
+        """Change the images in place."""
+        turned = np.flatnonzero(draws["turned"])
+        if len(turned):
+            at = _on(images, turned)
+            images[at] = images[at].flip(2)
+        return images, targets
+
+
+@dataclass(frozen=True)
 class Mixup:
     """Each image mixed with another of its batch, and their targets alike (Zhang et al. 2018).
 

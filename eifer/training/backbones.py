@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eifer.errors import AssetError, did_you_mean
-from eifer.training.spec import NetworkSpec
+from eifer.training.spec import LayeredSpec, NetworkSpec
 
 Rgb = tuple[float, float, float]
 
@@ -88,6 +88,21 @@ BACKBONES: dict[str, Backbone] = {
             224,
         ),
         Backbone(
+            "tf_efficientnet_b0",
+            "ImageNet-1k, timm/tf_efficientnet_b0.in1k on the Hugging Face hub, given as a file; "
+            "the network that Keras has, its padding included",
+            None,
+            "Apache-2.0 (timm), ImageNet for research",
+            224,
+        ),
+        Backbone(
+            "mobilenetv2_100",
+            "ImageNet-1k, timm/mobilenetv2_100.ra_in1k on the Hugging Face hub, given as a file",
+            None,
+            "Apache-2.0 (timm), ImageNet for research",
+            224,
+        ),
+        Backbone(
             "test_efficientnet",
             "none: the demo's affect stage trains it from random numbers",
             None,
@@ -127,8 +142,10 @@ def unfreezable() -> dict[str, Backbone]:
     return {card.short: card for card in BACKBONES.values() if card.blocks}
 
 
-def build_backbone(name: str) -> tuple[Any, int]:
-    """The timm module called ``name`` with random weights and no classifier, and its width.
+def build_backbone(spec: NetworkSpec) -> tuple[Any, int]:
+    """The backbone of ``spec`` with random weights and no classifier, and its width.
+
+    That is timm's of that name, or what `architectures` makes of it.
 
     Nothing is fetched. Inside ``torch.device("meta")`` no weight takes memory.
 
@@ -137,6 +154,15 @@ def build_backbone(name: str) -> tuple[Any, int]:
     AssetError
         If timm has no backbone of that name.
     """
+    if isinstance(spec, LayeredSpec):
+        from eifer.training.architectures import build
+
+        return build(spec)
+    return from_timm(spec.backbone)
+
+
+def from_timm(name: str) -> tuple[Any, int]:
+    """As `build_backbone`, by timm's name."""
     import timm
 
     if name not in timm.list_models():

@@ -69,6 +69,8 @@ class Description:
     by default of the last one, because in earlier ones the backbone may rest, and what is handed
     on would be what came in. After ``patience`` epochs without a better one training ends early.
 
+    ``eps`` is AdamW's; a ``weight_decay`` of 0 makes it Adam.
+
     ``seeds`` are put before the names of all random draws. ``fused`` takes AdamW's faster kernel
     on a CPU, and ``by_storage`` has a batch's rows in their order of storage: two habits of the
     affect network, whose weights would differ in their last bits without them.
@@ -88,6 +90,7 @@ class Description:
     seeds: tuple[str, ...] = ()
     fused: bool = True
     by_storage: bool = False
+    eps: float = 1e-8
 
     @property
     def heads(self) -> tuple[Head, ...]:

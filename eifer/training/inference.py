@@ -108,6 +108,14 @@ class Inference:
         return outputs
 
 
+class Chances(Inference):
+    """Gives probabilities of a head's classes instead of their logits."""
+
+    def read(self, outputs: Tensor) -> Tensor:
+        """Softmax over the classes."""
+        return torch.softmax(outputs, 1)
+
+
 def as_input(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """uint8 ``[N, S, S, 3]`` as the network's float ``[N, 3, S, S]``, without moving channels."""
     return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).to(torch.float32)

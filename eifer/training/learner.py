@@ -80,7 +80,10 @@ class Learner(pl.LightningModule):
         # Lightning does not clip its gradients under autocast.
         fused = self.description.fused and self.device.type == "cpu"
         optimizer = torch.optim.AdamW(
-            groups, weight_decay=self.description.weight_decay, fused=fused
+            groups,
+            eps=self.description.eps,
+            weight_decay=self.description.weight_decay,
+            fused=fused,
         )
         if self.progress.epoch > self.phase_start:
             optimizer.load_state_dict(self.progress.optimizer)

@@ -84,14 +84,23 @@ class WeightedBce(Loss):
 
 @dataclass(frozen=True)
 class CrossEntropy(Loss):
-    """Cross entropy of K logits; targets are shares ``[N, K]``, so that they can be mixed."""
+    """Cross entropy of K logits; targets are shares ``[N, K]``, so that they can be mixed.
 
+    ``weights`` are the classes': each share of a target counts by its own class's, and the mean is
+    over images (not over weights). ``smoothing`` spreads that part of a target over all classes.
+    """
+
+    weights: tuple[float, ...] | None = None
+    smoothing: float = 0.0
     name = "cross_entropy"
     range = "shares that sum to 1"
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Of logits and shares ``[N, K]``."""
-        return nn.functional.cross_entropy(outputs, targets)
+        weights = self.weights and outputs.new_tensor(self.weights)
+        return nn.functional.cross_entropy(
+            outputs, targets, weights, label_smoothing=self.smoothing
+        )
 
     def outside(self, targets: Targets) -> NDArray[np.bool_]:
         """Rows that are no distribution."""

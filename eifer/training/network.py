@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from eifer.training.architectures import as_keras
+from eifer.training.augmentation import LUMA
 from eifer.training.backbones import build_backbone, classifier_names
-from eifer.training.spec import Head, NetworkSpec
+from eifer.training.spec import Head, LayeredSpec, NetworkSpec
 from eifer.training.weights import fit_state
 
 _BACKBONE = "backbone."
@@ -30,9 +32,12 @@ class Network(nn.Module):
     def __init__(self, spec: NetworkSpec, heads: Sequence[Head]) -> None:
         super().__init__()
         self.heads = tuple(heads)
-        self.backbone, width = build_backbone(spec.backbone)
+        self.spec = spec
+        self.backbone, width = build_backbone(spec)
         for head in heads:
             self.add_module(head.name, nn.Linear(width, head.outputs))
+            if isinstance(spec, LayeredSpec):
+                self.draw(head)
         # Not saved: they are the spec's. Spread over the picture, because three numbers along
         # the innermost axis, which channels_last makes of the channels, are four times slower.
         self.scale: Tensor
@@ -47,8 +52,19 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Every head's outputs for ``images``."""
+        if isinstance(self.spec, LayeredSpec) and self.spec.colours != "rgb":
+            images = _grey(images)
         features = self.backbone(torch.addcmul(self.shift, images, self.scale))
         return {head.name: self._read(head, features) for head in self.heads}
+
+    def draw(self, head: Head) -> None:
+        """Draw a head's weights anew, as torch does, or for this project's own layers as Keras."""
+        layer = self.get_submodule(head.name)
+        assert isinstance(layer, nn.Linear)
+        if isinstance(self.spec, LayeredSpec):
+            as_keras(layer)
+        else:
+            layer.reset_parameters()
 
     def width(self, head: str) -> int:
         """How many outputs that head has."""
@@ -58,6 +74,13 @@ class Network(nn.Module):
         outputs: Tensor = self.get_submodule(head.name)(features)
         outputs = outputs.squeeze(1) if head.outputs == 1 else outputs
         return torch.tanh(outputs) if head.bounded else outputs
+
+
+def _grey(images: Tensor) -> Tensor:
+    red, green, blue = images.unbind(1)
+    grey = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    whole = torch.stack([grey, grey, grey], 1)
+    return whole.contiguous(memory_format=torch.channels_last)
 
 
 def start_from(
@@ -87,15 +110,17 @@ def start_from(
             return network
         torch.manual_seed(seed("heads"))
         for head in heads:
-            network.get_submodule(head.name).reset_parameters()  # type: ignore[operator]
+            network.draw(head)
     ours = any(name.startswith(_BACKBONE) for name in state)
-    theirs = classifier_names(network.backbone)
+    # A file of timm's fits what lies under layers of our own.
+    under = network.backbone if ours else getattr(network.backbone, "base", network.backbone)
+    theirs = () if ours else classifier_names(under)
     backbone = {
         name.removeprefix(_BACKBONE): tensor
         for name, tensor in state.items()
         if (name.startswith(_BACKBONE) if ours else not name.startswith(theirs))
     }
-    fit_state(network.backbone, backbone, f"{origin}, as the backbone {spec.backbone}")
+    fit_state(under, backbone, f"{origin}, as the backbone {spec.backbone}")
     names = tuple(f"{head.name}." for head in heads)
     known = {name: t for name, t in state.items() if ours and name.startswith(names)}
     if carried and known:

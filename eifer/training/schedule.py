@@ -64,17 +64,22 @@ class WarmUpShareCosine:
 
 @dataclass(frozen=True)
 class Plateau:
-    """``peak``, times ``factor`` after each ``patience`` epochs without a lower validation loss."""
+    """``peak``, times ``factor`` after each ``patience`` epochs without a lower validation loss.
+
+    It is lower only if by more than ``gain``. The rate never falls below ``floor``.
+    """
 
     peak: float
     factor: float
     patience: int
+    floor: float = 0.0
+    gain: float = 0.0
 
     def __call__(self, step: int, per_epoch: int, losses: Sequence[float]) -> float:
         """As the class says."""
         rate, best, waited = self.peak, math.inf, 0
         for loss in losses:
-            best, waited = (loss, 0) if loss < best else (best, waited + 1)
+            best, waited = (loss, 0) if loss < best - self.gain else (best, waited + 1)
             if waited == self.patience:
-                rate, waited = rate * self.factor, 0
+                rate, waited = max(rate * self.factor, self.floor), 0
         return rate

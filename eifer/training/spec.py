@@ -28,6 +28,37 @@ class NetworkSpec:
     std: tuple[Positive, Positive, Positive]
 
 
+Colours = Literal["grey", "grey_in_3", "rgb"]
+"""What a network sees of a picture: one grey channel, the same in three channels, or colours."""
+Top = Literal["cnn48", "flat", "attention"]
+"""Layers of this project's own: see `eifer.training.architectures`."""
+
+
+@dataclass(frozen=True)
+class LayeredSpec(NetworkSpec):
+    """A network of this project's own layers, on a timm ``backbone`` or (cnn48) on pixels.
+
+    ``width`` scales the layers of cnn48. ``dropout`` follows each dense layer, ``block_dropout``
+    each block of cnn48. ``norm_momentum`` is the share of a new batch in running statistics.
+    """
+
+    top: Top
+    colours: Colours
+    width: float
+    dropout: float
+    block_dropout: float
+    norm_momentum: float
+
+    def __post_init__(self) -> None:
+        """Refuse what the layers do not have."""
+        if (self.backbone == "cnn48") != (self.top == "cnn48"):
+            raise ValueError(f"{self.backbone} has no layers {self.top!r} on it")
+        if self.top != "cnn48" and (self.width != 1 or self.block_dropout):
+            raise ValueError(f"{self.top}: only cnn48 has a width and blocks; give 1, and 0")
+        if self.top != "cnn48" and self.colours == "grey":
+            raise ValueError(f"{self.top}: {self.backbone} takes 3 channels; give grey_in_3")
+
+
 @dataclass(frozen=True)
 class Head:
     """A linear layer on the backbone's features; ``name`` is that of its weights and targets.

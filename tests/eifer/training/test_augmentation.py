@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from eifer.training.augmentation import Draws, Geometric, Mixup, Photometric, blur
+from eifer.training.augmentation import Draws, Geometric, Mixup, Photometric, UpsideDown, blur
 from eifer.training.spec import Geometry, Photometry
 
 HOW = Photometric(Photometry(0.5, (0.8, 1.2), (0.1, 1.5)))
@@ -157,3 +157,15 @@ def test_mixup_mixes_images_and_targets_by_one_share() -> None:
     assert 0 < share < 1 and set(draws["share"]) == {share}
     torch.testing.assert_close(found[0], share * images[0] + (1 - share) * images[3])
     assert targets["class"][0].tolist() == pytest.approx([share, 0, 0, 1 - share])
+
+
+def test_upside_down_turns_whole_pictures_and_no_other() -> None:
+    images, change = pictures(), UpsideDown(0.5)
+    turned = change.draw(len(images), np.random.default_rng(0))
+    found, targets = change(images.clone(), {"head": images[:, 0, 0, 0]}, turned)
+    for image, before, was in zip(found, images, turned["turned"], strict=True):
+        assert torch.equal(image, before.flip(1) if was else before)
+    assert torch.equal(targets["head"], images[:, 0, 0, 0])
+    share = UpsideDown(0.25).draw(10_000, np.random.default_rng(0))["turned"].mean()
+    assert 0.23 < share < 0.27
+    assert 0 < turned["turned"].sum() < len(images)

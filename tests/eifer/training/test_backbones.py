@@ -32,7 +32,7 @@ def test_pooled_features_have_the_width_that_the_heads_get(name: str) -> None:
     """On the meta device: shapes only, so that 117 million weights cost nothing."""
     card = backbone_card(name)
     with torch.device("meta"):
-        module, width = build_backbone(name)
+        module, width = build_backbone(card.at(card.size_px))
         features = module.eval()(torch.empty(2, 3, card.size_px, card.size_px))
     assert features.shape == (2, width)
 

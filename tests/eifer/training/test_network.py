@@ -13,7 +13,7 @@ from eifer.errors import AssetError
 from eifer.models.spec import HEADS
 from eifer.training import network as networks
 from eifer.training.backbones import backbone_card
-from eifer.training.losses import Mse, WeightedBce
+from eifer.training.losses import CrossEntropy, Mse, WeightedBce
 from eifer.training.network import Network
 from eifer.training.spec import NetworkSpec
 
@@ -87,3 +87,21 @@ def test_loss_by_hand() -> None:
     mse = Mse()(values, torch.tensor([0.0, 0.5]))
     assert float(bce) == pytest.approx((math.log(2) + 3 * math.log1p(math.exp(-2))) / 2)
     assert float(mse) == pytest.approx((0.25 + 1) / 2)
+
+
+def test_cross_entropy_by_hand_of_mixed_labels_each_with_its_own_weight() -> None:
+    logits = torch.tensor([[1.0, 0.0, -1.0], [0.5, 0.5, 0.0]])
+    shares = torch.tensor([[0.7, 0.3, 0.0], [0.0, 0.2, 0.8]])
+    weights = (2.0, 0.5, 3.0)
+    expected = 0.0
+    for row, share in zip(logits.tolist(), shares.tolist(), strict=True):
+        total = math.log(sum(map(math.exp, row)))
+        expected += sum(s * w * (total - z) for s, w, z in zip(share, weights, row, strict=True))
+    # The mean is over images: Keras multiplies a sample's loss and divides by their number.
+    assert float(CrossEntropy(weights)(logits, shares)) == pytest.approx(expected / 2, rel=1e-6)
+    plain = float(CrossEntropy((1.0, 1.0, 1.0))(logits, shares))
+    assert float(CrossEntropy()(logits, shares)) == pytest.approx(plain, rel=1e-6)
+    smooth = 0.9 * shares + 0.1 / 3
+    assert float(CrossEntropy(smoothing=0.1)(logits, shares)) == pytest.approx(
+        float(CrossEntropy()(logits, smooth)), rel=1e-6
+    )

@@ -63,3 +63,10 @@ def test_a_plateau_lowers_the_rate_each_time_nothing_gets_better() -> None:
     losses = [3.0, 2.0, 2.0, 2.5, 1.0, 1.5, 1.5, 1.5, 1.5]
     found = [schedule(0, STEPS, losses[:n]) for n in range(len(losses) + 1)]
     assert found == pytest.approx([1, 1, 1, 1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.001])
+
+
+def test_a_plateau_has_a_floor_and_counts_small_gains_as_none() -> None:
+    schedule = Plateau(1.0, factor=0.1, patience=1, floor=0.05, gain=1e-2)
+    losses = [3.0, 2.995, 2.9, 2.9, 2.8]
+    found = [schedule(0, STEPS, losses[:n]) for n in range(len(losses) + 1)]
+    assert found == pytest.approx([1, 1, 0.1, 0.1, 0.05, 0.05])
