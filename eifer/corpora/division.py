@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from eifer.errors import InputError, Problem, examples
 from eifer.ranges import Part, Text
 from eifer.seeding import generator
-from eifer.tables.expressions import DIVISION
+from eifer.tables.expressions import DIVISION, MERGED, WITHOUT
 
 TRAIN, VALIDATION, TEST, EVALUATOR, LEFT_OUT = (
     "train",
@@ -397,3 +397,54 @@ def _whole(share: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]
         whole[np.argmax(whole)] -= 1
         whole[np.flatnonzero(wanted & (whole == 0))[0]] += 1
     return whole
+
+
+def training_rows(
+    division: pd.DataFrame,
+    duplicates: pd.DataFrame,
+    data: str,
+    relabelled: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """The images that a network of the training set ``data`` learns from and is validated on.
+
+    Parameters
+    ----------
+    division, duplicates, relabelled : DataFrame
+        The tables ``DIVISION``, ``DUPLICATES`` and ``RELABELLED``; without the last, labels are the
+        corpora's own.
+    data
+        A corpus, ``merged``, or ``without-`` and a corpus.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``image_id``, ``corpus``, ``label``, ``weight`` (0: not trained on), ``part``
+        (train or validation), ``fold`` and ``atom``, by ``image_id``. Validation images have their
+        own labels and weight 1.
+
+    Raises
+    ------
+    InputError
+        If there is no such training set, or training images were not relabelled.
+    """
+    corpora = sorted(division["corpus"].unique())
+    known = {MERGED: corpora} | {name: [name] for name in corpora}
+    known |= {WITHOUT + name: [c for c in corpora if c != name] for name in corpora}
+    if data not in known:
+        remedy = f"name one of {', '.join(known)}"
+        raise InputError("training set", [Problem("unknown training set", data, remedy)])
+    rows = division[division["part"].isin([TRAIN, VALIDATION])]
+    rows = rows[rows["corpus"].isin(known[data])].sort_values("image_id", ignore_index=True)
+    rows = rows.assign(
+        weight=1.0, atom=rows["image_id"].map(duplicates.set_index("image_id")["atom"])
+    )
+    if relabelled is not None:
+        trains = rows["part"] == TRAIN
+        now = relabelled.set_index("image_id")[["label", "weight"]].reindex(rows["image_id"])
+        lost = rows.loc[trains & now["label"].isna().to_numpy(), "image_id"]
+        if len(lost):
+            remedy = "repeat relabel: it is of another division"
+            raise InputError("training set", [Problem("not relabelled", i, remedy) for i in lost])
+        for name in ("label", "weight"):
+            rows[name] = rows[name].where(~trains, pd.Series(now[name].to_numpy(), rows.index))
+    return rows[["image_id", "corpus", "label", "weight", "part", "fold", "atom"]]

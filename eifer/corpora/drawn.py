@@ -63,6 +63,13 @@ FINER = 1.4
 """Faces are drawn larger than shown by this, which smooths their edges."""
 EYES_UP = 0.18
 """How far the eyes lie above a picture's middle, in units."""
+FILL_IN: dict[str, tuple[str, ...]] = {
+    "label": tuple(Expression),
+    "gender": GENDERS,
+    "age": AGES,
+    "tone": TONES,
+}
+"""What a drawn face that fills a cell can be."""
 
 
 @dataclass(frozen=True)
@@ -309,6 +316,15 @@ def draw_corpus(
     return _frame(rows, DRAWN_COLUMNS), TRUTH.frame(truth)
 
 
+def fill_in_name(label: str, gender: str, age: str, tone: str, number: int) -> str:
+    """What `draw_fill_ins` calls a face: the ``number``-th of its kind, from 1."""
+    return f"{_fill_in_person(gender, age, tone, number)}-{label}"
+
+
+def _fill_in_person(gender: str, age: str, tone: str, number: int) -> str:
+    return f"{DRAWN}/{gender}-{age}-{tone}-{number:03d}"
+
+
 def draw_fill_ins(
     wanted: pd.DataFrame, drawing: Drawing, *, seed: int, workers: int = 1
 ) -> pd.DataFrame:
@@ -336,12 +352,14 @@ def draw_fill_ins(
     people: dict[str, _Person] = {}
     shown: dict[str, list[tuple[str, Expression]]] = {}
     for row in wanted.to_dict("records"):
-        label, gender, age, tone = (str(row[key]) for key in _CELL)
+        label, gender, age, tone = (str(row[key]) for key in FILL_IN)
         for k in range(1, int(row["n"]) + 1):
-            name = f"{DRAWN}/{gender}-{age}-{tone}-{k:03d}"
+            name = _fill_in_person(gender, age, tone, k)
             years = float(generator(seed, "drawn", "years", name).uniform(*YEARS[age]))
             people[name] = _Person(gender, age, years, UNKNOWN, tone)
-            shown.setdefault(name, []).append((f"{name}-{label}", Expression(label)))
+            shown.setdefault(name, []).append(
+                (fill_in_name(label, gender, age, tone, k), Expression(label))
+            )
     sittings = [
         _Sitting(name, who, tuple(shown[name]), drawing, seed) for name, who in people.items()
     ]
@@ -365,18 +383,10 @@ def draw_fill_ins(
     return _frame(made, (*DRAWN_COLUMNS, "tone"))
 
 
-_CELL: dict[str, tuple[str, ...]] = {
-    "label": tuple(Expression),
-    "gender": GENDERS,
-    "age": AGES,
-    "tone": TONES,
-}
-
-
 def _check_wanted(wanted: pd.DataFrame) -> None:
-    absent = [name for name in (*_CELL, "n") if name not in wanted]
+    absent = [name for name in (*FILL_IN, "n") if name not in wanted]
     problems = [Problem("a column is missing", name, "Add it.") for name in absent]
-    for name, known in _CELL.items():
+    for name, known in FILL_IN.items():
         for value in () if name in absent else wanted[name]:
             if value not in known:
                 remedy = f"Write one of {', '.join(known)}."
@@ -391,10 +401,10 @@ def _check_wanted(wanted: pd.DataFrame) -> None:
                 Problem("n is no count", repr(value), "Write a whole number, 0 or more.")
             )
     if not absent:
-        twice = wanted[wanted.duplicated(list(_CELL), keep="first")]
+        twice = wanted[wanted.duplicated(list(FILL_IN), keep="first")]
         problems += [
             Problem("a kind of face is named twice", "-".join(map(str, row)), "Add its rows up.")
-            for row in twice[list(_CELL)].itertuples(index=False)
+            for row in twice[list(FILL_IN)].itertuples(index=False)
         ]
     if problems:
         raise InputError("faces to draw", problems)

@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge, Le
 
+from eifer.corpora.drawn import FILL_IN, TONES, fill_in_name
 from eifer.errors import InputError, Problem
 from eifer.ranges import Part
 from eifer.seeding import generator
 from eifer.tables.expressions import (
     AGES,
     ATTRIBUTES,
-    DRAWN,
     EVALUATOR,
     EVALUATOR_SHORTFALL,
     GENDERS,
@@ -35,8 +35,8 @@ _WHERE = ["corpus", "label", *_CELL]
 KNOWS = 0.5
 """The share of a corpus's images whose attribute is known from which on the corpus knows it: some
 few known ones do not make cells that could be filled."""
-TONES = 6
-"""Tones of drawn skin, from the lightest, 0, to the darkest, 5."""
+KIND = list(FILL_IN)
+"""What a drawn face is of: the columns of `fill_ins` by which it is drawn."""
 
 
 @dataclass(frozen=True)
@@ -131,40 +131,36 @@ def fill_ins(shortfall: pd.DataFrame, seed: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a face: ``image_id`` (it begins with ``drawn/``), ``tone`` (0 to ``TONES`` - 1), and
-        ``label``, ``gender``, ``age`` as they are to be drawn; ``corpus`` and the cell that it
+        A row a face: ``image_id``, as `eifer.corpora.drawn.draw_fill_ins` calls it; ``label``,
+        ``gender``, ``age`` and ``tone`` as they are to be drawn; ``corpus`` and the cell that it
         fills, ``cell_gender``, ``cell_age``, ``cell_ethnicity``.
     """
     rows = []
     rng = generator(seed, "fill-ins")
-    turns = itertools.count(int(rng.integers(TONES)))
-    for corpus, own in EVALUATOR_SHORTFALL.conform(shortfall).groupby("corpus"):
-        number = itertools.count(1)
-        for row in own.itertuples():
-            genders = GENDERS if row.gender == UNKNOWN else (row.gender,)
-            ages = AGES if row.age == UNKNOWN else (row.age,)
-            values = list(itertools.product(genders, ages))
-            start = int(rng.integers(len(values)))  # or the first would fill most of the small gaps
-            missing = row.wanted - row.found - row.filled
-            for k in range(start, start + missing):
-                gender, age = values[k % len(values)]
-                rows.append(
-                    {
-                        "image_id": f"{DRAWN}/{corpus}-{next(number):04d}",
-                        "corpus": corpus,
-                        "label": row.label,
-                        "gender": gender,
-                        "age": age,
-                        "tone": next(turns) % TONES,
-                        "cell_gender": row.gender,
-                        "cell_age": row.age,
-                        "cell_ethnicity": row.ethnicity,
-                    }
-                )
+    turns = itertools.count(int(rng.integers(len(TONES))))
+    people: Counter[tuple[str, ...]] = Counter()
+    for row in EVALUATOR_SHORTFALL.conform(shortfall).itertuples():
+        genders = GENDERS if row.gender == UNKNOWN else (row.gender,)
+        ages = AGES if row.age == UNKNOWN else (row.age,)
+        values = list(itertools.product(genders, ages))
+        start = int(rng.integers(len(values)))  # or the first would fill most of the small gaps
+        missing = row.wanted - row.found - row.filled
+        for k in range(start, start + missing):
+            gender, age = values[k % len(values)]
+            kind = (row.label, gender, age, TONES[next(turns) % len(TONES)])
+            people[kind] += 1
+            rows.append(
+                {
+                    "image_id": fill_in_name(*kind, people[kind]),
+                    "corpus": row.corpus,
+                    **dict(zip(KIND, kind, strict=True)),
+                    "cell_gender": row.gender,
+                    "cell_age": row.age,
+                    "cell_ethnicity": row.ethnicity,
+                }
+            )
     cell = [f"cell_{name}" for name in _CELL]
-    return pd.DataFrame(
-        rows, columns=["image_id", "corpus", "label", "gender", "age", "tone", *cell]
-    )
+    return pd.DataFrame(rows, columns=["image_id", "corpus", *KIND, *cell])
 
 
 def filled(
@@ -172,9 +168,9 @@ def filled(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Both tables of `choose` once faces are ``drawn`` (rows of `fill_ins`).
 
-    In the evaluator they are of the corpus `DRAWN`; their ethnicity is `UNKNOWN`.
+    In the evaluator they are of the corpus whose cells they fill; their ethnicity is `UNKNOWN`.
     """
-    faces = drawn.assign(corpus=DRAWN, ethnicity=UNKNOWN, drawn=True)[EVALUATOR.names]
+    faces = drawn.assign(ethnicity=UNKNOWN, drawn=True)[EVALUATOR.names]
     cells = drawn.rename(columns={"gender": "_", "age": "__"}).rename(
         columns={f"cell_{name}": name for name in _CELL}
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -419,6 +419,21 @@ def train_expressions(
     )
 
 
+def card(trained: TrainedExpressions, recipe: ExpressionRecipe) -> dict[str, Any]:
+    """What must be known of a network to use it, for its file and for who reads that."""
+    return {
+        "title": "Network of seven expressions",
+        "outputs": [str(name) for name in CLASSES],
+        "network": asdict(recipe.spec()),
+        "recipe": asdict(recipe),
+        "images": {"train": trained.n_train, "validation": trained.n_validation},
+        "kept_epoch": trained.kept_epoch,
+        "validation": {"accuracy": trained.accuracy, "macro_f1": trained.macro_f1},
+        "intended_use": "To say how a face looks to annotators of these corpora, and to compare "
+        "ways of training. Not what a person feels; not for decisions about people.",
+    }
+
+
 def probabilities(
     state: State, recipe: ExpressionRecipe, images: Images, hardware: Hardware | None = None
 ) -> NDArray[np.float32]:
@@ -460,17 +475,12 @@ def pictures_at(encoded: Iterable[bytes], n: int, size_px: int) -> Images:
     ValueError
         As `eifer.faces.pictures.decoded`.
     """
-    import cv2
-
-    from eifer.faces.pictures import decoded
+    from eifer.faces.pictures import at_size, decoded
     from eifer.faces.stored import mapped_crops
 
     found = mapped_crops(n, size_px, None)
     for place, content in zip(found, encoded, strict=True):
-        picture = decoded(content)
-        smaller = min(picture.shape[:2]) > size_px
-        how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        place[:] = cv2.resize(picture, (size_px, size_px), interpolation=how)
+        place[:] = at_size(decoded(content), size_px)
     return found
 
 

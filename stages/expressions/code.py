@@ -10,9 +10,7 @@ from stages.expressions import catalogue
 @stage(catalogue.CODE, params=(), given=GIVEN)
 def code(run: Run) -> Outcome:
     """Write down the fingerprint of every module that a stage is made of, for each stage."""
-    return write_fingerprints(
-        run, "stages.expressions", catalogue.FOLDERS, catalogue.FINGERPRINTS
-    )
+    return write_fingerprints(run, "stages.expressions", catalogue.FOLDERS, catalogue.FINGERPRINTS)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def corpora(run: Run) -> Outcome:
     opened = open_corpora({name: _at(folder, spec) for name, spec in run.params.corpora.items()})
     images, left_out = [], [corpus.left_out for corpus in opened.values()]
     for name, corpus in opened.items():
-        each = partial(run.each, label=name, named=lambda _: name, lost=lambda _: LOST)
+        each = partial(run.each, label=name, named=lambda _: "a picture", lost=lambda _: LOST)
         waiting: list[pd.DataFrame] = []
         shards = 0
         for part in read_corpus(corpus, each):

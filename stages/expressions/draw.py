@@ -15,9 +15,7 @@ def draw(run: Run) -> Outcome:
     planted = run.params.draw.planted
     truths, sizes = [], {}
     for name in planted.corpora:
-        images, truth = draw_corpus(
-            name, planted, seed=run.seed(), workers=run.machine.workers
-        )
+        images, truth = draw_corpus(name, planted, seed=run.seed(), workers=run.machine.workers)
         folder = run.out(catalogue.DRAWN) / name
         folder.mkdir(parents=True)
         images.to_parquet(folder / "images.parquet", index=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eifer.corpora.drawn import draw_fill_ins
-from eifer.corpora.evaluator import choose, fill_ins, filled
+from eifer.corpora.evaluator import KIND, choose, fill_ins, filled
 from stages._runtime.stage import Outcome, Report, Run, stage
 from stages.expressions import catalogue
 
@@ -18,11 +18,12 @@ def evaluator(run: Run) -> Outcome:
     wanted, seed = run.params.evaluator, run.seed()
     images, atoms = run.read(catalogue.DESCRIBED), run.read(catalogue.ATOMS)
     chosen, shortfall = choose(images, atoms, wanted.size, seed)
-    kinds = fill_ins(shortfall, seed)
+    empty = fill_ins(shortfall, seed)
+    kinds = empty.groupby(KIND).size().rename("n").reset_index()
     faces = draw_fill_ins(kinds, wanted.fill_ins, seed=seed, workers=run.machine.workers)
-    chosen, shortfall = filled(chosen, shortfall, kinds)
-    counts = chosen.groupby("corpus")["drawn"].agg(["size", "sum"])
-    listed = ", ".join(f"{name} {row['size'] - row['sum']}" for name, row in counts.iterrows())
+    chosen, shortfall = filled(chosen, shortfall, empty)
+    counts = chosen[~chosen["drawn"]].groupby("corpus").size()
+    listed = ", ".join(f"{name} {n}" for name, n in counts.items())
     drawn = int(chosen["drawn"].sum())
     return Outcome(
         {
@@ -36,7 +37,7 @@ def evaluator(run: Run) -> Outcome:
             {wanted.size.most_of_class:.0%} of a corpus's class. What a corpus does not know makes
             one cell. Cells that stayed short were filled by drawn faces of known class, gender, age
             and tone of skin, which count only where it is said.""",
-            {"images": counts["size"].to_dict(), "drawn": drawn},
+            {"images": counts.to_dict(), "drawn": drawn},
             f"""The evaluator holds {len(chosen) - drawn} images of the corpora ({listed}) and
             {drawn} drawn faces; {len(shortfall)} cells were short of images.""",
         ),

@@ -1,4 +1,4 @@
-"""params.yaml of the expressions study, validated: its sections, and what they must be to each other.
+"""params.yaml of the expressions study, validated: its sections, and how they fit together.
 
 Sections that are a dataclass of `eifer` are described there.
 """

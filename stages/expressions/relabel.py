@@ -21,7 +21,8 @@ HOW = {
         predicted rightly, for at most {rounds} rounds; the last network labelled all training
         images.""",
     "confident": """Training labels were judged by networks that had seen neither the image nor a
-        copy of it ({folds} folds). Labels that confident learning doubts [@northcutt2021] {then}.""",
+        copy of it ({folds} folds). Labels that confident learning doubts [@northcutt2021]
+        {then}.""",
 }
 THEN = {
     "weight": "were not trained on",

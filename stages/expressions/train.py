@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from eifer.corpora.division import of_data
+from eifer.corpora.division import training_rows
 from eifer.corpora.stored import faces
 from eifer.hashing import sha256_file
 from eifer.tables.expressions import EXPRESSION_CURVES, TRAINED
@@ -22,14 +22,13 @@ from stages.expressions import catalogue
 )
 def train(run: Run) -> Outcome:
     """Train every repetition; one that was under way when a run was killed goes on."""
-    from eifer.corpora.recipes import train_expressions
+    from eifer.corpora.recipes import card, train_expressions
     from eifer.training.weights import save_weights
 
     network, data = run.item["network"], run.item["data"]
     recipe = run.params.networks[network]
-    rows = of_data(
-        run.read(catalogue.DIVISION), run.read(catalogue.ATOMS), run.read(catalogue.RELABELLED), data
-    )
+    labels = run.read(catalogue.RELABELLED)
+    rows = training_rows(run.read(catalogue.DIVISION), run.read(catalogue.ATOMS), data, labels)
     ids = rows["image_id"].tolist()
     images = faces(run.paths(catalogue.PICTURES), ids, recipe.size_px, run.folder)
     listed: list[dict[str, Any]] = []
@@ -51,8 +50,8 @@ def train(run: Run) -> Outcome:
             hardware=run.params.arithmetic.hardware(run.machine.hold),
         )
         file = f"repetition-{repetition}.safetensors"
-        cards[file] = card = found.card(recipe) | named | {"seed": seed}
-        save_weights(run.folder / file, found.state, card)
+        cards[file] = described = card(found, recipe) | named | {"seed": seed}
+        save_weights(run.folder / file, found.state, described)
         listed.append(
             named
             | {
