@@ -20,14 +20,15 @@ ROOT = PACKAGES if (PACKAGES / "dvc.yaml").is_file() else PACKAGES / "flows/stud
 
 
 def declared(root: Path = ROOT) -> dict[str, dict[str, Any]]:
-    """The blocks of dvc.yaml by stage name, in their order."""
-    blocks: dict[str, dict[str, Any]] = yaml.safe_load((root / "dvc.yaml").read_text())["stages"]
+    """The blocks of a graph by stage name, in their order; of a study's folder, its dvc.yaml."""
+    graph = root / "dvc.yaml" if root.is_dir() else root
+    blocks: dict[str, dict[str, Any]] = yaml.safe_load(graph.read_text())["stages"]
     return blocks
 
 
 def graph_of(kind: Kind) -> Path:
-    """The folder with the dvc.yaml of a kind of study, here."""
-    return (ROOT / kind.graph).parent
+    """The graph of a kind of study, here."""
+    return ROOT / kind.graph
 
 
 def stage_of(name: str, root: Path = ROOT) -> Stage:

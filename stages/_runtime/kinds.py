@@ -16,8 +16,8 @@ from stages._runtime.params_file import read_params
 class Kind:
     """A kind of study.
 
-    ``package`` holds its stages, their ``catalogue`` and ``params``; ``graph`` is its dvc.yaml,
-    ``spec`` the declaration of its report, ``preset`` the params of its demo, in this folder.
+    ``package`` holds its stages, their ``catalogue`` and ``params``; ``graph`` is its dvc.yaml
+    (DVC takes every file of that name for its own, so that others have another one), ``spec`` the declaration of its report, ``preset`` the params of its demo, in this folder.
     """
 
     package: str
@@ -41,7 +41,7 @@ KINDS = {
     EI: Kind("stages", "dvc.yaml", "reports/spec.yml", "presets/demo.yaml"),
     "expressions": Kind(
         "stages.expressions",
-        "studies/expressions/dvc.yaml",
+        "studies/expressions.yaml",
         "reports/expressions.yml",
         "presets/expressions.yaml",
     ),
