@@ -17,7 +17,8 @@ class Kind:
     """A kind of study.
 
     ``package`` holds its stages, their ``catalogue`` and ``params``; ``graph`` is its dvc.yaml
-    (DVC takes every file of that name for its own, so that others have another one), ``spec`` the declaration of its report, ``preset`` the params of its demo, in this folder.
+    (DVC takes every file of that name for its own, so that others have another one), ``spec`` the
+    declaration of its report, ``preset`` the params of its demo, in this folder.
     """
 
     package: str

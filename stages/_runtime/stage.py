@@ -187,7 +187,7 @@ class Run:
                 if value is not None:
                     artifacts.write_json(self.out(made), value)
                 continue
-            for name, part in tables.get(made, value or ()):
+            for name, part in () if value is None else tables.get(made, value):
                 self.add(made, name, part)
         artifacts.write_json(self.folder / CHECKS, _once(self.checks))
         artifacts.write_json(
