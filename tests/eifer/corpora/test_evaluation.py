@@ -318,3 +318,33 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     given.answers = given.answers.head(0)
     with pytest.raises(InputError, match="no network answers"):
         given.evaluated()
+
+
+def test_a_probability_at_the_edge_of_a_bin_lies_below_it() -> None:
+    # Both lie in the bin up to .5: right in one of two, .45 on average.
+    p = np.zeros((2, 7))
+    p[0, :2], p[1, :3] = 0.5, (0.4, 0.35, 0.25)
+    assert evaluation.scores(p, np.array([0, 1]), 2)["ece"] == pytest.approx(0.05)
+
+
+def test_the_worst_cell_is_that_of_lowest_accuracy_and_then_of_most_images() -> None:
+    cell = {"trained_on": "merged", "network": "cnn48", "images": "real", "age": "old"}
+    rows = [
+        cell | {"gender": gender, "ethnicity": name, "accuracy": accuracy, "high": high}
+        for gender, name, accuracy, high in (
+            ("female", "asian", 0.55, 0.60),
+            ("female", "black", 0.50, 0.90),
+            ("male", "white", 0.50, 0.70),
+        )
+    ]
+    (worst,) = worst_cells(pd.DataFrame(rows)).to_dict("records")
+    assert (worst["gender"], worst["ethnicity"]) == ("male", "white")
+
+
+def test_a_repetition_that_only_one_of_two_has_is_not_compared() -> None:
+    given = world()
+    first = given.evaluated().contrasts
+    merged = given.answers[given.answers["trained_on"] == "merged"]
+    further = merged.drop_duplicates("image_id").assign(repetition=3)
+    given.answers = pd.concat([given.answers, further])
+    pd.testing.assert_frame_equal(given.evaluated().contrasts, first)
