@@ -11,7 +11,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 import pandas as pd
@@ -140,25 +140,24 @@ def fill_ins(shortfall: pd.DataFrame, seed: int) -> pd.DataFrame:
     turns = itertools.count(int(rng.integers(TONES)))
     for corpus, own in EVALUATOR_SHORTFALL.conform(shortfall).groupby("corpus"):
         number = itertools.count(1)
-        for row in own.itertuples():
-            genders = GENDERS if row.gender == UNKNOWN else (row.gender,)
-            ages = AGES if row.age == UNKNOWN else (row.age,)
+        for _, label, gender, age, ethnicity, wanted, found, had in own.itertuples(index=False):
+            genders = GENDERS if gender == UNKNOWN else (gender,)
+            ages = AGES if age == UNKNOWN else (age,)
             values = list(itertools.product(genders, ages))
             start = int(rng.integers(len(values)))  # or the first would fill most of the small gaps
-            missing = row.wanted - row.found - row.filled
-            for k in range(start, start + missing):
-                gender, age = values[k % len(values)]
+            for k in range(start, start + wanted - found - had):
+                drawn_gender, drawn_age = values[k % len(values)]
                 rows.append(
                     {
                         "image_id": f"{DRAWN}/{corpus}-{next(number):04d}",
                         "corpus": corpus,
-                        "label": row.label,
-                        "gender": gender,
-                        "age": age,
+                        "label": label,
+                        "gender": drawn_gender,
+                        "age": drawn_age,
                         "tone": next(turns) % TONES,
-                        "cell_gender": row.gender,
-                        "cell_age": row.age,
-                        "cell_ethnicity": row.ethnicity,
+                        "cell_gender": gender,
+                        "cell_age": age,
+                        "cell_ethnicity": ethnicity,
                     }
                 )
     cell = [f"cell_{name}" for name in _CELL]
@@ -242,13 +241,14 @@ def _chosen(
                 return True
         return False
 
-    for (corpus, label), own in rows[~rows["contradicts"]].groupby(["corpus", "label"]):
+    for place, own in rows[~rows["contradicts"]].groupby(["corpus", "label"]):
+        corpus, label = map(str, cast(tuple[str, str], place))
         rng = generator(seed, "evaluator", corpus, label)
         drawn = own.iloc[rng.permutation(len(own))]
-        cells = {
-            cell: (wanted.get((corpus, label, *cell), spec.per_cell), iter(same.index.tolist()))
-            for cell, same in drawn.groupby(_CELL)
-        }
+        cells = {}
+        for cell, same in drawn.groupby(_CELL):
+            where = (corpus, label, *cast(tuple[str, ...], cell))
+            cells[cell] = wanted.get(where, spec.per_cell), iter(same.index.tolist())
         order = [list(cells)[k] for k in rng.permutation(len(cells))]
         for turn in range(max((n for n, _ in cells.values()), default=0)):
             order = [cell for cell in order if turn < cells[cell][0] and take(cells[cell][1])]
