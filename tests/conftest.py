@@ -32,7 +32,7 @@ def shared() -> Path:
 def models() -> None:
     """Skip without the model files: `make setup` fetches them."""
     try:
-        for asset in assets.ASSETS:
+        for asset in assets.READING:
             assets.locate(asset)
     except AssetError as error:
         pytest.skip(str(error))

@@ -7,7 +7,7 @@ predicted: no network with a stated error was found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from eifer.corpora.duplicates import Pictures
 from eifer.errors import InputError, Problem
 from eifer.faces import assets, detection
 from eifer.faces.crops import CropSpec, aligned
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Image = NDArray[np.uint8]
-
-Pictures = Callable[[Sequence[str]], Iterator[bytes]]
-"""The files of images: their bytes, one an id, in the order of the ids."""
 
 SOURCE = "predicted"
 CAVEAT = (
@@ -151,7 +149,7 @@ def with_attributes(
         If a model file is not there.
     """
     rows = images.sort_values("image_id", ignore_index=True)
-    unknown = rows[["gender", "age"]].eq(UNKNOWN)
+    unknown = rows[["gender", "age"]] == UNKNOWN
     asked = rows.index[unknown.any(axis=1)]
     if not spec.predict or not len(asked):
         return IMAGES.conform(rows)

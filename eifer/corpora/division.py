@@ -121,7 +121,7 @@ def divide(
         part, or a part or the training of a fold's network lacks a class: all of it at once.
     """
     rows = _joined(images, duplicates, evaluator_ids)
-    rows["part"] = rows["fixed"] = np.where(rows["chosen"], EVALUATOR, None)
+    rows["part"] = rows["fixed"] = rows["chosen"].map({True: EVALUATOR, False: None}).astype(object)
     rows["reason"] = None
     problems = _bad_evaluator(rows)
     if spec.mode == "official":
@@ -275,8 +275,9 @@ def _too_large(free: pd.DataFrame, spec: DivisionSpec) -> list[Problem]:
     for test, rows in _groups(free):
         largest = max(_shares(spec, test).values())
         total = rows.groupby("corpus").size()
-        for (corpus, atom), n in rows.groupby(["corpus", "atom"]).size().items():
-            if n > 1 and n > np.ceil(largest * total[corpus]):
+        sizes = rows.groupby(["corpus", "atom"]).size().rename("n").reset_index()
+        for corpus, atom, n in sizes.loc[sizes["n"] > 1].itertuples(index=False):
+            if n > np.ceil(largest * total[corpus]):
                 problems.append(
                     Problem(
                         "an atom is larger than any part of its corpus",

@@ -132,8 +132,8 @@ def _seen(
     shape = (len(rows), SIDE_PX * SIDE_PX)
     if not len(rows):
         return np.empty(shape, np.uint8), np.empty(0, np.uint64)
-    with tempfile.TemporaryFile(dir=scratch) as file:  # lives on as long as it is mapped
-        greys = np.memmap(file, np.uint8, "w+", shape=shape)
+    with tempfile.TemporaryFile(dir=scratch) as place:  # lives on as long as it is mapped
+        greys = np.memmap(place, np.uint8, "w+", shape=shape)
     hashes = np.empty(len(rows), np.uint64)
     problems = []
     files = pictures(rows["image_id"].tolist())
@@ -158,31 +158,38 @@ def _near(
     mirrored: NDArray[np.uint64],
     greys: NDArray[np.uint8],
     spec: CopiesSpec,
-) -> tuple[_Ints, pd.array]:
+) -> tuple[_Ints, NDArray[np.object_]]:
     """Edges ``[2, E]`` that join all that look alike, and how each resembles another.
 
     The likeness to an earlier picture goes before that to a later one, and ``look`` goes before
     ``mirror``.
     """
     n = len(plain)
-    edges = np.empty((2, 0), np.int64)
+    edges = [np.empty((2, 0), np.int64)]
+    group = np.arange(n)
     best = np.full(n, 4)
     for found in _candidates(np.concatenate([plain, mirrored]), spec.bits):
-        mirror = (found >= n).any(axis=0)
+        mirrors = found >= n
+        mirror = mirrors[0] | mirrors[1]
         # Two mirrored ones are seen as plain ones; a face may look like its own mirror image.
-        new = (found < n).any(axis=0) & (found[0] % n != found[1] % n)
+        new = ~(mirrors[0] & mirrors[1]) & (found[0] % n != found[1] % n)
         pairs, mirror = np.sort(found[:, new] % n, axis=0), mirror[new]
+        # Thousands of copies of one picture are joined long before all pairs of them are seen.
+        early, late = pairs
+        unsure = (group[early] != group[late]) | (best[late] > 0) | (best[early] > 2)
+        pairs, mirror = pairs[:, unsure], mirror[unsure]
         for start in range(0, pairs.shape[1], _CHUNK):
             some, turned = pairs[:, start : start + _CHUNK], mirror[start : start + _CHUNK]
             alike = _correlation(greys[some[0]], greys[some[1]], turned) > spec.correlation
             (early, late), turned = some[:, alike], turned[alike]
             np.minimum.at(best, late, turned.astype(int))
             np.minimum.at(best, early, 2 + turned.astype(int))
-            edges = np.concatenate([edges, some[:, alike]], axis=1)
-        if edges.shape[1] > 16 * n:  # one edge an image says the same
-            edges = np.stack([_components(n, edges), np.arange(n)])
+            edges.append(some[:, alike])
+        if len(edges) > 256 or sum(some.shape[1] for some in edges) > 2 * n:
+            group = _components(n, np.concatenate(edges, axis=1))
+            edges = [np.stack([group, np.arange(n)])]  # one edge an image says the same
     words = np.array([*_HOW, *_HOW, None], object)
-    return edges, pd.array(words[best], dtype="str")
+    return np.concatenate(edges, axis=1), np.asarray(words[best])
 
 
 def _candidates(hashes: NDArray[np.uint64], bits: int) -> Iterator[_Ints]:

@@ -11,7 +11,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 import pandas as pd
@@ -139,24 +139,23 @@ def fill_ins(shortfall: pd.DataFrame, seed: int) -> pd.DataFrame:
     rng = generator(seed, "fill-ins")
     turns = itertools.count(int(rng.integers(len(TONES))))
     people: Counter[tuple[str, ...]] = Counter()
-    for row in EVALUATOR_SHORTFALL.conform(shortfall).itertuples():
-        genders = GENDERS if row.gender == UNKNOWN else (row.gender,)
-        ages = AGES if row.age == UNKNOWN else (row.age,)
+    rows_of = EVALUATOR_SHORTFALL.conform(shortfall).itertuples(index=False)
+    for corpus, label, gender, age, ethnicity, wanted, found, had in rows_of:
+        genders = GENDERS if gender == UNKNOWN else (gender,)
+        ages = AGES if age == UNKNOWN else (age,)
         values = list(itertools.product(genders, ages))
         start = int(rng.integers(len(values)))  # or the first would fill most of the small gaps
-        missing = row.wanted - row.found - row.filled
-        for k in range(start, start + missing):
-            gender, age = values[k % len(values)]
-            kind = (row.label, gender, age, TONES[next(turns) % len(TONES)])
+        for k in range(start, start + wanted - found - had):
+            kind = (label, *values[k % len(values)], TONES[next(turns) % len(TONES)])
             people[kind] += 1
             rows.append(
                 {
                     "image_id": fill_in_name(*kind, people[kind]),
-                    "corpus": row.corpus,
+                    "corpus": corpus,
                     **dict(zip(KIND, kind, strict=True)),
-                    "cell_gender": row.gender,
-                    "cell_age": row.age,
-                    "cell_ethnicity": row.ethnicity,
+                    "cell_gender": gender,
+                    "cell_age": age,
+                    "cell_ethnicity": ethnicity,
                 }
             )
     cell = [f"cell_{name}" for name in _CELL]
@@ -238,13 +237,14 @@ def _chosen(
                 return True
         return False
 
-    for (corpus, label), own in rows[~rows["contradicts"]].groupby(["corpus", "label"]):
+    for place, own in rows[~rows["contradicts"]].groupby(["corpus", "label"]):
+        corpus, label = map(str, cast(tuple[str, str], place))
         rng = generator(seed, "evaluator", corpus, label)
         drawn = own.iloc[rng.permutation(len(own))]
-        cells = {
-            cell: (wanted.get((corpus, label, *cell), spec.per_cell), iter(same.index.tolist()))
-            for cell, same in drawn.groupby(_CELL)
-        }
+        cells = {}
+        for cell, same in drawn.groupby(_CELL):
+            where = (corpus, label, *cast(tuple[str, ...], cell))
+            cells[cell] = wanted.get(where, spec.per_cell), iter(same.index.tolist())
         order = [list(cells)[k] for k in rng.permutation(len(cells))]
         for turn in range(max((n for n, _ in cells.values()), default=0)):
             order = [cell for cell in order if turn < cells[cell][0] and take(cells[cell][1])]

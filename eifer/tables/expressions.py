@@ -109,7 +109,8 @@ DUPLICATES = Table(
         Column(
             "how",
             "string?",
-            "how it resembles an earlier image of its group",
+            "how it resembles an earlier image of its group, or else a later one; of the first: "
+            "missing",
             values=("pixels", "look", "mirror"),
         ),
         Column("contradicts", "bool", "whether copies of it have another label"),

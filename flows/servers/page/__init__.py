@@ -50,7 +50,7 @@ def run(port: int | None, folder: Path | None, settings: Settings) -> None:
             super().handle_exit(sig, frame)
 
     settings.chosen()
-    for asset in assets.ASSETS:
+    for asset in assets.READING:
         assets.locate(asset)
     if none := [path for path in settings.allow if not Path(path).is_dir()]:
         raise StudyError(f"--allow wants folders that are there, not {', '.join(map(shown, none))}")
