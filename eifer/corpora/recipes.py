@@ -168,8 +168,8 @@ class ExpressionRecipe:
         return LayeredSpec(
             backbone=backbone,
             size_px=self.size_px,
-            mean=mean,  # type: ignore[arg-type]
-            std=std,  # type: ignore[arg-type]
+            mean=mean,
+            std=std,
             top=top,
             colours=self.colours,
             width=self.width,

@@ -22,7 +22,7 @@ from eifer.training.weights import State
 
 Curve = dict[str, float | int | str]
 
-CODE = ("training", "affect", "models", "seeding.py", "metrics.py")
+CODE = ("training", "affect", "models", "corpora/recipes.py", "seeding.py", "metrics.py")
 """What decides a training's result, in packages and files of `eifer`."""
 
 

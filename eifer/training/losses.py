@@ -97,7 +97,7 @@ class CrossEntropy(Loss):
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Of logits and shares ``[N, K]``."""
-        weights = self.weights and outputs.new_tensor(self.weights)
+        weights = None if self.weights is None else outputs.new_tensor(self.weights)
         return nn.functional.cross_entropy(
             outputs, targets, weights, label_smoothing=self.smoothing
         )

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from pydantic import TypeAdapter
 
 from eifer.corpora import recipes
 from eifer.corpora.recipes import (
@@ -239,6 +240,11 @@ def test_the_protocol_s_table() -> None:
         else:
             assert how.pop("flip") == (0 if "frozen" in recipe.network else 0.5)
             assert not any(how.values())
+
+
+def test_recipes_come_from_plain_values_as_params_have_them() -> None:
+    for recipe in (*PUBLISHED.values(), RECIPE):
+        assert TypeAdapter(ExpressionRecipe).validate_python(asdict(recipe)) == recipe
 
 
 def test_descriptions_say_what_recipes_say() -> None:
