@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 
 from eifer.errors import AssetError
 from eifer.faces import assets
+from tests.warm import started
 
 if TYPE_CHECKING:
     from tests.meeting import Meeting
@@ -23,6 +25,13 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the folder ../shared (real recordings, not part of the project)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Path]:
+    """A folder to put first on the PATH, so that stages start warm."""
+    with started() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -102,16 +102,18 @@ AN_EMPTY_BOX = b"\x00\x00\x00\x08free"
 """Behind an mp4 file it changes the bytes, and nothing that is shown."""
 
 
-def run(workspace: Path, *words: str, workers: int = 1) -> subprocess.CompletedProcess[str]:
+def run(
+    workspace: Path, *words: str, workers: int = 1, warm: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a command of the virtual environment in ``workspace``, output and errors together."""
     settings = {"EIFER_WORKERS": str(workers)}
     environment = os.environ | settings | {"DVC_NO_ANALYTICS": "1"}
-    return tool(*words, cwd=workspace, env=environment, together=True)
+    return tool(*words, cwd=workspace, env=environment, together=True, ahead=warm)
 
 
-def repro(workspace: Path, *words: str) -> list[str]:
+def repro(workspace: Path, *words: str, warm: Path | None = None) -> list[str]:
     """``dvc repro`` of ``words``, which must succeed: the stages that were executed, in order."""
-    done = run(workspace, "dvc", "repro", *words)
+    done = run(workspace, "dvc", "repro", *words, warm=warm)
     assert done.returncode == 0, done.stdout
     return executed(done.stdout)
 
@@ -166,7 +168,10 @@ def change_params(workspace: Path, section: str, **values: object) -> None:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """A tiny study that has run up to split, not to be changed, and the stages executed."""
+    """A tiny study that has run up to split, not to be changed, and the stages executed.
+
+    Every stage starts cold, as a user's does.
+    """
     workspace = tmp_path_factory.mktemp("tiny") / "study"
     make_workspace(workspace, preset=ROOT / "presets/demo.yaml", overrides=TINY)
     return workspace, repro(workspace, "split")
@@ -286,6 +291,7 @@ class TestStudy:
         shutil.rmtree(copy / "runs")
         stages = ("intake", "extract", "estimate", "select", "stratify")
         code = (
+            "from stages._runtime.machine import pin_kernels\npin_kernels()\n"
             f"from flows.graph import stage_of\nfor name in {stages}:\n"
             "    stage_of(name)(dict.fromkeys(stage_of(name).matrix, '1'))"
         )
@@ -370,12 +376,14 @@ def clips(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
 
 
 @pytest.fixture(scope="session")
-def recorded(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+def recorded(
+    clips: Path, tmp_path_factory: pytest.TempPathFactory, warm: Path
+) -> tuple[Path, list[str]]:
     """A study of the clips that has run to its end, not to be changed, and the stages executed."""
     workspace = tmp_path_factory.mktemp("recorded") / "study"
     overrides = REAL | {"study.cohort": relative(clips, workspace)}
     make_workspace(workspace, preset=ROOT / "presets/real.yaml", overrides=overrides)
-    return workspace, repro(workspace)
+    return workspace, repro(workspace, warm=warm)
 
 
 @pytest.fixture
