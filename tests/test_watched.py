@@ -28,6 +28,18 @@ def test_a_process_that_does_nothing_is_a_hang(
         assert not psutil.pid_exists(int(pid))
 
 
+def test_what_gets_on_and_never_comes_is_one_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watched, "LONGEST_S", 0.2)
+    with pytest.raises(watched.Hung, match="it has not come"):
+        watched.until(lambda: False)
+
+
+def test_a_thread_beside_hands_over_what_it_made_or_raised() -> None:
+    assert watched.beside(max, 1, 2).result(watched.STILL_S) == 2
+    with pytest.raises(ValueError, match="empty"):
+        watched.beside(max, ()).result(watched.STILL_S)
+
+
 def test_what_works_or_speaks_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watched, "STILL_S", 0.0)
     progress = iter([(1, 2), (1, 3), (4, 3)])

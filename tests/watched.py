@@ -1,4 +1,4 @@
-"""Waiting in tests without a limit of time: only what has come to a stop is given up.
+"""Waiting in tests for as long as it takes: what has come to a stop is given up.
 
 How long something takes says how busy the machine is. What is watched here instead is whether it
 still gets on.
@@ -6,18 +6,26 @@ still gets on.
 
 from __future__ import annotations
 
+import contextvars
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import psutil
 
 STILL_S = 600.0
 """So long without any progress is a hang, on any machine."""
+LONGEST_S = 840.0
+"""Of one wait, also where something gets on: a server always does. A little less than pytest's own
+limit (pyproject.toml), which ends nothing that waits in another thread.
+"""
 ENDED_S = 10.0
 """So long after their end, nothing more comes of processes."""
 LOOK_S = 0.05
@@ -37,15 +45,17 @@ class Watch:
     def __init__(self, *processes: int) -> None:
         self._processes = processes
         self._seen: frozenset[tuple[int, ...]] = frozenset()
-        self._since = time.monotonic()
+        self._began = self._since = time.monotonic()
 
     def look(self) -> None:
-        """Raise `Hung` if all stood still since `STILL_S`."""
+        """Raise `Hung` if all stood still since `STILL_S`, or this wait has lasted `LONGEST_S`."""
         now = frozenset(self._progress())
         if now != self._seen:
             self._seen, self._since = now, time.monotonic()
         elif time.monotonic() - self._since > STILL_S:
             raise Hung(f"no progress for {STILL_S:g} s: {sorted(now)}")
+        if time.monotonic() - self._began > LONGEST_S:
+            raise Hung(f"waited for {LONGEST_S:g} s, and it has not come: {sorted(now)}")
 
     def _progress(self) -> Iterator[tuple[int, ...]]:
         for top in self._processes or (os.getpid(),):
@@ -79,6 +89,21 @@ def until(done: Callable[[], object], *processes: int) -> None:
         assert not late, f"{processes} ended, and what was waited for had not come"
         watch.look()
         time.sleep(LOOK_S)
+
+
+def beside(work: Callable[..., Any], *given: object) -> Future[Any]:
+    """Do ``work`` in a thread that nobody waits for: a test that fails may leave it behind."""
+    done: Future[Any] = Future()
+    context = contextvars.copy_context()  # Prefect's settings are of the thread
+
+    def do() -> None:
+        try:
+            done.set_result(context.run(work, *given))
+        except BaseException as error:
+            done.set_exception(error)
+
+    Thread(target=do, daemon=True).start()
+    return done
 
 
 def written(path: Path, *processes: int) -> str:
@@ -116,7 +141,11 @@ def finish(
 
 
 def tool(
-    name: str, *words: str, cwd: Path, env: Mapping[str, str] = os.environ, together: bool = False
+    name: str,
+    *words: str,
+    cwd: Path,
+    env: Mapping[str, str] = os.environ,
+    together: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command of the virtual environment to its end; its stages find Python there too."""
     path = os.pathsep.join([str(BIN), env["PATH"]])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +56,13 @@ def study(tmp_path: Path) -> Path:
     return made
 
 
+@cache
+def demo() -> dict[str, Any]:
+    return yaml.safe_load(DEMO.read_text())
+
+
 def put(study: Path, names: dict[str, list[str]]) -> None:
-    params: dict[str, Any] = yaml.safe_load(DEMO.read_text())
+    params = deepcopy(demo())
     for stage, values in names.items():
         section, key = NAMES[stage]
         params[section][key] = values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import json
 import os
 import shutil
@@ -10,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID, uuid4
@@ -24,7 +23,7 @@ from flows.run import lockfile
 from flows.run.executor import StageFailed
 from flows.run.instances import Instance, instances
 from flows.run.supervise import supervised
-from tests.watched import until
+from tests.watched import LONGEST_S, STILL_S, beside, until
 
 pytestmark = pytest.mark.xdist_group("prefect")
 
@@ -333,7 +332,7 @@ def two_workers(
     for worker in workers:
         worker.terminate()
     for worker in workers:
-        worker.wait()
+        worker.wait(STILL_S)
 
 
 def test_two_nodes_make_the_lock_of_a_serial_run(
@@ -354,21 +353,18 @@ def test_two_nodes_make_the_lock_of_a_serial_run(
     executor = NodesExecutor(study)
     said: dict[str, list[str]] = {address: [] for address in found}
 
-    with ThreadPoolExecutor() as threads:
+    def start(address: str) -> Future[None]:
+        return beside(executor.run, found[address], said[address].append)
 
-        def start(address: str) -> Future[None]:
-            run = contextvars.copy_context().run  # Prefect's settings are of the thread
-            return threads.submit(run, executor.run, found[address], said[address].append)
-
-        with concurrency("gpu", occupy=1, strict=True):
-            made = [start("make@1"), start("make@2")]
-            until(lambda: all("Running" in "".join(said[f"make@{n}"]) for n in (1, 2)))
-            time.sleep(2)
-            # Both nodes wait for the GPU, and have not even begun.
-            assert [list(node.glob("clones/*")) for node in two_workers] == [[], []]
-        for one in made:
-            one.result()
-        start("join").result()
+    with concurrency("gpu", occupy=1, strict=True):
+        made = [start("make@1"), start("make@2")]
+        until(lambda: all("Running" in "".join(said[f"make@{n}"]) for n in (1, 2)))
+        time.sleep(2)
+        # Both nodes wait for the GPU, and have not even begun.
+        assert [list(node.glob("clones/*")) for node in two_workers] == [[], []]
+    for one in made:
+        one.result(LONGEST_S)
+    start("join").result(LONGEST_S)
     # Its process may die before it collects: the next one finds what the nodes have done.
     records = study / "runs/provenance"
     shutil.rmtree(records)
@@ -434,10 +430,9 @@ def test_what_a_killed_node_ran_is_run_by_another(
             (run,) = [one for one in running if one.name == "make@1"]
             client.set_flow_run_state(run.id, Crashed(message="no heartbeat for 90 s"))
 
-    with ThreadPoolExecutor() as threads:
-        killed = threads.submit(contextvars.copy_context().run, kill)
-        state = flow.study(str(study), only=["make@1"], where="nodes", return_state=True)
-        killed.result()
+    killed = beside(kill)
+    state = flow.study(str(study), only=["make@1"], where="nodes", return_state=True)
+    killed.result(LONGEST_S)
 
     assert state.is_completed(), state.message  # nothing was executed here
     assert (study / "dvc.lock").read_text() == alone
@@ -514,13 +509,13 @@ def test_who_does_not_take_it_or_start_it_is_named(
                 client.set_flow_run_state(run, Cancelled(), force=True)
                 raise
 
-    with get_client(sync_client=True) as client, ThreadPoolExecutor() as threads:
+    with get_client(sync_client=True) as client:
         client.update_work_pool("gpu", WorkPoolUpdate(is_paused=True))
         try:
-            taken = threads.submit(contextvars.copy_context().run, take)
+            taken = beside(take)
             with pytest.raises(StageFailed, match="its node was lost: not started"):
                 executor.run(instances(study)["make@1"], said.append)
-            taken.result()
+            taken.result(LONGEST_S)
         finally:
             client.update_work_pool("gpu", WorkPoolUpdate(is_paused=False))
 

@@ -91,7 +91,10 @@ def site(browser: Browser, folder: Path) -> Iterator[Site]:
             yield Site(line.removeprefix("The page: ").strip(), browser)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(PATIENCE_S)
+            try:
+                process.wait(PATIENCE_S)
+            finally:
+                process.kill()  # where that did not end it
     assert process.returncode == 0
 
 

@@ -61,13 +61,15 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, An
     process = command(study, "--prefect-port", free[0], "--mlflow-port", free[1])
     assert process.stdout is not None
     said = ""
-    while not said.endswith("Ctrl-C ends all.\n"):
-        line = process.stdout.readline()
-        assert line, said
-        said += line
-    yield study, process, said
-    process.kill()
-    process.wait()
+    try:
+        while not said.endswith("Ctrl-C ends all.\n"):
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        yield study, process, said
+    finally:
+        process.kill()
+        process.wait()
 
 
 def listener(url: str) -> int | None:
@@ -229,7 +231,7 @@ def test_no_socket_is_opened_from_elsewhere(running: tuple[Path, Any, str]) -> N
     with connect(address, subprotocols=["prefect"], proxy=None) as socket:
         socket.send(json.dumps({"type": "auth", "token": "eifer:wrong"}))
         with pytest.raises(ConnectionClosed):
-            socket.recv()
+            socket.recv(STILL_S)
 
 
 def test_the_owner_reads_and_starts_and_sees_the_pages(ask: Asked) -> None:

@@ -21,7 +21,7 @@ from flows.graph import ROOT
 from flows.run import lockfile
 from stages._runtime.artifacts import write_table
 from tests.flows.test_local import LINGER, gone, tell
-from tests.watched import heard, until, written
+from tests.watched import STILL_S, heard, until, written
 
 pytestmark = [
     pytest.mark.xdist_group("prefect"),
@@ -98,7 +98,7 @@ def test_parallel_equals_serial(
     }
     left = {one for one in threading.enumerate() if "ConcurrencySlot" in one.name} - before
     for one in left:
-        one.join()  # a drained one may still be leaving
+        one.join(STILL_S)  # a drained one may still be leaving
     # A second walk starts no process at all.
     again = task_runs(run(fresh))
     assert {one.state.name for one in again.values()} == {"Unchanged"}
@@ -268,7 +268,7 @@ def test_a_run_cancelled_in_prefect_takes_its_stages_along(
         with get_client(sync_client=True) as client:
             client.set_flow_run_state(record.stem, State(type=StateType.CANCELLING))
 
-    threading.Thread(target=cancel).start()
+    threading.Thread(target=cancel, daemon=True).start()
     state = run(finished)
     assert state.is_cancelled(), state
     assert "cancelled in Prefect" in state.message
@@ -305,7 +305,7 @@ def test_a_wait_before_another_try_ends_with_the_flow(
 
     # A shell's background job ignores SIGINT, and hands that on.
     former = signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=interrupt).start()
+    threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         run(finished, only=["split"])
     signal.signal(signal.SIGINT, former)

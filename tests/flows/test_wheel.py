@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from urllib.parse import urljoin
 from urllib.request import HTTPCookieProcessor, build_opener
@@ -15,6 +16,7 @@ import pytest
 from eifer.cohort.simulation import face
 from eifer.seeding import generator
 from flows.workspace import make_workspace
+from tests.watched import STILL_S
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -80,12 +82,16 @@ def test_a_video_is_read_with_what_the_wheel_brings(
             told.append((place / "film/faces.csv").read_bytes())
     assert told[:2] == told[2:] and told[0] != told[1]
     with subprocess.Popen([alone / "bin/eifer", "page"], stdout=subprocess.PIPE, text=True) as page:
-        assert page.stdout is not None
-        address = page.stdout.readline().removeprefix("The page: ").strip()
-        client = build_opener(HTTPCookieProcessor())
-        assert b"Read a video" in client.open(address).read()
-        assert b"EventSource" in client.open(urljoin(address, "/page.js")).read()
-        page.terminate()
+        try:
+            assert page.stdout is not None
+            address = page.stdout.readline().removeprefix("The page: ").strip()
+            open_ = partial(build_opener(HTTPCookieProcessor()).open, timeout=STILL_S)
+            assert b"Read a video" in open_(address).read()
+            assert b"EventSource" in open_(urljoin(address, "/page.js")).read()
+            page.terminate()
+            page.wait(STILL_S)
+        finally:
+            page.kill()  # where this test fails: it serves for ever
     assert page.returncode == 0
     for command in ("run", "plan"):
         refused = call(alone / "bin/eifer", command)

@@ -54,6 +54,10 @@ def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
 
         yield asked
         process.stdin.close()
+        try:
+            process.wait(2 * LIMIT_S)
+        finally:
+            process.kill()  # where it hangs
     assert not list(folder.iterdir()), "something ran or was unpacked"
 
 
