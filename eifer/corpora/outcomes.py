@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
-from eifer.tables.expressions import ALL, MERGED
+import pandas as pd
+
+from eifer.tables.expressions import ALL, MERGED, SPECIALISTS
 
 SHOWN = ("accuracy", "macro_f1")
+
+
+def merging(contrasts: pd.DataFrame) -> list[dict[Hashable, Any]]:
+    """The rows of CONTRASTS that say whether merging helps: accuracy on all real images."""
+    kind = (contrasts["images"] == "real") & (contrasts["metric"] == "accuracy")
+    pair = (contrasts["first"] == MERGED) & (contrasts["second"] == SPECIALISTS)
+    return contrasts[kind & pair & (contrasts["tested_on"] == ALL)].to_dict("records")
 
 
 def outcomes(sources: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,6 +39,7 @@ SOURCES = [
 )
 def report(run: Run) -> Outcome:
     """Read what every stage left, and assemble the page as reports/expressions.yml says."""
+    from eifer import paper_consistency
     from eifer.corpora import outcomes, published
     from eifer.report import assembly, fragments
 
@@ -51,10 +52,16 @@ def report(run: Run) -> Outcome:
         "checks": parts.checks,
         "attrition": parts.attrition,
         **published.sources(),
+        "expression_consistency": paper_consistency.expression_checks(),
     }
     images = sources["images"]
     put = assembly.Assembly(run.path(SPEC), run.path(REFERENCES), sources, parts, run.folder)
-    facts = fragments.origin(run.params, images["sha256"])
+    origin = fragments.origin(run.params, images["sha256"])
+    facts = {
+        **origin,
+        "simulated": sources[TRUTH.name] is not None,
+        "merging": outcomes.merging(sources["contrasts"]),
+    }
     put.page(run.out(catalogue.PAGE), [run.path(look) for look in LOOKS], facts)
     numbers = {"checks": len(parts.checks), "failed": int((~parts.checks["success"]).sum())}
     return Outcome(
