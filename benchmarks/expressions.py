@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks._measured import show
 from eifer.affect.expression import EXPRESSIONS, PUBLISHED, ExpressionEstimator
+from eifer.corpora.evaluation import majority
 from eifer.corpora.recipes import (
     CLASSES,
     Cosine,
@@ -33,7 +34,7 @@ from eifer.corpora.recipes import (
     probabilities,
     train_expressions,
 )
-from eifer.corpora.relabelling import RelabelSpec, confident, majority, repaired
+from eifer.corpora.relabelling import RelabelSpec, confident, judged
 from eifer.seeding import generator
 from eifer.training.spec import Geometry
 from flows.graph import ROOT
@@ -97,7 +98,7 @@ def scores(
 ) -> list[tuple[str, float, str]]:
     """Accuracy and macro F1, by the labels and by the majorities."""
     said = chances.argmax(1)
-    most = test["image_id"].map(majority(test))
+    most = majority(test)
     rows = []
     for how, given in (("", test["label"]), (" by majority", most)):
         known = given.notna().to_numpy()
@@ -164,19 +165,17 @@ def main() -> None:
         *scores("the network of fer", theirs, test),
     ]
     spec = RelabelSpec("confident", "weight", above=0.7, rounds=3, until=0.01)
-    truth = majority(test)
+    truth = majority(test.set_index("image_id"))
     for apply in ("weight", "relabel"):
-        judged = confident(
+        found_so = confident(
             test[["image_id", "corpus", "label"]],
             chances,
             np.ones(len(test), np.int64),
             replace(spec, apply=apply),
         )
-        told = repaired(judged, truth)
         rows += [
             (f"confident, {apply}: {name.replace('_', ' ')}", float(value), "")
-            for name, value in vars(told).items()
-            if value is not None
+            for name, value in judged(found_so, truth).items()
         ]
     show(rows)
 

@@ -7,9 +7,21 @@ from typing import Any
 
 import pandas as pd
 
+from eifer.corpora.evaluation import majority
 from eifer.tables.expressions import ALL, MERGED, SPECIALISTS
 
 SHOWN = ("accuracy", "macro_f1")
+
+
+def known_truth(images: pd.DataFrame, planted: pd.DataFrame | None) -> pd.DataFrame:
+    """``image_id`` and ``label`` of images whose true class is known.
+
+    It is what was planted (the table TRUTH), else what over half of the annotators say (IMAGES).
+    """
+    if planted is not None:
+        return planted[["image_id", "label"]]
+    votes = majority(images.set_index("image_id")).dropna()
+    return votes.rename("label").reset_index()
 
 
 def merging(contrasts: pd.DataFrame) -> list[dict[Hashable, Any]]:

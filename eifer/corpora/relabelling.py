@@ -10,8 +10,8 @@ picture nor a copy of it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from eifer.errors import DesignError, InputError, Problem
 from eifer.ranges import Share
-from eifer.tables.expressions import RELABELLED, VOTES
+from eifer.tables.expressions import RELABELLED
 from eifer.vocabulary import Expression
 
 CLASSES = tuple(Expression)
@@ -59,6 +59,37 @@ class RelabelSpec:
     above: Share
     rounds: Annotated[int, Ge(1), Le(100)]
     until: Share
+
+    @property
+    def name(self) -> str:
+        """Of `METHODS`."""
+        return f"confident_{self.apply}" if self.method == "confident" else self.method
+
+
+METHODS = ("none", "published", "confident_weight", "confident_relabel")
+"""What relabelling can be, in one word."""
+
+
+def relabel(
+    labels: pd.DataFrame, methods: Sequence[str], network: Network, spec: RelabelSpec
+) -> dict[str, pd.DataFrame]:
+    """RELABELLED by each of ``methods`` (of `METHODS`); ``labels`` as for `confident`, with folds.
+
+    What confident learning judges by is made once for both of its methods.
+    """
+    found = {}
+    chances = None
+    for method in methods:
+        if method == "none":
+            found[method] = none(labels)
+        elif method == "published":
+            found[method] = published(network, labels, rounds=spec.rounds, until=spec.until)
+        else:
+            folds = labels["fold"].to_numpy(np.int64)
+            chances = out_of_fold(network, folds) if chances is None else chances
+            apply: Any = method.removeprefix("confident_")
+            found[method] = confident(labels, chances, folds, replace(spec, apply=apply))
+    return found
 
 
 def none(labels: pd.DataFrame) -> pd.DataFrame:
@@ -210,83 +241,55 @@ def published(network: Network, labels: pd.DataFrame, *, rounds: int, until: flo
     )
 
 
-@dataclass(frozen=True)
-class Repair:
-    """What relabelling did, of ``images`` whose true label is known; shares are None of nothing.
-
-    Of the ``wrong`` labels which share was ``repaired``, which ``wrong_left_out`` of training; of
-    the right ones, which share was ``broken``, which ``right_left_out``. ``flagged`` is the share
-    of all that is doubted, ``flagged_wrong`` the share of these that was wrong. ``before`` and
-    ``after`` are shares of true labels among what is trained on.
-    """
-
-    images: int
-    wrong: int
-    repaired: float | None
-    wrong_left_out: float | None
-    broken: float | None
-    right_left_out: float | None
-    flagged: float
-    flagged_wrong: float | None
-    before: float
-    after: float | None
-
-
-def repaired(relabelled: pd.DataFrame, truth: pd.Series) -> Repair:
-    """Which labels became truer, and which falser.
+def judged(relabelled: pd.DataFrame, truth: pd.Series) -> dict[str, Any]:
+    """Relabelling against what is true, of the images whose truth is known.
 
     Parameters
     ----------
-    relabelled
-        RELABELLED.
-    truth
-        The true class by image_id: planted, or the `majority`. Images that it lacks do not count.
+    relabelled : DataFrame
+        Rows of `RELABELLED`.
+    truth : Series
+        By image the class that is true; missing where it is not known.
 
-    Raises
-    ------
-    DesignError
-        If it knows none of them.
+    Returns
+    -------
+    dict
+        Numbers of images: ``n``; ``flagged``; ``changed``, whose label is another now;
+        ``left_out``, of weight 0; ``seen``, judged by a network that was trained on them; then of
+        the ``n_known``: ``wrong`` and ``right`` original labels. Shares: of wrong ones
+        ``repaired`` (the label is true now), ``wrong_left_out``, and ``repeated`` (the network
+        proposes the same wrong label: what it learnt by heart comes back); of right ones
+        ``broken`` (the label is wrong now) and ``right_left_out``; of the flagged
+        ``flagged_wrong``; ``own_network``, of what training takes, whose label is the network's;
+        and of all known ``agreement_before`` and ``agreement_after``, of what training takes,
+        each image with its weight. NaN where there is none.
     """
-    rows = relabelled.set_index("image_id")
-    known = truth[truth.index.isin(rows.index)]
-    if known.empty:
-        raise DesignError(
-            f"{SUBJECT}: of none of {len(rows)} relabelled images the truth is known. Give the "
-            "truth of these, or leave the comparison out."
-        )
-    rows = rows.loc[known.index]
-    right, now = rows["original"] == known, rows["label"] == known
-    taught, flagged = rows["weight"] > 0, rows["flagged"]
-    return Repair(
-        images=len(rows),
-        wrong=int((~right).sum()),
-        repaired=_share((now & taught)[~right]),
-        wrong_left_out=_share(~taught[~right]),
-        broken=_share((~now & taught)[right]),
-        right_left_out=_share(~taught[right]),
-        flagged=float(flagged.mean()),
-        flagged_wrong=_share(~right[flagged]),
-        before=float(right.mean()),
-        after=_share(now[taught]),
-    )
-
-
-def majority(images: pd.DataFrame) -> pd.Series:
-    """The class that over half of the annotators named, by image_id; images without one are absent.
-
-    ``images`` is IMAGES. All votes count, those for no class of the seven too.
-    """
-    votes = images[[f"votes_{name}" for name in VOTES]]
-    voted = images.loc[votes.notna().all(axis=1)]
-    counts = votes.loc[voted.index].to_numpy(np.int64)
-    most = counts[:, : len(CLASSES)].argmax(axis=1)
-    clear = 2 * counts[np.arange(len(counts)), most] > counts.sum(axis=1)
-    names = np.array(CLASSES)[most][clear]
-    return pd.Series(names, voted["image_id"][clear].rename("image_id"), name="majority")
-
-
-def _share(found: pd.Series) -> float | None:
-    return float(found.mean()) if len(found) else None
+    true = relabelled["image_id"].map(truth)
+    known, changed = true.notna(), relabelled["label"] != relabelled["original"]
+    wrong = known & (relabelled["original"] != true)
+    right = known & ~wrong
+    out, weight = relabelled["weight"] == 0, relabelled["weight"].where(known, 0)
+    fits = relabelled["label"] == true
+    flagged = relabelled["flagged"].astype(bool)
+    return {
+        "n": len(relabelled),
+        "flagged": int(flagged.sum()),
+        "changed": int(changed.sum()),
+        "left_out": int(out.sum()),
+        "seen": int(relabelled["fold"].isna().sum()),
+        "n_known": int(known.sum()),
+        "wrong": int(wrong.sum()),
+        "right": int(right.sum()),
+        "repaired": fits[wrong & ~out].sum() / wrong.sum() if wrong.any() else float("nan"),
+        "wrong_left_out": out[wrong].mean(),
+        "repeated": (relabelled["proposed"] == relabelled["original"])[wrong].mean(),
+        "broken": (~fits)[right & ~out].sum() / right.sum() if right.any() else float("nan"),
+        "right_left_out": out[right].mean(),
+        "flagged_wrong": wrong[flagged & known].mean(),
+        "own_network": (relabelled["label"] == relabelled["proposed"])[~out].mean(),
+        "agreement_before": right[known].mean(),
+        "agreement_after": (fits * weight).sum() / weight.sum() if weight.sum() else float("nan"),
+    }
 
 
 def _sorted(labels: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from eifer.summaries.relabelling_table import judged
+from eifer.corpora.relabelling import judged
 from eifer.tables.expressions import ALL, MERGED, SPECIALISTS
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from eifer.tables.affect import image_is_png_or_jpeg
@@ -196,6 +198,15 @@ RELABELLED = Table(
         Column("weight", "float 0..1", "its weight in training"),
         Column("reason", "string", "why so, in words"),
     ),
+)
+
+OTHERWISE = replace(
+    RELABELLED,
+    name="relabelled_otherwise",
+    meaning="What other methods say of the same images; none of it is trained on.",
+    key=("method", *RELABELLED.key),
+    columns=(Column("method", "string", "the method"), *RELABELLED.columns),
+    may_be_empty=True,
 )
 
 MODEL = (

@@ -42,6 +42,7 @@ DIVISION = SPLIT.table("division.parquet", expressions.DIVISION)
 
 RELABEL = Folder("relabel")
 RELABELLED = RELABEL.table("relabelled.parquet", expressions.RELABELLED)
+OTHERWISE = RELABEL.table("otherwise.parquet", expressions.OTHERWISE)
 
 TRAIN = Folder("train", network=NETWORKS, data=DATA)
 WEIGHTS = TRAIN.file("repetition-<r>.safetensors")

@@ -18,7 +18,7 @@ from eifer.corpora.evaluation import EvaluationSpec
 from eifer.corpora.evaluator import EvaluatorSpec
 from eifer.corpora.labelled import CorpusSpec
 from eifer.corpora.recipes import ExpressionRecipe
-from eifer.corpora.relabelling import RelabelSpec
+from eifer.corpora.relabelling import METHODS, RelabelSpec
 from eifer.errors import ParamsError, describe, did_you_mean
 from eifer.ranges import Count, Seed, Text
 from eifer.tables.expressions import DRAWN, MERGED, WITHOUT
@@ -61,6 +61,9 @@ class Relabel(Section):
 
     how: RelabelSpec
     network: Name = Field(description="of networks: the one that judges labels")
+    also: Annotated[tuple[Literal[*METHODS], ...], AfterValidator(each_once)] = Field(  # type: ignore[valid-type]
+        description="methods that are compared with it and not trained on"
+    )
 
 
 class Train(Section):

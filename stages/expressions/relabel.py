@@ -10,7 +10,7 @@ import pandas as pd
 from eifer.corpora import relabelling
 from eifer.corpora.division import training_rows
 from eifer.corpora.stored import faces
-from eifer.tables.expressions import MERGED
+from eifer.tables.expressions import MERGED, OTHERWISE
 from stages._runtime.checkpoints import checkpoints
 from stages._runtime.stage import Outcome, Report, Run, stage
 from stages.expressions import catalogue
@@ -40,17 +40,13 @@ def relabel(run: Run) -> Outcome:
     spec = run.params.relabel.how
     rows = training_rows(run.read(catalogue.DIVISION), run.read(catalogue.ATOMS), MERGED)
     labels = rows[rows["part"] == "train"].reset_index(drop=True)
-    if spec.method == "none":
-        found = relabelling.none(labels)
-    else:
-        network = _network(run, rows, labels)
-        if spec.method == "published":
-            found = relabelling.published(network, labels, rounds=spec.rounds, until=spec.until)
-        else:
-            folds = labels["fold"].to_numpy(np.int64)
-            chances = relabelling.out_of_fold(network, folds)
-            found = relabelling.confident(labels, chances, folds, spec)
-    return Outcome({catalogue.RELABELLED: found}, _report(found, spec))
+    wanted = list(dict.fromkeys([spec.name, *run.params.relabel.also]))
+    network = _network(run, rows, labels) if wanted != ["none"] else None
+    found = relabelling.relabel(labels, wanted, network, spec)
+    others = [found[name].assign(method=name) for name in wanted[1:]]
+    otherwise = pd.concat([OTHERWISE.empty(), *others], ignore_index=True)
+    made = {catalogue.RELABELLED: found[spec.name], catalogue.OTHERWISE: otherwise}
+    return Outcome(made, _report(found[spec.name], spec))
 
 
 def _network(run: Run, rows: pd.DataFrame, labels: pd.DataFrame) -> relabelling.Network:
@@ -77,7 +73,7 @@ def _network(run: Run, rows: pd.DataFrame, labels: pd.DataFrame) -> relabelling.
             rows["atom"].tolist(),
             recipe,
             run.seed(name, number),
-            checkpoint=checkpoints(run) / f"network-{number}.pt",
+            checkpoint=checkpoints(run) / f"network-{number}-{int(learns.sum())}.pt",
             hardware=hardware,
         )
         return probabilities(found.state, recipe, images[place[asked]], hardware)

@@ -46,12 +46,14 @@ def report(run: Run) -> Outcome:
     parts = fragments.gather(
         [*run.paths(PLANTED), *(path for folder in SHOWN for path in run.paths(folder.whole))]
     )
+    tables, planted = _tables(run), _planted(run)
     sources: dict[str, Any] = {
-        **_tables(run),
-        **_planted(run),
+        **tables,
+        **planted,
         "checks": parts.checks,
         "attrition": parts.attrition,
         **published.sources(),
+        "known_truth": outcomes.known_truth(tables["images"], planted[TRUTH.name]),
         "expression_consistency": paper_consistency.expression_checks(),
     }
     images = sources["images"]

@@ -14,14 +14,14 @@ from eifer.corpora.relabelling import (
     CLASSES,
     RelabelSpec,
     confident,
-    majority,
+    judged,
     none,
     out_of_fold,
     published,
-    repaired,
+    relabel,
 )
 from eifer.errors import DesignError, InputError
-from eifer.tables.expressions import RELABELLED, VOTES
+from eifer.tables.expressions import RELABELLED
 
 SPEC = RelabelSpec("confident", "weight", above=0.7, rounds=3, until=0.01)
 N = 700
@@ -51,15 +51,15 @@ def test_doubted_labels_are_mostly_the_wrong_ones_and_are_not_trained_on() -> No
     labels, truth, chances = planted()
     found = confident(labels, chances, FOLDS, SPEC)
     assert list(found) == list(RELABELLED.names)
-    told = repaired(found, truth)
-    assert told.flagged_wrong is not None and told.flagged_wrong > 0.6
-    assert told.wrong_left_out is not None and told.wrong_left_out > 0.7
-    assert told.after is not None and told.after > 0.92
-    assert told.before < 0.82
+    told = judged(found, truth)
+    assert told["flagged_wrong"] > 0.6
+    assert told["wrong_left_out"] > 0.7
+    assert told["agreement_after"] > 0.92
+    assert told["agreement_before"] < 0.82
     # Weights change, labels do not.
     assert (found["label"] == found["original"]).all()
     assert (found["weight"] == np.where(found["flagged"], 0, 1)).all()
-    assert told.repaired == told.broken == 0
+    assert told["repaired"] == told["broken"] == 0
     assert set(found["reason"]) == {"doubted: not trained on", "not doubted"}
     assert found["fold"].tolist() == FOLDS.tolist()
 
@@ -77,10 +77,9 @@ def test_doubted_labels_are_replaced_only_where_the_network_is_sure() -> None:
         "doubted; the network's label, whose probability is above 0.7",
         "doubted, but no label has a probability above 0.7: kept",
     }
-    told = repaired(found, truth)
-    assert told.repaired is not None and told.broken is not None
-    assert told.repaired > 0.3 and told.broken < 0.05
-    assert told.after is not None and told.after > told.before
+    told = judged(found, truth)
+    assert told["repaired"] > 0.3 and told["broken"] < 0.05
+    assert told["agreement_after"] > told["agreement_before"]
 
 
 def test_doubt_is_cleanlab_s_and_does_not_depend_on_the_order_of_pictures() -> None:
@@ -155,8 +154,8 @@ def test_the_published_method_trains_on_what_the_last_network_had_right() -> Non
     assert (found["flagged"] == (found["label"] != found["original"])).all()
     assert (found["weight"] == 1).all() and found["fold"].isna().all()
     assert set(found["reason"]) == {"labelled by network 3", "its label is the network's too"}
-    told = repaired(found, truth)
-    assert told.repaired is not None and told.repaired > 0.8
+    told = judged(found, truth)
+    assert told["repaired"] > 0.8
 
 
 @pytest.mark.parametrize(("until", "networks"), [(0.01, 2), (0.99, 1), (0.0, 5)])
@@ -190,9 +189,9 @@ def test_no_relabelling_changes_nothing() -> None:
     found = none(labels)
     assert (found["label"] == labels["label"]).all() and (found["weight"] == 1).all()
     assert not found["flagged"].any()
-    told = repaired(found, truth)
-    assert told.repaired == told.broken == told.flagged == 0
-    assert told.flagged_wrong is None and told.before == told.after
+    told = judged(found, truth)
+    assert told["repaired"] == told["broken"] == told["flagged"] == 0
+    assert np.isnan(told["flagged_wrong"]) and told["agreement_before"] == told["agreement_after"]
 
 
 def test_repairs_by_hand() -> None:
@@ -210,38 +209,40 @@ def test_repairs_by_hand() -> None:
     ]
     table = pd.DataFrame(rows, columns=["image_id", "original", "label", "weight", "flagged"])
     truth = pd.Series("happy", list("abcdefghx"))
-    told = repaired(table, truth)
-    assert vars(told) == {
-        "images": 8,
+    told = judged(table.assign(proposed=table["label"], fold=pd.NA), truth)
+    known = {
+        "n": 9,
+        "flagged": 6,
+        "changed": 4,
+        "left_out": 2,
+        "seen": 9,
+        "n_known": 8,
         "wrong": 4,
+        "right": 4,
         "repaired": 1 / 4,
         "wrong_left_out": 1 / 4,
+        "repeated": 2 / 4,
         "broken": 1 / 4,
         "right_left_out": 1 / 4,
-        "flagged": 5 / 8,
         "flagged_wrong": 3 / 5,
-        "before": 4 / 8,
-        "after": 3 / 6,
+        "own_network": 1.0,
+        "agreement_before": 4 / 8,
+        "agreement_after": 3 / 6,
     }
-    with pytest.raises(DesignError, match="of none of 9 relabelled images the truth is known"):
-        repaired(table, truth[["x"]])
+    assert told == known
 
 
-def test_a_majority_is_over_half_of_all_votes() -> None:
-    def row(**votes: int) -> dict[str, Any]:
-        return {f"votes_{name}": votes.get(name, 0) for name in VOTES}
+def test_methods_are_compared_on_the_same_judgement() -> None:
+    labels, _, chances = planted()
+    asked: list[int] = []
 
-    images = pd.DataFrame(
-        [
-            row(happy=6, neutral=4),
-            row(happy=5, neutral=5),
-            row(sad=5, fear=2, other=2),
-            row(other=9, sad=1),
-            row(sad=4, other=6),
-            row(),
-            {f"votes_{name}": pd.NA for name in VOTES},
-        ]
-    ).astype("Int64")
-    images["image_id"] = list("abcdefg")
-    found = majority(images)
-    assert found.to_dict() == {"a": "happy", "c": "sad"}
+    def network(trains: Any, asks: Any, number: int) -> Any:
+        asked.append(number)
+        return chances[asks]
+
+    methods = ("confident_weight", "none", "confident_relabel")
+    found = relabel(labels.assign(fold=FOLDS), methods, network, SPEC)
+    assert list(found) == list(methods) and asked == [1, 2, 3, 4, 5]
+    assert (found["confident_weight"]["flagged"] == found["confident_relabel"]["flagged"]).all()
+    assert (found["confident_weight"]["weight"] == 0).any()
+    assert (found["confident_relabel"]["label"] != labels["label"]).any()
