@@ -23,7 +23,7 @@ export UV_SYSTEM_CERTS := true
 # By way of the environment: its name may hold blanks and quotes.
 export COHORT ?= $(wildcard ../shared/real_cohort)
 link = $(BIN)/python -c "import pathlib; print('report:', pathlib.Path('$(1)').absolute().as_uri())"
-.PHONY: help setup run demo demo-real demo-external test check docs graph ui services calibrate null-cohorts bench chaos wheel lock clean
+.PHONY: help setup run demo demo-real demo-external demo-expressions test check docs graph ui services calibrate null-cohorts bench chaos wheel lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,11 @@ demo-external: setup ## the demo with the external check, by a small network fro
 	@eifer workspace runs/demo-external --replace-params --set external.networks=[testresnet] --set report.networks_from=data/evaluate_external
 	@cd runs/demo-external && eifer run && eifer summary
 	@$(call link,runs/demo-external/data/report/index.html)
+
+demo-expressions: setup ## run the expressions study on drawn corpora: wrong labels and copies are planted
+	@eifer workspace runs/demo-expressions --replace-params --study expressions
+	@cd runs/demo-expressions && eifer run && eifer summary
+	@$(call link,runs/demo-expressions/data/report/index.html)
 
 test: setup check ## lint, types, import contracts, and every test
 	pytest
