@@ -20,9 +20,11 @@ def table(
     ``image_id`` and ``label``, of images whose true class is known.
     """
     truth = known_truth.set_index("image_id")["label"]
-    parts = [(USED, corpus, rows) for corpus, rows in relabelled.groupby("corpus")]
-    parts += [(USED, ALL, relabelled)]
-    parts += [(name, ALL, rows) for name, rows in relabelled_otherwise.groupby("method")]
+    parts = [
+        *((USED, str(corpus), rows) for corpus, rows in relabelled.groupby("corpus")),
+        (USED, ALL, relabelled),
+        *((str(name), ALL, rows) for name, rows in relabelled_otherwise.groupby("method")),
+    ]
     rows = [
         {"method": method.replace("_", ", "), "corpus": corpus, **judged(rows, truth)}
         for method, corpus, rows in parts

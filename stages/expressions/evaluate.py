@@ -79,7 +79,7 @@ def _asked(run: Run, ids: list[str]) -> list[pd.DataFrame]:
         recipe = run.params.networks[network]
         images = faces(stored, ids, recipe.size_px, run.folder)
         for row in rows.to_dict("records"):
-            place: MadeTable = catalogue.TRAINED.at(network=network, data=row["trained_on"])
+            place: MadeTable = catalogue.TRAINED.at(network=str(network), data=row["trained_on"])
             file = run.path(place).with_name(f"repetition-{row['repetition']}.safetensors")
             state = load_weights(file, row["weights_sha256"])
             said: Any = probabilities(state, recipe, images, hardware)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,7 @@ def relabel(run: Run) -> Outcome:
     rows = training_rows(run.read(catalogue.DIVISION), run.read(catalogue.ATOMS), MERGED)
     labels = rows[rows["part"] == "train"].reset_index(drop=True)
     wanted = list(dict.fromkeys([spec.name, *run.params.relabel.also]))
-    network = _network(run, rows, labels) if wanted != ["none"] else None
-    found = relabelling.relabel(labels, wanted, network, spec)
+    found = relabelling.relabel(labels, wanted, _network(run, rows, labels), spec)
     others = [found[name].assign(method=name) for name in wanted[1:]]
     otherwise = pd.concat([OTHERWISE.empty(), *others], ignore_index=True)
     made = {catalogue.RELABELLED: found[spec.name], catalogue.OTHERWISE: otherwise}
@@ -57,15 +57,18 @@ def _network(run: Run, rows: pd.DataFrame, labels: pd.DataFrame) -> relabelling.
     recipe = run.params.networks[name]
     hardware = run.params.arithmetic.hardware(run.machine.hold)
     ids = rows["image_id"].tolist()
-    images = faces(run.paths(catalogue.PICTURES), ids, recipe.size_px, run.folder)
     validates = (rows["part"] == "validation").to_numpy()
     place = pd.Series(np.arange(len(rows)), index=rows["image_id"])[labels["image_id"]].to_numpy()
+
+    @cache
+    def pictures() -> Any:
+        return faces(run.paths(catalogue.PICTURES), ids, recipe.size_px, run.folder)
 
     def network(learns: relabelling.Mask, asked: relabelling.Mask, number: int) -> Any:
         weights = validates.astype(np.float64)
         weights[place[learns]] = 1.0
         found = train_expressions(
-            images,
+            pictures(),
             rows["label"].tolist(),
             weights,
             validates,
@@ -76,7 +79,7 @@ def _network(run: Run, rows: pd.DataFrame, labels: pd.DataFrame) -> relabelling.
             checkpoint=checkpoints(run) / f"network-{number}-{int(learns.sum())}.pt",
             hardware=hardware,
         )
-        return probabilities(found.state, recipe, images[place[asked]], hardware)
+        return probabilities(found.state, recipe, pictures()[place[asked]], hardware)
 
     return network
 

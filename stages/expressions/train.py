@@ -35,7 +35,7 @@ def train(run: Run) -> Outcome:
     curves: list[pd.DataFrame] = []
     cards: dict[str, Any] = {}
     for repetition in range(1, run.params.train.repetitions + 1):
-        named = {"trained_on": data, "network": network, "repetition": repetition}
+        named: dict[str, Any] = {"trained_on": data, "network": network, "repetition": repetition}
         seed = run.seed(network, data, repetition)
         found = train_expressions(
             images,
