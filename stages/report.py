@@ -70,9 +70,9 @@ def report(run: Run) -> Outcome:
     every = sources["by_assignment"]
     sources["relabelled"] = None if every is None or every["assignment"].nunique() < 2 else every
     put = assembly.Assembly(run.path(SPEC), run.path(REFERENCES), sources, parts, run.folder)
-    videos = sources["videos"][["video_sha256", "ecg_sha256"]]
+    videos, hashed = sources["videos"], ["video_sha256", "ecg_sha256"]
     facts = {
-        **fragments.origin(run.params, videos.stack()),
+        **fragments.origin(run.params, [] if videos is None else videos[hashed].stack().dropna()),
         "simulated": sources["truth"] is not None,
         "drawn_faces": any(known["stage"] == "corpus" for known in parts.reports),
     }

@@ -633,7 +633,9 @@ def test_everything_the_report_can_show_is_declared_and_the_other_way_round() ->
     items = [item for section in sections for item in section.get("show", [])]
     # style is how figures look; roc_curves are of one model, and so in its run in MLflow.
     # The last are sources as they are, with captions in the spec.
-    as_they_are = {"attrition", "contrasts", "delong", "participant_deltas"}
+    as_they_are = {
+        *("attrition", "contrasts", "delong", "participant_deltas", "by_cell", "trained_networks"),
+    }
     for kind, function, apart, plain in (
         ("figure", "draw", {"style", "roc_curves"}, set()),
         ("table", "table", set(), as_they_are),
