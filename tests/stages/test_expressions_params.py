@@ -121,7 +121,7 @@ def test_the_report_reads_what_was_planted_only_where_it_was_drawn() -> None:
     content = yaml.safe_load(DEMO)
     content["draw"] = {"faces": [], "planted": None}
     content["study"]["corpora"] = "/data/corpora"
-    with pytest.raises(ParamsError, match="planted_from must be data/corpora, by draw.faces"):
+    with pytest.raises(ParamsError, match=r"planted_from must be data/corpora, by draw\.faces"):
         check_params(content, "params.yaml")
     content["report"]["planted_from"] = "data/corpora"
     assert check_params(content, "params.yaml").draw.planted is None
