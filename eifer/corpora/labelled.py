@@ -27,7 +27,7 @@ class CorpusSpec:
     form
         One of `eifer.corpora.readers.FORMS`.
     path
-        Its file or folder, as the form says.
+        Its file or folder, as the form says; in params, in the study's folder of corpora.
     votes
         FER+'s file ``fer2013new.csv``, for the form fer2013_csv; null for every other.
     """

@@ -6,6 +6,8 @@ Sections that are a dataclass of `eifer` are described there.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -112,6 +114,7 @@ class Params(Section):
                 faults.append(f"train.data: no {name!r}{did_you_mean(name, known)}")
         if taken := [name for name in corpora if name in (MERGED, DRAWN, "all", "specialists")]:
             faults.append(f"corpora: {', '.join(taken)} means something else; name them otherwise")
+        faults += [fault for name, spec in self.corpora.items() for fault in _leaving(name, spec)]
         if len(corpora) == 1 and [name for name in self.train.data if name != corpora[0]]:
             faults.append("train.data: with one corpus there is nothing to merge")
         for where, name in [
@@ -128,6 +131,14 @@ class Params(Section):
         return self
 
 
+def _leaving(name: str, spec: CorpusSpec) -> Iterator[str]:
+    """What of a corpus lies elsewhere: DVC watches `study.corpora` alone, and would miss it."""
+    for key, path in (("path", spec.path), ("votes", spec.votes)):
+        place = PurePosixPath(path or "")
+        if place.is_absolute() or ".." in place.parts:
+            yield f"corpora.{name}.{key}: {path!r} leaves study.corpora; give a place in it"
+
+
 def check_params(content: Any, subject: str) -> Params:
     """Validate what a params file says; ``subject`` names it in the error.
 
@@ -136,6 +147,8 @@ def check_params(content: Any, subject: str) -> Params:
     ParamsError
         With every unknown, missing or unfitting parameter, and its nearest name.
     """
+    if isinstance(content, dict) and "protocol" not in content:
+        raise ParamsError(f"{subject} is of an EI study: it has no word protocol")
     try:
         return Params.model_validate_json(json.dumps(content, default=str))
     except ValidationError as error:

@@ -1,0 +1,156 @@
+"""The stage corpora of the expressions study with corpora that are not as they should be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from eifer.corpora import reading
+from eifer.errors import InputError
+from flows.graph import ROOT
+from stages._runtime.stage import Run
+from stages.expressions.corpora import corpora
+
+FOLDER = Path("data/draw/corpora")
+SPEC: dict[str, Any] = {"form": "parquet", "votes": None}
+
+
+@pytest.fixture(autouse=True)
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with params of two corpora, which lie where the demo's do."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EIFER_WORKERS", "1")
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    # What the tables promise is checked elsewhere; Great Expectations takes 5 s to import.
+    monkeypatch.setattr(Run, "_check", lambda self, table, frame: None)
+    name_corpora("one", "two")
+    FOLDER.mkdir(parents=True)
+    for name in ("one", "two"):
+        write(name, corpus(name))
+    return tmp_path
+
+
+def name_corpora(*names: str) -> None:
+    params = yaml.safe_load((ROOT / "presets/expressions.yaml").read_text())
+    params["corpora"] = {name: SPEC | {"path": f"{name}.parquet"} for name in names}
+    params["train"]["data"] = list(names[:1])
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+
+
+def picture(number: int) -> bytes:
+    values = np.random.default_rng(number).integers(0, 256, (32, 32), dtype=np.uint8)
+    return cv2.imencode(".png", values)[1].tobytes()
+
+
+def corpus(name: str) -> pd.DataFrame:
+    """Six pictures of two classes, which no other corpus has."""
+    first = 10 * ("one", "two", "good").index(name)
+    return pd.DataFrame(
+        {
+            "image_id": [f"{k}" for k in range(6)],
+            "label": ["happy", "sad"] * 3,
+            "image": [picture(first + k) for k in range(6)],
+        }
+    )
+
+
+def write(name: str, table: pd.DataFrame) -> None:
+    table.to_parquet(FOLDER / f"{name}.parquet", index=False)
+
+
+def left_out() -> dict[tuple[str, str], int]:
+    table = pd.read_parquet("data/corpora/attrition.parquet")
+    return {(row.what, row.reason): row.n for row in table.itertuples()}
+
+
+def test_corpora_as_they_should_be_are_read_whole() -> None:
+    corpora({})
+    images = pd.read_parquet("data/corpora/images.parquet")
+    assert images.groupby("corpus").size().to_dict() == {"one": 6, "two": 6}
+    assert left_out() == {}
+    pictures = pd.concat(map(pd.read_parquet, sorted(Path("data/corpora/pictures").iterdir())))
+    assert set(pictures["image_id"]) == set(images["image_id"])
+
+
+def test_faults_of_all_corpora_are_told_together_before_a_picture_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[object] = []
+    seen = reading.picture
+    monkeypatch.setattr(reading, "picture", lambda task: read.append(task) or seen(task))
+    name_corpora("good", "one", "two")
+    write("good", corpus("good"))
+    write("one", corpus("one").drop(columns="label"))
+    table = corpus("two")
+    table.loc[[1, 3], "label"] = "joyfull"
+    table.loc[5, "image_id"] = "0"
+    write("two", table)
+    with pytest.raises(InputError) as caught:
+        corpora({})
+    said = str(caught.value)
+    assert "corpora: 4 problems" in said
+    assert "column label is missing (1): one: one.parquet has image_id, image" in said
+    assert "unknown label (2): two: two.parquet row 1: 'joyfull'" in said
+    assert not read
+    assert not Path("data/corpora").exists() and not Path("data/corpora.partial").exists()
+    # Of the corpus without a fault pictures would have been read.
+    name_corpora("good")
+    corpora({})
+    assert len(read) == 6
+
+
+def test_pictures_that_do_not_decode_are_left_out_and_counted() -> None:
+    table = corpus("one")
+    table.loc[0, "image"] = b""
+    table.loc[1, "image"] = table.loc[1, "image"][:60]
+    table.loc[2, "image"] = b"GIF89a, but no more of it"
+    table.loc[3, "label"] = "contempt"
+    write("one", table)
+    corpora({})
+    images = pd.read_parquet("data/corpora/images.parquet")
+    assert images.groupby("corpus").size().to_dict() == {"one": 2, "two": 6}
+    lost = left_out()
+    assert {name for name, _ in lost} == {"one"}
+    assert lost["one", "labelled contempt, which is none of the seven classes"] == 1
+    undecoded = {reason: n for (_, reason), n in lost.items() if reason.startswith("picture ")}
+    assert sum(undecoded.values()) == 3
+    # Every image is either there or counted.
+    assert len(images) + sum(lost.values()) == 12
+
+
+@pytest.mark.parametrize("labels", ["happy", "contempt"])
+def test_a_corpus_of_one_class_is_refused(labels: str) -> None:
+    table = corpus("two")
+    table.loc[table["label"] == "sad", "label"] = labels
+    write("two", table)
+    with pytest.raises(InputError) as caught:
+        corpora({})
+    assert "two" in str(caught.value) and "fewer than two classes" in str(caught.value)
+    assert not Path("data/corpora").exists()
+
+
+def test_a_class_may_also_be_lost_by_its_pictures() -> None:
+    table = corpus("two")
+    table.loc[table["label"] == "sad", "image"] = b"no picture"
+    write("two", table)
+    with pytest.raises(InputError) as caught:
+        corpora({})
+    said = str(caught.value)
+    assert "corpus two" in said and "pictures of fewer than two classes can be decoded" in said
+    assert "6 images: 3 picture " in said
+    assert not Path("data/corpora").exists()
+
+
+def test_a_folder_of_corpora_that_is_not_there_is_named() -> None:
+    for path in FOLDER.iterdir():
+        path.unlink()
+    with pytest.raises(InputError) as caught:
+        corpora({})
+    said = str(caught.value)
+    assert "2 problems" in said and "one.parquet" in said and "two.parquet" in said
