@@ -96,8 +96,10 @@ def tables(
     """
     params = study / "params.yaml"
     kind = kind_of(read_params(params), str(params))
-    of_ei = kind is KINDS[EI]
-    sources = _of_ei(study, stages or OF_EI) if of_ei else _of_kind(kind, study, stages)
+    if kind is KINDS[EI]:
+        sources = _of_ei(study, OF_EI if stages is None else stages)
+    else:
+        sources = _of_kind(kind, study, stages)
     return list(printed(ROOT / kind.spec, {**kind.sources, **sources, **more}))
 
 
