@@ -8,7 +8,7 @@ it is needed, since params read this module.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,7 +17,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
-from eifer.errors import InputError, Problem
+from eifer.errors import AssetError, InputError, Problem
 from eifer.ranges import Count, NotNegative, Part, Positive, Share
 from eifer.training.spec import Colours, Geometry, Hardware, Head, LayeredSpec, Top
 from eifer.vocabulary import Expression
@@ -465,6 +465,34 @@ def probabilities(
         mirrored = ((i, image[:, ::-1]) for i, image in enumerate(images))
         found = (found + reads.outputs(mirrored, HEAD.name)[1].numpy()) / np.float32(2)
     return np.asarray(found, np.float32)
+
+
+def load(path: Path, sha256: str | None = None) -> Callable[[Images], NDArray[np.float32]]:
+    """Read a ``repetition-<r>.safetensors`` of this study: pictures to `probabilities`.
+
+    Raises
+    ------
+    AssetError
+        If the file is missing, has another hash than ``sha256``, or is none of ours.
+    """
+    from eifer.hashing import sha256_file
+    from eifer.training.weights import load_weights, read_metadata
+
+    if sha256 is None and path.is_file():
+        sha256 = sha256_file(path)
+    state = load_weights(path, sha256 or "")
+    made = read_metadata(path).get("recipe")
+    if made is None:
+        raise AssetError(
+            f"weights {path}: their card has no recipe; they are no network of expressions of eifer"
+        )
+    falls = made["falls"]
+    recipe = ExpressionRecipe(
+        **made
+        | {"augmentation": Geometry(**made["augmentation"])}
+        | {"falls": falls and (OnPlateau if "factor" in falls else Cosine)(**falls)}
+    )
+    return lambda images: probabilities(state, recipe, images)
 
 
 def pictures_at(encoded: Iterable[bytes], n: int, size_px: int) -> Images:

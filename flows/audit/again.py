@@ -20,7 +20,7 @@ from eifer.tables.evaluation import PREDICTIONS
 from eifer.tables.schema import Table
 from flows.audit.page import compared, unlike_tables
 from flows.audit.study import PARAMS, Recorded, Verdict
-from flows.graph import stage_of
+from flows.graph import declared, stage_of
 from stages import catalogue
 from stages._runtime import content
 from stages._runtime.artifacts import read_table
@@ -48,9 +48,10 @@ def _again(study: Recorded, address: str) -> Iterator[tuple[Path, str]]:
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(source)
         hidden = {name: text for name, text in os.environ.items() if name != "DVC_STAGE"}
+        module = declared(study.root)[instance.stage]["cmd"].split()[-1]
         words = [f"--{key}={value}" for key, value in instance.values.items()]
         done = subprocess.run(
-            [sys.executable, "-m", f"stages.{instance.stage}", *words],
+            [sys.executable, "-m", module, *words],
             cwd=scratch,
             env={**hidden, "PYTHONPATH": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,
@@ -237,7 +238,7 @@ def checks(study: Recorded) -> Verdict:
         if address not in study.lock:
             continue
         (out,) = instance.outs
-        made = [m for m in stage_of(instance.stage).made if isinstance(m, MadeTable)]
+        made = [m for m in stage_of(instance.stage, study.root).made if isinstance(m, MadeTable)]
         places = {m: study.root / out / m.name for m in made}
         for table in made:
             path = places[table]
@@ -266,7 +267,7 @@ def _others(
     needed = {name for rule in table.rules for name in rule.needs}
     others = {m.table.name: read_table(places[m], m.table) for m in made if m.table.name in needed}
     instance = study.graph[address]
-    for given in stage_of(instance.stage).given:
+    for given in stage_of(instance.stage, study.root).given:
         if given.table is None or given.table.name not in needed - others.keys():
             continue
         path = given.path

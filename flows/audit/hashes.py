@@ -66,10 +66,10 @@ def code_and_params(study: Recorded) -> Verdict:
     if not lockfile.whole_text(study.root):
         verdict.places.append("dvc.lock: not in the form that DVC writes")
     made = {out["path"] for entry in study.lock.values() for out in entry.get("outs", [])}
-    cohort = str(study.params["study"]["cohort"])
+    cohort = study.params["study"].get("cohort")  # of which `raw` says so; other studies have none
     for address, entry in study.lock.items():
         for dep in entry.get("deps", []):
-            if _inside(dep["path"], made) or dep["path"] == cohort:
+            if _inside(dep["path"], made) or dep["path"] == str(cohort):
                 continue
             verdict.checked += 1
             verdict.places += [f"{p} (read by {address})" for p in _other(study, dep)]
@@ -173,8 +173,10 @@ def records(study: Recorded) -> Verdict:
 
 def _elsewhere(study: Recorded, name: str) -> bool:
     """Whether a file is of recordings that are not on this machine, of which `raw` says so."""
-    cohort = str(study.params["study"]["cohort"])
-    return not (study.root / cohort).is_dir() and Path(name).is_relative_to(cohort)
+    cohort = study.params["study"].get("cohort")
+    if cohort is None:
+        return False
+    return not (study.root / str(cohort)).is_dir() and Path(name).is_relative_to(str(cohort))
 
 
 def _other(study: Recorded, entry: dict[str, Any]) -> list[str]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 from eifer.errors import StudyError, shortened
 from flows.audit import again, hashes, surroundings, tracking
-from flows.audit.study import Recorded, Verdict
+from flows.audit.study import PARAMS, Recorded, Verdict
+from stages._runtime.kinds import EI, KINDS, kind_of
 
 LINKS: dict[str, Callable[[Recorded], Verdict]] = {
     "raw files": hashes.raw,
@@ -23,13 +24,18 @@ LINKS: dict[str, Callable[[Recorded], Verdict]] = {
     "commit": surroundings.commit,
 }
 """From the recordings to the page, then what surrounds them."""
+OF_EI = ("raw files", "scores", "statistics", "partitions")
+"""Links that know the tables of the EI study."""
 
 
 def audited(study: Recorded, names: tuple[str, ...] = tuple(LINKS)) -> Iterator[Verdict]:
     """The verdict of each link, as soon as it is known; what cannot be read differs."""
     for name in names:
         try:
-            yield LINKS[name](study)
+            if name in OF_EI and kind_of(study.params, PARAMS) is not KINDS[EI]:
+                yield Verdict(name, unchecked=["an audit knows this link in the EI study alone"])
+            else:
+                yield LINKS[name](study)
         except StudyError as error:
             yield Verdict(name, places=[shortened(error)])
         except Exception as error:  # a table, JSON or YAML that is none any more

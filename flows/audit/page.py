@@ -14,9 +14,9 @@ import yaml
 from eifer.errors import shortened
 from eifer.report.assembly import BLANK, ROWS
 from eifer.report.exhibits import ABSENT, lines
+from stages._runtime.kinds import kind_of
+from stages._runtime.params_file import read_params
 from stages.catalogue import PAGE, TABLES
-
-SPEC = "reports/spec.yml"
 
 VOID = {"br", "img", "link", "meta"}
 TEXTS = {"p", "li", "h1", "h2", "figcaption", "summary", "th", "td", "title", "style"}
@@ -82,8 +82,10 @@ class Page(HTMLParser):
 
 
 def declared_tables(study: Path) -> list[Mapping[str, Any]]:
-    """The tables of reports/spec.yml that the report of a study has."""
-    spec = yaml.safe_load((study / SPEC).read_text(encoding="utf-8"))
+    """The tables of reports/spec.yml (or its kind's own) that the report of a study has."""
+    params = study / "params.yaml"
+    declaration = study / kind_of(read_params(params), str(params)).spec
+    spec = yaml.safe_load(declaration.read_text(encoding="utf-8"))
     shown = [item for section in spec["sections"] for item in section.get("show", [])]
     return [item for item in shown if "table" in item and _csv(study, item).is_file()]
 
@@ -101,8 +103,15 @@ def stored(study: Path, item: Mapping[str, Any]) -> pd.DataFrame:
     """The numbers in full behind a table of the page, from its CSV file."""
     # A stage may be called "NA", so that only what is empty is missing.
     frame = pd.read_csv(_csv(study, item), keep_default_na=False, na_values=[""])
+    # A whole number is written without a point; where one is missing, pandas reads them as floats.
+    texts = pd.read_csv(_csv(study, item), dtype=str, keep_default_na=False)
     forms = " ".join(item["columns"].values())
-    whole = {name: "Int64" for name in frame if f"{{{name}:d}}" in forms}
+    whole = {
+        name: "Int64"
+        for name, text in texts.items()
+        if f"{{{name}:d}}" in forms
+        or (frame[name].dtype == float and text[text != ""].str.fullmatch(r"-?\d+").all())
+    }
     return frame.astype(whole)
 
 

@@ -10,16 +10,19 @@ from rich.table import Table
 
 from stages._runtime.checkpoints import CHECKPOINTS
 
-COLUMNS = ("epoch", "train_loss", "validation_loss", "validation_macro_f1", "validation_roc_auc")
+COLUMNS = ("epoch", "train_loss", "validation_loss", "validation_macro_f1")
+MORE = ("validation_roc_auc", "validation_accuracy")
+"""Each of some networks alone."""
 
 
 def show(study: Path) -> None:
     """Print a row an epoch of every training in ``study`` that is not done yet."""
     curves = list(_curves(study))
     for name, rows in curves:
-        table = Table(*COLUMNS, title=name, title_justify="left")
+        columns = [*COLUMNS, *(column for column in MORE if any(column in row for row in rows))]
+        table = Table(*columns, title=name, title_justify="left")
         for row in rows:
-            cells = [row.get(column, "") for column in COLUMNS]
+            cells = [row.get(column, "") for column in columns]
             table.add_row(*(f"{c:.4f}" if isinstance(c, float) else str(c) for c in cells))
         Console().print(table)
     if not curves:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from eifer import published
 from eifer.errors import StudyError, examples
 from eifer.report.exhibits import Printed, printed
 from eifer.report.fragments import merged
@@ -28,6 +28,9 @@ from flows.audit.study import Recorded
 from flows.graph import ROOT, folders
 from flows.run.lockfile import LOCK
 from stages._runtime.artifacts import read_table
+from stages._runtime.kinds import EI, KINDS, Kind, kind_of
+from stages._runtime.params_file import read_params
+from stages._runtime.places import MadeTable
 
 PIPE_WIDTH = 140
 SOURCES = (
@@ -38,7 +41,8 @@ SOURCES = (
     ("calibrate", CALIBRATION),
     ("calibrate", POWER),
 )
-"""The tables that are also shown in a terminal are made of these, and of what was left out."""
+"""The EI study's tables in a terminal are made of these, and of what was left out."""
+OF_EI = ("split", "evaluate", "stats")
 
 
 def console() -> Console:
@@ -84,20 +88,46 @@ def show(study: Path) -> None:
 
 
 def tables(
-    study: Path, stages: Collection[str] = ("split", "evaluate", "stats"), **more: pd.DataFrame
+    study: Path, stages: Collection[str] | None = None, **more: pd.DataFrame
 ) -> list[Printed]:
-    """The report's short tables of what ``stages`` left in ``study``, and of ``more`` sources."""
-    sources = {
+    """The report's short tables of what ``stages`` left in ``study``, and of ``more`` sources.
+
+    Without ``stages`` of all, in the EI study of `OF_EI`.
+    """
+    params = study / "params.yaml"
+    kind = kind_of(read_params(params), str(params))
+    if kind is KINDS[EI]:
+        sources = _of_ei(study, OF_EI if stages is None else stages)
+    else:
+        sources = _of_kind(kind, study, stages)
+    return list(printed(ROOT / kind.spec, {**kind.sources, **sources, **more}))
+
+
+def _of_ei(study: Path, stages: Collection[str]) -> dict[str, pd.DataFrame]:
+    return {
         table.name: read_table(path, table)
         for stage, table in SOURCES
         if stage.split("/")[0] in stages
         and (path := study / f"data/{stage}/{table.name}.parquet").exists()
     }
-    published_tables = {
-        "published_scores": published.performance(),
-        "published_contrasts": published.contrasts(),
+
+
+def _of_kind(kind: Kind, study: Path, stages: Collection[str] | None) -> dict[str, pd.DataFrame]:
+    """The tables that the terminal's are made of, where they are one file of a finished stage."""
+    spec = yaml.safe_load((ROOT / kind.spec).read_text(encoding="utf-8"))
+    items = [item for section in spec["sections"] for item in section.get("show", [])]
+    wanted = {name for item in items if item.get("terminal") for name in item["of"]}
+    places = {path for inside in folders(study).values() for path in inside}
+    return {
+        made.table.name: read_table(path, made.table)
+        for folder in kind.catalogue.FOLDERS
+        if stages is None or folder.stage in stages
+        for made in folder.made
+        if isinstance(made, MadeTable)
+        and made.table.name in wanted
+        and (path := study / made.path).parent in places
+        and path.is_file()
     }
-    return list(printed(ROOT / "reports/spec.yml", {**published_tables, **sources, **more}))
 
 
 def rendered(table: Printed) -> Table:

@@ -12,7 +12,7 @@ from pathlib import Path
 from flows.run.executor import Log
 from flows.run.instances import Instance
 from flows.run.supervise import supervised
-from stages._runtime.mlflow_place import DEPTHS, LOCK, SHOWN, TRAINED, all_shown
+from stages._runtime.mlflow_place import DEPTHS, LOCK, SHOWN, TRAININGS, all_shown
 
 COMMAND = (sys.executable, "-m", "flows", "sync-tracking")
 EVERY_S = 60.0
@@ -44,7 +44,7 @@ class Mirroring:
         lock = self.place / LOCK
         whole = lock.exists() and lock.read_text() == all_shown()
         data = self.place / "data"
-        trained = any(any(data.glob(f"{depth}/{TRAINED}")) for depth in DEPTHS)
+        trained = any(any(data.glob(f"{depth}/{table}")) for depth in DEPTHS for table in TRAININGS)
         if trained and (self._wanted() or not whole):
             self._start()
             self._end(deadline)

@@ -18,13 +18,15 @@ class Kind:
 
     ``package`` holds its stages, their ``catalogue`` and ``params``; ``graph`` is its dvc.yaml
     (DVC takes every file of that name for its own, so that others have another one), ``spec`` the
-    declaration of its report, ``preset`` the params of its demo, in this folder.
+    declaration of its report, ``preset`` the params of its demo, in this folder. The module
+    ``published`` has what its sources print.
     """
 
     package: str
     graph: str
     spec: str
     preset: str
+    published: str
 
     @property
     def catalogue(self) -> ModuleType:
@@ -36,15 +38,22 @@ class Kind:
         """The module that validates its params: ``Params`` and ``check_params``."""
         return import_module(f"{self.package}.params")
 
+    @property
+    def sources(self) -> dict[str, Any]:
+        """The published tables, by the names that the report has for them."""
+        tables: dict[str, Any] = import_module(self.published).sources()
+        return tables
+
 
 EI = "ei"
 KINDS = {
-    EI: Kind("stages", "dvc.yaml", "reports/spec.yml", "presets/demo.yaml"),
+    EI: Kind("stages", "dvc.yaml", "reports/spec.yml", "presets/demo.yaml", "eifer.published"),
     "expressions": Kind(
         "stages.expressions",
         "studies/expressions.yaml",
         "reports/expressions.yml",
         "presets/expressions.yaml",
+        "eifer.corpora.published",
     ),
 }
 """By the word ``protocol`` of params.yaml; without that word it is the EI study."""

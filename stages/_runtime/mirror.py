@@ -19,9 +19,10 @@ import yaml
 
 from eifer.designs import EI
 from eifer.tables.training import REPETITIONS
+from stages._runtime.contents import in_short
 from stages._runtime.mlflow_place import LOCK, TRAINED, all_shown
 from stages._runtime.mlflow_store import Store
-from stages._runtime.records import APART, Output, in_short, key, model_name, outputs
+from stages._runtime.records import APART, Output, key, model_name, outputs
 
 LOCK_WAIT_S = 30.0
 

@@ -19,7 +19,10 @@ DATABASE = Path("runs/mlflow.db")
 ARTIFACTS = Path("runs/mlartifacts")
 LOCK = Path("runs/mirror.lock")
 TRAINED, EVALUATED, COMPARED = "repetitions.parquet", "metrics.parquet", "comparison.parquet"
-SHOWN = (TRAINED, EVALUATED, COMPARED)
+EXPRESSIONS_TRAINED, EXPRESSIONS_EVALUATED = "trained.parquet", "matrix.parquet"
+"""Of the expressions study."""
+TRAININGS = (TRAINED, EXPRESSIONS_TRAINED)
+SHOWN = (TRAINED, EVALUATED, COMPARED, EXPRESSIONS_TRAINED, EXPRESSIONS_EVALUATED)
 """A folder with one of these tables is a stage's output that MLflow shows."""
 DEPTHS = ("*", "*/*", "*/*/*", "*/*/*/*")
 """Where such folders lie in data: under the stage's name, a level for each outer key."""

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 MODEL_NEEDS = ("numpy", "safetensors", "timm", "torch")
 WEIGHTS = "weights.safetensors"
+OF_MODEL = ("task", "training_group", "network", "trained_on", "repetition")
+"""Tags of a run that its model has too; of each study those that it has."""
 BEST = "best"
 """The alias of the registered model of a task and training group."""
 
@@ -56,14 +58,15 @@ class Model:
     """Weights, and how they become a predictor again.
 
     ``loader`` is ``"eifer.module:function"``; the function takes the path of the safetensors file
-    and returns a callable from uint8 crops (n, px, px, 3) to float32 scores (n,). MLflow keeps
-    that name and the file: nothing is pickled.
+    and returns a callable from uint8 crops (n, px, px, 3) to float32 scores: (n,), or ``scores``
+    of each crop (n, scores). MLflow keeps that name and the file: nothing is pickled.
     """
 
     weights: Path
     sha256: str
     loader: str
     crop_px: int
+    scores: int | None = None
 
 
 @dataclass(frozen=True)
@@ -233,7 +236,7 @@ class Store:
             [self.experiment], f"source_run_id = '{run_id}'"
         ):
             self.client.delete_logged_model(cut.model_id)  # an interrupted upload
-        tags = {name: record.tags[name] for name in ("task", "training_group", "repetition")}
+        tags = {name: record.tags[name] for name in OF_MODEL if name in record.tags}
         logged = self.client.create_logged_model(
             self.experiment, record.name.replace(" ", "-"), run_id, tags
         )
@@ -265,7 +268,8 @@ def _describe(model: Model, logged: Any, run_id: str, data: Path, saved: Path) -
     data.mkdir()
     write_json(data / "loader.json", {"loader": model.loader})
     crops = TensorSpec(np.dtype("uint8"), (-1, model.crop_px, model.crop_px, 3))
-    scores = TensorSpec(np.dtype("float32"), (-1,))
+    shape = (-1,) if model.scores is None else (-1, model.scores)
+    scores = TensorSpec(np.dtype("float32"), shape)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # asks for an example beside the signature
         mlflow.pyfunc.save_model(
@@ -296,7 +300,7 @@ class Predictor:
         self._scores = scores
 
     def predict(self, crops: np.ndarray) -> np.ndarray:
-        """Scores (n,) for uint8 ``crops`` (n, px, px, 3)."""
+        """Scores (n,) or (n, scores) for uint8 ``crops`` (n, px, px, 3)."""
         return self._scores(crops)
 
 

@@ -7,31 +7,26 @@ by the hash of its weights, so that it is the same run wherever it was made or r
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
-import math
-import re
-import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import yaml
 
 from eifer.designs import EI
-from eifer.figures.style import GROUP, drawing, svg
+from eifer.figures.style import GROUP
 from eifer.hashing import sha256_file
 from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON, PARTICIPANT_DELTAS
 from eifer.tables.evaluation import METRICS, PREDICTIONS
 from eifer.tables.schema import Table
 from eifer.tables.training import CURVES, EXTERNAL, REPETITIONS
+from stages._runtime import contents
 from stages._runtime.artifacts import read_table
 from stages._runtime.mlflow_place import COMPARED, DEPTHS, EVALUATED, SHOWN, TRAINED
-from stages._runtime.mlflow_store import Content, Model, Point, Record
+from stages._runtime.mlflow_store import Content, Model, Record
 
 ANSWERED = "predictions.parquet"
 INTERMEDIATE = ("pretrain_ei",)
@@ -91,8 +86,12 @@ class Output:
                 yield self._training(study, row)
         elif (self.folder / EVALUATED).exists():
             yield from self._evaluations(study)
-        else:
+        elif (self.folder / COMPARED).exists():
             yield self._comparison(study)
+        else:
+            from stages._runtime.expression_records import records  # which needs this module
+
+            yield from records(self, study)
 
     def _training(self, study: str, row: Mapping[Any, Any]) -> Record:
         weights = self.folder / f"repetition-{row['repetition']}.safetensors"
@@ -105,7 +104,7 @@ class Output:
             **{"repetition": f"{row['repetition']:02d}", "seed": str(row["seed"])},
             **{"dvc_stage": self.address, "mlflow.source.name": self.address},
             **model,
-            **_code(made),
+            **contents.code(made),
         }
 
         def content() -> Content:
@@ -126,11 +125,11 @@ class Output:
             # The results first: MLflow's comparison plots what comes first.
             names = sorted(row.keys() - left_out, key=lambda n: not n.startswith("validation_"))
             return Content(
-                params=_flat(recipe),
-                results=_numbers({n: row[n] for n in names}),
-                history=[*_curves(own), *_usage(made)],
-                inputs=inputs + _given(made, samples="training"),
-                figures=_figure("learning_curves", own),
+                params=contents.flat(recipe),
+                results=contents.numbers({n: row[n] for n in names}),
+                history=[*contents.curve_points(own), *contents.usage(made)],
+                inputs=inputs + contents.given(made, samples="training"),
+                figures=contents.figure("learning_curves", own),
                 model=Model(weights, row["weights_sha256"], LOADER, card["network"]["size_px"]),
             )
 
@@ -139,10 +138,10 @@ class Output:
             key=key(study, row),
             slot=_slot(study, row),
             name=f"{name} r{row['repetition']:02d}" + _in_rotation(row),
-            digest=_digest(row["weights_sha256"], made.get("finished")),
+            digest=contents.digest(row["weights_sha256"], made.get("finished")),
             tags=tags,
             content=content,
-            **_times(made),
+            **contents.times(made),
         )
 
     def _evaluations(self, study: str) -> Iterator[Record]:
@@ -157,7 +156,7 @@ class Output:
             for output in outputs(self.study)
             if (output.folder / TRAINED).exists() and output.item.get("network") == own
         ]
-        if not self._of_now({output.folder for output in trained}):
+        if not self.of_now({output.folder for output in trained}):
             return
         metrics, answers = (self.read(EVALUATED, METRICS), self.read(ANSWERED, PREDICTIONS))
         by_rotation = dict(iter(answers.groupby("rotation")))
@@ -179,16 +178,16 @@ class Output:
                 def content(row: Any = row, results: Any = results) -> Content:
                     own = (answers[list(MODEL)] == [row[n] for n in MODEL]).all(axis=1)
                     return Content(
-                        results=_numbers(results),
-                        inputs=_given(made, conditions="testing"),
-                        figures=_figure("roc_curves", answers[own]),
+                        results=contents.numbers(results),
+                        inputs=contents.given(made, conditions="testing"),
+                        figures=contents.figure("roc_curves", answers[own]),
                     )
 
                 training = output._training(study, row)
                 yield replace(
                     training,
                     kind="evaluation",
-                    digest=_digest(*files, made.get("finished")),
+                    digest=contents.digest(*files, made.get("finished")),
                     tags={**training.tags, "evaluated": "yes", "sha256.predictions": files[1]},
                     content=content,
                 )
@@ -203,34 +202,34 @@ class Output:
             from eifer.comparison import shown
 
             people, table = self.read(primary, BY_PARTICIPANT), self.read(COMPARED, COMPARISON)
-            figures = _figure(
+            figures = contents.figure(
                 "participant_differences", people, self.read(deltas, PARTICIPANT_DELTAS)
             )
             numbers = json.loads((self.folder / "report.json").read_text())["numbers"]
             return Content(
-                params=_flat(numbers),
-                results=_numbers(shown.numbers(people, table)),
-                inputs=_given(made, predictions="testing"),
-                figures=figures | _figure("contrasts", table, published.contrasts()),
+                params=contents.flat(numbers),
+                results=contents.numbers(shown.numbers(people, table)),
+                inputs=contents.given(made, predictions="testing"),
+                figures=figures | contents.figure("contrasts", table, published.contrasts()),
             )
 
         return Record(
             kind="comparison",
-            key=_digest(study, self.stage, *files),
-            slot=_digest(study, self.stage),
+            key=contents.digest(study, self.stage, *files),
+            slot=contents.digest(study, self.stage),
             name=self.stage,
-            digest=_digest(*files, made.get("finished")),
+            digest=contents.digest(*files, made.get("finished")),
             tags={
                 **{"kind": "comparison", "study": study, "stage": self.stage},
                 **{"dvc_stage": self.address, "mlflow.source.name": self.address},
                 **{"sha256.by_participant": files[0], "sha256.comparison": files[1]},
-                **_code(made),
+                **contents.code(made),
             },
             content=content,
-            **_times(made),
+            **contents.times(made),
         )
 
-    def _of_now(self, trained: Collection[Path]) -> bool:
+    def of_now(self, trained: Collection[Path]) -> bool:
         """Whether this was made of what lies in the folders ``trained`` now: dvc.lock knows."""
         lock = self.study / "dvc.lock"
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -258,12 +257,12 @@ def _in_rotation(row: Mapping[Any, Any]) -> str:
 
 def _slot(study: str, row: Mapping[Any, Any]) -> str:
     place = [row[name] for name in PLACE] + [row["network"]] * bool(row["network"])
-    return _digest(study, row["stage"], *place)
+    return contents.digest(study, row["stage"], *place)
 
 
 def key(study: str, row: Mapping[Any, Any]) -> str:
     """What tells a training from all others: its place in the study, and its weights."""
-    return _digest(_slot(study, row), row["weights_sha256"])
+    return contents.digest(_slot(study, row), row["weights_sha256"])
 
 
 def _is(path: Path, dep: Mapping[str, Any]) -> bool:
@@ -280,107 +279,3 @@ def _is(path: Path, dep: Mapping[str, Any]) -> bool:
         return bool(hashes["."] == dep["md5"])
     listing = json.dumps([{"md5": hashes[n], "relpath": n} for n in sorted(hashes)])
     return bool(hashlib.md5(listing.encode()).hexdigest() + ".dir" == dep["md5"])
-
-
-# --- what a run shows ----------------------------------------------------------------------------
-
-
-def _times(made: Mapping[str, Any]) -> dict[str, int]:
-    """When the stage ran: all repetitions of a block have the block's times."""
-    if not made:
-        return {}
-    ended = datetime.fromisoformat(made["finished"]).timestamp()
-    return {
-        "started_ms": round((ended - made["wall_s"]) * 1000),
-        "ended_ms": round(ended * 1000),
-    }
-
-
-def _code(made: Mapping[str, Any]) -> dict[str, str]:
-    if not made:
-        return {}
-    commit = str(made["git"]["commit"] or "none")
-    return {
-        "git_commit": commit,
-        "git_changed": "yes" if made["git"]["changed"] else "no",
-        "mlflow.source.git.commit": commit,
-        "mlflow.source.type": "PROJECT",
-    }
-
-
-def _given(made: Mapping[str, Any], **wanted: str) -> list[tuple[str, str, str, str]]:
-    """The hashed files that a stage read, of those that are wanted by their or a folder's name.
-
-    Of several the first, which is that of the EI groups.
-    """
-    files: dict[str, tuple[str, str]] = {}
-    for path, sha in made.get("given", {}).items():
-        for name in (Path(path).stem, Path(path).parent.name):
-            if sha:
-                files.setdefault(name, (path, sha))
-    return [(name, *files[name], use) for name, use in wanted.items() if name in files]
-
-
-def _usage(made: Mapping[str, Any]) -> Iterator[Point]:
-    """What the process used, as MLflow names system metrics."""
-    usage = made.get("usage", {})
-    start = _times(made).get("started_ms", 0)
-    for name, values in usage.items():
-        for step, (after_s, value) in enumerate(zip(usage["after_s"], values, strict=True)):
-            if name != "after_s":
-                yield f"system/{name}", value, step, start + round(after_s * 1000)
-
-
-def _curves(curves: pd.DataFrame) -> Iterator[Point]:
-    values = curves.select_dtypes("number").drop(columns=["epoch", "repetition"])
-    for name, column in values.items():
-        for epoch, value in zip(curves["epoch"], column, strict=True):
-            if pd.notna(value) and math.isfinite(value):
-                yield f"curves/{name}", float(value), int(epoch), None
-
-
-def _numbers(numbers: Mapping[Any, Any]) -> dict[str, float]:
-    return {
-        _allowed(name): float(value)
-        for name, value in numbers.items()
-        if isinstance(value, (int, float, np.number)) and math.isfinite(value)
-    }
-
-
-def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for name, value in nested.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        elif isinstance(value, (list, tuple)):
-            flat[_allowed(prefix + name)] = ", ".join(str(part) for part in value)
-        else:
-            flat[_allowed(prefix + name)] = str(value)
-    return flat
-
-
-def _allowed(name: str) -> str:
-    # What every store of MLflow takes in a name.
-    return re.sub(r"[^\w./ -]", "_", name)
-
-
-def _figure(name: str, *tables: pd.DataFrame) -> dict[str, bytes]:
-    """The figure of ``eifer.figures`` called ``name``, by its file's name."""
-    try:
-        draw: Callable[..., Any] = importlib.import_module(f"eifer.figures.{name}").draw
-        with drawing():
-            return {f"{name}.svg": svg(draw(*tables)).encode()}
-    except Exception as error:  # the numbers are worth a run without it
-        print(f"{name} could not be drawn ({in_short(error)})", file=sys.stderr)
-        return {}
-
-
-def _digest(*parts: object) -> str:
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def in_short(error: Exception) -> str:
-    """The kind and the first line of an error."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__

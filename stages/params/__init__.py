@@ -135,7 +135,10 @@ def check_params(content: Any, subject: str) -> Params:
         As `load_params`.
     """
     if isinstance(content, dict) and "protocol" in content:
-        raise ParamsError(f"{subject} is of a study of another protocol than the EI study's")
+        raise ParamsError(
+            f"{subject} is of a study of another protocol than the EI study's, for which alone "
+            "this is"
+        )
     try:
         # Through JSON, where strict means what YAML's types say: a list may be a tuple,
         # but the text "2" is not the number 2. A date is text: JSON has none.

@@ -296,3 +296,22 @@ def test_curves_of_a_training_that_runs_are_printed(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "pretrain_ei@arousal@High@1 repetition-1" in done.stdout
     assert "0.7500" in done.stdout and "repetition-2" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan"],
+        ["validate", "."],
+        ["trace", "training_sets:1:n"],
+        ["estimate", ".", "--params", "params.yaml"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_knows_the_ei_study_alone_says_so_in_a_line(tmp_path: Path, words: list[str]) -> None:
+    shutil.copy(ROOT / "presets/expressions.yaml", tmp_path / "params.yaml")
+    (tmp_path / "data/report/tables").mkdir(parents=True)
+    done = eifer(tmp_path, *words)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert line.startswith(f"eifer {words[0]}: ") and "EI study" in line and "alone" in line

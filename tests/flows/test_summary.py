@@ -12,10 +12,12 @@ from eifer.errors import StudyError
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON, STEPS
 from eifer.tables.evaluation import METRICS_OF_ITEMS, SEARCHED, SUMMARY
+from eifer.tables.expressions import DUPLICATES, RELABELLED, TRUTH
 from eifer.tables.partitions import CLASS_COLUMNS, PARTITIONS
 from flows.graph import ROOT
 from flows.pages.summary import show, tables
 from stages._runtime.artifacts import write_json, write_table
+from tests.corpora import world
 
 
 @pytest.fixture
@@ -183,3 +185,39 @@ def test_the_reports_short_tables_are_uncut_where_there_is_no_terminal(
         row = " ".join(shown.rows[0]).split(":")[0]  # a long verdict goes on below
         assert any(line.startswith(row) for line in said), shown.name
     assert "data checks passed" in said[-1]
+
+
+def test_an_expressions_study_tells_of_its_own_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shutil.copy(ROOT / "studies/expressions.yaml", tmp_path / "dvc.yaml")
+    preset = (ROOT / "presets/expressions.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(preset)
+    found = world().evaluated()
+    for name in ("evaluate", "draw", "duplicates", "relabel", "corpora"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    report = {"stage": "evaluate", "item": {}, "title": "Title of evaluate", "results": ""}
+    write_json(tmp_path / "data/evaluate/report.json", report | {"methods": "", "numbers": {}})
+    write_table(tmp_path / "data/evaluate/matrix.parquet", found.matrix)
+    write_table(tmp_path / "data/evaluate/contrasts.parquet", found.contrasts)
+    for name, table in (
+        ("draw/planted", TRUTH),
+        ("duplicates/duplicates", DUPLICATES),
+        ("relabel/relabelled", RELABELLED),
+    ):
+        write_table(tmp_path / f"data/{name}.parquet", table.empty())
+    said = lines(tmp_path, capsys)
+    rows = found.matrix.query(
+        "trained_on == 'merged' and tested_on == 'all' and images == 'real' "
+        "and target == 'original'"
+    )
+    mean, sd = rows["accuracy"].mean(), rows["accuracy"].std()
+    (line,) = [line for line in said if line.startswith("cnn48 merged")]
+    assert line.startswith(f"cnn48 merged {mean:.3f} ({sd:.3f})")
+    titles = [shown.title for shown in tables(tmp_path)]
+    assert titles == ["What was planted, and what was found", "Training sets"]
+    assert [shown.title for shown in tables(tmp_path, {"evaluate"})] == ["Training sets"]
+    # Of real corpora nothing was planted, whatever an earlier study left.
+    (tmp_path / "params.yaml").write_text(preset.replace("faces: [drawn]", "faces: []"))
+    assert [shown.title for shown in tables(tmp_path)] == ["Training sets"]

@@ -29,10 +29,10 @@ from eifer.tables.evaluation import METRICS, PREDICTIONS
 from eifer.tables.schema import Table
 from eifer.tables.training import CURVES, REPETITIONS
 from flows.servers import ui
+from stages._runtime import contents, pages, records
 from stages._runtime import mirror as module
 from stages._runtime import mlflow_place as place
 from stages._runtime import mlflow_store as store
-from stages._runtime import pages, records
 from stages._runtime.artifacts import write_json, write_table
 from stages._runtime.mirror import Counts, mirror
 from stages._runtime.serving import read_exports
@@ -40,7 +40,7 @@ from tests.watched import STILL_S, ended
 
 ROOT = Path(__file__).parents[2]
 LOADER = records.LOADER
-DRAWN = records._figure
+DRAWN = contents.figure
 ODD = "a ?b=c#d %20 \N{LATIN SMALL LETTER U WITH DIAERESIS}'\n[x]$HOME"
 """The folder of each study here: nothing of it may land beside it."""
 EI = {"assignment": "ei", "rotation": "1"}
@@ -73,7 +73,7 @@ def study(
     monkeypatch.setattr(module, "LOCK_WAIT_S", STILL_S)
     monkeypatch.setattr(place, "PROBE_S", STILL_S)
     # Drawing takes a third of a second; the test of figures does it.
-    monkeypatch.setattr(records, "_figure", lambda name, *_: {f"{name}.svg": b"<svg/>"})
+    monkeypatch.setattr(contents, "figure", lambda name, *_: {f"{name}.svg": b"<svg/>"})
     brightness = ModuleType("eifer.brightness")
     brightness.load = _brightness  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "eifer.brightness", brightness)
@@ -397,7 +397,7 @@ def test_a_model_has_the_results_of_its_own_rotation_and_labels() -> None:
     # Only models of the EI groups are compared: the best of all their rotations.
     assert [m.name for m in store.client().search_registered_models()] == ["demo arousal High"]
     best = store.client().get_model_version_by_alias("demo arousal High", "best")
-    shown = store.client().search_runs([runs()[0].info.experiment_id], pages.CURRENT)
+    shown = store.client().search_runs([runs()[0].info.experiment_id], pages.EI.current)
     assert len(shown) == 2 and {run.data.tags["assignment"] for run in shown} == {"ei"}
     (mine,) = [run for run in shown if run.data.tags["rotation"] == "2"]
     assert best.run_id == mine.info.run_id
@@ -420,7 +420,7 @@ def test_a_folder_is_told_from_another_as_dvc_does(study: Path) -> None:
 def test_the_comparison_has_a_run_and_every_run_its_figures(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(records, "_figure", DRAWN)
+    monkeypatch.setattr(contents, "figure", DRAWN)
     train(b"\xc8")
     evaluate(0.75, repetitions=1)
     compare()
@@ -432,7 +432,7 @@ def test_the_comparison_has_a_run_and_every_run_its_figures(
     assert all("<path" in text for text in drawn.values())
     assert compared.data.metrics["arousal ambiguous High-Low/participants/delta"] == 0.02
     assert compared.data.params == {"margin": "0.005", "verdicts.x": "1"}
-    assert records._figure("learning_curves", pd.DataFrame()) == {}
+    assert contents.figure("learning_curves", pd.DataFrame()) == {}
     assert "learning_curves could not be drawn" in capsys.readouterr().err
     compare(0.03)
     mirror(Path())

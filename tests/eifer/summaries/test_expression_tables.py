@@ -22,6 +22,7 @@ from eifer.summaries import (
     matrix_table,
     planted_table,
     relabelling_table,
+    training_sets,
 )
 from eifer.tables.expressions import TRAINED
 from tests.corpora import world
@@ -83,6 +84,27 @@ def test_the_evaluator_says_what_is_real_drawn_and_lacking() -> None:
     assert corpora == ["nhfi", "own", "all", "affectnet", "fer2013"]
     caption = evaluator_table.caption(*given)
     assert "3 images, 1 of them drawn (33.3 %); 4 places" in caption and "Of 1 images" in caption
+
+
+def test_training_sets_have_their_means_on_all_images_and_on_each_corpus() -> None:
+    matrix = world().evaluated().matrix
+    made = training_sets.table(matrix)
+    sets = ["aff", "fer", "merged", "specialists", "without-aff", "without-fer"]
+    assert made["trained_on"].tolist() == sets
+    own = matrix[(matrix["trained_on"] == "merged") & (matrix["target"] == "original")]
+    for images in training_sets.KINDS:
+        of = own[(own["images"] == images) & (own["tested_on"] == "all")]
+        for score in training_sets.SHOWN:
+            row = made.set_index("trained_on").loc["merged"]
+            assert row[f"{images}_{score}_mean"] == pytest.approx(of[score].mean())
+            assert row[f"{images}_{score}_sd"] == pytest.approx(of[score].std())
+    real = own[own["images"] == "real"].groupby("tested_on")["accuracy"].mean()
+    assert row["corpora"] == f"aff {real['aff']:.3f}, fer {real['fer']:.3f}"
+    n = own.query("tested_on == 'all' and images == 'test'")["n"].max()
+    assert f"{n} of the test part" in training_sets.caption(matrix)
+    without = matrix[matrix["images"] != "with_fill_ins"]
+    assert training_sets.table(without)["with_fill_ins_accuracy_mean"].isna().all()
+    assert "fill-ins" not in training_sets.caption(without)
 
 
 def test_the_matrix_has_means_beside_the_printed_figures() -> None:

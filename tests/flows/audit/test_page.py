@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from flows.audit.page import Page, compared
+from flows.audit.links import OF_EI, audited
+from flows.audit.page import Page, compared, stored
+from flows.audit.study import Recorded
 
 PAGE = """<h2>Scores</h2><section id="scores"><p>Of 4 people.</p>
 <figure id="table-table_3"><figcaption>Table 3.</figcaption><table>
@@ -42,3 +44,23 @@ def test_what_differs_is_named_where_it_stands(
     (where,) = compared(tmp_path / "is", tmp_path / "should")
     assert where.startswith(place)
     assert list(compared(tmp_path / "should", tmp_path / "should")) == []
+
+
+def test_whole_numbers_stay_whole_where_some_are_missing(tmp_path: Path) -> None:
+    tables = tmp_path / "data/report/tables"
+    tables.mkdir(parents=True)
+    (tables / "counts.csv").write_text("label,n,share,none\nhappy,3,1.0,\nsad,,0.5,\n")
+    item = {"table": "counts", "columns": {"n": "{n}", "Share": "{share}", "None": "{none}"}}
+    found = stored(tmp_path, item)
+    assert [str(found.at[0, name]) for name in ("n", "share")] == ["3", "1.0"]
+    assert found["n"].isna().tolist() == [False, True] and found["none"].isna().all()
+
+
+@pytest.mark.parametrize("link", OF_EI)
+def test_links_of_the_ei_study_are_left_open_in_another(tmp_path: Path, link: str) -> None:
+    (tmp_path / "params.yaml").write_text("protocol: expressions\nstudy: {name: a}\n")
+    (verdict,) = audited(Recorded(tmp_path), (link,))
+    assert (verdict.link, verdict.state) == (link, "cannot be checked")
+    (tmp_path / "params.yaml").write_text("study: {name: a}\n")
+    (verdict,) = audited(Recorded(tmp_path), (link,))
+    assert verdict.state == "differs"  # there is nothing, and it was asked for
