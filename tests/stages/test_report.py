@@ -538,6 +538,7 @@ def test_every_reference_is_cited_and_every_citation_has_one() -> None:
     with pytest.raises(StudyError, match="no reference 'sun2015'; did you mean 'sun2014'"):
         Methods(
             {},
+            ["torch", "timm"],
             Fragments([], pd.DataFrame(), pd.DataFrame()),
             declared
             | {"software": {"torch": {"for": "x", "key": "sun2015"}, "timm": {"for": "y"}}},
