@@ -363,7 +363,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
     )
     kept = here / "runs/checkpoints/train@cnn48@merged"
     # The second training has begun: the first is finished, and lies in its checkpoint alone.
-    until(lambda: list(kept.glob("repetition-2.pt*")), process.pid)
+    until((kept / "repetition-2.pt").exists, process.pid)
     process.kill()
     assert ended(process) == -signal.SIGKILL
     assert not (here / "data" / TRAINED).exists()
