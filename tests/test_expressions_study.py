@@ -237,7 +237,8 @@ def sets_of(study: Path) -> Iterator[tuple[str, str, pd.Series]]:
 def test_the_matrix_has_the_scores_that_scikit_learn_finds(study: Path) -> None:
     answers = table(study, "evaluate/answers.parquet")
     matrix = table(study, "evaluate/matrix.parquet").query("target == 'original'")
-    matrix = matrix.set_index(["trained_on", "repetition", "tested_on", "images"])
+    key = ["trained_on", "repetition", "tested_on", "images"]
+    scores: Any = matrix.set_index(key).to_dict("index")
     compared = 0
     for (data, repetition), rows in answers.groupby(["trained_on", "repetition"]):
         said = rows.set_index("image_id")[[f"p_{name}" for name in CLASSES]]
@@ -245,7 +246,7 @@ def test_the_matrix_has_the_scores_that_scikit_learn_finds(study: Path) -> None:
             chances = said.loc[truth.index].to_numpy(np.float64)
             answer = np.array(CLASSES)[chances.argmax(axis=1)]
             there = sorted(set(truth))
-            row = matrix.loc[(data, repetition, tested_on, kind)]
+            row = scores[data, repetition, tested_on, kind]
             expected = {
                 "accuracy": metrics.accuracy_score(truth, answer),
                 "balanced_accuracy": metrics.recall_score(
@@ -257,11 +258,11 @@ def test_the_matrix_has_the_scores_that_scikit_learn_finds(study: Path) -> None:
                 ),
             }
             assert row["n"] == len(truth)
-            assert row[list(expected)].to_dict() == pytest.approx(expected, rel=1e-6)
+            assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-6)
             compared += 1
     assert compared == 4 * 9
     # Beside these, the fill-ins alone.
-    assert set(matrix.index.get_level_values("tested_on")) == {"all", *CORPORA, "drawn"}
+    assert set(matrix["tested_on"]) == {"all", *CORPORA, "drawn"}
 
 
 def test_the_report_tells_what_was_planted(study: Path) -> None:
@@ -362,7 +363,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
     )
     kept = here / "runs/checkpoints/train@cnn48@merged"
     # The second training has begun: the first is finished, and lies in its checkpoint alone.
-    until(lambda: list(kept.glob("repetition-2.pt*")), process.pid)
+    until((kept / "repetition-2.pt").exists, process.pid)
     process.kill()
     assert ended(process) == -signal.SIGKILL
     assert not (here / "data" / TRAINED).exists()
