@@ -306,5 +306,5 @@ def _show_results(place: Path, stages: set[str]) -> None:
         create_link_artifact(report.as_uri(), str(report), key="report", description=words)
     tracking = os.environ.get("MLFLOW_TRACKING_URI", "")
     if tracking.startswith("http"):
-        words = "Every repetition in MLflow: High, Low and Total side by side"
+        words = "Every repetition in MLflow, side by side"
         create_link_artifact(without_password(tracking), key="mlflow", description=words)
