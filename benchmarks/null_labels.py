@@ -26,7 +26,6 @@ from eifer.seeding import generator, sub_seed
 from eifer.tables.partitions import CLASS_COLUMNS
 from eifer.vocabulary import Dimension, Group, Partition
 from flows.graph import ROOT
-from stages._runtime.machine import pin_kernels
 from stages.params import Params, load_params
 
 LEARN, TESTED, NULLS = 12, 6, 19
@@ -131,7 +130,6 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=600, help="start no cohort after these")
     parser.add_argument("--affect", type=Path, default=ROOT / "data/affect/weights.safetensors")
     arguments = parser.parse_args()
-    pin_kernels()
     params, started = load_params(ROOT / "presets/demo.yaml"), time.monotonic()
     folder = ROOT / "runs/null-labels"
     folder.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,7 @@ def show(
         If it is above the budget, or nobody knows how many participants there are.
     """
     from eifer.models import pace
-    from stages._runtime.machine import Machine, pin_kernels
+    from stages._runtime.machine import Machine
 
     params, planned = load_params(study / "params.yaml"), make(study)
     training, budget = params.training, params.training.budget
@@ -76,7 +76,6 @@ def show(
     divided = _divided(study, params)
     frames = divided or _most(params, participants or _participants(study, params))
     costs = list(_costs(running, params, frames))
-    pin_kernels()
     px, hardware = params.study.crop.size_px, params.arithmetic.hardware(Machine().hold)
     specs = {name: backbone_card(name).at(px) for name in {c.backbone: 0 for c in costs}}
     known: dict[str, tuple[float, float]] = {training.backbone: step_s} if step_s else {}

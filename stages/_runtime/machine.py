@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Any, Literal
@@ -22,19 +21,6 @@ FILE = Path("machine.yaml")
 
 PARAMS = ("device", "precision", "devices", "compile", "deterministic", "batch")
 """What is no knob, because it can change a result: DVC must know of it."""
-
-KERNELS = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2"}
-"""Torch, oneDNN and MKL pick vector instructions by the processor, and sums follow them."""
-
-
-def pin_kernels(cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
-    """Have networks compute with AVX2, whatever more a processor has and a user's shell says.
-
-    It must be called before torch is imported. A processor without AVX2 keeps its own kernels.
-    """
-    with contextlib.suppress(OSError):
-        if "avx2" in cpuinfo.read_text().split():
-            os.environ |= KERNELS
 
 
 def _moved(name: str) -> Problem:

@@ -31,7 +31,7 @@ from eifer.seeding import sub_seed
 from eifer.tables.schema import Table
 from stages._runtime import artifacts, pool, provenance
 from stages._runtime.kinds import load_study
-from stages._runtime.machine import Machine, pin_kernels
+from stages._runtime.machine import Machine
 from stages._runtime.places import Folder, Given, Made
 from stages._runtime.privacy import close_folders, keep_private
 
@@ -313,7 +313,6 @@ class Stage:
                 help="which one of the matrix; under DVC, the one that it runs",
             )
         item = vars(parser.parse_args(arguments))
-        pin_kernels()
         keep_private()
         close_folders(Path())
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from stages._runtime.machine import KERNELS, pin_kernels
+from stages._runtime.kernels import KERNELS, NUMPY, pin_kernels
 
 AFFECT = "1a5ca032fa507d40748c3ae9dbf3ba0b0d9ae9c145dd96d0828dc685d7098f78"
 CLASSIFIER = "a9ba6ebfcb841411872e92db1a1858dd4b3724901900f6a875bce681a41b63c1"
@@ -39,9 +39,8 @@ CPU = Path("/proc/cpuinfo").read_text()
 pytestmark = pytest.mark.skipif("avx2" not in CPU, reason="needs a processor with AVX2")
 
 
-def trained(environment: dict[str, str], pins: str = "pin_kernels()") -> list[str]:
+def trained(environment: dict[str, str], pins: str = "import stages") -> list[str]:
     code = f"""
-from stages._runtime.machine import pin_kernels
 {pins}
 import hashlib, sys
 sys.path.insert(0, "tests")
@@ -52,7 +51,7 @@ for state in (planted.affect().state, planted.classifier().state):
         digest.update(state[name].contiguous().numpy().tobytes())
     print(digest.hexdigest())
 """
-    clean = {k: v for k, v in os.environ.items() if k not in KERNELS}
+    clean = {k: v for k, v in os.environ.items() if k not in KERNELS | NUMPY}
     root = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -85,3 +84,32 @@ def test_a_processor_without_avx2_is_left_alone(
     assert os.environ == {"ATEN_CPU_CAPABILITY": "default"}
     pin_kernels(tmp_path / "absent")
     assert os.environ == {"ATEN_CPU_CAPABILITY": "default"}
+
+
+def test_numpy_leaves_avx512_alone_where_a_processor_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sines and exponentials, and with them drawn faces, would differ in their last bits."""
+    for flags, known in (("avx2", KERNELS), ("avx2 avx512f", KERNELS | NUMPY)):
+        (tmp_path / "cpuinfo").write_text(f"flags : {flags}")
+        monkeypatch.setattr(os, "environ", {})
+        pin_kernels(tmp_path / "cpuinfo")
+        assert os.environ == known
+
+
+@pytest.mark.skipif("avx512f" not in CPU, reason="needs a processor with AVX-512")
+def test_a_stage_has_numpy_without_avx512() -> None:
+    code = (
+        "import stages.split\nfrom numpy._core._multiarray_umath import __cpu_features__ as has\n"
+        "print(has['AVX512_SKX'], has['AVX2'])"
+    )
+    clean = {k: v for k, v in os.environ.items() if k not in KERNELS | NUMPY}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[3],
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["False", "True"] and not done.stderr
