@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -9,6 +11,7 @@ from eifer.figures import null_rates, power_curve
 from eifer.figures.style import drawing, svg
 from eifer.summaries import error_rates, smallest_effects, source_tables
 from eifer.tables.calibration import BLOCKS, CALIBRATION, POWER
+from flows.graph import ROOT
 from flows.pages import calibration as printed
 from stages._runtime.artifacts import write_table
 
@@ -95,6 +98,7 @@ def test_the_printed_table_names_every_test_and_marks_what_cannot_reject(
 ) -> None:
     with pytest.raises(printed.StudyError, match="make calibrate"):
         printed.show(tmp_path)
+    shutil.copy(ROOT / "presets/demo.yaml", tmp_path / "params.yaml")
     folder = tmp_path / "data/calibrate"
     folder.mkdir(parents=True)
     write_table(folder / "calibration.parquet", rates())
