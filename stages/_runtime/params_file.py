@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from eifer.errors import ParamsError, Problem, did_you_mean
+from eifer.errors import ParamsError, Problem, describe, did_you_mean
 from eifer.ranges import in_words
+
+Form = TypeVar("Form", bound=BaseModel)
 
 MOST_BYTES = 2**18
 """Of a file, also with its aliases written out: twenty times the longest preset."""
@@ -96,6 +99,24 @@ class _Plain(yaml.SafeLoader):
                 )
             lines[name] = line
         return node
+
+
+def validated(form: type[Form], content: Any, subject: str) -> Form:
+    """The content of a params file as the sections ``form``; ``subject`` names the file.
+
+    Raises
+    ------
+    ParamsError
+        With every unknown, missing or unfitting parameter, and its nearest name.
+    """
+    try:
+        # Through JSON, where strict means what YAML's types say: a list may be a tuple,
+        # but the text "2" is not the number 2. A date is text: JSON has none.
+        return form.model_validate_json(json.dumps(content, default=str))
+    except ValidationError as error:
+        raise ParamsError(describe(subject, list(problems(error, form)))) from None
+    except ValueError as error:  # Python's own, of a number of thousands of digits
+        raise ParamsError(f"{subject}: {error}") from None
 
 
 def problems(error: ValidationError, form: type[BaseModel]) -> Iterator[Problem]:

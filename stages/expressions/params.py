@@ -5,12 +5,11 @@ Sections that are a dataclass of `eifer` are described there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from eifer.corpora.attributes import AttributesSpec
 from eifer.corpora.division import DivisionSpec
@@ -21,10 +20,10 @@ from eifer.corpora.evaluator import EvaluatorSpec
 from eifer.corpora.labelled import CorpusSpec
 from eifer.corpora.recipes import ExpressionRecipe
 from eifer.corpora.relabelling import METHODS, RelabelSpec
-from eifer.errors import ParamsError, describe, did_you_mean
+from eifer.errors import ParamsError, did_you_mean
 from eifer.ranges import Count, Seed, Text
 from eifer.tables.expressions import DRAWN, MERGED, WITHOUT
-from stages._runtime.params_file import problems
+from stages._runtime.params_file import validated
 from stages.params.sections import Arithmetic, Name, Names, Place, Section, each_once
 
 Data = Annotated[tuple[Text, ...], AfterValidator(each_once)]
@@ -149,9 +148,4 @@ def check_params(content: Any, subject: str) -> Params:
     """
     if isinstance(content, dict) and "protocol" not in content:
         raise ParamsError(f"{subject} is of an EI study: it has no word protocol")
-    try:
-        return Params.model_validate_json(json.dumps(content, default=str))
-    except ValidationError as error:
-        raise ParamsError(describe(subject, list(problems(error, Params)))) from None
-    except ValueError as error:  # Python's own, of a number of thousands of digits
-        raise ParamsError(f"{subject}: {error}") from None
+    return validated(Params, content, subject)

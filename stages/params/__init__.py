@@ -6,20 +6,19 @@ The file is the study's preregistration. What a machine may use (workers, memory
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
 from eifer.calibration import CalibrationSpec
-from eifer.errors import ParamsError, describe, did_you_mean
+from eifer.errors import ParamsError, did_you_mean
 from eifer.faces.extraction import ExtractSpec
 from eifer.models.spec import block_repetitions
 from eifer.training.backbones import backbone_card
 from eifer.validation import ValidationSpec
 from eifer.vocabulary import Condition, Dimension, Group
-from stages._runtime.params_file import problems, read_params
+from stages._runtime.params_file import read_params, validated
 from stages.params.sections import (
     Affect,
     Arithmetic,
@@ -139,11 +138,4 @@ def check_params(content: Any, subject: str) -> Params:
             f"{subject} is of a study of another protocol than the EI study's, for which alone "
             "this is"
         )
-    try:
-        # Through JSON, where strict means what YAML's types say: a list may be a tuple,
-        # but the text "2" is not the number 2. A date is text: JSON has none.
-        return Params.model_validate_json(json.dumps(content, default=str))
-    except ValidationError as error:
-        raise ParamsError(describe(subject, list(problems(error, Params)))) from None
-    except ValueError as error:  # Python's own, of a number of thousands of digits
-        raise ParamsError(f"{subject}: {error}") from None
+    return validated(Params, content, subject)
