@@ -303,7 +303,10 @@ def estimate(
     ] = 10,
     estimator: Annotated[
         str | None,
-        typer.Option(help="expression (the default), blendshapes, or one that --params describes"),
+        typer.Option(
+            help="expression (the default), blendshapes, one that --params describes, or the "
+            "weights of an expressions study (FILE.safetensors; needs eifer[study])"
+        ),
     ] = None,
     params: Annotated[
         Path | None, typer.Option(help="of a study: its estimator and its crop of a face")

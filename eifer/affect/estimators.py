@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from eifer.affect import blendshapes, expression, network, onnx
+from eifer.affect import blendshapes, expression, network, onnx, trained
 from eifer.affect.agreement import DIMENSIONS, agreement_by_dimension
 from eifer.affect.network import WeightsSpec
 from eifer.affect.seeing import DECIMALS
-from eifer.affect.spec import BlendshapeSpec, ExpressionSpec, OnnxSpec
+from eifer.affect.spec import BlendshapeSpec, ExpressionSpec, OnnxSpec, TrainedSpec
 from eifer.tables.affect import ALL, MEASURES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Choice = WeightsSpec | ExpressionSpec | BlendshapeSpec | OnnxSpec
+Choice = WeightsSpec | ExpressionSpec | BlendshapeSpec | OnnxSpec | TrainedSpec
 """What an estimator is opened with: it says which one, and can be handed to another process."""
 
 KINDS: Mapping[type, tuple[Callable[..., str], Callable[..., str | None], Callable[..., Any]]] = {
@@ -35,6 +35,7 @@ KINDS: Mapping[type, tuple[Callable[..., str], Callable[..., str | None], Callab
         blendshapes.worth,
         blendshapes.BlendshapeEstimator,
     ),
+    TrainedSpec: (trained.told, trained.worth, trained.TrainedEstimator),
     OnnxSpec: (onnx.told, lambda spec: spec.measured, onnx.OnnxEstimator),
 }
 
@@ -56,7 +57,7 @@ def opened(choice: Choice) -> Any:
     """The estimator, one a process: opening it costs more than a short video.
 
     A `seeing.Seeing`; of `WeightsSpec` an `estimator.Estimator`, which takes crops in batches. Only
-    that one imports torch.
+    that one and one of `TrainedSpec` import torch.
 
     Raises
     ------

@@ -71,6 +71,9 @@ class ExpressionEstimator:
 
     def __init__(self, spec: ExpressionSpec) -> None:
         self._model = TfliteModel(assets.locate(assets.EXPRESSIONS).read_bytes())
+        self._set_places(spec)
+
+    def _set_places(self, spec: ExpressionSpec) -> None:
         places = [getattr(spec.coordinates, name) for name in EXPRESSIONS]
         self._places = np.array([(place.arousal, place.valence) for place in places])
         self._centre = np.array((spec.centre.arousal, spec.centre.valence))

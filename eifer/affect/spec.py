@@ -69,6 +69,18 @@ class ExpressionSpec:
     centre: Coordinates
 
 
+@dataclass(frozen=True)
+class TrainedSpec:
+    """A network of seven expressions that the expressions study trained, and its places.
+
+    ``path`` is its safetensors file, ``sha256`` the file's.
+    """
+
+    path: Text
+    sha256: Text
+    places: ExpressionSpec
+
+
 # Left and right of what a face does on both sides, under one name; a jaw moves to one side.
 PAIRS = {
     name.removesuffix("Left"): (name, name.removesuffix("Left") + "Right")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from eifer.affect import estimators
+from eifer.affect import estimators, trained
 from eifer.affect.spec import OnnxSpec
 from eifer.errors import ParamsError, StudyError
 from eifer.faces import decoding
@@ -44,7 +44,11 @@ def chosen(
     ------
     ParamsError
         If there is no such estimator, the params do not name it, or it is not trained yet.
+    AssetError
+        If it is a file that is not there.
     """
+    if estimator and estimator.endswith(trained.ENDING):
+        return trained.described(Path(estimator)), ReadingSpec(per_second)
     if params is None:
         return ready(estimator or "expression"), ReadingSpec(per_second)
     from stages.catalogue import CARD, WEIGHTS
