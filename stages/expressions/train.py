@@ -50,7 +50,7 @@ def train(run: Run) -> Outcome:
             hardware=run.params.arithmetic.hardware(run.machine.hold),
         )
         file = f"repetition-{repetition}.safetensors"
-        cards[file] = described = card(found, recipe) | named | {"seed": seed}
+        cards[file] = described = card(found, recipe) | {"of": named | {"seed": seed}}
         save_weights(run.folder / file, found.state, described)
         listed.append(
             named
