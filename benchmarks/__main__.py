@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-BY_NAME = {"chaos", "null_cohorts", "null_labels", "planted_truth", "scale"}
+BY_NAME = {"chaos", "merging", "null_cohorts", "null_labels", "planted_truth", "scale"}
 """Long ones, run by name alone."""
 NAMES = sorted(
     p.stem
