@@ -38,6 +38,8 @@ def test_a_thread_beside_hands_over_what_it_made_or_raised() -> None:
     assert watched.beside(max, 1, 2).result(watched.STILL_S) == 2
     with pytest.raises(ValueError, match="empty"):
         watched.beside(max, ()).result(watched.STILL_S)
+    with pytest.raises(ValueError, match="empty"):
+        watched.until(lambda: False, works=[watched.beside(max, ())])
 
 
 def test_what_works_or_speaks_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,13 +76,17 @@ def _runs(process: int) -> bool:
         return False
 
 
-def until(done: Callable[[], object], *processes: int) -> None:
+def until(done: Callable[[], object], *processes: int, works: Sequence[Future[Any]] = ()) -> None:
     """Wait until ``done()``; by default all that this process started is watched.
 
-    Where all ``processes`` have ended, nothing more will come.
+    Where all ``processes`` have ended, nothing more will come; what any of ``works`` (`beside`)
+    raises is raised here.
     """
     watch, since = Watch(*processes), time.monotonic()
     while not done():
+        for work in works:
+            if work.done() and (error := work.exception()):
+                raise error
         # A process whose threads still end is a zombie before it can be waited for.
         since = time.monotonic() if not processes or any(map(_runs, processes)) else since
         late = time.monotonic() - since > ENDED_S
