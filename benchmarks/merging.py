@@ -60,9 +60,9 @@ def main() -> None:
 
 def _rows(data: Path) -> Any:
     images = pd.read_parquet(data / "corpora/images.parquet")
-    for (corpus, label), n in images.groupby(["corpus", "label"]).size().items():
-        if n < 200:
-            yield f"faces of {corpus}, {label}", float(n), ""
+    counts = images.groupby(["corpus", "label"]).size().rename("n").reset_index()
+    for row in counts[counts["n"] < 200].to_dict("records"):
+        yield f"faces of {row['corpus']}, {row['label']}", float(row["n"]), ""
     matrix = pd.read_parquet(data / "evaluate/matrix.parquet")
     matrix = matrix[matrix["images"].isin(["real", "test"])]
     for row in matrix.to_dict("records"):
