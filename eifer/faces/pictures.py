@@ -6,7 +6,6 @@ import io
 import math
 
 import numpy as np
-import PIL.Image
 from numpy.typing import NDArray
 
 MOST_PIXELS = 2**26
@@ -45,6 +44,8 @@ def at_size(image: NDArray[np.uint8], side_px: int) -> NDArray[np.uint8]:
 
 def pixels(encoded: bytes) -> float:
     """How many pixels an encoded image has, by its header; 0 where the header does not say."""
+    import PIL.Image  # who reads videos alone has none
+
     try:
         with PIL.Image.open(io.BytesIO(encoded)) as header:
             return header.width * header.height

@@ -276,7 +276,11 @@ def test_a_killed_command_goes_on_to_the_same_bytes(
     running.communicate(timeout=60)
     kept = len(list(out.rglob("*.npz")))
     assert not (out / "summary.json").exists()
-    again = subprocess.Popen(command, env=slowly, stderr=subprocess.PIPE, text=True)
+    # A shell that runs this in the background has its children ignore SIGINT.
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    again = subprocess.Popen(
+        command, env=slowly, stderr=subprocess.PIPE, text=True, preexec_fn=heeding
+    )
     while len(list(out.rglob("*.npz"))) == kept and again.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
