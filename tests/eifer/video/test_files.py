@@ -216,7 +216,10 @@ def command_with(folder: Path, change: str) -> Path:
     script = folder / "eifer_changed.py"
     script.write_text(
         "import os, signal; from eifer.faces import decoding; from eifer.video import reading\n"
-        f"{change}\nif __name__ == '__main__':\n    from flows.cli import app; app()"
+        # A shell that runs tests in the background has their children ignore SIGINT.
+        f"{change}\nif __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "    from flows.cli import app; app()"
     )
     return script
 
@@ -276,11 +279,7 @@ def test_a_killed_command_goes_on_to_the_same_bytes(
     running.communicate(timeout=60)
     kept = len(list(out.rglob("*.npz")))
     assert not (out / "summary.json").exists()
-    # A shell that runs this in the background has its children ignore SIGINT.
-    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    again = subprocess.Popen(
-        command, env=slowly, stderr=subprocess.PIPE, text=True, preexec_fn=heeding
-    )
+    again = subprocess.Popen(command, env=slowly, stderr=subprocess.PIPE, text=True)
     while len(list(out.rglob("*.npz"))) == kept and again.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
