@@ -30,11 +30,11 @@ from eifer.corpora.recipes import (
     Cosine,
     ExpressionRecipe,
     macro_f1,
-    pictures_at,
     probabilities,
     train_expressions,
 )
 from eifer.corpora.relabelling import RelabelSpec, confident, judged
+from eifer.corpora.stored import pictures_at
 from eifer.seeding import generator
 from eifer.training.spec import Geometry
 from flows.graph import ROOT

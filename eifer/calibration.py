@@ -28,6 +28,7 @@ from eifer.comparison.participants import smallest_p
 from eifer.ranges import Count, Draws, NotNegative, Part, Share
 from eifer.seeding import generator
 from eifer.statistics import participant_deltas, sign_flip, t_paired, tost_paired
+from eifer.statistics.shares import wilson
 from eifer.tables.calibration import (
     BLOCKS,
     CALIBRATION,
@@ -425,7 +426,7 @@ def _counted(claimed: pd.DataFrame) -> pd.DataFrame:
         .reset_index()
     )
     rejected, n = table["n_rejected"].to_numpy(), table["n_estimable"].to_numpy()
-    low, high = wilson(rejected, n)
+    low, high = wilson(rejected, n, 0.95)
     with np.errstate(invalid="ignore"):
         return table.assign(rate=rejected / n, ci_low=low, ci_high=high)
 
@@ -439,17 +440,6 @@ def _reason(row: Row) -> str | None:
     if row["test"] in ("sign_flip", "verdict") and least >= row["alpha"]:
         return f"cannot reject: {row['participants']} participants allow no p below {least:g}"
     return None
-
-
-def wilson(k: npt.NDArray[np.int64], n: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Wilson's 95 % interval of a share ``k / n``; NaN where n is 0 (Wilson 1927, JASA 22:209)."""
-    z = float(ndtri(0.975))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = k / n
-        middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-        half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    # The ends are 0 and 1 where none or all reject, but for round-off.
-    return np.where(k == 0, 0.0 * share, middle - half), np.where(k == n, share, middle + half)
 
 
 # what is said of it ---------------------------------------------------------------------------

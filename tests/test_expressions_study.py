@@ -137,6 +137,14 @@ def test_every_stage_runs_once_and_none_runs_again(finished: tuple[Path, list[st
     assert executed(dvc(study, "repro")) == []
 
 
+def test_every_record_says_how_its_stage_is_run(study: Path) -> None:
+    records = [json.loads(path.read_text()) for path in study.glob("runs/provenance/*.json")]
+    said = {(record["stage"].split("@")[0], record["command"]) for record in records}
+    assert said == {
+        (name, f"python -m stages.expressions.{name}") for name in {s.split("@")[0] for s in STAGES}
+    }
+
+
 def test_no_picture_and_nobody_is_in_two_parts(study: Path) -> None:
     part, images = parts_of(study), table(study, "corpora/images.parquet").set_index("image_id")
     assert set(part.dropna()) == {"train", "validation", "test"}

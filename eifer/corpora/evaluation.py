@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from eifer.corpora.scores import macro_f1
 from eifer.errors import InputError, Problem
 from eifer.inputs import Floats
 from eifer.ranges import Count, Draws, Part
@@ -338,17 +339,6 @@ def _scored(probabilities: Floats, truth: Integers, bins: int) -> tuple[Integers
         "log_loss": float(-np.log(of_truth).mean()),
         "ece": float(np.abs(gaps).sum() / n),
     }
-
-
-def macro_f1(right: npt.ArrayLike, answered: npt.ArrayLike, support: npt.ArrayLike) -> Floats:
-    """Mean F1 of the classes that are there, of counts by class along the last axis.
-
-    F1 = 2 right / (answered + support), which is 0 for a class that is never answered.
-    """
-    hit, said, there = (np.asarray(counts, np.float64) for counts in (right, answered, support))
-    f1 = 2 * hit / np.maximum(said + there, 1)
-    known = there > 0
-    return np.asarray((f1 * known).sum(axis=-1) / known.sum(axis=-1))
 
 
 def _by_class(places: list[dict[str, object]], counts: list[Integers]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ it is needed, since params read this module.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,6 +17,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
+from eifer.corpora import scores
 from eifer.errors import AssetError, InputError, Problem
 from eifer.ranges import Count, NotNegative, Part, Positive, Share
 from eifer.training.spec import Colours, Geometry, Hardware, Head, LayeredSpec, Top
@@ -262,14 +263,11 @@ class Best:
 
 
 def macro_f1(true: NDArray[np.int64], said: NDArray[np.int64]) -> float:
-    """Mean F1 of the classes that are there; codes ``[N]``, 0 to 6.
-
-    F1 is 2 hits / (times said + times true).
-    """
-    n = len(CLASSES)
-    hits = np.bincount(true[true == said], minlength=n)
-    there, called = np.bincount(true, minlength=n), np.bincount(said, minlength=n)
-    return float(np.mean((2 * hits / np.maximum(there + called, 1))[there > 0]))
+    """Mean F1 of the classes that are there; codes ``[N]``, 0 to 6."""
+    counted = (
+        np.bincount(part, minlength=len(CLASSES)) for part in (true[true == said], said, true)
+    )
+    return float(scores.macro_f1(*counted))
 
 
 def describe(recipe: ExpressionRecipe, classes: Sequence[int]) -> Description:
@@ -357,7 +355,7 @@ def train_expressions(
     Parameters
     ----------
     images
-        RGB ``[N, S, S, 3]`` of the recipe's size, best mapped (`pictures_at`).
+        RGB ``[N, S, S, 3]`` of the recipe's size, best mapped (`eifer.corpora.stored`).
     labels
         Names of classes ``[N]``.
     weights
@@ -493,23 +491,6 @@ def load(path: Path, sha256: str | None = None) -> Callable[[Images], NDArray[np
         | {"falls": falls and (OnPlateau if "factor" in falls else Cosine)(**falls)}
     )
     return lambda images: probabilities(state, recipe, images)
-
-
-def pictures_at(encoded: Iterable[bytes], n: int, size_px: int) -> Images:
-    """``n`` pictures (PNG or JPEG files) as RGB ``[n, size_px, size_px, 3]``, mapped.
-
-    Raises
-    ------
-    ValueError
-        As `eifer.faces.pictures.decoded`.
-    """
-    from eifer.faces.pictures import at_size, decoded
-    from eifer.faces.stored import mapped_crops
-
-    found = mapped_crops(n, size_px, None)
-    for place, content in zip(found, encoded, strict=True):
-        place[:] = at_size(decoded(content), size_px)
-    return found
 
 
 def _in_order(images: Images, rows: NDArray[np.int64]) -> Images:

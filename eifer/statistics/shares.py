@@ -17,22 +17,23 @@ def wilson(
     Parameters
     ----------
     k, n : ndarray, shape (shares,)
-        How many of how many; each n is 1 or more.
+        How many of how many.
     level : float
         The share of such intervals that hold the truth, such as .95.
 
     Returns
     -------
     low, high : ndarray, shape (shares,)
-        The ends; exactly 0 where k is 0, and exactly 1 where k is n.
+        The ends; exactly 0 where k is 0, exactly 1 where k is n, and NaN where n is 0.
 
     References
     ----------
     Wilson 1927, J. Am. Stat. Assoc. 22:209.
     """
     z = float(ndtri((1 + level) / 2))
-    share = k / n
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = k / n
+        middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+        half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
     # Round-off would leave the ends a last digit inside or outside.
-    return np.where(k == 0, 0.0, middle - half), np.where(k == n, 1.0, middle + half)
+    return np.where(k == 0, 0.0 * share, middle - half), np.where(k == n, share, middle + half)

@@ -42,14 +42,16 @@ def record(
     made: Path,
     usage: Usage,
     *,
+    module: str,
     deps: Sequence[str] = (),
     params: Sequence[str] = (),
 ) -> Path:
     """Write the record of one execution under ``runs/provenance`` and return its path.
 
-    ``given`` are the files and folders that the stage declares, ``deps`` what dvc.lock says that
-    it reads, which may be folders around them: every file there is listed with its SHA-256, and
-    ``dvc`` has the hashes under the names that dvc.lock uses. ``params`` are those it may see.
+    ``module`` is what was run. ``given`` are the files and folders that the stage declares,
+    ``deps`` what dvc.lock says that it reads, which may be folders around them: every file there is
+    listed with its SHA-256, and ``dvc`` has the hashes under the names that dvc.lock uses.
+    ``params`` are those it may see.
     """
     name = "@".join([stage, *item.values()])
     now = datetime.now(UTC)
@@ -75,7 +77,7 @@ def record(
         sealed(
             {
                 "stage": name,
-                "command": f"python -m stages.{stage}",
+                "command": f"python -m {module}",
                 "params": _params(params),
                 "dvc": dvc,
                 "finished": now.isoformat(),

@@ -263,6 +263,7 @@ class Stage:
         given = [path for given in self.given for path in run.paths(given)]
         provenance.record(
             *(self.name, item, started, given, final, usage),
+            module=self.module,
             deps=[path.as_posix() for path in self._deps(run)],
             params=(*self.params, *self.frozen),
         )

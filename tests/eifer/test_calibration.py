@@ -132,14 +132,6 @@ def test_what_has_no_answer_is_counted_with_its_reason() -> None:
     assert np.isnan(made.loc["t", "ci_low"])
 
 
-def test_wilson_has_its_known_values() -> None:
-    # Newcombe 1998, Stat. Med. 17:857, table I: 81/263 and 0/20.
-    low, high = mine.wilson(np.array([81, 0, 20, 0]), np.array([263, 20, 20, 0]))
-    assert low[:3] == pytest.approx([0.2553, 0, 0.8389], abs=5e-5)
-    assert high[:3] == pytest.approx([0.3662, 0.1611, 1], abs=5e-5)
-    assert np.isnan([low[3], high[3]]).all()
-
-
 def test_draws_are_the_same_at_every_effect() -> None:
     design = Design(3, 2, 2, 2, 0.0, 0.9, 0.0)
     none, some = (mine.draw(design, SPREAD, effect, 1, 0) for effect in (0.0, 0.1))

@@ -57,7 +57,9 @@ def test_a_run_writes_no_secret(
     known |= {"PREFECT_LOGGING_LEVEL": "INFO"}
     done = tool("eifer", *words, cwd=fresh, env=os.environ | known, together=True)
     monkeypatch.chdir(fresh)
-    record = provenance.record("affect", {}, 0.0, [], fresh / "data/affect", {})
+    record = provenance.record(
+        "affect", {}, 0.0, [], fresh / "data/affect", {}, module="stages.affect"
+    )
 
     assert json.loads(record.read_text())["stage"] == "affect"
     assert (fresh / "dvc.lock").exists()

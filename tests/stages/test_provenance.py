@@ -29,6 +29,7 @@ def test_a_record_names_what_was_read_and_made(
     Path("params.yaml").write_text("study: {seed: 3, name: x}\n")
     path = provenance.record(
         *("extract", {"wave": "1"}, time.time() - 2, given, Path("out"), {}),
+        module="stages.extract",
         deps=["in.parquet", "folder"],
         params=["study.seed"],
     )
@@ -89,7 +90,10 @@ def test_every_execution_keeps_its_own_record_and_names_sort_by_time(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("out").mkdir()
-    paths = [provenance.record("split", {}, time.time(), [], Path("out"), {}) for _ in range(2)]
+    paths = [
+        provenance.record("split", {}, time.time(), [], Path("out"), {}, module="stages.split")
+        for _ in range(2)
+    ]
     assert sorted(provenance.RECORDS.iterdir()) == paths
 
 

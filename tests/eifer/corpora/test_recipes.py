@@ -24,10 +24,10 @@ from eifer.corpora.recipes import (
     OnPlateau,
     TrainedExpressions,
     describe,
-    pictures_at,
     probabilities,
     train_expressions,
 )
+from eifer.corpora.stored import pictures_at
 from eifer.errors import AssetError, DesignError, InputError
 from eifer.seeding import sub_seed
 from eifer.tables.expressions import EXPRESSION_CURVES, MODEL
