@@ -63,13 +63,14 @@ TINY: dict[str, Any] = {
     "networks.cnn48.width": 0.0625,
     "networks.cnn48.epochs": 8,
     "relabel.also": ["confident_relabel"],
+    "relabel.judges": ["confident"],
     "train.data": ["webcam", "merged"],
     "train.repetitions": 2,
     "evaluate.draws": 50,
 }
 STAGES = [
-    "code", "draw@drawn", "corpora", "duplicates", "attributes", "evaluator", "split", "relabel",
-    "train@cnn48-webcam", "train@cnn48-merged", "evaluate", "report",
+    "code", "draw@drawn", "corpora", "duplicates", "attributes", "evaluator", "split",
+    "judge@confident", "relabel", "train@cnn48-webcam", "train@cnn48-merged", "evaluate", "report",
 ]  # fmt: skip
 MERGED = {"network": "cnn48", "data": "merged"}
 TRAINED = "train/network-cnn48_data-merged"

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from eifer.errors import DesignError, InputError, Problem
 from eifer.ranges import Share
-from eifer.tables.expressions import RELABELLED
+from eifer.tables.expressions import JUDGED, PROBABILITIES, RELABELLED
 from eifer.vocabulary import Expression
 
 CLASSES = tuple(Expression)
@@ -68,27 +68,61 @@ class RelabelSpec:
 
 METHODS = ("none", "published", "confident_weight", "confident_relabel")
 """What relabelling can be, in one word."""
+Judge = Literal["none", "published", "confident"]
+
+
+def judges(methods: Sequence[str]) -> list[str]:
+    """Whose judgements ``methods`` (of `METHODS`) need: both confident ones share theirs."""
+    return list(dict.fromkeys(method.partition("_")[0] for method in methods))
+
+
+def judge(by: Judge, network: Network, labels: pd.DataFrame, spec: RelabelSpec) -> pd.DataFrame:
+    """Train networks that judge every label: JUDGED.
+
+    Parameters
+    ----------
+    by
+        ``confident``: `out_of_fold`, by the column fold of ``labels``; ``published``: `rounds`;
+        ``none``: no network, so that each label is held true.
+    labels
+        Training pictures: image_id and label of each. ``network`` is told rows in their order.
+    """
+    if by == "confident":
+        numbers = labels["fold"].to_numpy(np.int64)
+        chances = out_of_fold(network, numbers)
+    elif by == "published":
+        chances, last = rounds(network, labels, most=spec.rounds, until=spec.until)
+        numbers = np.full(len(labels), last)
+    else:
+        chances = np.eye(len(CLASSES))[labels["label"].map(CLASSES.index)]
+        numbers = np.zeros(len(labels), np.int64)
+    found = pd.DataFrame(chances, columns=list(PROBABILITIES)).assign(
+        by=by, image_id=labels["image_id"].to_numpy(), network=numbers, seen=by == "published"
+    )
+    return JUDGED.conform(found.sort_values("image_id", ignore_index=True))
 
 
 def relabel(
-    labels: pd.DataFrame, methods: Sequence[str], network: Network, spec: RelabelSpec
+    labels: pd.DataFrame, methods: Sequence[str], judgements: pd.DataFrame, spec: RelabelSpec
 ) -> dict[str, pd.DataFrame]:
-    """RELABELLED by each of ``methods`` (of `METHODS`); ``labels`` as for `confident`, with folds.
+    """RELABELLED by each of ``methods`` (of `METHODS`).
 
-    What confident learning judges by is made once for both of its methods.
+    ``judgements`` are JUDGED of ``labels`` by all `judges`; ``spec`` says from which probability a
+    label is replaced.
     """
     found = {}
-    chances = None
+    judged = judgements.set_index(["by", "image_id"])
     for method in methods:
-        if method == "none":
+        by, _, apply = method.partition("_")
+        table = judged.loc[by].loc[labels["image_id"]]
+        chances, numbers = table[list(PROBABILITIES)].to_numpy(), table["network"].to_numpy()
+        if by == "none":
             found[method] = none(labels)
-        elif method == "published":
-            found[method] = published(network, labels, rounds=spec.rounds, until=spec.until)
+        elif by == "published":
+            found[method] = published(labels, chances, int(numbers[0]))
         else:
-            folds = labels["fold"].to_numpy(np.int64)
-            chances = out_of_fold(network, folds) if chances is None else chances
-            apply: Any = method.removeprefix("confident_")
-            found[method] = confident(labels, chances, folds, replace(spec, apply=apply))
+            how: Any = apply
+            found[method] = confident(labels, chances, numbers, replace(spec, apply=how))
     return found
 
 
@@ -189,33 +223,38 @@ def confident(
     )
 
 
-def published(network: Network, labels: pd.DataFrame, *, rounds: int, until: float) -> pd.DataFrame:
-    """Mend labels as the source of S2's relabelling does, as far as is known: RELABELLED.
+def rounds(
+    network: Network, labels: pd.DataFrame, *, most: int, until: float
+) -> tuple[Chances, int]:
+    """Judge labels as the source of S2's relabelling does, as far as is known.
 
     A network is trained on everything; the next one on what the one before it predicts rightly;
-    and so on for ``rounds`` networks at most, or until less than a share ``until`` of all pictures
-    is newly kept or dropped. The last one labels everything, so that every picture is also judged
-    by a network that saw it or a copy: that is the method's, not ours.
+    and so on for ``most`` networks, or until less than a share ``until`` of all pictures is newly
+    kept or dropped. The last one judges everything, so that every picture is also judged by a
+    network that saw it or a copy: that is the method's, not ours.
 
     Parameters
     ----------
     labels
         As for `confident`. ``network`` is told rows in the order of ``labels``.
 
+    Returns
+    -------
+    tuple
+        Probabilities ``[N, 7]`` of the last network, and its number.
+
     Raises
     ------
     DesignError
         If a network predicts no label rightly.
     """
-    rows = _sorted(labels)
     own = labels["label"].map(CLASSES.index).to_numpy(np.int64)
     everything = np.ones(len(own), bool)
     kept = everything
-    for number in range(1, rounds + 1):
-        chances = np.asarray(network(kept, everything, number), np.float64)
+    for number in range(1, most + 1):
+        chances = network(kept, everything, number)
         _check(labels, chances, own)
-        said = chances.argmax(1)
-        right = said == own
+        right = chances.argmax(1) == own
         if not right.any():
             raise DesignError(
                 f"{SUBJECT}: network {number} predicts none of {len(own)} labels rightly, so that "
@@ -224,10 +263,20 @@ def published(network: Network, labels: pd.DataFrame, *, rounds: int, until: flo
         changed, kept = float((right != kept).mean()), right
         if changed < until:
             break
+    return chances, number
+
+
+def published(labels: pd.DataFrame, probabilities: Chances, network: int) -> pd.DataFrame:
+    """Give every picture the label of the last of `rounds`, number ``network``: RELABELLED."""
+    rows = _sorted(labels)
+    own = labels["label"].map(CLASSES.index).to_numpy(np.int64)
+    chances = np.asarray(probabilities, np.float64)
+    _check(labels, chances, own)
+    said = chances.argmax(1)
     sure = chances[np.arange(len(own)), said]
     names = pd.Series(np.array(CLASSES)[said], labels.reset_index().index)
     differs = said != own
-    reason = np.where(differs, f"labelled by network {number}", "its label is the network's too")
+    reason = np.where(differs, f"labelled by network {network}", "its label is the network's too")
     at = rows.index
     return _table(
         rows,

@@ -182,6 +182,24 @@ DIVISION = Table(
     rules=(no_atom_is_divided,),
 )
 
+_PROBABILITY = tuple(
+    Column(f"p_{name}", "float 0..1", f"probability of {name}") for name in Expression
+)
+PROBABILITIES = tuple(column.name for column in _PROBABILITY)
+
+JUDGED = Table(
+    name="judged",
+    meaning="What a network says of every training image, by which its label is judged.",
+    key=("by", "image_id"),
+    columns=(
+        Column("by", "string", "whose judgement", values=("none", "published", "confident")),
+        IMAGE_ID,
+        Column("network", "int 0..", "its number: the image's fold, the last round, or 0: none"),
+        Column("seen", "bool", "whether it was trained on images that include this one"),
+        *_PROBABILITY,
+    ),
+)
+
 RELABELLED = Table(
     name="relabelled",
     meaning="What relabelling says of every training image, and what training takes.",
@@ -255,7 +273,7 @@ ANSWERS = Table(
     columns=(
         *MODEL,
         IMAGE_ID,
-        *(Column(f"p_{name}", "float 0..1", f"probability of {name}") for name in Expression),
+        *_PROBABILITY,
     ),
 )
 

@@ -40,6 +40,9 @@ FILL_INS = EVALUATOR.table("fill_ins.parquet", expressions.PICTURES)
 SPLIT = Folder("split")
 DIVISION = SPLIT.table("division.parquet", expressions.DIVISION)
 
+JUDGE = Folder("judge", by="${relabel.judges}")
+JUDGED = JUDGE.table("judged.parquet", expressions.JUDGED)
+
 RELABEL = Folder("relabel")
 RELABELLED = RELABEL.table("relabelled.parquet", expressions.RELABELLED)
 OTHERWISE = RELABEL.table("otherwise.parquet", expressions.OTHERWISE)

@@ -19,7 +19,7 @@ from eifer.corpora.evaluation import EvaluationSpec
 from eifer.corpora.evaluator import EvaluatorSpec
 from eifer.corpora.labelled import CorpusSpec
 from eifer.corpora.recipes import ExpressionRecipe
-from eifer.corpora.relabelling import METHODS, RelabelSpec
+from eifer.corpora.relabelling import METHODS, Judge, RelabelSpec, judges
 from eifer.errors import ParamsError, did_you_mean
 from eifer.ranges import Count, Seed, Text
 from eifer.tables.expressions import DRAWN, MERGED, WITHOUT
@@ -65,6 +65,24 @@ class Relabel(Section):
     also: Annotated[tuple[Literal[*METHODS], ...], AfterValidator(each_once)] = Field(  # type: ignore[valid-type]
         description="methods that are compared with it and not trained on"
     )
+    judges: Annotated[tuple[Judge, ...], AfterValidator(each_once)] = Field(
+        description="whose judgements how and also need; each is an instance of the stage judge"
+    )
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The one that is trained on first."""
+        return tuple(dict.fromkeys([self.how.name, *self.also]))
+
+    @model_validator(mode="after")
+    def _judged(self) -> Self:
+        needed = judges(self.methods)
+        if set(self.judges) != set(needed):
+            raise ValueError(
+                f"judges must be [{', '.join(needed)}], by how ({self.how.name}) and also "
+                f"({', '.join(self.also) or 'none'})"
+            )
+        return self
 
 
 class Train(Section):

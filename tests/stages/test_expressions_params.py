@@ -54,6 +54,15 @@ def test_every_value_that_is_wrong_by_itself_is_said_at_once() -> None:
     assert "train.repetitions = 0" in said
 
 
+def test_judges_are_those_whom_the_methods_need() -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["relabel"]["judges"] = ["published", "none"]
+
+    said = refused(change)
+    wanted = "[confident, published], by how (confident_weight) and also (confident_relabel, "
+    assert f"judges must be {wanted}published)" in said
+
+
 def test_all_that_does_not_fit_together_is_said_at_once() -> None:
     def change(content: dict[str, Any]) -> None:
         content["corpora"]["merged"] = content["corpora"].pop("street")

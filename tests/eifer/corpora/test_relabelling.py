@@ -14,11 +14,14 @@ from eifer.corpora.relabelling import (
     CLASSES,
     RelabelSpec,
     confident,
+    judge,
     judged,
+    judges,
     none,
     out_of_fold,
     published,
     relabel,
+    rounds,
 )
 from eifer.errors import DesignError, InputError
 from eifer.tables.expressions import RELABELLED
@@ -145,7 +148,7 @@ def test_the_published_method_trains_on_what_the_last_network_had_right() -> Non
         seen.append(trains)
         return (chances, other, chances)[len(seen) - 1]
 
-    found = published(network, labels, rounds=3, until=0.01)
+    found = published(labels, *rounds(network, labels, most=3, until=0.01))
     assert len(seen) == 3 and seen[0].all()
     assert (seen[1] == (chances.argmax(1) == codes)).all()
     assert (seen[2] == (other.argmax(1) == codes)).all()
@@ -167,21 +170,19 @@ def test_the_published_method_ends_once_little_changes(until: float, networks: i
         seen.append(number)
         return chances
 
-    published(network, labels, rounds=5, until=until)
+    rounds(network, labels, most=5, until=until)
     assert len(seen) == networks
 
 
 def test_the_published_method_ignores_the_order_and_needs_something_right() -> None:
     labels, _, chances = planted()
-    found = published(lambda trains, asks, number: chances, labels, rounds=2, until=0.01)
+    found = published(labels, chances, 2)
     order = np.random.default_rng(5).permutation(N)
-    again = published(
-        lambda trains, asks, number: chances[order], labels.iloc[order], rounds=2, until=0.01
-    )
+    again = published(labels.iloc[order], chances[order], 2)
     pd.testing.assert_frame_equal(again, found)
     never = np.eye(7)[(labels["label"].map(CLASSES.index).to_numpy() + 1) % 7]
     with pytest.raises(DesignError, match="network 1 predicts none of 700 labels rightly"):
-        published(lambda trains, asks, number: never, labels, rounds=2, until=0.01)
+        rounds(lambda trains, asks, number: never, labels, most=2, until=0.01)
 
 
 def test_no_relabelling_changes_nothing() -> None:
@@ -241,7 +242,10 @@ def test_methods_are_compared_on_the_same_judgement() -> None:
         return chances[asks]
 
     methods = ("confident_weight", "none", "confident_relabel")
-    found = relabel(labels.assign(fold=FOLDS), methods, network, SPEC)
+    assert judges(methods) == ["confident", "none"]
+    given = labels.assign(fold=FOLDS)
+    judgements = pd.concat([judge(by, network, given, SPEC) for by in ("none", "confident")])
+    found = relabel(given, methods, judgements, SPEC)
     assert list(found) == list(methods) and asked == [1, 2, 3, 4, 5]
     assert (found["confident_weight"]["flagged"] == found["confident_relabel"]["flagged"]).all()
     assert (found["confident_weight"]["weight"] == 0).any()

@@ -7,7 +7,8 @@ again. Logistic regression is judge enough to show it: how much it learns by hea
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, get_args
 
 import cv2
 import numpy as np
@@ -21,9 +22,11 @@ from threadpoolctl import threadpool_limits
 from eifer.corpora.drawn import Drawing, DrawnCorpus, DrawnSpec, draw_corpus
 from eifer.corpora.relabelling import (
     CLASSES,
+    Judge,
     Mask,
     Network,
     RelabelSpec,
+    judge,
     judged,
     out_of_fold,
     relabel,
@@ -72,7 +75,7 @@ class Faces(NamedTuple):
     truth: pd.Series
     pixels: NDArray[np.float64]
 
-    def judge(self, strength: float) -> Network:
+    def network(self, strength: float) -> Network:
         codes = self.labels["label"].map(CLASSES.index).to_numpy()
 
         def network(trains: Mask, asks: Mask, number: int) -> NDArray[np.float64]:
@@ -84,6 +87,11 @@ class Faces(NamedTuple):
             return np.asarray(model.predict_proba(self.pixels[asks]))
 
         return network
+
+    def relabelled(self, methods: Sequence[str], strength: float) -> dict[str, pd.DataFrame]:
+        network = self.network(strength)
+        given = [judge(by, network, self.labels, SPEC) for by in get_args(Judge)]
+        return relabel(self.labels, methods, pd.concat(given), SPEC)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +108,7 @@ def faces() -> Faces:
 
 def test_confident_relabelling_repairs_more_than_it_breaks(faces: Faces) -> None:
     methods = ("confident_relabel", "confident_weight")
-    found = relabel(faces.labels, methods, faces.judge(CAREFUL), SPEC)
+    found = faces.relabelled(methods, CAREFUL)
     told = {method: judged(found[method], faces.truth) for method in methods}
     assert told["confident_relabel"]["wrong"] == 63
     # Labels, not shares: of right ones there are six times as many.
@@ -115,8 +123,7 @@ def test_confident_relabelling_repairs_more_than_it_breaks(faces: Faces) -> None
 
 
 def test_published_relabelling_repeats_what_its_network_learnt_by_heart(faces: Faces) -> None:
-    judge = faces.judge(BY_HEART)
-    found = relabel(faces.labels, ("published", "confident_relabel"), judge, SPEC)
+    found = faces.relabelled(("published", "confident_relabel"), BY_HEART)
     told = {method: judged(table, faces.truth) for method, table in found.items()}
     # Every label is the network's now, which therefore finds no fault: the truth would find 63.
     assert told["published"]["own_network"] == 1
@@ -124,12 +131,14 @@ def test_published_relabelling_repeats_what_its_network_learnt_by_heart(faces: F
     assert told["published"]["agreement_after"] < 0.88
     # The same judge says few of these wrong labels of faces, and of people, that it never saw.
     assert told["confident_relabel"]["repeated"] < 0.35
-    unseen = out_of_fold(judge, faces.labels["fold"].to_numpy(np.int64)).argmax(axis=1)
+    unseen = out_of_fold(faces.network(BY_HEART), faces.labels["fold"].to_numpy(np.int64)).argmax(
+        axis=1
+    )
     truly = np.array(CLASSES)[unseen] == faces.truth[faces.labels["image_id"]].to_numpy()
     assert truly.mean() > 0.7
 
 
 def test_also_a_careful_network_repeats_more_of_what_it_saw(faces: Faces) -> None:
-    found = relabel(faces.labels, ("published", "confident_relabel"), faces.judge(CAREFUL), SPEC)
+    found = faces.relabelled(("published", "confident_relabel"), CAREFUL)
     seen, unseen = (judged(table, faces.truth)["repeated"] for table in found.values())
     assert seen > 2 * unseen > 0
