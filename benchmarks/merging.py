@@ -54,7 +54,7 @@ def main() -> None:
             faces.sample(n, random_state=1).to_parquet(study / f"corpora/{name}.parquet")
         (study / "corpora/muxspace_sample.parquet").symlink_to(source / "muxspace_sample.parquet")
         environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        subprocess.run(["dvc", "repro", "--quiet"], cwd=study, env=environment, check=True)
+        subprocess.run(["dvc", "repro"], cwd=study, env=environment, check=True)
         show(list(_rows(study / "data")))
 
 

@@ -28,6 +28,9 @@ from sklearn import metrics
 
 from eifer.hashing import sha256_file
 from eifer.vocabulary import Expression
+from flows.audit.links import EXPRESSIONS, audited
+from flows.audit.study import Recorded
+from flows.audit.trail import trail
 from flows.graph import ROOT
 from flows.workspace import make_workspace
 from stages._runtime.stage import Run
@@ -272,6 +275,59 @@ def test_the_matrix_has_the_scores_that_scikit_learn_finds(study: Path) -> None:
     assert compared == 4 * 9
     # Beside these, the fill-ins alone.
     assert set(matrix["tested_on"]) == {"all", *CORPORA, "drawn"}
+
+
+def test_an_audit_computes_again_what_follows_from_corpora_judgements_and_answers(
+    study: Path,
+) -> None:
+    for verdict in audited(Recorded(study), tuple(EXPRESSIONS)):
+        assert (verdict.state, verdict.places) == ("ok", []), verdict.link
+        assert verdict.checked
+
+
+def test_an_audit_names_what_was_edited(copy: Path) -> None:
+    def edited(name: str, column: str, value: Any, where: int = 3) -> None:
+        path = copy / "data" / name
+        frame = pd.read_parquet(path)
+        frame.loc[where, column] = value
+        path.unlink()
+        frame.to_parquet(path)
+
+    edited("evaluate/matrix.parquet", "accuracy", 0.99)
+    edited("relabel/otherwise.parquet", "reason", "because")
+    trained = table(copy, "split/division.parquet").query("part == 'train'").index[0]
+    tested = table(copy, "split/division.parquet").query("part == 'test'").index[0]
+    atoms = table(copy, "duplicates/duplicates.parquet")
+    edited("duplicates/duplicates.parquet", "atom", atoms["atom"][tested], trained)
+    scores, statistics, partitions = audited(Recorded(copy), ("scores", "statistics", "partitions"))
+    assert any("matrix.parquet: row 4, accuracy: 0.99; comp" in p for p in scores.places)
+    assert any("otherwise.parquet: row 4, reason: because" in p for p in statistics.places)
+    assert any("1 atoms in two parts" in p and "test and train" in p for p in partitions.places)
+
+
+def test_a_cell_is_followed_to_its_corpus(study: Path) -> None:
+    shown = pd.read_csv(study / "data/report/tables/by_class_table.csv")
+    row = shown.query("trained_on == 'merged' and images == 'test' and support > 0").index[0]
+    steps = {s.title: s for s in trail(Recorded(study), f"by_class_table:{row + 1}:Recall")}
+    assert list(steps) == [
+        "report", "what it is made of: by_class", "scores: matrix", "division: division",
+        "answers: answers", "weights: trained_networks of train", "learnt from: relabelled",
+        "copies: duplicates", "described: images", "images: images", "pictures: pictures",
+        "raw files",
+    ]  # fmt: skip
+    files = [source for step in steps.values() for source in step.sources]
+    assert files and all(source.as_recorded for source in files)
+    cell = shown.loc[row]
+    division = table(study, "split/division.parquet").query("part == 'test'")
+    own = division[division["label"] == cell["label"]]
+    if cell["tested_on"] in CORPORA:
+        own = own[own["corpus"] == cell["tested_on"]]
+    assert steps["division: division"].rows == len(own) == steps["pictures: pictures"].rows
+    assert steps["answers: answers"].rows == 2 * len(own)
+    learnt = table(study, "relabel/relabelled.parquet")
+    assert steps["learnt from: relabelled"].rows == len(learnt)
+    raw = {source.path for source in steps["raw files"].sources}
+    assert raw == {f"data/draw/corpora/{c}/images.parquet" for c in set(own["corpus"])}
 
 
 def test_the_report_tells_what_was_planted(study: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -118,7 +118,8 @@ def divide(
     InputError
         If tables do not belong together, the evaluator has images that contradict their copies, an
         official part is missing or unknown, a corpus has one class, an atom is larger than any
-        part, or a part or the training of a fold's network lacks a class: all of it at once.
+        part, a part has no image of a corpus, or the training of a fold's network lacks a class:
+        all of it at once.
     """
     rows = _joined(images, duplicates, evaluator_ids)
     rows["part"] = rows["fixed"] = rows["chosen"].map({True: EVALUATOR, False: None}).astype(object)
@@ -139,13 +140,16 @@ def divide(
     _seat(rows)
     free = rows[rows["part"].isna()]
     problems = _too_large(free, spec)
+    fewest = None
     for draw in range(_DRAWS):
-        drawn = rows.assign(part=rows["part"].fillna(_drawn(free, spec, seed, draw)))
-        lacking = _lacking(drawn)
-        if problems or not lacking:
+        tried = rows.assign(part=rows["part"].fillna(_drawn(free, spec, seed, draw)))
+        n = len(lacking(tried))
+        if fewest is None or n < fewest:
+            fewest, drawn = n, tried
+        if problems or not n:
             break
     folds, unseen = _folds(drawn[drawn["part"] == TRAIN], spec.folds, seed)
-    if problems := problems + lacking + unseen:
+    if problems := problems + _empty(drawn) + unseen:
         raise InputError("division", problems)
     return DIVISION.conform(drawn.assign(fold=folds)[DIVISION.names])
 
@@ -299,32 +303,33 @@ def _drawn(free: pd.DataFrame, spec: DivisionSpec, seed: int, draw: int) -> pd.S
     return pd.concat(parts)
 
 
-def _lacking(rows: pd.DataFrame) -> list[Problem]:
-    """Classes and corpora that a part lacks."""
-    needed = [TRAIN, VALIDATION, TEST]
-    counts = rows.groupby(["corpus", "label", "part"]).size().unstack("part", fill_value=0)
-    counts = counts.reindex(columns=needed, fill_value=0)
-    atoms = rows.groupby(["corpus", "label"])["atom"].nunique()
-    problems = []
-    for corpus, own in counts.groupby(level="corpus"):
-        for part in needed:
-            absent = own.index[own[part] == 0]
-            if len(absent) == len(own):
-                what, where = "a part has no image of a corpus", f"{part}: {corpus}"
-                remedy = "give it more images, lower the evaluator's share, or leave it out"
-                problems.append(Problem(what, where, remedy))
-                continue
-            problems += [
-                Problem(
-                    "a part has no image of a class of a corpus",
-                    f"{part}: {corpus}, {label} ({own.loc[key].sum()} images are left for the "
-                    f"three parts, of {atoms[key]} pictures and persons in all)",
-                    "a class needs three pictures or persons besides the evaluator's: add images, "
-                    "lower the evaluator's share, or leave the class of this corpus out",
-                )
-                for key, label in ((key, key[1]) for key in absent)
-            ]
-    return problems
+def lacking(division: pd.DataFrame) -> pd.DataFrame:
+    """Which part has no image of a class that a corpus has: part, corpus, label.
+
+    A class of few pictures or persons may be in no more than one or two parts.
+    """
+    counts = _counts(division)
+    empty = counts[counts == 0].reset_index(name="n")
+    return empty[["part", "corpus", "label"]].sort_values(["corpus", "label", "part"])
+
+
+def _counts(division: pd.DataFrame) -> pd.Series:
+    """Images by corpus, class, and each of the three parts, with those of which there are none."""
+    used = division[division["part"].isin([TRAIN, VALIDATION, TEST])]
+    classes = division[["corpus", "label"]].drop_duplicates().sort_values(["corpus", "label"])
+    wanted = classes.merge(pd.Series([TRAIN, VALIDATION, TEST], name="part"), how="cross")
+    counts = used.groupby(["corpus", "label", "part"]).size()
+    return counts.reindex(pd.MultiIndex.from_frame(wanted), fill_value=0)
+
+
+def _empty(rows: pd.DataFrame) -> list[Problem]:
+    """Parts that have no image of a corpus."""
+    whole = _counts(rows).groupby(level=["corpus", "part"], sort=False).sum()
+    remedy = "give it more images, lower the evaluator's share, or leave it out"
+    return [
+        Problem("a part has no image of a corpus", f"{part}: {corpus}", remedy)
+        for corpus, part in whole.index[whole == 0]
+    ]
 
 
 def _folds(training: pd.DataFrame, n: int, seed: int) -> tuple[pd.Series, list[Problem]]:
@@ -335,7 +340,7 @@ def _folds(training: pd.DataFrame, n: int, seed: int) -> tuple[pd.Series, list[P
         Problem(
             "training images of a class lie in one fold alone",
             f"{label} ({(training['label'] == label).sum()} images)",
-            "no network could judge them: add images of other people, or leave the class out",
+            "no network could judge them: add images of other people, or lower split.folds",
         )
         for label in homes.index[homes < 2]
     ]
@@ -400,6 +405,13 @@ def _whole(share: Floats, n: int, rng: np.random.Generator) -> NDArray[np.int64]
     return whole
 
 
+def training_sets(corpora: Iterable[str]) -> dict[str, list[str]]:
+    """The corpora of each training set: one, all, all but one."""
+    every = sorted(corpora)
+    others = {WITHOUT + name: [c for c in every if c != name] for name in every}
+    return {MERGED: every, **{name: [name] for name in every}, **others}
+
+
 def training_rows(
     division: pd.DataFrame,
     duplicates: pd.DataFrame,
@@ -428,9 +440,7 @@ def training_rows(
     InputError
         If there is no such training set, or training images were not relabelled.
     """
-    corpora = sorted(division["corpus"].unique())
-    known = {MERGED: corpora} | {name: [name] for name in corpora}
-    known |= {WITHOUT + name: [c for c in corpora if c != name] for name in corpora}
+    known = training_sets(division["corpus"].unique())
     if data not in known:
         remedy = f"name one of {', '.join(known)}"
         raise InputError("training set", [Problem("unknown training set", data, remedy)])

@@ -62,8 +62,8 @@ def _again(study: Recorded, address: str) -> Iterator[tuple[Path, str]]:
         yield scratch, " ".join(lines[:3]) if done.returncode else ""
 
 
-def _differences(study: Recorded, address: str, verdict: Verdict) -> None:
-    """Run a stage again, and say where what it makes is not what was recorded."""
+def differences(study: Recorded, address: str, verdict: Verdict) -> None:
+    """Run a stage again, and say in ``verdict`` where what it makes is not what was recorded."""
     if address not in study.lock:
         verdict.unchecked.append(f"{address}: has not run")
         return
@@ -90,7 +90,7 @@ def _within(place: str, before: Path, after: Path) -> list[str]:
     """Where two files differ that should be the same: the rows, cells or lines."""
     try:
         if before.suffix == ".parquet":
-            return list(_cells(place, pd.read_parquet(before), pd.read_parquet(after)))
+            return list(cells(place, pd.read_parquet(before), pd.read_parquet(after)))
         if before.suffix == ".html":
             return [f"{place}: {where}" for where in compared(before, after)]
         pairs = zip(
@@ -106,7 +106,8 @@ def _within(place: str, before: Path, after: Path) -> list[str]:
     return [f"{place}: other bytes"]
 
 
-def _cells(place: str, before: pd.DataFrame, after: pd.DataFrame) -> Iterator[str]:
+def cells(place: str, before: pd.DataFrame, after: pd.DataFrame) -> Iterator[str]:
+    """Where two tables differ that should be the same, with both values."""
     if list(before) != list(after) or len(before) != len(after):
         yield f"{place}: {before.shape} rows and columns; computed again {after.shape}"
         return
@@ -139,7 +140,7 @@ def scores(study: Recorded) -> Verdict:
         for made, frame in ((catalogue.METRICS, measured), (catalogue.SUMMARY, summary)):
             verdict.checked += frame.size
             stored = read_table(folder / made.name, made.table)
-            verdict.places += _cells(f"{out}/{made.name}", stored, made.table.conform(frame))
+            verdict.places += cells(f"{out}/{made.name}", stored, made.table.conform(frame))
         for name, points in _drawn(predictions, measured):
             verdict.checked += 1
             verdict.places += _json(f"{out}/{name}", folder / name, points)
@@ -166,14 +167,14 @@ def _json(place: str, path: Path, value: Any) -> Iterator[str]:
 def statistics(study: Recorded) -> Verdict:
     """What stats says follows from the predictions."""
     verdict = Verdict("statistics", of="stage stats run again on the recorded predictions")
-    _differences(study, catalogue.STATS.stage, verdict)
+    differences(study, catalogue.STATS.stage, verdict)
     return verdict
 
 
 def partitions(study: Recorded) -> Verdict:
     """Nobody and no frame or picture is in two partitions, and chance divided them as recorded."""
     verdict = Verdict("partitions", of="stage split run again: people, frames, pictures")
-    _differences(study, catalogue.SPLIT.stage, verdict)
+    differences(study, catalogue.SPLIT.stage, verdict)
     verdict.places += _shared(study)
     return verdict
 
@@ -205,7 +206,7 @@ def report(study: Recorded) -> Verdict:
     verdict = Verdict(
         "report", of="stage report run again on the recorded tables; the page re-read"
     )
-    _differences(study, catalogue.REPORT.stage, verdict)
+    differences(study, catalogue.REPORT.stage, verdict)
     if catalogue.REPORT.stage in study.lock:
         n, unlike = unlike_tables(study.root)
         verdict.checked += n

@@ -21,7 +21,7 @@ RAW_TABLES = "data/intake/videos"
 def raw(study: Recorded) -> Verdict:
     """Every recording has the hash that intake took of it, and the cohort is as it was then."""
     verdict = Verdict("raw files", of="intake's hashes of the recordings, and dvc.lock")
-    cohort = str(study.params["study"]["cohort"])
+    cohort = study.recordings
     if not (study.root / cohort).is_dir():
         verdict.unchecked.append(f"{cohort}: the recordings are not on this machine")
         return verdict
@@ -34,12 +34,17 @@ def raw(study: Recorded) -> Verdict:
         elif now != sha256:
             verdict.places.append(f"{cohort}/{name}: not the recording that intake hashed")
     # The texts of the cohort too, which intake reads and does not hash.
-    for dep in study.entries.get("intake", {}).get("deps", []):
-        if dep["path"] == cohort:
+    unlike_recorded(study, "intake", verdict)
+    return verdict
+
+
+def unlike_recorded(study: Recorded, stage: str, verdict: Verdict) -> None:
+    """Compare the recordings with what dvc.lock says that a stage read of them."""
+    for dep in study.entries.get(stage, {}).get("deps", []):
+        if dep["path"] == study.recordings:
             verdict.checked += dep.get("nfiles", 1)
             seen = {place.split(":")[0] for place in verdict.places}
             verdict.places += [p for p in _other(study, dep) if p.split(":")[0] not in seen]
-    return verdict
 
 
 def of_recording(study: Recorded, path: Path) -> str | None:
@@ -66,10 +71,10 @@ def code_and_params(study: Recorded) -> Verdict:
     if not lockfile.whole_text(study.root):
         verdict.places.append("dvc.lock: not in the form that DVC writes")
     made = {out["path"] for entry in study.lock.values() for out in entry.get("outs", [])}
-    cohort = study.params["study"].get("cohort")  # of which `raw` says so; other studies have none
     for address, entry in study.lock.items():
         for dep in entry.get("deps", []):
-            if _inside(dep["path"], made) or dep["path"] == str(cohort):
+            # Of the recordings the link raw files says so.
+            if _inside(dep["path"], made) or dep["path"] == study.recordings:
                 continue
             verdict.checked += 1
             verdict.places += [f"{p} (read by {address})" for p in _other(study, dep)]
@@ -173,10 +178,8 @@ def records(study: Recorded) -> Verdict:
 
 def _elsewhere(study: Recorded, name: str) -> bool:
     """Whether a file is of recordings that are not on this machine, of which `raw` says so."""
-    cohort = study.params["study"].get("cohort")
-    if cohort is None:
-        return False
-    return not (study.root / str(cohort)).is_dir() and Path(name).is_relative_to(str(cohort))
+    there = (study.root / study.recordings).exists()
+    return not there and Path(name).is_relative_to(study.recordings)
 
 
 def _other(study: Recorded, entry: dict[str, Any]) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from eifer.errors import StudyError, shortened
-from flows.audit import again, hashes, surroundings, tracking
-from flows.audit.study import PARAMS, Recorded, Verdict
-from stages._runtime.kinds import EI, KINDS, kind_of
+from flows.audit import again, expressions, hashes, surroundings, tracking
+from flows.audit.study import Recorded, Verdict
+from stages._runtime.kinds import EI, KINDS
 
 LINKS: dict[str, Callable[[Recorded], Verdict]] = {
     "raw files": hashes.raw,
@@ -24,18 +24,21 @@ LINKS: dict[str, Callable[[Recorded], Verdict]] = {
     "commit": surroundings.commit,
 }
 """From the recordings to the page, then what surrounds them."""
-OF_EI = ("raw files", "scores", "statistics", "partitions")
-"""Links that know the tables of the EI study."""
+EXPRESSIONS = {
+    "raw files": expressions.raw,
+    "scores": expressions.scores,
+    "statistics": expressions.statistics,
+    "partitions": expressions.partitions,
+}
+"""Those that know the tables of the expressions study."""
 
 
 def audited(study: Recorded, names: tuple[str, ...] = tuple(LINKS)) -> Iterator[Verdict]:
     """The verdict of each link, as soon as it is known; what cannot be read differs."""
     for name in names:
         try:
-            if name in OF_EI and kind_of(study.params, PARAMS) is not KINDS[EI]:
-                yield Verdict(name, unchecked=["an audit knows this link in the EI study alone"])
-            else:
-                yield LINKS[name](study)
+            ei = name not in EXPRESSIONS or study.kind is KINDS[EI]
+            yield (LINKS if ei else EXPRESSIONS)[name](study)
         except StudyError as error:
             yield Verdict(name, places=[shortened(error)])
         except Exception as error:  # a table, JSON or YAML that is none any more

@@ -13,6 +13,7 @@ from typing import Any
 from flows.run import lockfile
 from flows.run.instances import Instance, instances
 from stages._runtime import content
+from stages._runtime.kinds import Kind, kind_of
 from stages._runtime.params_file import read_params
 from stages._runtime.provenance import RECORDS, SEAL, sealed
 
@@ -71,6 +72,17 @@ class Recorded:
     def params(self) -> Any:
         """params.yaml as it stands."""
         return read_params(self.root / PARAMS)
+
+    @property
+    def kind(self) -> Kind:
+        """Which kind of study it is."""
+        return kind_of(self.params, PARAMS)
+
+    @property
+    def recordings(self) -> str:
+        """Where the recordings lie, as params say: the cohort, or the corpora."""
+        given = self.params["study"]
+        return str(given.get("cohort", given.get("corpora")))
 
     @cached_property
     def lock(self) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import contextlib
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,83 +13,20 @@ import pandas as pd
 
 from eifer.errors import StudyError, did_you_mean
 from eifer.report.exhibits import lines
-from eifer.tables.comparison import FINE_TUNED, PRETRAINED
-from eifer.tables.selection import CROPS
-from flows.audit.hashes import of_recording, recordings
+from flows.audit import ei, expressions
 from flows.audit.page import declared_tables, named, stored
+from flows.audit.route import Known, Route, Source, Step
 from flows.audit.study import Recorded
 from flows.run.instances import Instance
-from stages import catalogue
 from stages._runtime.artifacts import read_table
+from stages._runtime.kinds import KINDS
 from stages._runtime.mlflow_place import DATABASE
 from stages._runtime.places import MadeTable
 
-IDS = (
-    *(
-        "models",
-        "assignment",
-        "rotation",
-        "task",
-        "condition",
-        "contrast",
-        "training_group",
-        "repetition",
-    ),
-    *("group", "threshold_kind", "participant_id", "video_id", "item_id", "wave", "partition"),
-)
-"""Columns that say what a row is of: by them the rows of one table lead to those of another."""
-CARRIED = ("item_id", "video_id", "participant_id")
-"""Of the rows of one table, what the rows of the next must be of."""
-DETAILS = {
-    catalogue.FRAMES: ["box_x_px", "box_y_px", "box_w_px", "box_h_px"],
-    catalogue.CROPS: ["height_px", "width_px"],
-}
-"""Columns shown beside those of `IDS` and, of the first tables, the cell's own."""
-PLAIN = ("frame", "time_s", "status", "reason", "score", "label", "threshold", "weights_sha256")
 SHOWN = 5
 """Rows that are shown of each table; all count."""
-ROUTE: tuple[tuple[str, tuple[MadeTable, ...]], ...] = (
-    ("statistics", (catalogue.PARTICIPANT_DELTAS, catalogue.DELONG)),
-    ("scores", (catalogue.METRICS,)),
-    ("predictions", (catalogue.PREDICTIONS, catalogue.PRETRAINED)),
-    (
-        "weights",
-        tuple(
-            folder.repetitions
-            for folder in (catalogue.FINE_TUNE_TOTAL, catalogue.TRAIN_TOTAL, catalogue.PRETRAIN_EI)
-        ),
-    ),
-    ("partition", (catalogue.CONDITIONS, catalogue.PARTITIONS)),
-    ("selected frames", (catalogue.SELECTION, catalogue.CROPS)),
-    ("video frames and boxes", (catalogue.FRAMES,)),
-    ("videos", (catalogue.VIDEOS,)),
-)
-"""From results to recordings. A cell's trail begins with the tables that its table is made of."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file of the trail, and how it came to be."""
-
-    path: str
-    sha256: str
-    as_recorded: bool | None
-    """None where no record names it."""
-    made_by: str = ""
-    command: str = ""
-    commit: str = ""
-    params: str = ""
-
-
-@dataclass
-class Step:
-    """One link of the trail: the rows of some tables, and the files that they stand in."""
-
-    title: str
-    rows: int = 0
-    of: int = 0
-    examples: pd.DataFrame = field(default_factory=pd.DataFrame)
-    sources: list[Source] = field(default_factory=list)
+ROUTES: Mapping[str, Route] = {"ei": ei.ROUTE, "expressions": expressions.ROUTE}
+"""By the kind of study."""
 
 
 def trail(study: Recorded, address: str) -> Iterator[Step]:
@@ -101,24 +37,21 @@ def trail(study: Recorded, address: str) -> Iterator[Step]:
     StudyError
         If the report has no such cell.
     """
+    route = next(ROUTES[name] for name, kind in KINDS.items() if kind is study.kind)
     item, row, head = _cell(study, address)
     name, frame = named(item), stored(study.root, item)
     (text,) = lines(frame.iloc[[row]], {head: item["columns"][head]})[0]
-    known = {n: {str(v)} for n, v in frame.iloc[row].items() if n in IDS and pd.notna(v)}
+    known = {n: {str(v)} for n, v in frame.iloc[row].items() if n in route.ids and pd.notna(v)}
     shown = pd.DataFrame({"cell": [address], "shows": [" / ".join(text)]})
     page = [_source(study, f"data/report/{n}") for n in ("index.html", f"tables/{name}.csv")]
     yield Step("report", 1, len(frame), shown, page)
     fields = re.findall(r"{(\w+)", item["columns"][head])
     left_out = item["of"] == ["attrition"]
     wanted = frame.iloc[row]
-    if "contrast" in known:
-        known["training_group"] = {group for c in known["contrast"] for group in c.split("-")}
-    apart = {catalogue.PREDICTIONS, catalogue.FINE_TUNE_TOTAL.repetitions}
-    if wanted.get("models", FINE_TUNED) != PRETRAINED:
-        apart = {catalogue.PRETRAINED}
+    passed_by, tables_after = route.begin(study, item, wanted, known)
     own = [
         made
-        for folder in catalogue.FOLDERS
+        for folder in route.catalogue.FOLDERS
         for made in folder.made
         if isinstance(made, MadeTable) and _names(made, item["of"], left_out, wanted)
     ]
@@ -127,29 +60,27 @@ def trail(study: Recorded, address: str) -> Iterator[Step]:
     # Tables without a column that says which cell it is stand side by side: none narrows another.
     beside = [made for made in own if not cell & set(made.table.names)]
     own.sort(key=lambda made: made in beside)
-    route = ROUTE
-    if item["of"] == ["repetitions"]:  # what models learnt from, not what they were asked
-        route = tuple((w, (catalogue.SAMPLES,) if w == "partition" else t) for w, t in ROUTE)
-        if (trained := known.get("training_group", set())) - {"Total"}:
-            known["group"] = trained
-    steps = [("what it is made of", tuple(own)), *route]
+    steps = [("what it is made of", tuple(own)), *tables_after]
     reached: set[MadeTable] = set()
-    together: dict[str, set[str]] = {}
+    together: Known = {}
     for title, tables in steps:
-        used = [made for made in tables if made not in reached | apart and _stage(made) in before]
+        used = [made for made in tables if made not in reached | passed_by]
+        used = [made for made in used if _stage(made) in before]
         reached |= set(used)
         for made in used:
             name = f"{title}: {made.table.name}"
             name += f" of {_stage(made)}" * (title == "weights")
             now = dict(known) if made in beside else known
-            step = _step(study, name, made, now, fields, wanted if left_out else None)
-            for key in CARRIED if made in beside and step else ():
+            if made in route.apart and tables != tuple(own):
+                now = route.apart[made](known)
+            step = _step(study, route, name, made, now, fields, wanted if left_out else None)
+            for key in route.carried if made in beside and step else ():
                 together.setdefault(key, set()).update(now.get(key, ()))
             if step is not None:
                 yield step
         if tables == tuple(own):
             known |= {key: values for key, values in together.items() if values}
-    yield _raw(study, known)
+    yield route.raw(study, known)
 
 
 def _cell(study: Recorded, address: str) -> tuple[Mapping[str, Any], int, str]:
@@ -193,23 +124,28 @@ def _before(study: Recorded, stages: Sequence[str]) -> set[str]:
 
 def _step(
     study: Recorded,
+    route: Route,
     title: str,
     made: MadeTable,
-    known: dict[str, set[str]],
+    known: Known,
     fields: Sequence[str],
     left_out: pd.Series | None,
 ) -> Step | None:
     """The rows of a table that are of what is ``known``; what they are of is known afterwards."""
     step, parts = Step(title), []
-    names = [n for n in made.table.names if n in (*IDS, *PLAIN, *DETAILS.get(made, ()))]
+    names = [
+        n for n in made.table.names if n in (*route.ids, *route.plain, *route.details.get(made, ()))
+    ]
     own = [n for n in made.table.names if n in fields and n not in names]
     for instance in study.graph.values():
-        if instance.stage != _stage(made) or not _of(instance, known):
+        if instance.stage != _stage(made) or not _of(instance, route, known):
             continue
-        for path in _files(study, made, instance, known):
+        for path in _files(study, made, instance):
+            if not route.part(made, path.stem, known):
+                continue
             frame = read_table(path, made.table, names + own)
             step.of += len(frame)
-            rows = _narrowed(frame, known, left_out)
+            rows = _narrowed(frame, route, known, left_out)
             if rows.empty:
                 continue
             parts.append(rows[names + own])
@@ -220,40 +156,32 @@ def _step(
         return None
     every = pd.concat(parts, ignore_index=True)
     step.rows, step.examples = len(every), every.head(SHOWN).dropna(axis="columns", how="all")
-    for name in CARRIED:
+    for name in route.carried:
         if name in every and (values := set(every[name].dropna().astype(str)) - {"n/a"}):
             known[name] = values
     return step
 
 
-def _of(instance: Instance, known: Mapping[str, set[str]]) -> bool:
-    """Whether an instance is of what is known: of the task, group, assignment and rotation."""
-    names = {"group": "training_group", "total": "assignment"}
-    return all(
-        value in known.get(names.get(key, key), {value}) for key, value in instance.values.items()
-    )
+def _of(instance: Instance, route: Route, known: Known) -> bool:
+    """Whether an instance is of what is known."""
+    values = instance.values.items()
+    return all(value in known.get(route.keys.get(key, key), {value}) for key, value in values)
 
 
-def _files(
-    study: Recorded, made: MadeTable, instance: Instance, known: Mapping[str, set[str]]
-) -> Iterator[Path]:
+def _files(study: Recorded, made: MadeTable, instance: Instance) -> list[Path]:
     path = study.root / instance.outs[0] / made.name
-    parts = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-    for part in parts:
-        if made.table is not CROPS or part.stem in known.get("video_id", {part.stem}):
-            yield part
+    return sorted(path.glob("*.parquet")) if path.is_dir() else [path]
 
 
 def _narrowed(
-    frame: pd.DataFrame, known: Mapping[str, set[str]], left_out: pd.Series | None
+    frame: pd.DataFrame, route: Route, known: Known, left_out: pd.Series | None
 ) -> pd.DataFrame:
     keep = pd.Series(True, index=frame.index)
-    for name in IDS:
+    for name in route.ids:
         if name in frame and name in known:
             keep &= frame[name].astype(str).isin(known[name])
-    if "item_id" not in frame and "item_id" in known and {"video_id", "frame"} <= {*frame}:
-        items = frame["video_id"] + "_frame-" + frame["frame"].astype(str).str.zfill(6)
-        keep &= items.isin(known["item_id"])
+    if (narrower := route.narrow(frame, known)) is not None:
+        keep &= narrower
     if left_out is not None and "reason" in frame and "status" not in frame:
         shown = str(left_out["reason"])
         said = frame["reason"].astype(str)
@@ -268,7 +196,7 @@ def _narrowed(
 def _weights(
     study: Recorded, table: Path, rows: pd.DataFrame, instance: Instance
 ) -> Iterator[Source]:
-    """The files of the weights that rows of REPETITIONS name, with their runs of MLflow."""
+    """The files of the weights that rows of trainings name, with their runs of MLflow."""
     for row in rows.to_dict("records"):
         path = table.with_name(f"repetition-{row['repetition']}.safetensors")
         source = _source(study, path.relative_to(study.root).as_posix(), instance)
@@ -290,7 +218,7 @@ def _run(study: Recorded, sha256: str) -> str:
 
 def _source(study: Recorded, name: str, instance: Instance | None = None) -> Source:
     """A file with its hash, and what the record of its making says."""
-    address = instance.address if instance else catalogue.REPORT.stage
+    address = instance.address if instance else "report"
     if not (study.root / name).is_file():
         return Source(name, "missing", False, address)
     now = study.hashed(study.root / name).sha256
@@ -314,27 +242,3 @@ def _seen(study: Recorded, address: str) -> str:
     """The params that an instance may see, by dvc.lock."""
     files = study.lock.get(address, {}).get("params", {})
     return ", ".join(name for values in files.values() for name in values)
-
-
-def _raw(study: Recorded, known: Mapping[str, set[str]]) -> Step:
-    """The recordings of the videos that are known, with the hashes that intake took."""
-    cohort = str(study.params["study"]["cohort"])
-    every = recordings(study.root)
-    videos = known.get("video_id")
-    step = Step("raw files", of=len(every))
-    for name, sha256 in every.items():
-        words = Path(name).name.split("_")
-        video = "_".join(word for word in words if word.startswith(("sub-", "run-")))
-        if videos is not None and video not in videos:
-            continue
-        if words[0] not in known.get("participant_id", {words[0]}):
-            continue
-        path = study.root / cohort / name
-        now = of_recording(study, path)
-        same = None if now is None else now == sha256
-        now = now or "not on this machine"
-        step.sources.append(
-            Source(f"{cohort}/{name}", now, same, "the cohort, by the hash that intake took")
-        )
-    step.rows = len(step.sources)
-    return step

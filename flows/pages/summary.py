@@ -133,7 +133,7 @@ def _of_kind(kind: Kind, study: Path, stages: Collection[str] | None) -> dict[st
 def rendered(table: Printed) -> Table:
     """A table of the report for a terminal."""
     shown = Table(*map(escape, table.heads), title=table.title, caption=table.caption)
-    for row in table.rows:
+    for row in table.rows or [["none"]]:
         shown.add_row(*map(escape, row))
     return shown
 

@@ -9,11 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from eifer.errors import StudyError
+from flows.audit.route import Source, Step
 from flows.audit.study import Recorded
-from flows.audit.trail import Source, Step, trail
+from flows.audit.trail import trail
 from flows.pages.summary import console
-from stages._runtime.kinds import EI, KINDS, kind_of
-from stages._runtime.params_file import read_params
 
 FILES = 6
 """Files that the terminal shows of a step; the page has all."""
@@ -32,17 +31,10 @@ def show(study: Path, address: str, page: Path | None = None) -> None:
     Raises
     ------
     StudyError
-        If there is no such cell, or the study is of another kind; and, after the rest, if a file
-        is not what was recorded.
+        If there is no such cell; and, after the rest, if a file is not what was recorded.
     """
     if not (study / "data/report/tables").is_dir():
         raise StudyError(f"{study.resolve()} has no report; run `eifer run` or `dvc repro` first")
-    params = study / "params.yaml"
-    if kind_of(read_params(params), str(params)) is not KINDS[EI]:
-        raise StudyError(
-            "the trails of cells are known in the EI study alone; here `eifer audit` checks every "
-            "table of the report"
-        )
     out, steps = console(), []
     for step in trail(Recorded(study), address):
         steps.append(step)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from eifer.corpora.division import divide
+import pandas as pd
+
+from eifer.corpora.division import divide, lacking
 from stages._runtime.stage import Outcome, Report, Run, stage
 from stages.expressions import catalogue
 
@@ -31,9 +33,23 @@ def split(run: Run) -> Outcome:
             f"""The images that are not in the evaluator were divided {how}. Copies of a picture
             and pictures of a person were never in two parts.""",
             {"parts": counts},
-            "Images in each part: " + ", ".join(f"{k} {n}" for k, n in counts.items()) + ".",
+            "Images in each part: "
+            + ", ".join(f"{k} {n}" for k, n in counts.items())
+            + "."
+            + _lacking(lacking(divided)),
         ),
     )
+
+
+def _lacking(rows: pd.DataFrame) -> str:
+    """What the scores of a corpus and part do not count."""
+    if rows.empty:
+        return ""
+    listed = [
+        f"{corpus}, {label} ({' and '.join(own['part'])})"
+        for (corpus, label), own in rows.groupby(["corpus", "label"])
+    ]
+    return f" Too few for every part, so that a part has none: {'; '.join(listed)}."
 
 
 if __name__ == "__main__":

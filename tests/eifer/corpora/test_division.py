@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eifer.corpora.division import CONTRADICTS, DivisionSpec, OfficialNames, divide
+from eifer.corpora.division import CONTRADICTS, DivisionSpec, OfficialNames, divide, lacking
 from eifer.errors import InputError
 from eifer.seeding import generator
 from eifer.tables.expressions import DIVISION, no_atom_is_divided
@@ -151,10 +151,20 @@ def test_what_cannot_be_divided_is_refused_at_once() -> None:
     duplicates = duplicates.drop(few)
     said = refused(images, duplicates, [], DRAWN)
     assert "an atom is larger than any part of its corpus (1): a: one person with 280 of" in said
-    assert "a part has no image of a class of a corpus" in said
-    assert (
-        "b, fear (2 images are left for the three parts, of 2 pictures and persons in all)" in said
-    )
+
+
+def test_a_class_too_small_for_every_part_is_told_and_not_refused() -> None:
+    images, duplicates = corpora(1)
+    duplicates["contradicts"] = False
+    few = images.index[(images["corpus"] == "b") & (images["label"] == "fear")][2:]
+    images, duplicates = images.drop(few), duplicates.drop(few)
+    divided = divide(images, duplicates, [], DRAWN, 1)
+    own = divided[(divided["corpus"] == "b") & (divided["label"] == "fear")]
+    there = set(own["part"])
+    found = lacking(divided)
+    assert set(found["corpus"]) == {"b"} and set(found["label"]) == {"fear"}
+    assert set(found["part"]) == {"train", "validation", "test"} - there
+    assert lacking(divide(*corpora(1), [], DRAWN, 1)).empty
 
 
 def test_a_corpus_of_one_person_is_refused() -> None:

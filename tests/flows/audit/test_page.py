@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.audit.links import OF_EI, audited
+from flows.audit.links import audited
 from flows.audit.page import Page, compared, stored
 from flows.audit.study import Recorded
 
@@ -56,11 +56,9 @@ def test_whole_numbers_stay_whole_where_some_are_missing(tmp_path: Path) -> None
     assert found["n"].isna().tolist() == [False, True] and found["none"].isna().all()
 
 
-@pytest.mark.parametrize("link", OF_EI)
-def test_links_of_the_ei_study_are_left_open_in_another(tmp_path: Path, link: str) -> None:
-    (tmp_path / "params.yaml").write_text("protocol: expressions\nstudy: {name: a}\n")
+@pytest.mark.parametrize("protocol", ["", "protocol: expressions\n"])
+@pytest.mark.parametrize("link", ["scores", "statistics", "partitions"])
+def test_where_there_is_nothing_no_link_is_well(tmp_path: Path, link: str, protocol: str) -> None:
+    (tmp_path / "params.yaml").write_text(f"{protocol}study: {{name: a}}\n")
     (verdict,) = audited(Recorded(tmp_path), (link,))
-    assert (verdict.link, verdict.state) == (link, "cannot be checked")
-    (tmp_path / "params.yaml").write_text("study: {name: a}\n")
-    (verdict,) = audited(Recorded(tmp_path), (link,))
-    assert verdict.state == "differs"  # there is nothing, and it was asked for
+    assert verdict.state == "differs"
