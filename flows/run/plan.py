@@ -146,7 +146,7 @@ def _data(
     for file in set(changes) - set(graph):
         outs = _outs(changes[file])
         if any(_meet(path, dep) for path in outs for dep in read):
-            data[file] = examples([f"{how} {path}" for path, how in outs.items()])
+            data[file] = examples([f"{path} {PLAIN.get(how, how)}" for path, how in outs.items()])
     return dict(sorted(data.items()))
 
 
@@ -186,6 +186,16 @@ def _unrecorded(changes: Sequence[Any], _: object) -> str:
     return f"not in dvc.lock, although {examples(there)} is there" if there else "never run"
 
 
+PLAIN = {
+    "modified": "changed",
+    "new": "is new",
+    "deleted": "is not here",
+    "not in cache": "is not here",
+    "not_in_cache": "is not here",
+}
+"""How DVC says that a file or parameter changed: in a fresh clone nobody deleted anything."""
+
+
 def _in_words(changes: Sequence[Any], made_upstream: Collection[str]) -> str:
     """DVC's reasons for one instance, without those that upstream instances have already."""
     parts: list[str] = []
@@ -193,11 +203,11 @@ def _in_words(changes: Sequence[Any], made_upstream: Collection[str]) -> str:
         if isinstance(change, str):
             parts.append(change)
             continue
-        for kind, what in change.items():
+        for what in change.values():
             words = [
-                f"output {path} {verb}" if kind == "changed outs" else f"{verb} {path}"
-                for path, verb in _flat(what)
-                if not any(path == out or out.startswith(path + "/") for out in made_upstream)
+                f"{path} {PLAIN.get(how, how)}"
+                for path, how in _flat(what)
+                if not any(_meet(path, out) for out in made_upstream)
             ]
             if words:
                 parts.append(examples(words))

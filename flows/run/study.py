@@ -46,6 +46,8 @@ from flows.servers.addresses import without_password
 GONE = "Prefect's server stopped answering, so every instance was ended. Run again to continue"
 UNCHANGED = "Unchanged"
 """The state of an instance that nothing had to be done for."""
+TOLD_FROM = 5
+"""Instances that must have run before the time left is told."""
 LOOK_S = 2.0
 """How often, while nothing ends, Prefect is asked whether the run was cancelled there."""
 RETRY_DELAYS_S = [2.0, 10.0, 30.0]
@@ -152,6 +154,7 @@ class _Walk:
         self.futures: dict[str, PrefectFuture[Any]] = {}
         self.halt = Event()
         self.cancelled = False
+        self.began = time.monotonic()
 
     def __call__(self, keep_going: bool) -> None:
         """Start each instance as soon as its upstream is done, the longest way to the end first."""
@@ -211,6 +214,11 @@ class _Walk:
             lines.append(f"not tried: {', '.join(left)}")
         return "\n".join(lines)
 
+    def _whereabouts(self) -> str:
+        ran, seconds = len(set(self.done) & set(self.why)), time.monotonic() - self.began
+        left = time_left(ran, len(self.why), seconds)
+        return f"{len(self.futures) + 1} of {len(self.needs)}{left}"
+
     def _called_off(self) -> bool:
         """Whether somebody cancelled this run in Prefect, which no worker may be there to obey."""
         # A server that does not answer for a while ends no training.
@@ -220,7 +228,7 @@ class _Walk:
         return self.cancelled
 
     def _start(self, address: str, beside: int, ended: SimpleQueue[str]) -> None:
-        instance = self.found[address]
+        instance, why = self.found[address], self.why.get(address)
         run: Any = run_instance.with_options(
             name=instance.stage,
             task_run_name=address,
@@ -231,7 +239,7 @@ class _Walk:
             quote(instance),
             quote(self.executor),
             beside,
-            self.why.get(address),
+            why and f"{why} ({self._whereabouts()})",
             quote(self.halt),
             wait_for=[self.futures[up] for up in self.needs[address]],
         )
@@ -249,6 +257,13 @@ class _Walk:
             for up in self.needs[address]:
                 far[up] = max(far[up], far[address] + 1)
         return far
+
+
+def time_left(ran: int, to_run: int, seconds: float) -> str:
+    """How long a run still takes, by the mean of the instances that ``ran`` in ``seconds``."""
+    if ran < TOLD_FROM:
+        return ""
+    return f", about {max(1, round(seconds / ran * (to_run - ran) / 60))} min left"
 
 
 def _let_go(tags: set[str]) -> None:

@@ -16,15 +16,6 @@ from stages._runtime.checkpoints import checkpoints
 from stages._runtime.stage import Outcome, Report, Run, stage
 from stages.expressions import catalogue
 
-HOW = {
-    "none": "",
-    "confident": """Training labels were judged by {n} networks, each of the images of a fold,
-        none of which, nor a copy of one, it had seen.""",
-    "published": """A network was trained on all training images, then anew on those whose labels
-        it predicted rightly, {n} networks in all; the last one judged all training images, those
-        it was trained on too.""",
-}
-
 
 @stage(
     catalogue.JUDGE,
@@ -38,10 +29,8 @@ def judge(run: Run) -> Outcome:
     by: Any = run.item["by"]
     found = relabelling.judge(by, _network(run, rows, labels), labels, run.params.relabel.how)
     n = int(found["network"].max())
-    return Outcome(
-        {catalogue.JUDGED: found},
-        Report(HOW[by].format(n=n), {"images": len(found), "networks": n}),
-    )
+    # How they judge is told where it is used: by relabel.
+    return Outcome({catalogue.JUDGED: found}, Report("", {"images": len(found), "networks": n}))
 
 
 def _network(run: Run, rows: pd.DataFrame, labels: pd.DataFrame) -> relabelling.Network:

@@ -12,11 +12,19 @@ from stages.expressions import catalogue
 
 HOW = {
     "none": "The corpora's own labels were taken as they are.",
-    "published": "All training images took the label of the last of its networks.",
+    "published": "All training images took the label of the last of these networks.",
     "confident_weight": """Labels that confident learning doubts [@northcutt2021] were not trained
         on.""",
     "confident_relabel": """Labels that confident learning doubts [@northcutt2021] were replaced
         where the network's label had a probability above {above:g}.""",
+}
+JUDGED = {
+    "none": "",
+    "confident": """Training labels were judged by {n} networks, each of the images of a fold,
+        none of which, nor a copy of one, it had seen.""",
+    "published": """A network was trained on all training images, then anew on those whose labels
+        it predicted rightly, {n} networks in all; the last one judged all training images, those
+        it was trained on too.""",
 }
 
 
@@ -30,18 +38,20 @@ def relabel(run: Run) -> Outcome:
     wanted = run.params.relabel
     rows = training_rows(run.read(catalogue.DIVISION), run.read(catalogue.ATOMS), MERGED)
     labels = rows[rows["part"] == "train"].reset_index(drop=True)
-    found = relabelling.relabel(labels, wanted.methods, run.read(catalogue.JUDGED), wanted.how)
+    judgements = run.read(catalogue.JUDGED)
+    found = relabelling.relabel(labels, wanted.methods, judgements, wanted.how)
     first, *others = [found[name].assign(method=name) for name in wanted.methods]
     otherwise = pd.concat([OTHERWISE.empty(), *others], ignore_index=True)
     made = {catalogue.RELABELLED: first.drop(columns="method"), catalogue.OTHERWISE: otherwise}
-    return Outcome(made, _report(first, wanted.how))
+    networks = judgements.groupby("by")["network"].max().to_dict()
+    return Outcome(made, _report(first, wanted.how, networks[wanted.how.method]))
 
 
-def _report(found: pd.DataFrame, spec: relabelling.RelabelSpec) -> Report:
+def _report(found: pd.DataFrame, spec: relabelling.RelabelSpec, networks: int) -> Report:
     changed = int((found["label"] != found["original"]).sum())
     dropped, doubted = int((found["weight"] == 0).sum()), int(found["flagged"].sum())
     return Report(
-        HOW[spec.name].format(above=spec.above),
+        f"{JUDGED[spec.method]} {HOW[spec.name]}".format(n=networks, above=spec.above),
         {"images": len(found), "doubted": doubted, "changed": changed, "left_out": dropped},
         f"""Of {len(found)} training labels {doubted} were doubted: {changed} were changed, and
         {dropped} images were left out of training.""",

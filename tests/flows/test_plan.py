@@ -100,16 +100,16 @@ def test_each_instance_has_its_own_reason() -> None:
     recorded = set(TOY) - {"split", "intake"}
     assert reasons(status, recorded, TOY, set(TOY)) == {
         "intake": "not in dvc.lock, although data/intake is there",
-        "affect": "output data/affect deleted",
-        "extract@1": "changed command; modified extract.least in params.yaml",
+        "affect": "data/affect is not here",
+        "extract@1": "changed command; extract.least in params.yaml changed",
         "extract@2": "after intake",
         "estimate@1": "after extract@1, affect",
-        "estimate@2": "modified a.py",
+        "estimate@2": "a.py changed",
         "split": "never run",
     }
     # What is not chosen neither runs nor makes others run.
     assert reasons(status, recorded, TOY, {"estimate@2", "split"}) == {
-        "estimate@2": "deleted data/affect, modified a.py",
+        "estimate@2": "data/affect is not here, a.py changed",
         "split": "never run",
     }
 

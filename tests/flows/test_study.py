@@ -316,8 +316,8 @@ def test_a_dry_run_says_what_would_run_and_why(finished: Path) -> None:
     change(finished, "least: 1", "least: 2")
     told, _ = eifer(finished, "run", "--dry-run", "--to", "extract").communicate()
     assert told == (
-        "extract@1  modified least in params.yaml\n"
-        "extract@2  modified least in params.yaml\n"
+        "extract@1  least in params.yaml changed\n"
+        "extract@2  least in params.yaml changed\n"
         "2 of 3 instances to run\n"
     )
     told, _ = eifer(finished, "run", "--dry-run", "--only", "split").communicate()
@@ -337,6 +337,14 @@ def test_a_dry_run_says_what_would_run_and_why(finished: Path) -> None:
         assert not (folder / "runs").exists()
 
 
+def test_the_time_left_is_told_once_enough_ran() -> None:
+    from flows.run.study import time_left
+
+    assert time_left(4, 28, 60) == ""
+    assert time_left(7, 28, 120) == ", about 6 min left"
+    assert time_left(27, 28, 300) == ", about 1 min left"
+
+
 def test_data_that_changed_since_dvc_add_is_recorded_as_by_dvc_repro(
     finished: Path, run: Callable[..., Any], dvc: Callable[..., str]
 ) -> None:
@@ -348,7 +356,7 @@ def test_data_that_changed_since_dvc_add_is_recorded_as_by_dvc_repro(
     raw.unlink()
     raw.write_text("after")
     told, _ = eifer(finished, "run", "--dry-run", "--to", "affect").communicate()
-    assert "modified raw: recorded in raw.dvc first\naffect  changed command; modified raw" in told
+    assert "raw changed: recorded in raw.dvc first\naffect  changed command; raw changed" in told
     assert run(finished).is_completed()
     assert dvc(finished, "status", "--json").strip() == "{}"
 
