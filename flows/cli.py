@@ -305,7 +305,7 @@ def estimate(
         str | None,
         typer.Option(
             help="expression (the default), blendshapes, one that --params describes, or the "
-            "weights of an expressions study (FILE.safetensors; needs eifer[study])"
+            "weights of an expressions study (FILE.safetensors; needs eifer\\[study])"
         ),
     ] = None,
     params: Annotated[
@@ -377,13 +377,14 @@ def page(
 
 @app.command()
 def docs() -> None:
-    """Print docs/outputs.md and docs/settings.md again from the declarations."""
+    """Print what in docs is printed from the declarations again: outputs, settings, networks."""
     with _errors_without_traceback("docs"):
         from flows.graph import ROOT
         from flows.pages import outputs, settings
 
         (ROOT / "docs/outputs.md").write_text(outputs.describe())
         (ROOT / "docs/settings.md").write_text(settings.describe())
+        (ROOT / "docs/published-networks.yaml").write_text(settings.networks())
 
 
 @app.command()

@@ -64,6 +64,8 @@ def test_stage_modules_stay_short_and_have_a_title() -> None:
 def test_printed_pages_are_in_step() -> None:
     assert (ROOT / "docs/outputs.md").read_text() == outputs.describe(), "run `make docs`"
     assert (ROOT / "docs/settings.md").read_text() == settings.describe(), "run `make docs`"
+    networks = (ROOT / "docs/published-networks.yaml").read_text()
+    assert networks == settings.networks(), "run `make docs`"
 
 
 def test_telemetry_is_off_in_the_makefile_as_in_the_code() -> None:

@@ -42,7 +42,12 @@ def _card(path: Path) -> dict[str, Any]:
     card = read_metadata(path)
     known = {field.name for field in fields(LayeredSpec)}
     outputs = sorted(card.get("outputs", ()))
-    if set(card.get("network", ())) != known or outputs != sorted(EXPRESSIONS):
+    if outputs and outputs != sorted(EXPRESSIONS):
+        raise AssetError(
+            f"weights {path}: a network of {len(outputs)} classes ({', '.join(outputs)}), not of "
+            f"the seven; {REMEDY}"
+        )
+    if set(card.get("network", ())) != known or not outputs:
         raise AssetError(
             f"weights {path}: their card describes no network of seven expressions; {REMEDY}"
         )

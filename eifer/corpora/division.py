@@ -210,7 +210,7 @@ def _bad_parts(rows: pd.DataFrame, meaning: Mapping[str, str]) -> list[Problem]:
             Problem(
                 "the corpus's own part is unknown",
                 f"{corpus}: {name}",
-                f"say in params what it means (known are {', '.join(meaning)})",
+                f"say in split.official what it means (known are {', '.join(meaning)})",
             )
             for name in unknown
         ]
@@ -284,7 +284,7 @@ def _too_large(free: pd.DataFrame, spec: DivisionSpec) -> list[Problem]:
             if n > np.ceil(largest * total[corpus]):
                 problems.append(
                     Problem(
-                        "an atom is larger than any part of its corpus",
+                        "copies of a picture, or pictures of a person, that are more than any part",
                         f"{corpus}: {atom} with {n} of {total[corpus]} images",
                         "look at its images in the table of duplicates: are all of one person or "
                         "picture? If so, leave the corpus out, or some of them",
@@ -339,7 +339,8 @@ def _folds(training: pd.DataFrame, n: int, seed: int) -> tuple[pd.Series, list[P
     problems = [
         Problem(
             "training images of a class lie in one fold alone",
-            f"{label} ({(training['label'] == label).sum()} images)",
+            f"{label} ({(training['label'] == label).sum()} images of "
+            f"{', '.join(sorted(training.loc[training['label'] == label, 'corpus'].unique()))})",
             "no network could judge them: add images of other people, or lower split.folds",
         )
         for label in homes.index[homes < 2]

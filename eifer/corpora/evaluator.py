@@ -67,8 +67,8 @@ def choose(
     is unknown of single images in a corpus that knows the attribute is a cell too, of ``per_cell``
     images at most, but never short: nobody knows how many there should be.
 
-    An atom gives one image at most, none whose copies have another label. Cells take turns, so that
-    those of a class that reaches ``most_of_class`` are short alike.
+    An atom gives one image at most, none whose copies have another label. Classes take turns, and
+    in each its cells, so that those of a class that reaches ``most_of_class`` are short alike.
 
     Parameters
     ----------
@@ -237,15 +237,18 @@ def _chosen(
                 return True
         return False
 
-    for place, own in rows[~rows["contradicts"]].groupby(["corpus", "label"]):
-        corpus, label = map(str, cast(tuple[str, str], place))
-        rng = generator(seed, "evaluator", corpus, label)
-        drawn = own.iloc[rng.permutation(len(own))]
-        cells = {}
-        for cell, same in drawn.groupby(_CELL):
-            where = (corpus, label, *cast(tuple[str, ...], cell))
-            cells[cell] = wanted.get(where, spec.per_cell), iter(same.index.tolist())
-        order = [list(cells)[k] for k in rng.permutation(len(cells))]
-        for turn in range(max((n for n, _ in cells.values()), default=0)):
-            order = [cell for cell in order if turn < cells[cell][0] and take(cells[cell][1])]
+    for corpus, own in rows[~rows["contradicts"]].groupby("corpus"):
+        classes = []
+        for label, of_class in own.groupby("label"):
+            rng = generator(seed, "evaluator", str(corpus), str(label))
+            drawn = of_class.iloc[rng.permutation(len(of_class))]
+            cells = []
+            for cell, same in drawn.groupby(_CELL):
+                where = (str(corpus), str(label), *cast(tuple[str, ...], cell))
+                cells.append((wanted.get(where, spec.per_cell), iter(same.index.tolist())))
+            classes.append([cells[k] for k in rng.permutation(len(cells))])
+        # An atom of several classes costs room in each: without turns the first would take it all.
+        turns = [cell for row in itertools.zip_longest(*classes) for cell in row if cell]
+        for turn in range(max((n for n, _ in turns), default=0)):
+            turns = [(n, images) for n, images in turns if turn < n and take(images)]
     return rows.loc[sorted(taken)]

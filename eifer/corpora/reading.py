@@ -33,11 +33,15 @@ LOST = "picture ended the process that decoded it"
 
 @dataclass(frozen=True)
 class Read:
-    """Some images of a corpus: rows of ``IMAGES``, of ``PICTURES``, and of ``ATTRITION``."""
+    """Some images of a corpus: rows of ``IMAGES``, of ``PICTURES``, and of ``ATTRITION``.
+
+    ``lost`` names those without a picture that can be decoded.
+    """
 
     images: pd.DataFrame
     pictures: pd.DataFrame
     left_out: pd.DataFrame
+    lost: list[str]
 
 
 def read_corpus(labelled: Labelled, each: Each = map) -> Iterator[Read]:
@@ -145,4 +149,5 @@ def _part(rows: pd.DataFrame, seen: list[Seen]) -> Read:
             )
         ),
         attrition("".join(rows["corpus"].iloc[:1]), reasons),
+        rows.loc[[isinstance(found, str) for found in seen], "image_id"].tolist(),
     )

@@ -70,6 +70,6 @@ def caption(matrix: pd.DataFrame) -> str:
     return (
         f"Accuracy on original labels, mean (SD) over {count(repetitions, 'repetition')}. Framed: "
         "tested on images of the corpus that it was trained on. Bold: the best of the column. "
-        "Specialists: each image by its own corpus's network; merging must beat them. Chance in a "
-        "balanced evaluator is 1/7 = 0.143."
+        "Specialists: each image by its own corpus's network; merging must beat them. Chance is "
+        "1/7 = 0.143 where all seven classes are there, as often as each other; else it is more."
     )

@@ -103,7 +103,7 @@ def lines(frame: pd.DataFrame, columns: Mapping[str, str]) -> list[list[list[str
         ]
     except KeyError as error:
         hint = did_you_mean(str(error.args[0]), list(frame.columns))
-        raise StudyError(f"reports/spec.yml: no column {error}{hint}") from None
+        raise StudyError(f"the report's declaration names no column {error}{hint}") from None
 
 
 def printed(spec: Path, sources: Mapping[str, Any]) -> Iterator[Printed]:

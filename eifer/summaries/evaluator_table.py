@@ -55,7 +55,7 @@ def caption(
     lacking = int((short["wanted"] - short["found"] - short["filled"]).sum())
     return (
         f"{n} images, {drawn} of them drawn ({100 * drawn / n:.1f} %); {lacking} places stay "
-        f"empty. Of {unknown} images gender, age or ethnicity is unknown. In grey: what "
+        f"empty. {unknown} images lack a gender, age or ethnicity. In grey: what "
         "Mejia-Escobar et al. 2023 print (Tables 4 and 5; 212 of 1680 drawn, 12.6 %), beside a "
         "corpus of the same name."
     )

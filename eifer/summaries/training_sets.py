@@ -15,7 +15,8 @@ def table(matrix: pd.DataFrame) -> pd.DataFrame:
     """A row a network and training set; scores are on the corpora's own labels.
 
     ``<images>_<score>_mean`` and ``_sd`` over the repetitions, on the images of all corpora,
-    missing where there are none; ``corpora``: the mean accuracy on the real images of each.
+    missing where there are none; ``corpora``: the mean accuracy on the real images of each, and
+    how many these are.
     """
     original = matrix[matrix["target"] == "original"]
     parts = {}
@@ -25,8 +26,9 @@ def table(matrix: pd.DataFrame) -> pd.DataFrame:
             by = of.groupby(KEY)[score]
             parts[f"{images}_{score}_mean"], parts[f"{images}_{score}_sd"] = by.mean(), by.std()
     apart = original[(original["images"] == KINDS[0]) & (original["tested_on"] != ALL)]
-    means = apart.groupby([*KEY, "tested_on"])["accuracy"].mean().reset_index()
-    words = means["tested_on"] + " " + means["accuracy"].map("{:.3f}".format)
+    means = apart.groupby([*KEY, "tested_on"])[["accuracy", "n"]].mean().reset_index()
+    words = means["tested_on"] + means["accuracy"].map(" {:.3f}".format)
+    words += means["n"].map(" ({:.0f})".format)
     parts["corpora"] = words.groupby([means[name] for name in KEY]).agg(", ".join)
     made = pd.DataFrame(parts).rename_axis(KEY).reset_index()
     order = made.assign(row=made["trained_on"].map(place)).sort_values(["network", "row"])

@@ -65,7 +65,14 @@ IMAGES = Table(
             column
             for name, known in ATTRIBUTES.items()
             for column in (
-                Column(name, "string", f"{name} of the person", values=(*known, UNKNOWN)),
+                Column(
+                    name,
+                    "string",
+                    f"{name} of the person",
+                    values=(*known, UNKNOWN),
+                    why="Cells of the evaluator are made of these words.",
+                    remedy=_READ,
+                ),
                 Column(f"{name}_source", "string", "corpus, predicted, planted or none"),
             )
         ),

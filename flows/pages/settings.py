@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Annotated, Any, get_args, get_origin
 
 import yaml
@@ -29,6 +30,18 @@ default. What a machine may use is kept apart, at the end."""
 def describe() -> str:
     """The whole page as Markdown."""
     return "\n".join(_lines()) + "\n"
+
+
+def networks() -> str:
+    """The published networks of the expressions study, to be copied into a params file."""
+    from eifer.corpora.recipes import PUBLISHED
+
+    head = (
+        "# The section networks of params.yaml with the networks as their sources train them,\n"
+        "# to be copied from. Printed by `make docs`.\n"
+    )
+    recipes = {name: asdict(recipe) for name, recipe in PUBLISHED.items()}
+    return head + yaml.safe_dump({"networks": recipes}, sort_keys=False)
 
 
 def _lines() -> Iterator[str]:

@@ -72,7 +72,7 @@ def show(study: Path) -> None:
     out.print()
     if times := _times(study / "runs/provenance"):
         out.print(_where_time_went(times))
-    for table in tables(study, attrition=_attrition(places)):
+    for table in tables(study):
         out.print(rendered(table))
     lists = [_contents(inside, "checks.json") for inside in places.values()]
     checks = [check for of_stage in lists for listed in of_stage for check in listed]
@@ -87,10 +87,8 @@ def show(study: Path) -> None:
             )
 
 
-def tables(
-    study: Path, stages: Collection[str] | None = None, **more: pd.DataFrame
-) -> list[Printed]:
-    """The report's short tables of what ``stages`` left in ``study``, and of ``more`` sources.
+def tables(study: Path, stages: Collection[str] | None = None) -> list[Printed]:
+    """The report's short tables of what ``stages`` left in ``study``.
 
     Without ``stages`` of all, in the EI study of `OF_EI`.
     """
@@ -100,7 +98,11 @@ def tables(
         sources = _of_ei(study, OF_EI if stages is None else stages)
     else:
         sources = _of_kind(kind, study, stages)
-    return list(printed(ROOT / kind.spec, {**kind.sources, **sources, **more}))
+    there = folders(study) if (study / "dvc.yaml").is_file() else {}
+    places = {name: of for name, of in there.items() if stages is None or name in stages}
+    if len(left_out := _attrition(places)):
+        sources[ATTRITION.name] = left_out
+    return list(printed(ROOT / kind.spec, {**kind.sources, **sources}))
 
 
 def _of_ei(study: Path, stages: Collection[str]) -> dict[str, pd.DataFrame]:
@@ -124,7 +126,7 @@ def _of_kind(kind: Kind, study: Path, stages: Collection[str] | None) -> dict[st
         if stages is None or folder.stage in stages
         for made in folder.made
         if isinstance(made, MadeTable)
-        and made.table.name in wanted
+        and made.table.name in wanted - {ATTRITION.name}
         and (path := study / made.path).parent in places
         and path.is_file()
     }
@@ -133,7 +135,7 @@ def _of_kind(kind: Kind, study: Path, stages: Collection[str] | None) -> dict[st
 def rendered(table: Printed) -> Table:
     """A table of the report for a terminal."""
     shown = Table(*map(escape, table.heads), title=table.title, caption=table.caption)
-    for row in table.rows or [["none"]]:
+    for row in table.rows:
         shown.add_row(*map(escape, row))
     return shown
 

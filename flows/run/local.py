@@ -23,6 +23,8 @@ from flows.run.instances import Instance
 from flows.run.supervise import supervised
 from stages._runtime.machine import Machine
 
+SAID = 12
+"""Lines of a stage that failed that are told at the end; the log has all."""
 LOCKS = Path("runs/flow/locks")
 MARK = "EIFER_INSTANCE"
 """In the environment of every process of an instance, so that a lost one is found."""
@@ -148,7 +150,8 @@ class LocalExecutor:
         else:
             own = [line for line in lines if not dvc.OWN_WORDS.match(line)]
             refused = [match[1] for line in lines if (match := dvc.REFUSED.match(line))]
-            why = "\n".join(own[-5:] + refused) or "dvc failed"
+            cut = [f"({len(own) - SAID} lines above)"] * (len(own) > SAID)
+            why = "\n".join(cut + own[-SAID:] + refused) or "dvc failed"
         return StageFailed(instance.address, why, retry=retry)
 
     @contextmanager

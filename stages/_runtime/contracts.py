@@ -202,21 +202,18 @@ def _failure(
     result: Any,
 ) -> str:
     info = result.exception_info or {}
+    arrow = f"\n    -> {advice}" * bool(advice)
     raised = info.get("exception_message") or next(
         (part.get("exception_message") for part in info.values() if isinstance(part, dict)), None
     )
     if raised:
         return f"  {about}: could not be checked: {raised}"
     if not rows:
-        return (
-            f"  {about}: not so (observed {result.result.get('observed_value')})\n    -> {advice}"
-        )
+        return f"  {about}: not so (observed {result.result.get('observed_value')}){arrow}"
     column = result.expectation_config.kwargs.get("column")
     shown = list(dict.fromkeys([*table.key, *([column] if column else [])]))
     places = [
         " ".join(f"{name}={value}" for name, value in zip(shown, values, strict=True))
         for values in frame.loc[rows, shown].itertuples(index=False)
     ]
-    return (
-        f"  {about}: {count} of {len(frame)} rows break this: {examples(places)}\n    -> {advice}"
-    )
+    return f"  {about}: {count} of {len(frame)} rows break this: {examples(places)}{arrow}"

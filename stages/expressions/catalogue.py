@@ -39,6 +39,7 @@ FILL_INS = EVALUATOR.table("fill_ins.parquet", expressions.PICTURES)
 
 SPLIT = Folder("split")
 DIVISION = SPLIT.table("division.parquet", expressions.DIVISION)
+SPLIT_ATTRITION = SPLIT.table("attrition.parquet", attrition.ATTRITION)
 
 JUDGE = Folder("judge", by="${relabel.judges}")
 JUDGED = JUDGE.table("judged.parquet", expressions.JUDGED)

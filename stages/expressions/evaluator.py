@@ -25,6 +25,11 @@ def evaluator(run: Run) -> Outcome:
     counts = chosen[~chosen["drawn"]].groupby("corpus").size()
     listed = ", ".join(f"{name} {n}" for name, n in counts.items())
     drawn = int(chosen["drawn"].sum())
+    there, real = (
+        set(rows[["corpus", "label"]].itertuples(index=False, name=None))
+        for rows in (images, chosen[~chosen["drawn"]])
+    )
+    none = [f"{corpus}, {label}" for corpus, label in sorted(there - real)]
     return Outcome(
         {
             catalogue.EVALUATED: chosen,
@@ -39,7 +44,8 @@ def evaluator(run: Run) -> Outcome:
             and tone of skin, which count only where it is said.""",
             {"images": counts.to_dict(), "drawn": drawn},
             f"""The evaluator holds {len(chosen) - drawn} images of the corpora ({listed}) and
-            {drawn} drawn faces; {len(shortfall)} cells were short of images.""",
+            {drawn} drawn faces; {len(shortfall)} cells were short of images."""
+            + (f" Of these classes it has no image of the corpus: {'; '.join(none)}." * bool(none)),
         ),
     )
 

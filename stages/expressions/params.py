@@ -46,7 +46,10 @@ class Draw(Section):
     @model_validator(mode="after")
     def _planted(self) -> Self:
         if self.faces and self.planted is None:
-            raise ValueError("draw.planted says what to draw; it is null")
+            raise ValueError(
+                "draw.planted is null, and draw.faces names faces: say what to draw, or write "
+                "faces: [] where corpora are real"
+            )
         return self
 
 

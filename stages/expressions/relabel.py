@@ -23,7 +23,7 @@ JUDGED = {
     "confident": """Training labels were judged by {n} networks, each of the images of a fold,
         none of which, nor a copy of one, it had seen.""",
     "published": """A network was trained on all training images, then anew on those whose labels
-        it predicted rightly, {n} networks in all; the last one judged all training images, those
+        it predicted rightly (networks: {n}); the last one judged all training images, those
         it was trained on too.""",
 }
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from eifer.corpora.division import divide, lacking
+from eifer.corpora.division import LEFT_OUT, divide, lacking
+from eifer.corpora.labelled import attrition
+from eifer.corpora.reading import added_up
 from stages._runtime.stage import Outcome, Report, Run, stage
 from stages.expressions import catalogue
 
@@ -28,7 +30,7 @@ def split(run: Run) -> Outcome:
         "official": "as each corpus divides itself, and by chance where it does not",
     }[spec.mode]
     return Outcome(
-        {catalogue.DIVISION: divided},
+        {catalogue.DIVISION: divided, catalogue.SPLIT_ATTRITION: _left_out(divided)},
         Report(
             f"""The images that are not in the evaluator were divided {how}. Copies of a picture
             and pictures of a person were never in two parts.""",
@@ -39,6 +41,14 @@ def split(run: Run) -> Outcome:
             + _lacking(lacking(divided)),
         ),
     )
+
+
+def _left_out(division: pd.DataFrame) -> pd.DataFrame:
+    parts = [
+        attrition(str(corpus), {str(why): n for why, n in rows["reason"].value_counts().items()})
+        for corpus, rows in division[division["part"] == LEFT_OUT].groupby("corpus")
+    ]
+    return added_up(parts)
 
 
 def _lacking(rows: pd.DataFrame) -> str:

@@ -178,7 +178,7 @@ def test_the_reports_short_tables_are_uncut_where_there_is_no_terminal(
         write_table(study / "data" / name / f"{table}.parquet", frame)
     said = lines(study, capsys)
     titles = [shown.title for shown in tables(study)]
-    assert len(titles) == 5 and titles[0].startswith("Primary") and "Table 3" in titles[-1]
+    assert len(titles) == 6 and titles[0].startswith("Primary") and "Table 3" in titles[-1]
     assert [line for line in said if line in titles] == titles
     for shown in tables(study):
         # The first row as the page has it, whole: no number is cut.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
 
 from eifer.corpora.labelled import CorpusSpec, Labelled
 from eifer.corpora.readers import (
@@ -11,9 +13,9 @@ from eifer.corpora.readers import (
     ckplus,
     expw,
     fer2013,
+    folders,
     jaffe,
     muxspace,
-    nhfi,
     rafdb,
     tables,
 )
@@ -48,7 +50,8 @@ FORMS = {
     "affectnet_yolo": Form(
         affectnet.read_yolo, "AffectNet, public copy: train, valid, test in YOLO's form"
     ),
-    "nhfi": Form(nhfi.read, "NHFI: a folder a class"),
+    "folders": Form(folders.read, "any: a folder a class, or such folders in train and test"),
+    "nhfi": Form(folders.read, "NHFI: a folder a class"),
     "rafdb": Form(rafdb.read, "RAF-DB: EmoLabel, Image/aligned, Annotation/manual"),
     "ckplus": Form(ckplus.read, "CK+: cohn-kanade-images and Emotion"),
     "ckplus_csv": Form(ckplus.read_extended, "CK+, public copy: ckextended.csv"),
@@ -103,7 +106,15 @@ def open_corpora(specs: Mapping[str, CorpusSpec]) -> dict[str, Labelled]:
         With all that is wrong with any of them.
     """
     opened: dict[str, Labelled] = {}
-    problems: list[Problem] = []
+    problems = [
+        Problem(
+            "two corpora of one place, whose images would count twice",
+            f"{one} and {other}: {path}",
+            "leave one of them out",
+        )
+        for path, names in _places(specs).items()
+        for one, other in pairwise(names)
+    ]
     for name, spec in specs.items():
         try:
             opened[name] = open_corpus(name, spec)
@@ -112,3 +123,11 @@ def open_corpora(specs: Mapping[str, CorpusSpec]) -> dict[str, Labelled]:
     if problems:
         raise InputError("corpora", problems)
     return opened
+
+
+def _places(specs: Mapping[str, CorpusSpec]) -> dict[Path, list[str]]:
+    """The corpora at each place, whatever links lead there."""
+    places: dict[Path, list[str]] = {}
+    for name, spec in specs.items():
+        places.setdefault(Path(spec.path).resolve(), []).append(name)
+    return places

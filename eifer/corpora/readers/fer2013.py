@@ -57,7 +57,7 @@ LEAST_AGREEING = 0.4
 """Share of images whose label is the majority of their votes: measured .71, by chance under .25."""
 ENOUGH = 20
 """Images with a majority, below which their agreement says nothing."""
-_AGAIN = "fetch the file again from its source"
+_AGAIN = "fetch the file again from its source, or take the row out"
 
 
 def read_csv(name: str, spec: CorpusSpec) -> Labelled:
@@ -136,7 +136,7 @@ def pixel_rows(
             kept.add(index)
     if votes is not None and not found.problems:
         _refuse_other_votes(found, votes, usages, agreed)
-    found.promise(parts, f"{_AGAIN}; it has rows of each part")
+    found.promise(parts, "fetch the file again from its source; it has rows of each part")
     return found.labelled(partial(_pictures, source, kept))
 
 

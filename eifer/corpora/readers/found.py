@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
@@ -30,6 +31,8 @@ class Found:
         self.problems: list[Problem] = []
         self.lost: Counter[str] = Counter()
         self._images: dict[str, dict[str, object]] = {}
+        self._unknown: dict[str, list[int]] = {}
+        """Of every unknown label the place in `problems`, and how many images have it."""
         self.root = root or path
         self._repeats: set[str] = set()
 
@@ -37,13 +40,17 @@ class Found:
         """Note a problem."""
         self.problems.append(Problem(what, where, remedy))
 
-    def missing(self, path: Path, remedy: str = "unpack the corpus again") -> None:
-        """Note a file or folder that is not there."""
-        self.wrong("missing", str(path), remedy)
+    def missing(self, path: Path, remedy: str = "") -> None:
+        """Note a file or folder that is not there, with its nearest neighbour's name."""
+        beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = did_you_mean(path.name, beside)
+        named = f"correct corpora.{self.corpus}.path, or unpack the corpus again"
+        self.wrong("missing", f"{path}{hint}", remedy or named)
 
     def leave_out(self, reason: str, n: int = 1) -> None:
         """Count images that are left out."""
-        self.lost[reason] += n
+        if n:
+            self.lost[reason] += n
 
     def meaning(self, text: str, known: Meanings, where: str) -> Expression | None:
         """The class that a word or code means; None where it is none, which is noted."""
@@ -53,13 +60,15 @@ class Found:
         if meant is not None:
             self.leave_out(f"labelled {meant}, which is none of the seven classes")
         else:
+            # One problem a word, of however many images.
+            if text in self._unknown:
+                self._unknown[text][1] += 1
+                return None
+            self._unknown[text] = [len(self.problems), 1]
             # A code that is wrong in one digit resembles another code by chance alone.
             hint = did_you_mean(text, known) if text.isalpha() else ""
-            self.wrong(
-                "unknown label",
-                f"{where}: {text!r}{hint}",
-                f"write one of {', '.join(known)}",
-            )
+            remedy = f"write one of {', '.join(known)}, or take the image out"
+            self.wrong("unknown label", f"{where}: {text!r}{hint}", remedy)
         return None
 
     def file(self, name: str, where: str) -> str | None:
@@ -82,7 +91,16 @@ class Found:
         box: Box | None = None,
         **columns: object,
     ) -> bool:
-        """Note an image. A repeated row counts as left out; one of another label is a problem."""
+        """Note an image. A repeated row counts as left out; one of another label is a problem.
+
+        Raises
+        ------
+        TypeError
+            If ``columns`` has a name that is no column of `COLUMNS`.
+        """
+        known = [column.name for column in COLUMNS[2:]]
+        for column in columns.keys() - set(known):
+            raise TypeError(f"keep has no {column!r}{did_you_mean(column, known)}; it has {known}")
         before = self._images.get(name)
         if before is None:
             self._images[name] = {"label": label, "file": file, "box": box, **columns}
@@ -118,6 +136,11 @@ class Found:
         InputError
             If anything is.
         """
+        for at, n in self._unknown.values():
+            if n > 1:
+                problem = self.problems[at]
+                self.problems[at] = replace(problem, where=f"{problem.where} ({n} images)")
+        self._unknown.clear()
         if self.problems:
             raise InputError(f"corpus {self.corpus} ({self.path})", self.problems)
 
@@ -185,19 +208,31 @@ class _Files:
 
 
 def pictures_in(folder: Path, found: Found) -> Iterator[Path]:
-    """Picture files of a folder by name; other files, but hidden ones, are counted."""
+    """Picture files of a folder by name; other files, and those below, but hidden, are counted."""
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not path.is_file():
+        if path.name.startswith("."):
             continue
-        if path.suffix.lower() in SUFFIXES:
+        if path.is_dir():
+            found.leave_out(f"file in a folder below {folder.name}", _files_below(path))
+        elif path.suffix.lower() in SUFFIXES:
             yield path
         else:
             found.leave_out(f"file in {folder.name} that is no picture by its name")
 
 
 def folders_in(folder: Path, found: Found) -> list[Path]:
-    """Folders of a folder by name, without hidden ones; a missing one is a problem."""
+    """Folders of a folder by name, without hidden ones; pictures beside them are counted.
+
+    A missing folder is a problem.
+    """
     if not folder.is_dir():
         found.missing(folder)
         return []
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    inside = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    beside = sum(p.is_file() and p.suffix.lower() in SUFFIXES for p in inside)
+    found.leave_out("picture beside the folders that it should be in", beside)
+    return [p for p in inside if p.is_dir()]
+
+
+def _files_below(folder: Path) -> int:
+    return sum(p.is_file() and not p.name.startswith(".") for p in folder.rglob("*"))

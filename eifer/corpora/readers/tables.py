@@ -11,13 +11,15 @@ Structure::
     votes_*         annotators who said so: FER+'s ten answers, or this study's
     gender, age, ethnicity      this study's words; gender_source and so on: where from
 
-Other columns are not read. The form ``drawn`` is that of the project's own drawn corpora: a folder
-with ``images.parquet``, whose attributes are planted.
+Other columns are not read; one whose name is nearly one of these is refused. The form ``drawn`` is
+that of the project's own drawn corpora: a folder with ``images.parquet``, whose attributes are
+planted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,13 @@ IMAGE = ("image", "png", "jpeg")
 OFFICIAL = ("official", "usage")
 IDENTITY = ("identity", "person_id")
 ANSWERS = {**VOTED, "nf": "other", **{str(answer): str(answer) for answer in VOTES}}
+COLUMNS = (
+    *("image_id", "corpus", "label", *IMAGE, *OFFICIAL, *IDENTITY),
+    *(f"votes_{answer}" for answer in ANSWERS),
+    *ATTRIBUTES,
+    *(f"{name}_source" for name in ATTRIBUTES),
+)
+"""All that is read."""
 SOURCES = ("corpus", "predicted", "planted", "none")
 _BATCH = 256
 _WRITE = "write the file again"
@@ -117,6 +126,11 @@ def _table(path: Path, found: Found, source: str) -> tuple[Path, str, list[bool]
     if not (pa.types.is_binary(field) or pa.types.is_large_binary(field)):
         found.wrong("pictures that are no bytes", f"{path.name}: {image} is {field}", _WRITE)
         return path, "", []
+    for column in schema.names:
+        near = get_close_matches(column.casefold(), COLUMNS, 1, 0.8)
+        if column not in COLUMNS and near and near[0] not in schema.names:
+            where = f"{path.name}: {column!r}; did you mean {near[0]!r}?"
+            found.wrong("column that is not read", where, "rename it, or take it out")
     votes = {
         f"votes_{answer}": meant
         for answer, meant in ANSWERS.items()

@@ -150,7 +150,9 @@ def test_what_cannot_be_divided_is_refused_at_once() -> None:
     images = images.drop(few)
     duplicates = duplicates.drop(few)
     said = refused(images, duplicates, [], DRAWN)
-    assert "an atom is larger than any part of its corpus (1): a: one person with 280 of" in said
+    assert (
+        "pictures of a person, that are more than any part (1): a: one person with 280 of" in said
+    )
 
 
 def test_a_class_too_small_for_every_part_is_told_and_not_refused() -> None:
@@ -172,7 +174,7 @@ def test_a_corpus_of_one_person_is_refused() -> None:
     duplicates.loc[images["corpus"] == "c", "atom"] = "person"
     duplicates["contradicts"] = False
     said = refused(images, duplicates, [], DRAWN)
-    assert "larger than any part of its corpus (1): c: person with 300 of 300 images" in said
+    assert "that are more than any part (1): c: person with 300 of 300 images" in said
     assert "a part has no image of a corpus (2)" in said
 
 

@@ -67,6 +67,20 @@ def test_each_cell_has_its_images_and_each_corpus_as_many(seed: int) -> None:
     assert not evaluator["drawn"].any()
 
 
+def test_people_who_show_several_expressions_serve_all_classes() -> None:
+    """Ten people, seven classes, three images each, as JAFFE has them."""
+    rows = [
+        {"image_id": f"j/{who}{label}{k}", "corpus": "j", "label": label, "atom": f"j/{who}"}
+        for who in "abcdefghij" for label in Expression for k in range(3)
+    ]  # fmt: skip
+    images = pd.DataFrame(rows).assign(**dict.fromkeys(CELL, "unknown"))
+    duplicates = images[["image_id", "atom"]].assign(contradicts=False)
+    for share, people in ((0.25, 2), (0.5, 5), (0.75, 7)):
+        evaluator, _ = choose(images, duplicates, EvaluatorSpec(2, share), 1)
+        counts = evaluator["label"].value_counts()
+        assert len(evaluator) == people == len(counts) and counts.max() == 1
+
+
 def test_the_seed_alone_decides_and_not_the_order_of_rows() -> None:
     images, duplicates = corpora(1)
     first, _ = choose(images, duplicates, SPEC, 1)

@@ -83,7 +83,10 @@ def test_the_evaluator_says_what_is_real_drawn_and_lacking() -> None:
     corpora = made["corpus"].drop_duplicates().tolist()
     assert corpora == ["nhfi", "own", "all", "affectnet", "fer2013"]
     caption = evaluator_table.caption(*given)
-    assert "3 images, 1 of them drawn (33.3 %); 4 places" in caption and "Of 1 images" in caption
+    assert (
+        "3 images, 1 of them drawn (33.3 %); 4 places" in caption
+        and "1 images lack a gender" in caption
+    )
 
 
 def test_training_sets_have_their_means_on_all_images_and_on_each_corpus() -> None:
@@ -99,7 +102,7 @@ def test_training_sets_have_their_means_on_all_images_and_on_each_corpus() -> No
             assert row[f"{images}_{score}_mean"] == pytest.approx(of[score].mean())
             assert row[f"{images}_{score}_sd"] == pytest.approx(of[score].std())
     real = own[own["images"] == "real"].groupby("tested_on")["accuracy"].mean()
-    assert row["corpora"] == f"aff {real['aff']:.3f}, fer {real['fer']:.3f}"
+    assert row["corpora"] == f"aff {real['aff']:.3f} (20), fer {real['fer']:.3f} (20)"
     n = own.query("tested_on == 'all' and images == 'test'")["n"].max()
     assert f"{n} of the test part" in training_sets.caption(matrix)
     without = matrix[matrix["images"] != "with_fill_ins"]

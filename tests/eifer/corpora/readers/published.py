@@ -153,6 +153,17 @@ def affectnet_yolo(folder: Path) -> CorpusSpec:
     return CorpusSpec("affectnet_yolo", str(folder), None)
 
 
+def folders(folder: Path) -> CorpusSpec:
+    for part, name, shade in (
+        ("train", "Angry", 0), ("train", "happiness", 50), ("train", "contempt", 100),
+        ("test", "happiness", 150),
+    ):  # fmt: skip
+        put(folder / part / name / "1.png", drawn(shade))
+    put(folder / "train" / "Angry" / "more" / "2.png", drawn(200))
+    put(folder / "loose.png", drawn(20))
+    return CorpusSpec("folders", str(folder), None)
+
+
 def nhfi(folder: Path) -> CorpusSpec:
     for k, name in enumerate(
         ["anger", "contempt", "disgust", "fear", "happiness", "neutrality", "sadness", "surprise"]
@@ -294,6 +305,7 @@ WRITERS: dict[str, Callable[[Path], CorpusSpec]] = {
     "affectnet_arrays": affectnet_arrays,
     "affectnet_labels": affectnet_labels,
     "affectnet_yolo": affectnet_yolo,
+    "folders": folders,
     "nhfi": nhfi,
     "rafdb": rafdb,
     "ckplus": ckplus,

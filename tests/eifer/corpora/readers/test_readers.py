@@ -1,13 +1,16 @@
 """Every form: its labels, parts, people, pictures, and what is left out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from eifer.corpora.labelled import CorpusSpec
-from eifer.corpora.readers import FORMS, open_corpus
+from eifer.corpora.readers import FORMS, open_corpora, open_corpus
+from eifer.corpora.readers.found import Found
 from eifer.corpora.reading import added_up, read_corpus
 from eifer.errors import InputError
+from eifer.vocabulary import Expression
 from tests.eifer.corpora.readers.published import WRITERS
 
 NONE = ", which is none of the seven classes"
@@ -69,6 +72,18 @@ EXPECTED: dict[str, tuple[list[tuple[str, str, str | None, str | None]], dict[st
             f"labelled contempt{NONE}": 1,
             "without a face in its file of labels": 1,
             "without a file of labels in test": 1,
+        },
+    ),
+    "folders": (
+        [
+            ("test/happiness/1.png", "happy", "test", None),
+            ("train/Angry/1.png", "angry", "train", None),
+            ("train/happiness/1.png", "happy", "train", None),
+        ],
+        {
+            f"labelled contempt{NONE}": 1,
+            "file in a folder below Angry": 1,
+            "picture beside the folders that it should be in": 1,
         },
     ),
     "nhfi": (
@@ -218,6 +233,19 @@ def test_votes_of_a_form_without(folder: Path) -> None:
     spec = WRITERS["nhfi"](folder)
     with pytest.raises(InputError, match="votes of a form that has none"):
         open_corpus("tiny", CorpusSpec("nhfi", spec.path, "fer2013new.csv"))
+
+
+def test_one_place_is_no_two_corpora(folder: Path) -> None:
+    spec = WRITERS["nhfi"](folder / "faces")
+    (folder / "linked").symlink_to(folder / "faces")
+    same = {"one": spec, "two": replace(spec, path=str(folder / "linked"))}
+    with pytest.raises(InputError, match=r"would count twice \(1\): one and two: .*faces"):
+        open_corpora(same)
+
+
+def test_a_reader_that_names_no_column_is_told(folder: Path) -> None:
+    with pytest.raises(TypeError, match="keep has no 'identty'; did you mean 'identity'"):
+        Found("mine", folder).keep("a", Expression.HAPPY, identty="p1")
 
 
 def test_paths_of_other_machines() -> None:

@@ -97,6 +97,25 @@ def test_tables_that_are_no_corpus(tmp_path: Path, table: pd.DataFrame, says: st
         opened(tmp_path / "a.parquet")
 
 
+def test_a_column_whose_name_is_nearly_one_that_is_read_is_refused(tmp_path: Path) -> None:
+    rows = small().assign(Identity="a", oficial="train", sex="f")
+    rows.to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(InputError) as refused:
+        opened(tmp_path / "a.parquet")
+    assert [f"{problem.what}: {problem.where}" for problem in refused.value.problems] == [
+        "column that is not read: a.parquet: 'Identity'; did you mean 'identity'?",
+        "column that is not read: a.parquet: 'oficial'; did you mean 'official'?",
+    ]
+
+
+def test_a_label_that_many_rows_have_is_one_problem(tmp_path: Path) -> None:
+    small(label=["wrath", "wrath", "happy"]).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(InputError) as refused:
+        opened(tmp_path / "a.parquet")
+    (problem,) = refused.value.problems
+    assert problem.where == "a.parquet row 0: 'wrath' (2 images)"
+
+
 def test_what_is_no_parquet(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no Parquet file"):
         opened(put(tmp_path / "a.parquet", "image_id,label"))
