@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import math
 import resource
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import av
 import numpy as np
@@ -28,7 +28,7 @@ from av.sidedata.sidedata import SideDataContainer
 from av.stream import Discard, Disposition
 from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
 
-from eifer.errors import Problem, RecordingError, examples
+from eifer.errors import CutShortError, Problem, RecordingError, examples
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Image = NDArray[np.uint8]
+
+Refusal = TypeVar("Refusal", bound=RecordingError)
 
 CONTAINERS = ("mov", "matroska", "avi")
 """FFmpeg's demuxers of mp4 and mov, mkv and webm, avi: files that hold their own frames."""
@@ -113,7 +115,11 @@ SIZES = (
 )
 
 
-def frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[tuple[int, float, Image]]:
+def frames(
+    path: Path,
+    wanted: Collection[int] | None = None,
+    cut: Callable[[CutShortError], object] | None = None,
+) -> Iterator[tuple[int, float, Image]]:
     """Decode the frames of the video at ``path``, as a player shows them, in order.
 
     Parameters
@@ -124,6 +130,8 @@ def frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[tuple[
         Indices of the frames to yield; the others are decoded (an index counts
         decoded frames, so none can be jumped over) but never converted. After
         the last one decoding stops. None: every frame.
+    cut
+        Is told that the video's end is missing, in place of an error.
 
     Yields
     ------
@@ -137,15 +145,17 @@ def frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[tuple[
     ------
     RecordingError
         If the file is empty, not a video of these kinds, damaged, with several films or
-        an unlikely picture or clock, cut short (at its end, once every frame is out:
-        only without ``wanted``), or ends before a wanted frame.
+        an unlikely picture or clock, or ends before a wanted frame.
+    CutShortError
+        If its end is missing and nobody is told: once every frame that there is is out, and
+        only without ``wanted``.
     """
     left = None if wanted is None else sorted(set(wanted), reverse=True)
     if left is not None and not left:
         return
     count = 0
     with _opened(path) as video:
-        for count, (time_s, frame) in enumerate(video.decoded(), 1):
+        for count, (time_s, frame) in enumerate(video.decoded(cut), 1):
             if left is None or count - 1 == left[-1]:
                 yield count - 1, time_s, video.rgb(frame)
                 if left is not None:
@@ -268,39 +278,59 @@ class _Video:
     width: int
     # One reformatter a video: a frame's own would set its converter up anew each time.
     reformatter: VideoReformatter = field(default_factory=VideoReformatter)
+    torn: bool = False
+    """Whether the file ended within a frame."""
 
     def frames(self, place: str = "") -> Iterator[VideoFrame]:
         """Decode from where the file stands; damage is told at ``place``, or at its own time."""
-        decoding = self.container.decode(self.stream)
-        count, time_s, size = 0, 0.0, None
-        while True:
-            try:
-                frame = next(decoding, None)
-            except REFUSALS as error:
-                where = place or f"after {time_s:.2f} s ({count} frames)"
-                raise _damaged(self.path, where, _said(error)) from error
-            if frame is None:
-                return
-            if frame.time is None:
-                raise _refusal(self.path, "a frame without a time stamp", f"{count}", REENCODE)
-            if frame.is_corrupt:
-                raise _damaged(self.path, f"at {frame.time:.2f} s", "a frame is incomplete")
-            if size not in (None, (frame.width, frame.height)):
-                sizes = f"from {size[0]}x{size[1]} to {frame.width}x{frame.height}"
-                change = f"changes {sizes} at {frame.time:.2f} s"
-                raise _refusal(self.path, "a picture of no one size", change, REENCODE)
-            count, time_s, size = count + 1, frame.time, (frame.width, frame.height)
-            yield frame
+        whole, count, time_s, size = 0, 0, 0.0, None
 
-    def decoded(self) -> Iterator[tuple[float, VideoFrame]]:
-        """Decode the whole film: each frame with its time in s after the first."""
-        # An avi file has no times of its own: its frames follow each other at one rate, and
-        # FFmpeg's guess at the times of frames that are stored out of order is wrong.
-        rate = self.stream.average_rate or self.stream.guessed_rate
-        counted = self.container.format.name == "avi" and self.stream.codec_context.has_b_frames
+        def where() -> str:
+            return place or f"after {time_s:.2f} s ({count} frames)"
+
+        try:
+            for packet in self.container.demux(self.stream):
+                # FFmpeg's mark of one that the file ends within: some decoders would fill it up.
+                if packet.is_corrupt:
+                    self.torn = True
+                    continue
+                if packet.size and self.torn:
+                    raise _damaged(self.path, where(), "a frame is incomplete")
+                whole += packet.size > 0
+                # Of the frames that wait for their turn at the end of an avi file that is cut,
+                # some turns have gone, and nothing tells which.
+                fps = 0.0 if packet.size else self.counted_fps()
+                if fps and self.lacks_its_end(whole / fps):
+                    return
+                for frame in packet.decode():
+                    self._check(frame, count, size)
+                    count, time_s, size = count + 1, frame.time, (frame.width, frame.height)
+                    yield frame
+        except REFUSALS as error:
+            raise _damaged(self.path, where(), _said(error)) from error
+
+    def _check(self, frame: VideoFrame, count: int, size: tuple[int, int] | None) -> None:
+        """Refuse what cannot come after ``count`` frames of that size."""
+        if frame.time is None:
+            raise _refusal(self.path, "a frame without a time stamp", f"{count}", REENCODE)
+        if frame.is_corrupt:
+            raise _damaged(self.path, f"at {frame.time:.2f} s", "a frame is incomplete")
+        if size not in (None, (frame.width, frame.height)):
+            sizes = f"from {size[0]}x{size[1]} to {frame.width}x{frame.height}"
+            change = f"changes {sizes} at {frame.time:.2f} s"
+            raise _refusal(self.path, "a picture of no one size", change, REENCODE)
+
+    def decoded(
+        self, cut: Callable[[CutShortError], object] | None = None
+    ) -> Iterator[tuple[float, VideoFrame]]:
+        """Decode the whole film: each frame with its time in s after the first.
+
+        That its end is missing is told to ``cut``, or else an error.
+        """
+        rate = self.counted_fps()
         start_s, time_s, count = 0.0, 0.0, 0
         for count, frame in enumerate(self.frames(), 1):
-            stamp = (count - 1) / float(rate) if counted and rate else frame.time
+            stamp = (count - 1) / rate if rate else frame.time
             if count == 1:
                 start_s = stamp
             elif not SHORTEST_GAP_S <= stamp - start_s - time_s <= LONGEST_GAP_S:
@@ -327,18 +357,39 @@ class _Video:
                 f"{fps:.6g} frames a second: {count} in {time_s:.6g} s",
                 REENCODE,
             )
+        there_s, declared_s = time_s + 1 / fps, self.declared_s()
+        if self.lacks_its_end(there_s):
+            declared = f"{declared_s:.2f} s declared" if declared_s else "no length declared"
+            facts = f"{declared}, {there_s:.2f} s or {count} frames found"
+            error = _refusal(self.path, "cut short", facts, DAMAGED, CutShortError)
+            error.there_s, error.declared_s = there_s, declared_s
+            if cut is None:
+                raise error
+            cut(error)
+
+    def counted_fps(self) -> float:
+        """Frames a second where times are counted and not read: 0 elsewhere.
+
+        An avi file has no times of its own: its frames follow each other at one rate, and
+        FFmpeg's guess at the times of frames that are stored out of order is wrong.
+        """
+        avi = self.container.format.name == "avi" and self.stream.codec_context.has_b_frames
+        return float(self.stream.average_rate or self.stream.guessed_rate or 0) if avi else 0.0
+
+    def lacks_its_end(self, there_s: float) -> bool:
+        """Whether the film is cut short, if it lasts ``there_s`` from the first frame on."""
         declared_s = self.declared_s()
-        if declared_s - time_s - 1 / fps > max(MISSING_S, MISSING_SHARE * declared_s):
-            decoded = f"{time_s + 1 / fps:.2f} s or {count} frames found"
-            facts = f"{declared_s:.2f} s declared, {decoded}"
-            raise _refusal(self.path, "cut short", facts, DAMAGED)
+        return self.torn or declared_s - there_s > max(MISSING_S, MISSING_SHARE * declared_s)
 
     def declared_s(self) -> float:
         """Read the film's own duration, as far as the container gives one.
 
         A container's duration is that of its longest stream, often the sound, so it
-        comes last; 0 where nothing is declared, and then nothing can be missing.
+        comes last; 0 where nothing is declared.
         """
+        # Of an avi file that is cut FFmpeg gives the duration of what is left.
+        if self.container.format.name == "avi" and self.stream.frames and self.stream.average_rate:
+            return float(self.stream.frames / self.stream.average_rate)
         if self.stream.duration is not None and self.stream.time_base is not None:
             return float(self.stream.duration * self.stream.time_base)
         tag = self.stream.metadata.get("DURATION", "")
@@ -530,8 +581,10 @@ def _encoded() -> Image:
     return (255 * light ** (1 / SDR_GAMMA)).round().astype(np.uint8)
 
 
-def _refusal(path: Path, what: str, detail: str, remedy: str) -> RecordingError:
-    error = RecordingError(f"{path}: {what} ({detail}). {remedy}")
+def _refusal(
+    path: Path, what: str, detail: str, remedy: str, kind: type[Refusal] = RecordingError
+) -> Refusal:
+    error = kind(f"{path}: {what} ({detail}). {remedy}")
     error.problem = Problem(what, f"{path} ({detail})", remedy)
     return error
 
