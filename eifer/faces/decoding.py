@@ -582,7 +582,11 @@ def _encoded() -> Image:
 
 
 def _refusal(
-    path: Path, what: str, detail: str, remedy: str, kind: type[Refusal] = RecordingError
+    path: Path,
+    what: str,
+    detail: str,
+    remedy: str,
+    kind: type[Refusal] = RecordingError,  # type: ignore[assignment]  # a TypeVar's default
 ) -> Refusal:
     error = kind(f"{path}: {what} ({detail}). {remedy}")
     error.problem = Problem(what, f"{path} ({detail})", remedy)
