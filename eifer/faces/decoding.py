@@ -4,6 +4,9 @@ One frame is in memory at a time, whatever the length of the video. Decoding is
 single-threaded on purpose: a stage puts one video on each core, which scales
 better than several threads on one video and leaves nothing to their timing.
 
+A device may decode in place of the processor (`DECODER_VARIABLE`), where it makes the same
+pictures.
+
 A video is opened as data and not as a name: FFmpeg reads the bytes of this one file,
 by the demuxers and decoders listed here, and can open nothing else. So what a frame
 shows is in the file whose hash the study knows.
@@ -11,24 +14,27 @@ shows is in the file whose hash the study knows.
 
 from __future__ import annotations
 
+import logging
 import math
+import os
 import resource
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.error import ArgumentError, FFmpegError
 from av.sidedata.sidedata import SideDataContainer
 from av.stream import Discard, Disposition
 from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
 
-from eifer.errors import CutShortError, Problem, RecordingError, examples
+from eifer.errors import CutShortError, ParamsError, Problem, RecordingError, examples
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -48,6 +54,19 @@ DECODERS = (
     *("ffv1", "prores"),
 )
 """FFmpeg's decoders of what cameras write, and of what laboratories re-encode to."""
+
+DECODER_VARIABLE = "EIFER_DECODER"
+"""Variable that names what decodes videos: `CPU`, or a kind of device as FFmpeg calls it."""
+
+CPU = "cpu"
+
+PLANAR = {
+    **{"nv12": "yuv420p", "nv16": "yuv422p", "nv24": "yuv444p"},
+    **{"p010le": "yuv420p10le", "p012le": "yuv420p12le", "p016le": "yuv420p12le"},
+    **{"p210le": "yuv422p10le", "p410le": "yuv444p10le"},
+}
+"""The forms of picture that devices give, each with the one that the processor has of the same
+numbers. FFmpeg makes other colours of nv12 than of yuv420p."""
 
 MOST_PIXELS = 4096 * 2304
 """Most pixels of a picture: the largest of H.264's level 5.2 (ITU-T H.264, table A-1), 4K.
@@ -278,6 +297,7 @@ class _Video:
     width: int
     # One reformatter a video: a frame's own would set its converter up anew each time.
     reformatter: VideoReformatter = field(default_factory=VideoReformatter)
+    planar: VideoReformatter = field(default_factory=VideoReformatter)
     torn: bool = False
     """Whether the file ended within a frame."""
 
@@ -401,13 +421,21 @@ class _Video:
         # "nan" and "inf" are numbers to Python.
         return tagged if math.isfinite(tagged) else (self.container.duration or 0) / CLOCK_PER_S
 
+    def first(self) -> tuple[str, Image]:
+        """Give the form and the picture of the first frame."""
+        for frame in self.frames():
+            return frame.format.name, self.rgb(frame)
+        raise _without_frames(self.path)
+
     def rgb(self, frame: VideoFrame) -> Image:
         """Convert a frame to what a player shows of it."""
+        planar = PLANAR.get(frame.format.name, frame.format.name)
         hdr = frame.color_trc if frame.color_trc in REFERENCE_WHITE else None
         image_format = "rgb24" if hdr is None else "rgb48le"
         try:
+            same = self.planar.reformat(frame, format=planar, threads=1)
             image = self.reformatter.reformat(
-                frame, width=self.width, format=image_format, threads=1
+                same, width=self.width, format=image_format, threads=1
             ).to_ndarray()
         except REFUSALS as error:
             raise _damaged(self.path, f"at {frame.time:.2f} s", _said(error)) from error
@@ -425,46 +453,98 @@ def _opened(path: Path) -> Iterator[_Video]:
         raise RecordingError(f"{path}: no such video file. Put it there, or exclude the video.")
     if path.stat().st_size == 0:
         raise RecordingError(f"{path}: empty (0 bytes). {DAMAGED}")
+    device = _device()
     try:
         readable = path.open("rb")
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read ({error.strerror}). {DAMAGED}") from None
     with readable as file:
-        try:
-            with _bounded():
-                container = av.open(
-                    file,
-                    options={
-                        "format_whitelist": ",".join(CONTAINERS),
-                        "codec_whitelist": ",".join(DECODERS),
-                        # No protocol has this name. The file itself needs none.
-                        "protocol_whitelist": "none",
-                        "max_pixels": str(MOST_PIXELS),
-                    },
-                    metadata_errors="replace",
-                )
-        except REFUSALS as error:
-            # What a list does not allow is an "invalid argument".
-            other = isinstance(error, ArgumentError)
-            raise _refusal(
-                path,
-                "not a video in an mp4, mov, mkv, webm or avi file that holds its own frames",
-                "another kind of file" if other else _said(error),
-                f"A playlist, a picture, sound, text, or cut short? {DAMAGED}",
-            ) from error
-        with container:
-            stream = _film(container, path)
-            for other in container.streams:
-                if other.index != stream.index:
-                    other.discard = Discard.all
-            stream.thread_type = "NONE"
-            stream.codec_context.thread_count = 1
-            stream.codec_context.options = {
-                "max_pixels": str(MOST_PIXELS),
-                # Damage is an error, and not a frame made up of its neighbours.
-                "err_detect": "explode",
-            }
-            yield _Video(path, container, stream, _width(stream))
+        if device and not _agrees(device, path, file):
+            device = None
+        with _decoding(path, file, device) as video:
+            yield video
+
+
+@contextmanager
+def _decoding(path: Path, file: IO[bytes], device: str | None = None) -> Iterator[_Video]:
+    """Open ``file`` from its start, to be decoded by the processor or by a kind of device."""
+    file.seek(0)
+    try:
+        # A device may take any number of addresses; by then the processor has opened the file.
+        with _bounded() if device is None else nullcontext():
+            container = av.open(
+                file,
+                options={
+                    "format_whitelist": ",".join(CONTAINERS),
+                    "codec_whitelist": ",".join(DECODERS),
+                    # No protocol has this name. The file itself needs none.
+                    "protocol_whitelist": "none",
+                    "max_pixels": str(MOST_PIXELS),
+                },
+                metadata_errors="replace",
+                hwaccel=None if device is None else HWAccel(device, allow_software_fallback=True),
+            )
+    except REFUSALS as error:
+        # What a list does not allow is an "invalid argument".
+        other = isinstance(error, ArgumentError)
+        raise _refusal(
+            path,
+            "not a video in an mp4, mov, mkv, webm or avi file that holds its own frames",
+            "another kind of file" if other else _said(error),
+            f"A playlist, a picture, sound, text, or cut short? {DAMAGED}",
+        ) from error
+    with container:
+        stream = _film(container, path)
+        for other in container.streams:
+            if other.index != stream.index:
+                other.discard = Discard.all
+        stream.thread_type = "NONE"
+        stream.codec_context.thread_count = 1
+        stream.codec_context.options = {
+            "max_pixels": str(MOST_PIXELS),
+            # Damage is an error, and not a frame made up of its neighbours.
+            "err_detect": "explode",
+        }
+        yield _Video(path, container, stream, _width(stream))
+
+
+def _device() -> str | None:
+    """Which kind of device is asked for to decode videos, if not the processor."""
+    kind = os.environ.get(DECODER_VARIABLE) or CPU
+    known = [CPU, *hwdevices_available()]
+    if kind not in known:
+        what = f"decoder {kind!r} (machine.yaml or {DECODER_VARIABLE}) is none that FFmpeg has here"
+        raise ParamsError(f"{what}: {', '.join(known)}")
+    return None if kind == CPU else kind
+
+
+def _agrees(device: str, path: Path, file: IO[bytes]) -> bool:
+    """Whether a device makes the same picture of the first frame as the processor.
+
+    Why it does not is logged, once a process for each reason; the processor then decodes.
+    """
+    try:
+        with _decoding(path, file) as video:
+            _, wanted = video.first()
+            codec = video.stream.codec_context.name
+    except RecordingError:
+        return False  # As the processor will say.
+    try:
+        with _decoding(path, file, device) as video:
+            form, picture = video.first()
+    except RecordingError as error:
+        why = f"cannot be used ({_said(error.__cause__ or error)})"
+    else:
+        if form in PLANAR and np.array_equal(picture, wanted):
+            return True
+        why = "makes another picture" if form in PLANAR else "does not decode such a video"
+    _warn(f"decoder {device} {why}, so the processor decodes it: a video of {codec} (said once)")
+    return False
+
+
+@cache
+def _warn(text: str) -> None:
+    logging.getLogger(__name__).warning(text)
 
 
 @contextmanager
@@ -601,5 +681,5 @@ def _without_frames(path: Path) -> RecordingError:
     return RecordingError(f"{path}: not one frame can be decoded. {DAMAGED}")
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error)

@@ -94,7 +94,9 @@ def _each(
 ) -> Iterator[Result]:
     """`pool.each` over this machine's cores, with a line now and then where there is no bar."""
     every = -(-len(tasks) // LINES)
-    results = pool.each(function, tasks, workers=Machine().workers, label=label)
+    machine = Machine()
+    machine.hand_on()
+    results = pool.each(function, tasks, workers=machine.workers, label=label)
     for done, result in enumerate(results, start=1):
         if done % every == 0 and not sys.stderr.isatty():
             print(f"{label}: {done} of {len(tasks)}", file=sys.stderr, flush=True)

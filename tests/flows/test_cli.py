@@ -185,6 +185,19 @@ def test_a_video_whose_end_is_missing_is_used_and_named(broken: Path) -> None:
     assert row["video_declared_s"] == 1.0
 
 
+def test_a_decoder_that_is_not_there_is_refused_by_whoever_reads_videos(
+    home: Path, tmp_path: Path
+) -> None:
+    name = home / "cohort/sub-01/beh/sub-01_task-elicitation_run-1_video.mp4"
+    asked = {**os.environ, "EIFER_DECODER": "abacus"}
+    (tmp_path / "params.yaml").write_bytes((home / "params.yaml").read_bytes())
+    for words in (("validate", str(home / "cohort")), ("estimate", str(name), "--out", "seen")):
+        done = eifer(tmp_path, *words, env=asked)
+        assert done.returncode == 1
+        assert "decoder 'abacus'" in done.stderr and "FFmpeg has here: cpu" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def grey(path: Path) -> None:
     """A readable video of grey noise."""
     import av
