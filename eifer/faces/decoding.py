@@ -319,8 +319,8 @@ class _Video:
                 whole += packet.size > 0
                 # Of the frames that wait for their turn at the end of an avi file that is cut,
                 # some turns have gone, and nothing tells which.
-                fps = 0.0 if packet.size else self.counted_fps()
-                if fps and self.lacks_its_end(whole / fps):
+                last = not packet.size and packet.dts is None
+                if last and (fps := self.counted_fps()) and self.lacks_its_end(whole / fps):
                     return
                 for frame in packet.decode():
                     self._check(frame, count, size)
