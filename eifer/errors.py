@@ -65,6 +65,17 @@ class RecordingError(StudyError):
     problem: Problem | None = None
 
 
+class CutShortError(RecordingError):
+    """A video whose end is missing, raised when all that there is of it has been decoded.
+
+    ``there_s`` is how long that is, in s, and ``declared_s`` what the file says of its own
+    length: 0 where it says nothing.
+    """
+
+    there_s: float = 0.0
+    declared_s: float = 0.0
+
+
 class DesignError(StudyError):
     """A design that cannot answer the question asked of it."""
 

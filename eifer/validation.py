@@ -23,9 +23,9 @@ from eifer.cohort.layout import (
     read_cohort,
 )
 from eifer.cohort.place import opened
-from eifer.errors import InputError, Problem, RecordingError
+from eifer.errors import CutShortError, InputError, Problem, RecordingError
 from eifer.faces.decoding import check
-from eifer.faces.extraction import ExtractSpec, has_face
+from eifer.faces.extraction import ExtractSpec, cut_short, has_face
 from eifer.hashing import sha256_file
 from eifer.physiology.hrv import EcgSpec, ecg_quality
 from eifer.ranges import Count, Share
@@ -73,11 +73,20 @@ class Run:
 
 @dataclass
 class Opened:
-    """What the recordings of a run are: their hashes by path, what is wrong, how long the video."""
+    """What the recordings of a run are: their hashes by path, what is wrong, how long the video.
+
+    ``declared_s`` is what the video says of its own length, where its end is missing.
+    """
 
     sha256: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     video_s: float | None = None
+    declared_s: float | None = None
+
+    @property
+    def filmed_s(self) -> float | None:
+        """For how long the camera ran, where that is known."""
+        return (self.video_s if self.declared_s is None else self.declared_s) or None
 
 
 class Each(Protocol):
@@ -109,7 +118,8 @@ def validate(
     which may be long before the last recording is read.
 
     The cohort's table of videos is completed: hashes, ``video_s``, which is how long each face
-    video is, and ``film_s`` too where stimuli.tsv does not say how long a film is.
+    video is, and ``film_s`` too where stimuli.tsv does not say how long a film is. A video whose
+    end is missing is no fault by itself: ``video_declared_s`` tells of it (`cut_videos`).
 
     Raises
     ------
@@ -135,24 +145,36 @@ def validate(
     problems += _too_few(included, spec)
     tell(problems)
     sha256: dict[str, str] = {}
-    lengths_s = []
+    lengths_s: list[tuple[float | None, ...]] = []
     work = partial(_opened, root, faces, ecg, spec)
     for done in each(work, runs, label="checking recordings"):
         sha256 |= done.sha256
-        lengths_s.append(done.video_s)
+        lengths_s.append((done.video_s, done.declared_s, done.filmed_s))
         tell(done.problems)
         problems += done.problems
     problems += copies(sha256)
     if cohort is None or problems:
         raise InputError(f"cohort {root}", problems)
-    videos = cohort.videos.assign(video_s=lengths_s)
-    videos["film_s"] = videos["film_s"].fillna(videos["video_s"].astype("float64"))
+    names = ["video_s", "video_declared_s", "filmed_s"]
+    lengths = pd.DataFrame(lengths_s, cohort.videos.index, names, dtype="float64")
+    videos = cohort.videos.assign(**lengths[names[:2]])
+    videos["film_s"] = videos["film_s"].fillna(lengths["filmed_s"])
     return hashed(replace(cohort, videos=videos), sha256)
 
 
 def short_face_videos(videos: pd.DataFrame, spec: ValidationSpec) -> int:
     """How many face videos of VIDEOS last less of their film than the study asks for."""
     return int((videos["video_s"] < spec.least_filmed_share * videos["film_s"]).sum())
+
+
+def cut_videos(videos: pd.DataFrame) -> list[str]:
+    """The face videos of VIDEOS whose end is missing: each by its path, and how much is there."""
+    cut = videos[videos["video_declared_s"].notna()]
+    columns = ("video_path", "video_s", "video_declared_s")
+    return [
+        f"{path} is {cut_short(*lengths)}"
+        for path, *lengths in zip(*(cut[name] for name in columns), strict=True)
+    ]
 
 
 def _found(folder: Folder, exclude: Sequence[Exclusion]) -> tuple[int, list[Run]]:
@@ -215,9 +237,8 @@ def _opened(root: Path, faces: ExtractSpec, ecg: EcgSpec, spec: ValidationSpec, 
             where = f"{name}: {error.strerror}"
             done.problems.append(Problem("recording cannot be read", where, EXCLUDE))
     if run.video in done.sha256:
-        problems, done.video_s = _video_problems(root, faces, spec, run)
-        done.problems += problems
-    film_s = run.film_s or done.video_s if run.timed else None
+        _open_video(root, faces, spec, run, done)
+    film_s = run.film_s or done.filmed_s if run.timed else None
     if run.ecg and run.timed and film_s is None and not done.problems:
         remedy = f"give duration_s in stimuli.tsv, or {EXCLUDE}"
         done.problems.append(Problem("ECG of a film of unknown length", run.ecg, remedy))
@@ -226,24 +247,31 @@ def _opened(root: Path, faces: ExtractSpec, ecg: EcgSpec, spec: ValidationSpec, 
     return done
 
 
-def _video_problems(
-    root: Path, faces: ExtractSpec, spec: ValidationSpec, run: Run
-) -> tuple[list[Problem], float | None]:
+def _open_video(
+    root: Path, faces: ExtractSpec, spec: ValidationSpec, run: Run, done: Opened
+) -> None:
     name = str(run.video)
     path = root / name
-    problems = []
     try:
-        video_s = check(path)
-        if not has_face(path, samples=spec.face_samples, spec=faces):
-            problems.append(Problem("video without a face in any frame", name, EXCLUDE))
+        try:
+            done.video_s = check(path)
+        except CutShortError as cut:
+            done.video_s, done.declared_s = cut.there_s, cut.declared_s
+        samples = spec.face_samples if done.declared_s is None else 0
+        if not has_face(path, samples=samples, spec=faces):
+            done.problems.append(Problem("video without a face in any frame", name, EXCLUDE))
     except RecordingError as error:
-        return [error.problem or Problem("recording cannot be read", str(error), EXCLUDE)], None
-    short = run.film_s is not None and video_s < spec.least_filmed_share * run.film_s
+        problem = error.problem or Problem("recording cannot be read", str(error), EXCLUDE)
+        done.problems.append(problem)
+        return
+    film_s = run.film_s or done.filmed_s
+    short = run.timed and film_s and done.video_s < spec.least_filmed_share * film_s
     if short and spec.short_face_videos == "refuse":
-        where = f"{name}: {video_s:.1f} s of a film of {run.film_s:.1f} s"
+        where = f"{name}: {done.video_s:.1f} s of a film of {film_s:.1f} s"
+        if done.declared_s is not None:
+            where += f", {cut_short(done.video_s, done.declared_s)}"
         remedy = f"correct duration_s in stimuli.tsv, {EXCLUDE}; or allow it: short_face_videos"
-        problems.append(Problem("face video much shorter than its film", where, remedy))
-    return problems, video_s
+        done.problems.append(Problem("face video much shorter than its film", where, remedy))
 
 
 def _ecg_problems(root: Path, ecg: EcgSpec, name: str, film_s: float | None) -> list[Problem]:

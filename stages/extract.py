@@ -12,7 +12,13 @@ import pandas as pd
 
 from eifer.cohort.recordings import unchanged
 from eifer.errors import RecordingError
-from eifer.faces.extraction import ExtractSpec, attrition, extract_video, fingerprint
+from eifer.faces.extraction import (
+    ExtractSpec,
+    attrition,
+    extract_video,
+    fingerprint,
+    missing,
+)
 from stages._runtime.artifacts import read_table, settle, write_table
 from stages._runtime.stage import Outcome, Report, Run, stage
 from stages.catalogue import BLENDSHAPES, COUNTS, EXTRACT, EXTRACT_ATTRITION, FRAMES, VIDEOS
@@ -62,6 +68,15 @@ def _report(counts: pd.DataFrame) -> Report:
         for name, n in numbers.items()
         if name.startswith("rejected_")
     )
+    lacking = missing(counts)
+    numbers |= {"videos_cut_short": int((lacking > 0).sum()), "frames_missing": int(lacking.sum())}
+    cut = (
+        f"""Videos whose files end before the length that they declare:
+        {numbers["videos_cut_short"]}; about {numbers["frames_missing"]} frames are missing there,
+        beside those decoded."""
+        if numbers["videos_cut_short"]
+        else ""
+    )
     return Report(
         """Faces were sought in every frame by YuNet [@wu2023], and measured by the models of
         MediaPipe's Face Landmarker [@kartynnik2019]. A frame was rejected if it showed no face,
@@ -69,7 +84,8 @@ def _report(counts: pd.DataFrame) -> Report:
         face. In a frame of several faces the largest was taken.""",
         {"videos": len(counts), **numbers},
         f"""{accepted} of {decoded} frames of {len(counts)} videos were accepted; the others were
-        rejected ({reasons}). {numbers["frames_several_faces"]} frames showed several faces.""",
+        rejected ({reasons}). {numbers["frames_several_faces"]} frames showed several faces.
+        {cut}""",
     )
 
 

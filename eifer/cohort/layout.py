@@ -132,8 +132,9 @@ def read_cohort(
     """Read and check a cohort's folder.
 
     Text files are read and recordings found; whether these decode is for others to say
-    (`eifer.faces`, `eifer.physiology`). They have no hashes yet (see `hashed`), ``video_s`` is
-    missing, and so is ``film_s`` where stimuli.tsv does not give it (see `eifer.validation`).
+    (`eifer.faces`, `eifer.physiology`). They have no hashes yet (see `hashed`), ``video_s`` and
+    ``video_declared_s`` are missing, and so is ``film_s`` where stimuli.tsv does not give it (see
+    `eifer.validation`).
 
     Parameters
     ----------
@@ -503,6 +504,7 @@ def _read_runs(
             "run": run,
             "video_path": recordings[run].get("video"),
             "video_s": None,
+            "video_declared_s": None,
             "ecg_path": recordings[run].get("ecg"),
             **_clock(sidecars, recordings[run].get("ecg")),
             **rated[run],

@@ -4,6 +4,9 @@ One frame is in memory at a time, whatever the length of the video. Decoding is
 single-threaded on purpose: a stage puts one video on each core, which scales
 better than several threads on one video and leaves nothing to their timing.
 
+A device may decode in place of the processor (`DECODER_VARIABLE`), where it makes the same
+pictures.
+
 A video is opened as data and not as a name: FFmpeg reads the bytes of this one file,
 by the demuxers and decoders listed here, and can open nothing else. So what a frame
 shows is in the file whose hash the study knows.
@@ -11,24 +14,27 @@ shows is in the file whose hash the study knows.
 
 from __future__ import annotations
 
+import logging
 import math
+import os
 import resource
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import av
 import numpy as np
+from av.codec.hwaccel import HWAccel, hwdevices_available
 from av.error import ArgumentError, FFmpegError
 from av.sidedata.sidedata import SideDataContainer
 from av.stream import Discard, Disposition
 from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
 
-from eifer.errors import Problem, RecordingError, examples
+from eifer.errors import CutShortError, ParamsError, Problem, RecordingError, examples
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -38,6 +44,8 @@ if TYPE_CHECKING:
 
     Image = NDArray[np.uint8]
 
+Refusal = TypeVar("Refusal", bound=RecordingError)
+
 CONTAINERS = ("mov", "matroska", "avi")
 """FFmpeg's demuxers of mp4 and mov, mkv and webm, avi: files that hold their own frames."""
 
@@ -46,6 +54,19 @@ DECODERS = (
     *("ffv1", "prores"),
 )
 """FFmpeg's decoders of what cameras write, and of what laboratories re-encode to."""
+
+DECODER_VARIABLE = "EIFER_DECODER"
+"""Variable that names what decodes videos: `CPU`, or a kind of device as FFmpeg calls it."""
+
+CPU = "cpu"
+
+PLANAR = {
+    **{"nv12": "yuv420p", "nv16": "yuv422p", "nv24": "yuv444p"},
+    **{"p010le": "yuv420p10le", "p012le": "yuv420p12le", "p016le": "yuv420p12le"},
+    **{"p210le": "yuv422p10le", "p410le": "yuv444p10le"},
+}
+"""The forms of picture that devices give, each with the one that the processor has of the same
+numbers. FFmpeg makes other colours of nv12 than of yuv420p."""
 
 MOST_PIXELS = 4096 * 2304
 """Most pixels of a picture: the largest of H.264's level 5.2 (ITU-T H.264, table A-1), 4K.
@@ -113,7 +134,11 @@ SIZES = (
 )
 
 
-def frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[tuple[int, float, Image]]:
+def frames(
+    path: Path,
+    wanted: Collection[int] | None = None,
+    cut: Callable[[CutShortError], object] | None = None,
+) -> Iterator[tuple[int, float, Image]]:
     """Decode the frames of the video at ``path``, as a player shows them, in order.
 
     Parameters
@@ -124,6 +149,8 @@ def frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[tuple[
         Indices of the frames to yield; the others are decoded (an index counts
         decoded frames, so none can be jumped over) but never converted. After
         the last one decoding stops. None: every frame.
+    cut
+        Is told that the video's end is missing, in place of an error.
 
     Yields
     ------
@@ -137,15 +164,17 @@ def frames(path: Path, wanted: Collection[int] | None = None) -> Iterator[tuple[
     ------
     RecordingError
         If the file is empty, not a video of these kinds, damaged, with several films or
-        an unlikely picture or clock, cut short (at its end, once every frame is out:
-        only without ``wanted``), or ends before a wanted frame.
+        an unlikely picture or clock, or ends before a wanted frame.
+    CutShortError
+        If its end is missing and nobody is told: once every frame that there is is out, and
+        only without ``wanted``.
     """
     left = None if wanted is None else sorted(set(wanted), reverse=True)
     if left is not None and not left:
         return
     count = 0
     with _opened(path) as video:
-        for count, (time_s, frame) in enumerate(video.decoded(), 1):
+        for count, (time_s, frame) in enumerate(video.decoded(cut), 1):
             if left is None or count - 1 == left[-1]:
                 yield count - 1, time_s, video.rgb(frame)
                 if left is not None:
@@ -268,39 +297,60 @@ class _Video:
     width: int
     # One reformatter a video: a frame's own would set its converter up anew each time.
     reformatter: VideoReformatter = field(default_factory=VideoReformatter)
+    planar: VideoReformatter = field(default_factory=VideoReformatter)
+    torn: bool = False
+    """Whether the file ended within a frame."""
 
     def frames(self, place: str = "") -> Iterator[VideoFrame]:
         """Decode from where the file stands; damage is told at ``place``, or at its own time."""
-        decoding = self.container.decode(self.stream)
-        count, time_s, size = 0, 0.0, None
-        while True:
-            try:
-                frame = next(decoding, None)
-            except REFUSALS as error:
-                where = place or f"after {time_s:.2f} s ({count} frames)"
-                raise _damaged(self.path, where, _said(error)) from error
-            if frame is None:
-                return
-            if frame.time is None:
-                raise _refusal(self.path, "a frame without a time stamp", f"{count}", REENCODE)
-            if frame.is_corrupt:
-                raise _damaged(self.path, f"at {frame.time:.2f} s", "a frame is incomplete")
-            if size not in (None, (frame.width, frame.height)):
-                sizes = f"from {size[0]}x{size[1]} to {frame.width}x{frame.height}"
-                change = f"changes {sizes} at {frame.time:.2f} s"
-                raise _refusal(self.path, "a picture of no one size", change, REENCODE)
-            count, time_s, size = count + 1, frame.time, (frame.width, frame.height)
-            yield frame
+        whole, count, time_s, size = 0, 0, 0.0, None
 
-    def decoded(self) -> Iterator[tuple[float, VideoFrame]]:
-        """Decode the whole film: each frame with its time in s after the first."""
-        # An avi file has no times of its own: its frames follow each other at one rate, and
-        # FFmpeg's guess at the times of frames that are stored out of order is wrong.
-        rate = self.stream.average_rate or self.stream.guessed_rate
-        counted = self.container.format.name == "avi" and self.stream.codec_context.has_b_frames
+        def where() -> str:
+            return place or f"after {time_s:.2f} s ({count} frames)"
+
+        try:
+            for packet in self.container.demux(self.stream):
+                # FFmpeg's mark of one that the file ends within: some decoders would fill it up.
+                if packet.is_corrupt:
+                    self.torn = True
+                    continue
+                if packet.size and self.torn:
+                    raise _damaged(self.path, where(), "a frame is incomplete")
+                whole += packet.size > 0
+                # Of the frames that wait for their turn at the end of an avi file that is cut,
+                # some turns have gone, and nothing tells which.
+                last = not packet.size and packet.dts is None
+                if last and (fps := self.counted_fps()) and self.lacks_its_end(whole / fps):
+                    return
+                for frame in packet.decode():
+                    self._check(frame, count, size)
+                    count, time_s, size = count + 1, frame.time, (frame.width, frame.height)
+                    yield frame
+        except REFUSALS as error:
+            raise _damaged(self.path, where(), _said(error)) from error
+
+    def _check(self, frame: VideoFrame, count: int, size: tuple[int, int] | None) -> None:
+        """Refuse what cannot come after ``count`` frames of that size."""
+        if frame.time is None:
+            raise _refusal(self.path, "a frame without a time stamp", f"{count}", REENCODE)
+        if frame.is_corrupt:
+            raise _damaged(self.path, f"at {frame.time:.2f} s", "a frame is incomplete")
+        if size not in (None, (frame.width, frame.height)):
+            sizes = f"from {size[0]}x{size[1]} to {frame.width}x{frame.height}"
+            change = f"changes {sizes} at {frame.time:.2f} s"
+            raise _refusal(self.path, "a picture of no one size", change, REENCODE)
+
+    def decoded(
+        self, cut: Callable[[CutShortError], object] | None = None
+    ) -> Iterator[tuple[float, VideoFrame]]:
+        """Decode the whole film: each frame with its time in s after the first.
+
+        That its end is missing is told to ``cut``, or else an error.
+        """
+        rate = self.counted_fps()
         start_s, time_s, count = 0.0, 0.0, 0
         for count, frame in enumerate(self.frames(), 1):
-            stamp = (count - 1) / float(rate) if counted and rate else frame.time
+            stamp = (count - 1) / rate if rate else frame.time
             if count == 1:
                 start_s = stamp
             elif not SHORTEST_GAP_S <= stamp - start_s - time_s <= LONGEST_GAP_S:
@@ -327,18 +377,39 @@ class _Video:
                 f"{fps:.6g} frames a second: {count} in {time_s:.6g} s",
                 REENCODE,
             )
+        there_s, declared_s = time_s + 1 / fps, self.declared_s()
+        if self.lacks_its_end(there_s):
+            declared = f"{declared_s:.2f} s declared" if declared_s else "no length declared"
+            facts = f"{declared}, {there_s:.2f} s or {count} frames found"
+            error = _refusal(self.path, "cut short", facts, DAMAGED, CutShortError)
+            error.there_s, error.declared_s = there_s, declared_s
+            if cut is None:
+                raise error
+            cut(error)
+
+    def counted_fps(self) -> float:
+        """Frames a second where times are counted and not read: 0 elsewhere.
+
+        An avi file has no times of its own: its frames follow each other at one rate, and
+        FFmpeg's guess at the times of frames that are stored out of order is wrong.
+        """
+        avi = self.container.format.name == "avi" and self.stream.codec_context.has_b_frames
+        return float(self.stream.average_rate or self.stream.guessed_rate or 0) if avi else 0.0
+
+    def lacks_its_end(self, there_s: float) -> bool:
+        """Whether the film is cut short, if it lasts ``there_s`` from the first frame on."""
         declared_s = self.declared_s()
-        if declared_s - time_s - 1 / fps > max(MISSING_S, MISSING_SHARE * declared_s):
-            decoded = f"{time_s + 1 / fps:.2f} s or {count} frames found"
-            facts = f"{declared_s:.2f} s declared, {decoded}"
-            raise _refusal(self.path, "cut short", facts, DAMAGED)
+        return self.torn or declared_s - there_s > max(MISSING_S, MISSING_SHARE * declared_s)
 
     def declared_s(self) -> float:
         """Read the film's own duration, as far as the container gives one.
 
         A container's duration is that of its longest stream, often the sound, so it
-        comes last; 0 where nothing is declared, and then nothing can be missing.
+        comes last; 0 where nothing is declared.
         """
+        # Of an avi file that is cut FFmpeg gives the duration of what is left.
+        if self.container.format.name == "avi" and self.stream.frames and self.stream.average_rate:
+            return float(self.stream.frames / self.stream.average_rate)
         if self.stream.duration is not None and self.stream.time_base is not None:
             return float(self.stream.duration * self.stream.time_base)
         tag = self.stream.metadata.get("DURATION", "")
@@ -350,13 +421,21 @@ class _Video:
         # "nan" and "inf" are numbers to Python.
         return tagged if math.isfinite(tagged) else (self.container.duration or 0) / CLOCK_PER_S
 
+    def first(self) -> tuple[str, Image]:
+        """Give the form and the picture of the first frame."""
+        for frame in self.frames():
+            return frame.format.name, self.rgb(frame)
+        raise _without_frames(self.path)
+
     def rgb(self, frame: VideoFrame) -> Image:
         """Convert a frame to what a player shows of it."""
+        planar = PLANAR.get(frame.format.name, frame.format.name)
         hdr = frame.color_trc if frame.color_trc in REFERENCE_WHITE else None
         image_format = "rgb24" if hdr is None else "rgb48le"
         try:
+            same = self.planar.reformat(frame, format=planar, threads=1)
             image = self.reformatter.reformat(
-                frame, width=self.width, format=image_format, threads=1
+                same, width=self.width, format=image_format, threads=1
             ).to_ndarray()
         except REFUSALS as error:
             raise _damaged(self.path, f"at {frame.time:.2f} s", _said(error)) from error
@@ -374,46 +453,98 @@ def _opened(path: Path) -> Iterator[_Video]:
         raise RecordingError(f"{path}: no such video file. Put it there, or exclude the video.")
     if path.stat().st_size == 0:
         raise RecordingError(f"{path}: empty (0 bytes). {DAMAGED}")
+    device = _device()
     try:
         readable = path.open("rb")
     except OSError as error:
         raise RecordingError(f"{path}: cannot be read ({error.strerror}). {DAMAGED}") from None
     with readable as file:
-        try:
-            with _bounded():
-                container = av.open(
-                    file,
-                    options={
-                        "format_whitelist": ",".join(CONTAINERS),
-                        "codec_whitelist": ",".join(DECODERS),
-                        # No protocol has this name. The file itself needs none.
-                        "protocol_whitelist": "none",
-                        "max_pixels": str(MOST_PIXELS),
-                    },
-                    metadata_errors="replace",
-                )
-        except REFUSALS as error:
-            # What a list does not allow is an "invalid argument".
-            other = isinstance(error, ArgumentError)
-            raise _refusal(
-                path,
-                "not a video in an mp4, mov, mkv, webm or avi file that holds its own frames",
-                "another kind of file" if other else _said(error),
-                f"A playlist, a picture, sound, text, or cut short? {DAMAGED}",
-            ) from error
-        with container:
-            stream = _film(container, path)
-            for other in container.streams:
-                if other.index != stream.index:
-                    other.discard = Discard.all
-            stream.thread_type = "NONE"
-            stream.codec_context.thread_count = 1
-            stream.codec_context.options = {
-                "max_pixels": str(MOST_PIXELS),
-                # Damage is an error, and not a frame made up of its neighbours.
-                "err_detect": "explode",
-            }
-            yield _Video(path, container, stream, _width(stream))
+        if device and not _agrees(device, path, file):
+            device = None
+        with _decoding(path, file, device) as video:
+            yield video
+
+
+@contextmanager
+def _decoding(path: Path, file: IO[bytes], device: str | None = None) -> Iterator[_Video]:
+    """Open ``file`` from its start, to be decoded by the processor or by a kind of device."""
+    file.seek(0)
+    try:
+        # A device may take any number of addresses; by then the processor has opened the file.
+        with _bounded() if device is None else nullcontext():
+            container = av.open(
+                file,
+                options={
+                    "format_whitelist": ",".join(CONTAINERS),
+                    "codec_whitelist": ",".join(DECODERS),
+                    # No protocol has this name. The file itself needs none.
+                    "protocol_whitelist": "none",
+                    "max_pixels": str(MOST_PIXELS),
+                },
+                metadata_errors="replace",
+                hwaccel=None if device is None else HWAccel(device, allow_software_fallback=True),
+            )
+    except REFUSALS as error:
+        # What a list does not allow is an "invalid argument".
+        other = isinstance(error, ArgumentError)
+        raise _refusal(
+            path,
+            "not a video in an mp4, mov, mkv, webm or avi file that holds its own frames",
+            "another kind of file" if other else _said(error),
+            f"A playlist, a picture, sound, text, or cut short? {DAMAGED}",
+        ) from error
+    with container:
+        stream = _film(container, path)
+        for other in container.streams:
+            if other.index != stream.index:
+                other.discard = Discard.all
+        stream.thread_type = "NONE"
+        stream.codec_context.thread_count = 1
+        stream.codec_context.options = {
+            "max_pixels": str(MOST_PIXELS),
+            # Damage is an error, and not a frame made up of its neighbours.
+            "err_detect": "explode",
+        }
+        yield _Video(path, container, stream, _width(stream))
+
+
+def _device() -> str | None:
+    """Which kind of device is asked for to decode videos, if not the processor."""
+    kind = os.environ.get(DECODER_VARIABLE) or CPU
+    known = [CPU, *hwdevices_available()]
+    if kind not in known:
+        what = f"decoder {kind!r} (machine.yaml or {DECODER_VARIABLE}) is none that FFmpeg has here"
+        raise ParamsError(f"{what}: {', '.join(known)}")
+    return None if kind == CPU else kind
+
+
+def _agrees(device: str, path: Path, file: IO[bytes]) -> bool:
+    """Whether a device makes the same picture of the first frame as the processor.
+
+    Why it does not is logged, once a process for each reason; the processor then decodes.
+    """
+    try:
+        with _decoding(path, file) as video:
+            _, wanted = video.first()
+            codec = video.stream.codec_context.name
+    except RecordingError:
+        return False  # As the processor will say.
+    try:
+        with _decoding(path, file, device) as video:
+            form, picture = video.first()
+    except RecordingError as error:
+        why = f"cannot be used ({_said(error.__cause__ or error)})"
+    else:
+        if form in PLANAR and np.array_equal(picture, wanted):
+            return True
+        why = "makes another picture" if form in PLANAR else "does not decode such a video"
+    _warn(f"decoder {device} {why}, so the processor decodes it: a video of {codec} (said once)")
+    return False
+
+
+@cache
+def _warn(text: str) -> None:
+    logging.getLogger(__name__).warning(text)
 
 
 @contextmanager
@@ -530,8 +661,14 @@ def _encoded() -> Image:
     return (255 * light ** (1 / SDR_GAMMA)).round().astype(np.uint8)
 
 
-def _refusal(path: Path, what: str, detail: str, remedy: str) -> RecordingError:
-    error = RecordingError(f"{path}: {what} ({detail}). {remedy}")
+def _refusal(
+    path: Path,
+    what: str,
+    detail: str,
+    remedy: str,
+    kind: type[Refusal] = RecordingError,  # type: ignore[assignment]  # a TypeVar's default
+) -> Refusal:
+    error = kind(f"{path}: {what} ({detail}). {remedy}")
     error.problem = Problem(what, f"{path} ({detail})", remedy)
     return error
 
@@ -544,5 +681,5 @@ def _without_frames(path: Path) -> RecordingError:
     return RecordingError(f"{path}: not one frame can be decoded. {DAMAGED}")
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error)

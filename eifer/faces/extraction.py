@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge, Le
 
+from eifer.errors import CutShortError
 from eifer.faces import decoding, detection, landmarks, quality
 from eifer.hashing import sha256_code
 from eifer.ranges import Share
@@ -75,16 +76,17 @@ def extract_video(
     video. The models are opened once a process.
 
     A video in which no face is ever found gives its rows, all rejected; whether that is
-    an error is for the caller to say.
+    an error is for the caller to say. One whose end is missing gives the rows of what there is,
+    and COUNTS says which length it declares.
 
     Raises
     ------
     RecordingError
-        If the video cannot be decoded to its end; see `decoding.frames`.
+        If what there is of the video cannot be decoded; see `decoding.frames`.
     AssetError
         If a model file is missing or is another one.
     """
-    rows, shapes, looks, given, (height, width) = _seen(path, spec)
+    rows, shapes, looks, given, (height, width), declared_s = _seen(path, spec)
     usable = quality.confident(rows, spec.quality) & ~quality.repeated(rows, spec.quality)
     share = quality.covered(looks, given, usable, spec.quality)
     del looks  # The largest thing kept, and no longer needed.
@@ -103,6 +105,7 @@ def extract_video(
     fps = decoding.mean_fps(len(rows), last_s)
     counts["fps"] = round(fps, 6)
     counts["duration_s"] = round(last_s + 1 / fps, 6)
+    counts["declared_s"] = declared_s
     moved = pd.DataFrame(shapes.round(DECIMALS["_score"]), columns=list(SHAPES))
     moved["frame"] = rows.loc[rows["n_faces"] > 0, "frame"].to_numpy()
     moved["video_id"] = video_id
@@ -120,7 +123,8 @@ def has_face(path: Path, *, samples: int, spec: ExtractSpec) -> bool:
     """Look for a confident face in ``samples`` frames spread over the video, then in all.
 
     Stops at the first, so that it costs a frame or two for most videos; only one
-    without a face in the samples is decoded as a whole.
+    without a face in the samples is decoded as a whole. With 0 ``samples`` all are looked at
+    in turn: in a video whose end is missing, some would be sought there.
 
     Raises
     ------
@@ -128,8 +132,9 @@ def has_face(path: Path, *, samples: int, spec: ExtractSpec) -> bool:
         If the video cannot be decoded where it is looked at.
     """
     finder, _ = _models(spec.detector_width_px, spec.min_candidate_score)
-    sampled = (rgb for _, rgb in decoding.samples(path, samples))
-    every = (rgb for _, _, rgb in decoding.frames(path))
+    sampled = (rgb for _, rgb in decoding.samples(path, samples)) if samples else ()
+    # A missing end was told by `decoding.check`.
+    every = (rgb for _, _, rgb in decoding.frames(path, cut=bool))
     return any(
         face.score >= spec.quality.min_face_score
         for rgb in chain(sampled, every)
@@ -154,12 +159,36 @@ def find(
     return (face, mesh) if sure else None
 
 
+def cut_short(there_s: float, declared_s: float) -> str:
+    """Say of a video how much of it is there."""
+    declared = f"{declared_s:.2f} s declared" if declared_s else "no length declared"
+    return f"cut short: {there_s:.2f} s there, {declared}"
+
+
+def missing(counts: pd.DataFrame) -> pd.Series[int]:
+    """How many frames each video of COUNTS lacks by the length that it declares.
+
+    At least 1 where it is cut short and declares none, or no more than there is; 0 where it is
+    whole.
+    """
+    lacking = (counts["declared_s"] - counts["duration_s"]) * counts["fps"]
+    return lacking.round().clip(lower=1).fillna(0).astype("int64")
+
+
 def attrition(counts: pd.DataFrame) -> pd.DataFrame:
-    """List the rejected frames of COUNTS: a row of ATTRITION for each video and reason."""
+    """List the rejected frames of COUNTS, and those missing at the end of a video.
+
+    A row of ATTRITION for each video and reason.
+    """
     rejected = [name for name in COUNTS.names if name.startswith("rejected_")]
     long = counts.melt(["video_id", "participant_id"], rejected, "reason", "n")
     reason = long["reason"].str.removeprefix("rejected_").str.replace("_", " ")
-    rows = long.assign(level="frame", what="frames", reason=reason)
+    rows = long.assign(reason=reason)
+    lengths = zip(counts["duration_s"], counts["declared_s"], strict=True)
+    cut = counts[["video_id", "participant_id"]].assign(
+        n=missing(counts), reason=[cut_short(*both) for both in lengths]
+    )
+    rows = pd.concat([rows, cut]).assign(level="frame", what="frames")
     return ATTRITION.conform(rows[rows["n"] > 0])
 
 
@@ -190,12 +219,18 @@ def _measured(
 def _seen(
     path: Path, spec: ExtractSpec
 ) -> tuple[
-    pd.DataFrame, NDArray[np.float32], NDArray[np.uint8], NDArray[np.float64], tuple[int, ...]
+    pd.DataFrame,
+    NDArray[np.float32],
+    NDArray[np.uint8],
+    NDArray[np.float64],
+    tuple[int, ...],
+    float | None,
 ]:
     """Look at every frame.
 
     Returns what is measured of each, the blendshapes of those with a face, the `complexion` and
-    `circumstances` of each, and the frames' shape.
+    `circumstances` of each, the frames' shape, and the declared length of a video whose end is
+    missing.
     """
     finder, mesher = _models(spec.detector_width_px, spec.min_candidate_score)
     times, n_faces, measures, looks = array("d"), array("q"), array("d"), bytearray()
@@ -203,7 +238,8 @@ def _seen(
     given, unknown = array("d"), [np.nan] * len(quality.UNITS)
     shapes = array("f")
     last_new: Image | None = None
-    for _, time_s, rgb in decoding.frames(path):
+    cut: list[CutShortError] = []
+    for _, time_s, rgb in decoding.frames(path, cut=cut.append):
         face, number = _principal(finder(rgb), spec.quality.min_face_score)
         times.append(time_s)
         n_faces.append(number)
@@ -236,4 +272,5 @@ def _seen(
         np.frombuffer(looks, np.uint8).reshape(n, -1),
         np.frombuffer(given).reshape(n, -1),
         rgb.shape[:2],
+        cut[0].declared_s if cut else None,
     )

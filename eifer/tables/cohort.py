@@ -243,9 +243,15 @@ VIDEOS = Table(
         ),
         Column("video_s", "float? s 0..", "length of the face video; null if excluded"),
         Column(
+            "video_declared_s",
+            "float? s 0..",
+            "length that the face video declares, if its end is missing (0: none); null if whole",
+        ),
+        Column(
             "film_s",
             "float? s 0..",
-            "length of the film: duration_s of stimuli.tsv, else the face video's length",
+            "length of the film: duration_s of stimuli.tsv, else the face video's length (the "
+            "declared one, if its end is missing)",
         ),
     ),
     rules=(

@@ -229,6 +229,11 @@ COUNTS = Table(
         Column("height_px", "int px 1..", "height of the upright frame"),
         Column("fps", "float 1/s 1..1000", "mean frame rate, by time stamps"),
         Column("duration_s", "float s 0..", "from the first frame to the end of the last"),
+        Column(
+            "declared_s",
+            "float? s 0..",
+            "length that the file declares, if its end is missing (0: none); null if whole",
+        ),
     ),
     rules=(parts_add_up, counts_match_frames),
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from eifer.errors import InputError, Problem, StudyError, describe, examples
-from eifer.validation import short_face_videos, validate
+from eifer.validation import cut_videos, short_face_videos, validate
 from flows.audit.hashes import RAW_TABLES, raw
 from flows.audit.study import Recorded
 from flows.run.lockfile import LOCK
@@ -67,6 +67,9 @@ def show(cohort: Path, params: Path) -> None:
             f"{short} face videos last less than {wanted.intake.least_filmed_share:.0%} "
             "of their film (intake.short_face_videos allows it)"
         )
+    if cut := cut_videos(videos):
+        remedy = "    -> they are used as far as they go; copy them again, if there is more of them"
+        print("\n".join((*cut, remedy)))
     if changed := _unlike(cohort, params.parent, wanted.study.cohort):
         print(
             f"but it is not what intake recorded ({len(changed)}): {examples(changed)}\n"
@@ -91,7 +94,9 @@ def _each(
 ) -> Iterator[Result]:
     """`pool.each` over this machine's cores, with a line now and then where there is no bar."""
     every = -(-len(tasks) // LINES)
-    results = pool.each(function, tasks, workers=Machine().workers, label=label)
+    machine = Machine()
+    machine.hand_on()
+    results = pool.each(function, tasks, workers=machine.workers, label=label)
     for done, result in enumerate(results, start=1):
         if done % every == 0 and not sys.stderr.isatty():
             print(f"{label}: {done} of {len(tasks)}", file=sys.stderr, flush=True)

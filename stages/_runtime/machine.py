@@ -57,6 +57,11 @@ class Machine(BaseSettings):
         default="auto", description="where training crops lie; auto: on the device if they fit"
     )
 
+    decoder: str = Field(
+        default="cpu",
+        description="what decodes videos: cpu, or a kind of device: docs/how-to/run-in-parallel.md",
+    )
+
     def __init__(self, **values: Any) -> None:
         problems = [
             _moved(name) for name in PARAMS if f"EIFER_{name}".upper() in map(str.upper, os.environ)
@@ -77,6 +82,10 @@ class Machine(BaseSettings):
                 )
         if problems:
             raise ParamsError(describe("machine.yaml or EIFER_*", problems)) from None
+
+    def hand_on(self) -> None:
+        """Tell this process, and those that it starts, the knob that `eifer.faces` reads."""
+        os.environ["EIFER_DECODER"] = self.decoder
 
     @classmethod
     def settings_customise_sources(

@@ -250,7 +250,9 @@ class Stage:
         artifacts.recover(final)
         try:
             params = _only(load_study(PARAMS), (*self.params, *self.frozen))
-            run = Run(self, params, item, partial, Machine())
+            machine = Machine()
+            machine.hand_on()
+            run = Run(self, params, item, partial, machine)
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
             with provenance.watched() as usage:

@@ -14,7 +14,7 @@ import pytest
 
 from eifer import validation
 from eifer.cohort.layout import Exclusion
-from eifer.errors import InputError, RecordingError
+from eifer.errors import CutShortError, InputError, RecordingError
 from eifer.hashing import sha256_file
 from eifer.validation import ValidationSpec, validate
 from tests.eifer.cohort.ecg_files import write_wfdb
@@ -68,13 +68,19 @@ def cohort(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The recordings that were opened; a file of b"bad" cannot be read."""
+    """The recordings that were opened; a file of b"bad" cannot be read, and the end is missing
+    of one of b"cut" and how many s are there and declared.
+    """
     seen: list[str] = []
 
     def look(path: Path) -> float:
         seen.append(path.name)
         if path.read_bytes() == b"bad":
             raise RecordingError(f"{path.name}: not a video")
+        if path.read_bytes().startswith(b"cut"):
+            error = CutShortError(f"{path.name}: cut short")
+            error.there_s, error.declared_s = map(float, path.read_bytes().split()[1:])
+            raise error
         return 6.0
 
     def read(path: Path, sidecar: object) -> None:
@@ -84,7 +90,14 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         reason = None
 
     monkeypatch.setattr(validation, "check", look)
-    monkeypatch.setattr(validation, "has_face", lambda path, **_: path.read_bytes() != b"wall")
+
+    def shows(path: Path, samples: int, spec: object) -> bool:
+        content = path.read_bytes()
+        # In a video whose end is missing, nothing is sought there.
+        assert samples == (0 if content.startswith(b"cut") else SPEC.face_samples)
+        return content != b"wall"
+
+    monkeypatch.setattr(validation, "has_face", shows)
     monkeypatch.setattr(validation, "read_ecg", read)
     monkeypatch.setattr(validation, "ecg_quality", lambda *_: Good)
     return seen
@@ -331,3 +344,43 @@ def test_the_ecg_is_judged_in_the_films_time(cohort: Path, monkeypatch: pytest.M
     assert seen == {(250.0, -60.0, 6.0)}
     assert "ECG cannot be used (8): sub-01/beh/" in text
     assert "(film_not_covered: 3.0 s of a film of 6.0 s at 250 Hz)" in text
+
+
+def test_a_video_whose_end_is_missing_is_kept_and_told(cohort: Path) -> None:
+    video(cohort, 1).write_bytes(b"cut 5.5 6.0")
+    videos = checked(cohort).videos.set_index("video_path")
+    name = video(cohort, 1).relative_to(cohort).as_posix()
+    lengths = ["video_s", "video_declared_s", "film_s"]
+    assert videos.loc[name, lengths].tolist() == [5.5, 6.0, 6.0]
+    assert videos.drop(name)["video_declared_s"].isna().all()
+    told = validation.cut_videos(videos.reset_index())
+    assert told == [f"{name} is cut short: 5.50 s there, 6.00 s declared"]
+
+
+@pytest.mark.parametrize("film", ["6", "n/a"])
+def test_too_little_of_a_video_is_refused_or_counted_by_its_films_length(
+    cohort: Path, film: str
+) -> None:
+    """By the length that it declares, where nothing else says how long the film is."""
+    films_last(cohort, film)
+    video(cohort, 1).write_bytes(b"cut 3.0 6.0")
+    text = complaint(cohort)
+    assert (
+        "1 problem\n" in text and "face video much shorter than its film (1): sub-01/beh/" in text
+    )
+    assert "3.0 s of a film of 6.0 s, cut short: 3.00 s there, 6.00 s declared" in text
+    allowed = replace(SPEC, short_face_videos="record")
+    found = checked(cohort, spec=allowed)
+    assert validation.short_face_videos(found.videos, allowed) == 1
+    assert set(found.videos["film_s"]) == {6.0}
+
+
+def test_a_film_of_which_only_a_part_is_known_is_of_unknown_length(cohort: Path) -> None:
+    films_last(cohort, "n/a")
+    video(cohort, 1).write_bytes(b"cut 3.0 0.0")
+    assert "ECG of a film of unknown length (1): sub-01/beh/" in complaint(cohort)
+    without = Exclusion("sub-01", "electrode came off", run=1, recording="ecg")
+    videos = checked(cohort, without).videos
+    assert videos["film_s"].isna().sum() == 1
+    (told,) = validation.cut_videos(videos)
+    assert told.endswith("cut short: 3.00 s there, no length declared")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,9 @@ import yaml
 
 from eifer.hashing import sha256_file
 from flows.graph import ROOT
+from stages.catalogue import VIDEOS
+from stages.intake import intake
+from stages.params import load_params
 from tests.watched import finish, tool
 
 MISSPELT = "intake.face_sample; did you mean 'face_samples'?"
@@ -135,6 +140,62 @@ def damage(cohort: Path) -> None:
     outside = cohort.parent / "elsewhere.mp4"
     recording(4, 1, "video.mp4").rename(outside)
     recording(4, 1, "video.mp4").symlink_to(outside)
+
+
+def cut(path: Path, share: float) -> None:
+    """The same video with its table of frames in front, and only that share of the bytes."""
+    import av
+
+    whole = path.with_name("whole.mp4")
+    front = {"movflags": "faststart"}
+    with av.open(str(path)) as source, av.open(str(whole), "w", options=front) as made:
+        stream = made.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                made.mux(packet)
+    data = whole.read_bytes()
+    whole.unlink()
+    path.write_bytes(data[: int(len(data) * share)])
+
+
+def test_a_video_whose_end_is_missing_is_used_and_named(broken: Path) -> None:
+    name = "sub-01/beh/sub-01_task-elicitation_run-1_video.mp4"
+    cut(broken / "cohort" / name, 0.6)
+    done = eifer(broken, "validate", "cohort")
+    assert done.returncode == 0, done.stderr
+    valid, short, named, remedy = done.stdout.splitlines()
+    assert "16 videos" in valid and short.startswith("16 face videos last less")
+    found = re.fullmatch(rf"{name} is cut short: (0\.\d\d) s there, 1\.00 s declared", named)
+    assert found and 0.3 <= float(found[1]) <= 0.8
+    assert "used as far as they go" in remedy
+    # The study's own report of its first step says so, too.
+    run: Any = SimpleNamespace(
+        params=load_params(broken / "params.yaml"),
+        path=lambda given: broken / "cohort",
+        each=lambda work, tasks, label: map(work, tasks),
+    )
+    outcome = intake.function(run)
+    assert outcome.report.numbers["cut_videos"] == 1
+    said = " ".join(outcome.report.results.split())
+    assert "before the length that they declare: 1; they were used as far as they go." in said
+    ((_, videos),) = outcome.made[VIDEOS]
+    row = VIDEOS.table.conform(videos).set_index("video_path").loc[name]
+    assert row["video_s"] == pytest.approx(float(found[1]), abs=0.01)
+    assert row["video_declared_s"] == 1.0
+
+
+def test_a_decoder_that_is_not_there_is_refused_by_whoever_reads_videos(
+    home: Path, tmp_path: Path
+) -> None:
+    name = home / "cohort/sub-01/beh/sub-01_task-elicitation_run-1_video.mp4"
+    asked = {**os.environ, "EIFER_DECODER": "abacus"}
+    (tmp_path / "params.yaml").write_bytes((home / "params.yaml").read_bytes())
+    for words in (("validate", str(home / "cohort")), ("estimate", str(name), "--out", "seen")):
+        done = eifer(tmp_path, *words, env=asked)
+        assert done.returncode == 1
+        assert "decoder 'abacus'" in done.stderr and "FFmpeg has here: cpu" in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def grey(path: Path) -> None:

@@ -40,7 +40,10 @@ CEILING_MIB = 4096
 
 
 def video(path: Path) -> None:
-    """Intake decodes a video to its end, extract and `eifer estimate` again: all say the same."""
+    """Intake decodes a video to its end, extract and `eifer estimate` again: all say the same.
+
+    Of one whose end is missing, too: they keep what there is of it, and say so in these words.
+    """
     refusals = []
     for ask in (decoding.check, lambda path: list(decoding.frames(path))):
         try:

@@ -200,7 +200,7 @@ VIDEOS: dict[str, tuple[str, Write, str]] = {
         content(lambda: cut("matroska", 0.6, n=60)),
         "cut short",
     ),
-    "avi cut": ("v.avi", content(lambda: cut("avi", 0.4, codec="mjpeg")), "damaged"),
+    "avi cut": ("v.avi", content(lambda: cut("avi", 0.4, codec="mjpeg")), "cut short"),
     "garbage behind the header": (
         "v.mkv",
         content(lambda: film("matroska")[:500] + bytes(range(256)) * 400),

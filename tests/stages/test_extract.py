@@ -19,14 +19,17 @@ from stages._runtime import pool
 
 
 def rows(path: Path, *, video_id: str, participant_id: str, spec: Any) -> tuple[Any, Any, Any]:
-    """Three frames of a file of b"face", none of a face of b"wall"; others are refused."""
+    """Three frames of a file of b"face", none of a face of b"wall", of b"cut" the end is missing;
+    others are refused.
+    """
     look = path.read_bytes()
-    if look not in (b"face", b"wall"):
+    if look not in (b"face", b"wall", b"cut"):
         raise RecordingError(f"{path}: damaged at 1.00 s")
     frames = FRAMES.empty().reindex(range(3))
     whose = {"video_id": video_id, "participant_id": participant_id}
     frames = frames.assign(**whose, frame=range(3), time_s=[0.0, 0.1, 0.2], n_faces=1)
-    counts = {name: 0 for name in COUNTS.names} | whose | {"frames_decoded": 3}
+    counts: dict[str, Any] = {name: 0 for name in COUNTS.names} | whose | {"frames_decoded": 3}
+    counts |= {"fps": 10.0, "duration_s": 0.3, "declared_s": 1.0 if look == b"cut" else None}
     counts["rejected_no_face" if look == b"wall" else "frames_accepted"] = 3
     shapes = frames[["video_id", "frame"]].assign(**dict.fromkeys(SHAPES, 0.5))
     return (
@@ -134,3 +137,24 @@ def test_what_was_made_of_something_else_is_not_taken(run: Callable[..., Any]) -
     for part in module.KEPT.glob("spring/*"):
         shutil.move(part, part.with_name(part.name + ".partial"))
     assert run(b"face", b"torn").looked == ["0.mp4", "1.mp4"]
+
+
+def test_what_is_missing_of_a_video_is_in_the_report_and_in_the_list(
+    run: Callable[..., Any],
+) -> None:
+    made, report = run(b"face", b"cut").outcome.made, run(b"face", b"cut").outcome.report
+    (row,) = made[module.EXTRACT_ATTRITION].to_dict("records")
+    assert row == {
+        "level": "frame",
+        "participant_id": "sub-01",
+        "video_id": "sub-01_run-1",
+        "what": "frames",
+        "reason": "cut short: 0.30 s there, 1.00 s declared",
+        "n": 7,
+    }
+    assert (report.numbers["videos_cut_short"], report.numbers["frames_missing"]) == (1, 7)
+    assert report.numbers["frames_decoded"] == 6
+    said = " ".join(report.results.split())
+    assert "before the length that they declare: 1; about 7 frames are missing there" in said
+    whole = run(b"face", b"face").outcome.report
+    assert whole.numbers["videos_cut_short"] == 0 and "missing" not in whole.results

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from eifer.errors import ParamsError
+from eifer.faces.decoding import CPU, DECODER_VARIABLE, check
 from stages._runtime.machine import PARAMS, Machine
 
 
@@ -29,6 +30,20 @@ def test_the_file_is_read_and_a_variable_wins(
     (elsewhere / "machine.yaml").write_text("workers: 3\nhold: host\n")
     monkeypatch.setenv("EIFER_WORKERS", "5")
     assert (Machine().workers, Machine().hold) == (5, "host")
+
+
+def test_the_decoder_is_handed_on_to_what_opens_videos(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DECODER_VARIABLE, "unset below")  # so that it is put back
+    monkeypatch.delenv(DECODER_VARIABLE)
+    assert Machine().decoder == CPU
+    (elsewhere / "machine.yaml").write_text("decoder: abacus\n")
+    Machine().hand_on()
+    assert os.environ[DECODER_VARIABLE] == "abacus"
+    (elsewhere / "film.mp4").write_bytes(b"film")
+    with pytest.raises(ParamsError, match=r"decoder 'abacus' .* FFmpeg has here: cpu"):
+        check(elsewhere / "film.mp4")
 
 
 def test_faults_of_the_file_and_of_variables_are_named_together(

@@ -79,6 +79,18 @@ def left() -> list[str]:
     return sorted(path.as_posix() for path in Path("data").rglob("*") if path.is_file())
 
 
+def test_a_stage_decodes_by_what_the_machine_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EIFER_DECODER", "unset below")  # so that it is put back
+    monkeypatch.delenv("EIFER_DECODER")
+    Path("machine.yaml").write_text("decoder: cuda\n")
+    named, whole = [], echo.function
+    monkeypatch.setattr(
+        echo, "function", lambda run: named.append(os.environ["EIFER_DECODER"]) or whole(run)
+    )
+    echo({"wave": "1"})
+    assert named == ["cuda"]
+
+
 def test_a_stage_writes_its_folder_with_checks_and_report() -> None:
     echo({"wave": "1"})
     assert words("data/echo/wave-1/echoes.parquet") == ["a", "b"]

@@ -244,7 +244,7 @@ def test_a_face_between_the_samples_is_found_and_the_search_stops_there(
     film = [wall, wall, person, wall]
     seen: list[int] = []
 
-    def every(path: Path) -> Iterator[tuple[int, float, Image]]:
+    def every(path: Path, cut: Any) -> Iterator[tuple[int, float, Image]]:
         for k, rgb in enumerate(film):
             seen.append(k)
             yield k, k / 10, rgb

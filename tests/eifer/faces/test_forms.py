@@ -17,9 +17,9 @@ import pytest
 from numpy.typing import NDArray
 
 from eifer.cohort.simulation import face
-from eifer.errors import RecordingError
+from eifer.errors import CutShortError
 from eifer.faces import decoding
-from eifer.faces.extraction import ExtractSpec, find
+from eifer.faces.extraction import ExtractSpec, attrition, extract_video, find, has_face
 from eifer.seeding import generator
 from tests.eifer.faces.test_decoding import (
     NUMBERS,
@@ -268,11 +268,19 @@ def test_of_a_file_that_is_cut_what_can_be_decoded_comes_out(
     path = film([*pictures, *pictures[::-1]] * 3, name, fps=10, **how)
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
-    frames = decoding.frames(path)
-    came = []
-    with pytest.raises(RecordingError, match=r"cut short|damaged"):
-        for frame in frames:
-            came.append(frame)
-    assert N <= len(came) < 6 * N - 5  # half a second may be missing
+    told: list[CutShortError] = []
+    came = list(decoding.frames(path, cut=told.append))
+    assert len(told) == 1 and N <= len(came) < 6 * N - 5  # half a second may be missing
     for index, wanted in plain.items():
         np.testing.assert_allclose(places(came[index][2], spec), wanted, atol=NEAR_PX)
+    # The study's rows are those of the frames that came, and it says what did not.
+    frames, counts, _ = extract_video(path, video_id="v", participant_id="p", spec=spec)
+    assert frames["time_s"].tolist() == [round(time_s, 6) for _, time_s, _ in came]
+    assert has_face(path, samples=0, spec=spec)
+    row = counts.iloc[0]
+    assert (row["frames_decoded"], row["declared_s"]) == (len(came), told[0].declared_s)
+    assert row["duration_s"] == pytest.approx(len(came) / 10) and row["declared_s"] == 4.8
+    listed = attrition(counts).set_index("reason")
+    reason = f"cut short: {row['duration_s']:.2f} s there, 4.80 s declared"
+    assert listed.loc[reason, "n"] == 6 * N - len(came)
+    assert listed["n"].sum() == 6 * N - row["frames_accepted"]
