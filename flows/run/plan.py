@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
-from eifer.errors import StudyError, did_you_mean, examples
+from eifer.errors import InputError, Problem, StudyError, did_you_mean, examples
 from flows.run import dvc, lockfile
 from flows.run.instances import Instance, instances, refuse_elsewhere
 from flows.run.request import Choice
 from flows.run.supervise import asked, finished
+from stages._runtime.params_file import read_params
 from stages.catalogue import CODE
 
 AFTER = "after "
+PARAMS = "params.yaml"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ def make(study: Path, **choice: Unpack[Choice]) -> Plan:
     Raises
     ------
     StudyError
-        As `choose`, or if the params are not valid, or DVC cannot tell.
+        As `choose`, or if the params are not valid, DVC cannot tell, or what is to be read is
+        missing.
     """
     refuse_elsewhere(study)
     with asked(dvc.command("status", "--json"), cwd=study) as status:
@@ -62,6 +65,7 @@ def make(study: Path, **choice: Unpack[Choice]) -> Plan:
     changes: dict[str, list[Any]] = json.loads(answer.stdout)
     recorded = lockfile.addresses(study)
     why = reasons(changes, recorded, graph, chosen)
+    _refuse_missing(study, graph, why)
     before = _reach({name: graph[name].needs for name in graph}, chosen) - chosen
     upstream = reasons(changes, recorded, graph, before).items()
     left_out = [name for name, reason in upstream if not reason.startswith(AFTER)]
@@ -123,6 +127,40 @@ def reasons(
         if upstream and not why.get(address):
             why[address] = AFTER + examples(upstream)
     return why
+
+
+def _refuse_missing(study: Path, graph: Mapping[str, Instance], running: Iterable[str]) -> None:
+    """Refuse what no stage makes and is not there: DVC would name it by a number alone."""
+    made = {out for instance in graph.values() for out in instance.outs}
+    params = read_params(study / PARAMS) if (study / PARAMS).is_file() else {}
+    said = {str(value): name for name, value in _leaves(params)}
+    lost = {
+        dep: address
+        for address in running
+        for dep in graph[address].deps
+        if not (study / dep).exists()
+        and not any(_meet(dep, out) for out in made)
+        and not any((study / f"{place}.dvc").is_file() for place in (dep, *Path(dep).parents))
+    }
+    problems = [
+        Problem(
+            "missing, though a stage reads it",
+            f"{dep} (by {address}{f'; {said[dep]} in {PARAMS}' if dep in said else ''})",
+            f"bring it there, or correct {PARAMS}",
+        )
+        for dep, address in lost.items()
+    ]
+    if problems:
+        raise InputError(f"study {study.resolve()}", problems)
+
+
+def _leaves(values: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every parameter with its whole name."""
+    if not isinstance(values, dict):
+        yield name, values
+        return
+    for key, value in values.items():
+        yield from _leaves(value, f"{name}.{key}" if name else str(key))
 
 
 def record_data(study: Path, files: Collection[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from eifer.errors import InputError, StudyError
 from flows.run.instances import Instance, instances, sound_instances
-from flows.run.plan import choose, reasons
+from flows.run.plan import choose, make, reasons
 
 
 def graph(**needs: str) -> dict[str, Instance]:
@@ -139,6 +140,17 @@ def study(tmp_path: Path) -> Path:
 def of(study: Path, dep: str) -> Path:
     (study / "dvc.yaml").write_text(GIVEN.format(dep))
     return study
+
+
+def test_what_nobody_makes_and_is_not_there_is_named_with_its_parameter(study: Path) -> None:
+    (study / "params.yaml").write_text("study: {corpora: still/to/come}\n")
+    where = "still/to/come (by read; study.corpora in params.yaml)"
+    with pytest.raises(InputError, match=re.escape(where)):
+        make(of(study, "still/to/come"))
+    assert set(make(study, only=["next"]).why) == {"next"}
+    (study / "still").mkdir()
+    (study / "still/to.dvc").write_text("outs:\n- path: to\n  hash: md5\n  md5: 0.dir\n")
+    assert "read" in make(study).why  # DVC has it, and can bring it
 
 
 @pytest.mark.parametrize("dep", ["given", "given/file", "still/to/come"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from eifer.corpora.labelled import attrition
 from eifer.errors import StudyError
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON, STEPS
@@ -218,6 +219,13 @@ def test_an_expressions_study_tells_of_its_own_tables(
     titles = [shown.title for shown in tables(tmp_path)]
     assert titles == ["What was planted, and what was found", "Training sets"]
     assert [shown.title for shown in tables(tmp_path, {"evaluate"})] == ["Training sets"]
+    # What is left out is told by the flow, too, once a stage left something out.
+    left = attrition("webcam", {"picture cannot be decoded": 2})
+    write_table(tmp_path / "data/corpora/attrition.parquet", left)
+    (told,) = (shown for shown in tables(tmp_path, {"corpora"}))
+    assert told.title == "What was left out, and why"
+    assert told.rows == [["corpora", "webcam", "picture cannot be decoded", "2"]]
+    (tmp_path / "data/corpora/attrition.parquet").unlink()
     # Of real corpora nothing was planted, whatever an earlier study left.
     (tmp_path / "params.yaml").write_text(preset.replace("faces: [drawn]", "faces: []"))
     assert [shown.title for shown in tables(tmp_path)] == ["Training sets"]
