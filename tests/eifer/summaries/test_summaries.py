@@ -25,6 +25,7 @@ from eifer.summaries import (
     hrv_tests,
     left_out,
     partitions,
+    people,
     ratings,
     recovered,
     scores,
@@ -43,6 +44,40 @@ GROUPS = pd.DataFrame(
         "group": ["High", "Low"],
     }
 )
+
+
+def test_every_participant_has_a_row_with_what_was_left_out() -> None:
+    counts = pd.DataFrame(
+        {
+            "participant_id": ["sub-01", "sub-01", "sub-02"],
+            "frames_decoded": [100, 100, 50],
+            "frames_accepted": [80, 90, 50],
+            "rejected_no_face": [5, 5, 0],
+            "rejected_eyes_closed": [15, 5, 0],
+        }
+    )
+    ecg_quality = pd.DataFrame(
+        {
+            "participant_id": ["sub-01", "sub-01", "sub-02"],
+            "verdict": ["good", "good", "rejected"],
+            "mean_hr_bpm": [70.0, 80.0, 200.0],
+        }
+    )
+    hrv = pd.DataFrame(
+        {
+            "participant_id": ["sub-01", "sub-01", "sub-02"],
+            "variable": ["rmssd_ms", "rmssd_ms", "sdnn_ms"],
+            "value": [40.0, 50.0, 1.0],
+        }
+    )
+    given = (counts, ecg_quality, hrv, GROUPS)
+    first, second = people.table(*given).to_dict("records")
+    assert (first["videos"], first["decoded"], first["accepted"]) == (2, 200, 170)
+    assert (first["left_out"], first["most"]) == (pytest.approx(0.15), "eyes closed")
+    assert (first["good"], first["ecg"], first["heart_rate"], first["rmssd"]) == (2, 2, 75, 45)
+    assert (second["left_out"], second["good"], second["ecg"]) == (0, 0, 1)
+    assert pd.isna([second["most"], second["heart_rate"], second["rmssd"]]).all()
+    assert "between 0 % and 15 % were left out" in people.caption(*given)
 
 
 def test_flow_counts_what_is_left_and_of_how_many_people() -> None:
