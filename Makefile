@@ -83,7 +83,7 @@ check: setup ## lint, types and import contracts alone
 	mypy
 	lint-imports
 
-docs: setup ## print docs/outputs.md and docs/settings.md again from the declarations
+docs: setup ## print what docs has from declarations again (outputs, settings, networks, graphs)
 	eifer docs
 
 graph: setup ## print the deps of dvc.yaml again from stages/catalogue.py, and the blocks of new stages

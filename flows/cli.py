@@ -377,14 +377,17 @@ def page(
 
 @app.command()
 def docs() -> None:
-    """Print what in docs is printed from the declarations again: outputs, settings, networks."""
+    """Print again what docs has from declarations: outputs, settings, networks, graphs."""
     with _errors_without_traceback("docs"):
         from flows.graph import ROOT
-        from flows.pages import outputs, settings
+        from flows.pages import graph, outputs, settings
+        from stages._runtime.kinds import KINDS
 
         (ROOT / "docs/outputs.md").write_text(outputs.describe())
         (ROOT / "docs/settings.md").write_text(settings.describe())
         (ROOT / "docs/published-networks.yaml").write_text(settings.networks())
+        for name, kind in KINDS.items():
+            (ROOT / f"docs/graph-{name}.svg").write_text(graph.svg(kind))
 
 
 @app.command()

@@ -8,7 +8,7 @@ import pytest
 
 from flows.dvc_yaml import printed
 from flows.graph import ROOT, declared, graph_of, stage_of
-from flows.pages import outputs, settings
+from flows.pages import graph, outputs, settings
 from stages._runtime.kinds import KINDS, Kind, load_study
 from stages._runtime.privacy import TELEMETRY_OFF
 
@@ -64,6 +64,8 @@ def test_stage_modules_stay_short_and_have_a_title() -> None:
 def test_printed_pages_are_in_step() -> None:
     assert (ROOT / "docs/outputs.md").read_text() == outputs.describe(), "run `make docs`"
     assert (ROOT / "docs/settings.md").read_text() == settings.describe(), "run `make docs`"
+    for name, kind in KINDS.items():
+        assert (ROOT / f"docs/graph-{name}.svg").read_text() == graph.svg(kind), "run `make docs`"
     networks = (ROOT / "docs/published-networks.yaml").read_text()
     assert networks == settings.networks(), "run `make docs`"
 
