@@ -98,9 +98,9 @@ def test_faults_of_all_corpora_are_told_together_before_a_picture_is_read(
     with pytest.raises(InputError) as caught:
         corpora({})
     said = str(caught.value)
-    assert "corpora: 4 problems" in said
+    assert "corpora: 3 problems" in said
     assert "column label is missing (1): one: one.parquet has image_id, image" in said
-    assert "unknown label (2): two: two.parquet row 1: 'joyfull'" in said
+    assert "unknown label (1): two: two.parquet row 1: 'joyfull' (2 images)" in said
     assert not read
     assert not Path("data/corpora").exists() and not Path("data/corpora.partial").exists()
     # Of the corpus without a fault pictures would have been read.

@@ -45,7 +45,7 @@ RECIPE = replace(
     first=Phase(1, 0, Rate(0.0, 3e-3), None),
     second=Phase(1, 0, Rate(0.0, 3e-3), Rate(2e-4, 2e-3)),
 )
-MACHINE = SimpleNamespace(hold="auto")
+MACHINE = SimpleNamespace(hand_on=lambda: None, hold="auto")
 ARITHMETIC = Arithmetic(
     device="cpu", precision="float32", devices=1, compile=False, deterministic=True, batch=64
 )

@@ -29,7 +29,9 @@ def frames() -> pd.DataFrame:
 @pytest.fixture
 def counts(frames: pd.DataFrame) -> pd.DataFrame:
     rest = {"participant_id": "sub-01", "width_px": 64, "height_px": 48, "fps": 10.0}
-    return COUNTS.conform(count(frames).reset_index().assign(**rest, duration_s=0.4))
+    return COUNTS.conform(
+        count(frames).reset_index().assign(**rest, duration_s=0.4, declared_s=None)
+    )
 
 
 def broken(frames: pd.DataFrame) -> dict[str, list[tuple[str, int]]]:
