@@ -14,7 +14,8 @@ import mimetypes
 import re
 import shutil
 import subprocess
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import tempfile
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -23,10 +24,10 @@ from urllib.parse import quote
 
 from eifer.errors import StudyError, did_you_mean, examples
 from flows import croissant
-from flows.audit.hashes import unlike
+from flows.audit.hashes import code_and_params, unlike
 from flows.audit.study import PARAMS, Recorded
 from flows.graph import declared
-from stages._runtime.artifacts import settle, write_json
+from stages._runtime.artifacts import write_json
 from stages._runtime.content import Content
 from stages._runtime.kinds import KINDS
 from stages._runtime.places import MadeTable
@@ -97,7 +98,7 @@ class Source:
 
     @cached_property
     def copied(self) -> dict[str, tuple[str, Content]]:
-        """Where in the crate a file of the study lies, by its path in the study, and its content."""
+        """Where a file lies in the crate, by its path in the study, and its content."""
         study = self.study
         names = [name for name in OWN if (study.root / name).is_file()]
         names += [name for name, _ in self.executions]
@@ -190,21 +191,24 @@ class Graph:
                 contentSize=str(content.size),
                 encodingFormat=_format(name),
             )
+        digest = base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip("=")
+        id_ = f"ni:///sha-256;{digest}"
+        if known := self.entities.get(id_):
+            if name not in (names := _listed(known["name"])):
+                known["name"] = [*names, name]
+            return id_
         path = self.study.root / name
         if size is None and path.is_file() and self.study.hashed(path).sha256 == sha256:
             size = self.study.hashed(path).size
-        digest = base64.urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip("=")
-        id_ = self.add(
-            f"ni:///sha-256;{digest}",
+        return self.add(
+            id_,
             "File",
             name=name,
             sha256=sha256,
             contentSize=None if size is None else str(size),
+            encodingFormat=_format(name),
             description=f"Not in this crate: {WHAT[self.source.group(name)]}. Known by its hash.",
         )
-        if name != (entity := self.entities[id_])["name"]:
-            entity["alternateName"] = sorted({*entity.get("alternateName", []), name})
-        return id_
 
     def read_or_made(self, record: Mapping[str, Any], files: str, folders: str) -> list[str]:
         """What an execution read or made: folders as dvc.lock names them, and single files."""
@@ -215,11 +219,12 @@ class Graph:
             if not known["sha256"].endswith(".dir"):
                 ids.append(self.file(name, known["sha256"], known["size"]))
                 continue
-            parts = [self.file(n, s) for n, s in hashed.items() if _under(n, [name])]
-            about = {"name": name, "size": f"{known['nfiles']} files, {known['size']} bytes"}
-            collection = f"#{quote(name)}/{known['sha256'][:16]}"
-            ids.append(self.add(collection, "Collection", **about, hasPart=refs(parts)))
-            self.mentioned.append(collection)
+            ids.append(collection := f"#{quote(name)}/{known['sha256'][:16]}")
+            if collection not in self.entities:
+                parts = [self.file(n, s) for n, s in hashed.items() if _under(n, [name])]
+                size = f"{known['nfiles']} files, {known['size']} bytes"
+                self.add(collection, "Collection", name=name, size=size, hasPart=refs(parts))
+                self.mentioned.append(collection)
         return ids + [self.file(n, s) for n, s in hashed.items() if not _under(n, named)]
 
     def value(self, name: str, value: Any, **about: Any) -> str:
@@ -384,7 +389,7 @@ class Graph:
             "their hash.",
             "identifier": self.source.identifier,
             "datePublished": _time(datetime.fromisoformat(self.newest())),
-            "license": self.licence,
+            "license": self._licence(),
             "author": {"@id": agent},
             "conformsTo": refs(PROFILES),
             "mainEntity": {"@id": workflow},
@@ -394,6 +399,12 @@ class Graph:
         conforms = ("https://w3id.org/ro/crate/1.1", [*PROFILES][-1])
         head = {"@id": METADATA, "@type": "CreativeWork", "about": {"@id": "./"}}
         return [{**head, "conformsTo": refs(conforms)}, root, *self.entities.values()]
+
+    def _licence(self) -> Any:
+        """An address is an entity of its own."""
+        if not self.licence.startswith(("http://", "https://")):
+            return self.licence
+        return {"@id": self.add(self.licence, "CreativeWork", name=self.licence)}
 
     def newest(self) -> str:
         """When the last execution ended: the crate's own date, so that it is the same again."""
@@ -416,19 +427,21 @@ def write(study: Path, out: Path, asked: Collection[str], licence: str = "") -> 
         )
     source = Source(study, asked)
     changed = [*source.study.torn(), *unlike(source.study, [study / out for out in source.outs])]
-    if changed:
+    # Of code a crate has the hashes alone; params and graph are copied.
+    own = code_and_params(source.study).places
+    if changed := [*changed, *(place for place in own if place.startswith((PARAMS, "dvc.lock")))]:
         raise StudyError(
             f"not what was recorded: {examples(changed)}; `eifer audit` says more: a crate is made "
             "of a study that is as it was recorded"
         )
     _refuse(source, out)
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    place = out.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
     try:
-        for name, (place, _) in source.copied.items():
-            (partial / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(study / name, partial / place)
+        for name, (inside, _) in source.copied.items():
+            (partial / inside).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(study / name, partial / inside)
         graph = Graph(source, licence or NO_LICENCE)
         if faces := source.faces():
             title = source.study.params["study"]["name"]
@@ -436,7 +449,9 @@ def write(study: Path, out: Path, asked: Collection[str], licence: str = "") -> 
             about = (title, text, graph.newest()[:10], graph.licence, faces)
             write_json(partial / CROISSANT, croissant.described(*about))
         write_json(partial / METADATA, {"@context": CONTEXT, "@graph": graph.crate()})
-        settle(partial, out)
+        if place.exists():
+            shutil.rmtree(place)
+        partial.rename(place)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -470,8 +485,8 @@ def refs(ids: Iterable[str]) -> Any:
     return found[0] if len(found) == 1 else found
 
 
-def _listed(types: str | list[str]) -> list[str]:
-    return [types] if isinstance(types, str) else types
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def _under(name: str, places: Iterable[str]) -> bool:
