@@ -6,7 +6,9 @@ import shlex
 from collections.abc import Collection
 from pathlib import Path
 
-from flows.crate import CROISSANT, METADATA, write
+from flows.crate.croissant import CROISSANT
+from flows.crate.graph import METADATA
+from flows.crate.writing import write
 from flows.pages.summary import console
 
 

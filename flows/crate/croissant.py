@@ -8,6 +8,7 @@ from typing import Any
 from stages._runtime.content import Content
 from stages._runtime.places import MadeTable
 
+CROISSANT = "croissant.json"
 PARQUET = "application/x-parquet"
 TYPES = {
     "string": "sc:Text",
@@ -38,7 +39,7 @@ VERSION = "http://mlcommons.org/croissant/1.0"
 
 
 def described(
-    name: str, text: str, date: str, licence: str, files: Mapping[str, tuple[MadeTable, Content]]
+    name: str, date: str, licence: str, files: Mapping[str, tuple[MadeTable, Content]]
 ) -> dict[str, Any]:
     """The Croissant description of tables by their paths, which are relative to it."""
     return {
@@ -46,7 +47,8 @@ def described(
         "@type": "sc:Dataset",
         "conformsTo": VERSION,
         "name": name,
-        "description": text,
+        "description": "What each face of the study is, without its picture: labels and what they "
+        "rest on.",
         "datePublished": date,
         "license": licence,
         "distribution": [
