@@ -51,6 +51,7 @@ CONTEXT = [
 ]
 USAGE = {"wall_s": "SEC", "cpu_s": "SEC", "peak_rss_mb": "4L"}
 """What a record says of what was used, with the UN/CEFACT code of the unit."""
+WHERE = ("python", "platform", "host")
 DVC = "https://dvc.org"
 
 
@@ -120,9 +121,11 @@ class Graph:
 
     def execution(self, file: str, record: Record) -> str:
         """An execution of a stage with all that its record says, and what controlled it; its id."""
-        stage, module = record["stage"].split("@")[0], record["command"].split()[-1]
+        stage = record["stage"].split("@")[0]
+        command = record.get("command", f"python -m stages.{stage}")  # older records have none
+        module = command.split()[-1]
         ended, git, params = _at(record), record["git"], self.params(record)
-        where = {name: record[name] for name in ("python", "platform", "host")}
+        where = {name: record[name] for name in WHERE}
         where["git commit"] = f"{git['commit']}{', and changes' if git['changed'] else ''}"
         usage = {n: {"propertyID": n, "unitCode": code} for n, code in USAGE.items()}
         state = _state(record.get("error", ""))
@@ -139,7 +142,7 @@ class Graph:
             _action(file),
             "CreateAction",
             name=record["stage"],
-            description=f"{record['command']} for {record['stage']}",
+            description=f"{command} for {record['stage']}",
             instrument={"@id": tool},
             agent={"@id": "#agent"},
             startTime=_time(ended - timedelta(seconds=record["wall_s"])),

@@ -99,7 +99,7 @@ class Source:
     def identifier(self) -> str:
         """What tells this study from others: the first record that it left."""
         name, record = self.executions[0]
-        return f"{self.name}, {Path(name).stem}, {record['sha256'][:16]}"
+        return f"{self.name}, {Path(name).stem}, {record.get('sha256', '')[:16]}"
 
     @property
     def newest(self) -> str:

@@ -12,11 +12,13 @@ from eifer.errors import StudyError, did_you_mean, examples
 from flows.audit.hashes import code_and_params, unlike
 from flows.audit.study import PARAMS
 from flows.crate import croissant
-from flows.crate.graph import CONTEXT, METADATA, Graph, address
+from flows.crate.graph import CONTEXT, METADATA, USAGE, WHERE, Graph, address
 from flows.crate.source import ASKED, Source
 from stages._runtime.artifacts import write_json
 from stages._runtime.provenance import RECORDS
 
+NEEDED = ("stage", "finished", "wall_s", "given", "made", "git", "packages", *USAGE, *WHERE)
+"""What the record of an execution must say."""
 NO_LICENCE = "No licence is stated: ask those who made the study."
 
 
@@ -61,8 +63,12 @@ def _refuse_changed(source: Source) -> None:
     """Refuse a study that is not as it was recorded. Of code a crate has the hashes alone."""
     study = source.study
     changed = [*study.torn(), *unlike(study, [study.root / out for out in source.outs])]
-    own = code_and_params(study).places
-    if changed := [*changed, *(place for place in own if place.startswith((PARAMS, "dvc.lock")))]:
+    changed += [p for p in code_and_params(study).places if p.startswith((PARAMS, "dvc.lock"))]
+    if not changed:
+        for file, record in source.executions:
+            if lacking := [name for name in NEEDED if name not in record]:
+                changed.append(f"{file}: no {', '.join(lacking)}")
+    if changed:
         raise StudyError(
             f"not what was recorded: {examples(changed)}. A crate says of each file where it comes "
             "from: bring the files back (`dvc checkout`), or run the study again; `eifer audit` "
