@@ -18,10 +18,10 @@ TYPES = {
     "bool": "sc:Boolean",
 }
 """By the kind of a column; pictures (bytes) are in no such table."""
-CR = ("arrayShape", "citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty")
-CR += ("fileObject", "fileSet", "format", "includes", "isArray", "isLiveDataset", "jsonPath")
-CR += ("containedIn", "key", "md5", "parentField", "path", "recordSet", "references", "regex")
-CR += ("repeated", "replace", "samplingRate", "separator", "source", "subField", "transform")
+CR = """arrayShape citeAs column containedIn equivalentProperty extract field fileObject
+fileProperty fileSet format includes isArray isLiveDataset jsonPath key md5 parentField path
+recordSet references regex repeated replace samplingRate separator source subField transform"""
+"""Croissant's own words."""
 CONTEXT: Mapping[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -33,7 +33,7 @@ CONTEXT: Mapping[str, Any] = {
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "examples": {"@id": "cr:examples", "@type": "@json"},
-    **{name: f"cr:{name}" for name in CR},
+    **{name: f"cr:{name}" for name in CR.split()},
 }
 VERSION = "http://mlcommons.org/croissant/1.0"
 

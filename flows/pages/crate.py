@@ -27,7 +27,7 @@ def show(study: Path, out: Path, asked: Collection[str], licence: str) -> None:
     console_.print(
         f"crate in {out}: {len(source.executions)} executions ({failed} failed), "
         f"{len(source.copied)} files copied"
-        f"{', with ' + ', '.join(sorted(asked)) if asked else ', no face among them'}",
+        f"{', with ' + ', '.join(sorted(asked)) if asked else ', nobody is seen in it'}",
         soft_wrap=True,
     )
     there = shlex.quote(str(out))
