@@ -60,7 +60,7 @@ def record(
     """
     name = "@".join([stage, *item.values()])
     now = datetime.now(UTC)
-    path = (FAILED if error else RECORDS) / f"{now:%Y%m%dT%H%M%S%f}_{name}.json"
+    path = (RECORDS if error is None else FAILED) / f"{now:%Y%m%dT%H%M%S%f}_{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     ignored, known = content.ignored_in(Path()), dict[Path, content.Content]()
 
@@ -97,7 +97,7 @@ def record(
                 "given": declared | read,
                 "made": {str(p): known[p].sha256 for p in sorted(out)},
                 "packages": dict(sorted((d.name, d.version) for d in distributions() if d.name)),
-                **({"error": f"{type(error).__name__}: {error}"} if error else {}),
+                **({} if error is None else {"error": f"{type(error).__name__}: {error}"}),
             }
         ),
         encoding="utf-8",

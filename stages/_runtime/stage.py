@@ -276,6 +276,8 @@ class Stage:
         self, item: Mapping[str, str], started: float, run: Run | None, error: BaseException
     ) -> None:
         """Leave a record of it where one can be written; the failure itself is what counts."""
+        if not PARAMS.is_file():
+            return  # no study: nothing is left in a folder that is none
         deps: list[str] = []
         try:
             # Somebody who interrupts does not wait until gigabytes are hashed.

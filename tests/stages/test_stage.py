@@ -184,6 +184,14 @@ def test_a_failure_before_params_are_read_is_recorded_too() -> None:
     assert sealed(record) == file.read_text()
 
 
+def test_a_failure_in_a_folder_that_is_no_study_leaves_nothing_there() -> None:
+    Path("params.yaml").unlink()
+    before = sorted(Path().rglob("*"))
+    with pytest.raises(StudyError):
+        echo({"wave": "1"})
+    assert sorted(Path().rglob("*")) == before
+
+
 def test_a_failure_that_cannot_be_recorded_is_still_what_is_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
