@@ -250,6 +250,28 @@ def trace(
         show(Path(), cell, html)
 
 
+@app.command()
+def crate(
+    out: Annotated[Path, typer.Argument(help="folder to write, beside the study")],
+    with_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            help="faces, recordings, weights or tables: copy them too, which are else named by "
+            "their hashes; several times if need be",
+        ),
+    ] = None,
+    licence: Annotated[
+        str, typer.Option(help="of what the study made: an address, or a sentence")
+    ] = "",
+) -> None:
+    """Write the study as an RO-Crate: every execution, what it read and made, and the report."""
+    with _errors_without_traceback("crate"):
+        from flows.pages.crate import show
+
+        show(Path(), out, with_ or [], licence)
+
+
 @app.command("sync-tracking")
 def sync_tracking(
     only: Annotated[

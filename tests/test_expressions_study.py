@@ -31,6 +31,9 @@ from eifer.vocabulary import Expression
 from flows.audit.links import EXPRESSIONS, audited
 from flows.audit.study import Recorded
 from flows.audit.trail import trail
+from flows.crate.croissant import CROISSANT
+from flows.crate.graph import METADATA
+from flows.crate.writing import write
 from flows.graph import ROOT
 from flows.workspace import make_workspace
 from stages._runtime.stage import Run
@@ -328,6 +331,29 @@ def test_a_cell_is_followed_to_its_corpus(study: Path) -> None:
     assert steps["learnt from: relabelled"].rows == len(learnt)
     raw = {source.path for source in steps["raw files"].sources}
     assert raw == {f"data/draw/corpora/{c}/images.parquet" for c in set(own["corpus"])}
+
+
+def test_a_crate_tells_every_execution_and_copies_no_picture(study: Path, tmp_path: Path) -> None:
+    write(study, tmp_path / "crate", [])
+    entities = json.loads((tmp_path / "crate" / METADATA).read_text())["@graph"]
+    actions = [e for e in entities if e["@type"] == "CreateAction" and e["@id"] != "#run"]
+    ran = {action["name"].replace("@", "-").replace("-", "@", 1) for action in actions}
+    assert ran == set(STAGES)
+    copied = [path for path in (tmp_path / "crate").rglob("*") if path.is_file()]
+    pictures = [bytes(image) for image in table(study, "corpora/pictures/*.parquet")["image"]]
+    for path in copied:
+        content = path.read_bytes()
+        # The report may show a few drawn ones.
+        assert path.is_relative_to(tmp_path / "crate/data/report") or not any(
+            picture in content for picture in pictures
+        )
+    tables = {path.name for path in copied if path.suffix not in {".json", ".md"}}
+    assert {"images.parquet", "relabelled.parquet"} < tables
+    assert not tables & {path.name for path in (study / "data").rglob("*.safetensors")}
+    described = json.loads((tmp_path / "crate" / CROISSANT).read_text())
+    assert {file["name"] for file in described["distribution"]} == {
+        "data/attributes/images.parquet", "data/relabel/relabelled.parquet",
+    }  # fmt: skip
 
 
 def test_the_report_tells_what_was_planted(study: Path) -> None:

@@ -29,8 +29,11 @@ from flows.audit.links import audited
 from flows.audit.page import Page
 from flows.audit.study import Recorded
 from flows.audit.trail import trail
+from flows.crate.graph import METADATA
+from flows.crate.writing import write
 from flows.graph import ROOT
 from flows.workspace import make_workspace, relative
+from stages._runtime.kinds import load_study
 from tests.watched import finish, tool
 
 QUICK: dict[str, Any] = {
@@ -501,6 +504,28 @@ class TestRealRecordings:
         assert "repetition-1.safetensors" in done.stdout and "raw files" in page.read_text()
         wrong = run(study, "eifer", "trace", "headline:1:Verdicts")
         assert wrong.returncode == 1 and "did you mean 'Verdict'?" in wrong.stdout
+
+    def test_a_crate_tells_every_execution_and_shows_nobody(
+        self, recorded: tuple[Path, list[str]], tmp_path: Path
+    ) -> None:
+        study, ran = recorded
+        crate = tmp_path / "crate"
+        write(study, crate, [])
+        entities = json.loads((crate / METADATA).read_text())["@graph"]
+        actions = [e for e in entities if e["@type"] == "CreateAction" and e["@id"] != "#run"]
+        assert len(actions) >= len(ran)
+        assert {e["name"].split("@")[0] for e in actions} == {name.split("@")[0] for name in ran}
+        copied = [path for path in crate.rglob("*") if path.is_file()]
+        suffixes = {path.suffix for path in copied if "report" not in path.parts}
+        assert suffixes <= {".json", ".md", ".yaml", ".lock", ".parquet"}
+        tables = {path.name for path in copied if path.suffix == ".parquet"}
+        assert tables == {"selection.parquet"}
+        hashes = {e.get("sha256") for e in entities}
+        for path in [*study.glob("data/select/*/crops/*"), *study.glob("data/**/*.safetensors")]:
+            assert sha256_file(path) in hashes
+        videos = study / load_study(study / "params.yaml").study.cohort
+        for path in videos.rglob("*_video.mp4"):
+            assert sha256_file(path) in hashes
 
     def test_an_exclusion_count_is_followed_to_its_frames(
         self, recorded: tuple[Path, list[str]]

@@ -15,7 +15,7 @@ from flows.run.instances import Instance, instances
 from stages._runtime import content
 from stages._runtime.kinds import Kind, kind_of
 from stages._runtime.params_file import read_params
-from stages._runtime.provenance import RECORDS, SEAL, sealed
+from stages._runtime.provenance import FAILED, RECORDS, SEAL, sealed
 
 PARAMS = "params.yaml"
 
@@ -121,7 +121,8 @@ class Recorded:
 
     def torn(self) -> Iterator[str]:
         """The records whose bytes are not those that were written, as their seals say."""
-        for path in sorted((self.root / RECORDS).glob("*.json")):
+        folders = (self.root / RECORDS, self.root / FAILED)
+        for path in sorted(path for folder in folders for path in folder.glob("*.json")):
             text = path.read_bytes()
             try:
                 record = json.loads(text)
@@ -129,7 +130,7 @@ class Recorded:
             except (ValueError, TypeError):
                 whole = False
             if not whole:
-                yield f"{RECORDS}/{path.name}: not as it was written (its seal is another)"
+                yield f"{path.relative_to(self.root)}: not as it was written (its seal is another)"
 
     def maker(self, address: str) -> tuple[str, dict[str, Any]] | None:
         """The record of an instance that fits what lies there now; the newest where none does.

@@ -24,6 +24,8 @@ from stages._runtime import content
 from stages._runtime.params_file import read_params
 
 RECORDS = Path("runs/provenance")
+FAILED = Path("runs/failed")
+"""Executions that made nothing: apart, since what they read is no link of a trail."""
 SEAL = "sha256"
 """Of a record: the hash of all else in it."""
 REWRITTEN = ("dvc.lock",)
@@ -39,14 +41,17 @@ def record(
     item: Mapping[str, str],
     started: float,
     given: Sequence[Path],
-    made: Path,
+    made: Path | None,
     usage: Usage,
     *,
     module: str,
     deps: Sequence[str] = (),
     params: Sequence[str] = (),
+    error: BaseException | None = None,
 ) -> Path:
     """Write the record of one execution under ``runs/provenance`` and return its path.
+
+    Of one that failed with ``error``, which made nothing (None), under ``runs/failed``.
 
     ``module`` is what was run. ``given`` are the files and folders that the stage declares,
     ``deps`` what dvc.lock says that it reads, which may be folders around them: every file there is
@@ -55,7 +60,7 @@ def record(
     """
     name = "@".join([stage, *item.values()])
     now = datetime.now(UTC)
-    path = RECORDS / f"{now:%Y%m%dT%H%M%S%f}_{name}.json"
+    path = (RECORDS if error is None else FAILED) / f"{now:%Y%m%dT%H%M%S%f}_{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     ignored, known = content.ignored_in(Path()), dict[Path, content.Content]()
 
@@ -68,8 +73,8 @@ def record(
             for n in names
         }
 
-    dvc = {"deps": of(deps), "outs": of([made.as_posix()])}
-    out = {path for path in known if path.is_relative_to(made)}
+    dvc = {"deps": of(deps), "outs": of([made.as_posix()] if made else [])}
+    out = {path for path in known if made and path.is_relative_to(made)}
     read = {str(path): known[path].sha256 for path in sorted(known.keys() - out)}
     declared = {str(p): hashed(p).sha256 if p.is_file() else None for p in given}
     total = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -92,6 +97,7 @@ def record(
                 "given": declared | read,
                 "made": {str(p): known[p].sha256 for p in sorted(out)},
                 "packages": dict(sorted((d.name, d.version) for d in distributions() if d.name)),
+                **({} if error is None else {"error": f"{type(error).__name__}: {error}"}),
             }
         ),
         encoding="utf-8",
@@ -114,7 +120,8 @@ def _params(names: Sequence[str]) -> dict[str, Any]:
     file = Path("params.yaml")
     if not file.is_file():
         return {}
-    whole, values = read_params(file), dict[str, Any]()
+    values = dict[str, Any]()
+    whole = read_params(file) if names else {}  # a failure may be that it cannot be read
     for name in names:
         value: Any = whole
         for part in name.split("."):

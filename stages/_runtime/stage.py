@@ -247,6 +247,7 @@ class Stage:
         final = Path(artifacts.fill(self.folder, {f"item.{k}": v for k, v in item.items()}))
         partial = final.with_name(final.name + ".partial")
         started = time.time()
+        run: Run | None = None
         artifacts.recover(final)
         try:
             params = _only(load_study(PARAMS), (*self.params, *self.frozen))
@@ -258,9 +259,10 @@ class Stage:
             with provenance.watched() as usage:
                 self._fill(run)
             artifacts.settle(partial, final)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(partial, ignore_errors=True)
             _restore(final)
+            self._record_failure(item, started, run, error)
             raise
         given = [path for given in self.given for path in run.paths(given)]
         provenance.record(
@@ -271,6 +273,27 @@ class Stage:
         )
         for clear in run.afterwards:
             clear()
+
+    def _record_failure(
+        self, item: Mapping[str, str], started: float, run: Run | None, error: BaseException
+    ) -> None:
+        """Leave a record of it where one can be written; the failure itself is what counts."""
+        if not PARAMS.is_file():
+            return  # no study: nothing is left in a folder that is none
+        deps: list[str] = []
+        try:
+            # Somebody who interrupts does not wait until gigabytes are hashed.
+            if run is not None and isinstance(error, Exception):
+                deps = [path.as_posix() for path in self._deps(run) if path.exists()]
+            provenance.record(
+                *(self.name, item, started, [], None, {}),
+                module=self.module,
+                deps=deps,
+                params=(*self.params, *self.frozen) if run else (),
+                error=error,
+            )
+        except (OSError, StudyError) as also:
+            print(f"{self.name}: no record of the failure: {also}", file=sys.stderr)
 
     def _deps(self, run: Run) -> dict[Path, None]:
         """What dvc.lock names as read by this instance, its code included."""

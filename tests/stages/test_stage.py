@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from eifer.errors import ContractError, StudyError
+from eifer.errors import ContractError, ParamsError, StudyError
 from eifer.seeding import sub_seed
 from eifer.tables.schema import Column, Table, rule
 from eifer.training.weights import save_weights
@@ -23,6 +23,7 @@ from stages._runtime import artifacts
 from stages._runtime.artifacts import read_table, write_table
 from stages._runtime.places import Folder, Given
 from stages._runtime.privacy import FOLDERS
+from stages._runtime.provenance import sealed
 from stages._runtime.stage import UNWRITABLE, Outcome, Report, Run, Stage, stage
 
 
@@ -176,6 +177,40 @@ def test_a_failure_leaves_what_was_there(
     assert left() == before
     assert words("data/echo/wave-1/echoes.parquet") == ["a", "b"]
     assert len(list(Path("runs/provenance").iterdir())) == 1
+    # Apart from those that made something, and of an interruption without hashing what was read.
+    for file in Path("runs/failed").iterdir():
+        record = json.loads(file.read_text())
+        assert (record["stage"], record["made"]) == ("echo@1", {})
+        assert record["error"].startswith(f"{error.__name__}: ")
+        assert bool(record["given"]) == (kind != "interrupted")
+    assert len(list(Path("runs/failed").iterdir())) == 2
+
+
+def test_a_failure_before_params_are_read_is_recorded_too() -> None:
+    Path("params.yaml").write_text("study: {3\n")
+    with pytest.raises(ParamsError):
+        echo({"wave": "1"})
+    (file,) = Path("runs/failed").iterdir()
+    record = json.loads(file.read_text())
+    assert record["error"].startswith("ParamsError: ") and record["params"]["values"] == {}
+    assert sealed(record) == file.read_text()
+
+
+def test_a_failure_in_a_folder_that_is_no_study_leaves_nothing_there() -> None:
+    Path("params.yaml").unlink()
+    before = sorted(Path().rglob("*"))
+    with pytest.raises(StudyError):
+        echo({"wave": "1"})
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_failure_that_cannot_be_recorded_is_still_what_is_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("runs").write_text("no folder")
+    with pytest.raises(RuntimeError, match="power"):
+        failing("raises")({"wave": "1"})
+    assert "no record of the failure" in capsys.readouterr().err
 
 
 def test_a_failure_after_a_power_cut_brings_back_what_was_there() -> None:
