@@ -364,7 +364,6 @@ def test_curves_of_a_training_that_runs_are_printed(tmp_path: Path) -> None:
     [
         ["plan"],
         ["validate", "."],
-        ["trace", "training_sets:1:n"],
         ["estimate", ".", "--params", "params.yaml"],
     ],
     ids=lambda words: words[0],
