@@ -28,7 +28,7 @@ def show(
     paper = certificate.read(study, person)
     if paper is None:
         paper, _ = look(study, person, reason, options)
-        print(f"{person}: {len(paper.instances)} instances were made of their recordings")
+        print(f"{person}: what came of their recordings")
         for place, n in paper.found.items():
             print(f"  {place}: {n}")
         for words in ("left", "not_reached"):
@@ -57,4 +57,4 @@ def show(
     print(paper.checked[-1])
     print(f"certificate: {written}")
     if paper.state == "removed":
-        print("the study has no results now: `eifer run` makes them without the participant")
+        print("not computed again: `eifer run` computes the study without the participant")

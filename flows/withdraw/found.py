@@ -44,6 +44,8 @@ class Derived:
     sha256: set[str] = field(default_factory=set)
     kept: set[str] = field(default_factory=set)
     """Both hashes of all that is nobody's, or of others alone."""
+    known: set[str] = field(default_factory=set)
+    """The MD5 of all that any dvc.lock, record or run-cache names."""
 
     def made(self, path: str) -> bool:
         """Whether a path in the study is, or was, an output of its stages."""
@@ -72,8 +74,10 @@ def find(study: Recorded, person: str, places: Sequence[Objects]) -> Derived:
             reached += instance.outs
     keep(study, found, places, of_others)
     for path, digest in _named(study, places):
+        inside = set(_inside(digest, places))
+        found.known |= inside
         if found.made(path):
-            found.md5 |= set(_inside(digest, places))
+            found.md5 |= inside
     for _, record in (named for records in study.records.values() for named in records):
         found.sha256 |= {sha for name, sha in record["made"].items() if sha and found.made(name)}
     for path in lying(study.root, found, clean(study, found)):

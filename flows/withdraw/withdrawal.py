@@ -111,8 +111,8 @@ def look(study: Path, person: str, reason: str, options: Options) -> tuple[Certi
                 derived.md5.add(file.md5)
                 derived.sha256.add(file.sha256)
             paper.found["recordings"] = len(recordings)
-        derived.addresses &= set(recorded.lock)
         paper.take(derived)
+        paper.found["instances that ran"] = len(derived.addresses & recorded.lock.keys())
         lying = list(found.lying(study, derived, found.clean(recorded, derived)))
         tops = [path.relative_to(study).parts[0] for path in lying]
         paper.found["files in data"] = tops.count("data")
@@ -124,6 +124,11 @@ def look(study: Path, person: str, reason: str, options: Options) -> tuple[Certi
         paper.found["runs in MLflow's database"] = _mlflow_runs(study)
         paper.left = _left(recorded, recordings, options)
         paper.not_reached = [*refused, *_not_reached(recorded)]
+        if unknown := set(cache.odb.all()) - derived.known - derived.kept:
+            paper.not_reached.append(
+                f"{len(unknown)} objects in the cache that no dvc.lock, record or run-cache names: "
+                "`dvc gc --workspace` removes what is not in use"
+            )
     return paper, derived
 
 
@@ -149,6 +154,7 @@ def carry_out(study: Path, paper: Certificate, options: Options, log: Log) -> Ce
                 found.keep(recorded, derived, [cache, *remotes])
                 executions = {p.name: _executions(p, derived) for p in (cache, *remotes)}
                 _remove_files(recorded, paper, derived, options)
+                paper.save(study)
             else:
                 _drop_alike(recorded, paper, [cache, *remotes])
                 derived = paper.derived()
@@ -156,6 +162,7 @@ def carry_out(study: Path, paper: Certificate, options: Options, log: Log) -> Ce
                 log(f"removing from {place.name}")
                 count = place.remove(derived.md5, executions.get(place.name, []))
                 _add(paper.removed, place.name, count)
+                paper.save(study)
             paper.not_reached = list(dict.fromkeys([*paper.not_reached, *refused]))
         if paper.state == "begun":
             lockfile.forget(study, lambda entry: derived.stale(entry.get("outs", [])))
@@ -350,7 +357,8 @@ def _remove_from_mlflow(study: Recorded, paper: Certificate) -> None:
     for address in sorted(addresses):
         from stages._runtime.mlflow_store import erase  # mlflow: seconds
 
-        where = f"MLflow at {mlflow_place.without_password(address)}"
+        own = address == mlflow_place.own_uri()
+        where = "MLflow" if own else f"MLflow at {mlflow_place.without_password(address)}"
         try:
             _add(paper.removed, f"{where}: runs and models", erase(paper.study, address))
         except ConnectionError as error:

@@ -12,7 +12,7 @@ import yaml
 
 from eifer.errors import ParamsError, StudyError
 from flows.graph import ROOT
-from flows.workspace import with_comments, make_workspace, relative
+from flows.workspace import make_workspace, relative, with_comments
 from stages.params import load_params
 
 DEMO = ROOT / "presets/demo.yaml"
