@@ -271,6 +271,8 @@ def withdraw(
         from flows.pages.withdrawal import show
         from flows.withdraw.withdrawal import Options
 
+        if not reason.strip():
+            raise typer.BadParameter("--reason is empty: the certificate has to say why")
         options = Options(recordings=delete_recordings, shared_cache=shared_cache)
         show(Path(), participant, reason, options, dry=dry_run, sure=yes, run=not no_run)
 

@@ -78,7 +78,7 @@ class Certificate:
                 "",
                 f"Asked for because: {self.reason}",
                 f"Begun {self.begun}, ended {self.ended or '-'}: {ended[self.state]}",
-                f"Run: {self.run}" if self.run else "",
+                f"Run: {self.run or 'no'}",
                 "",
                 *listed("Found, of what came of the recordings:", counts(self.found)),
                 *listed("Removed:", counts(self.removed)),

@@ -7,6 +7,7 @@ the same stages ever made counts, but for what is still in use and nothing of th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -80,8 +81,8 @@ def find(study: Recorded, person: str, places: Sequence[Objects]) -> Derived:
             found.md5 |= inside
     for _, record in (named for records in study.records.values() for named in records):
         found.sha256 |= {sha for name, sha in record["made"].items() if sha and found.made(name)}
-    for path in lying(study.root, found, clean(study, found)):
-        file = study.hashed(path)
+    for place in lying(study.root, found, clean(study, found)):
+        file = study.hashed(place)
         found.md5.add(file.md5)
         found.sha256.add(file.sha256)
     found.md5 -= found.kept
@@ -215,6 +216,20 @@ def _former_locks(root: Path) -> Iterator[str]:
         if name.rpartition("/")[2] == lockfile.LOCK:
             show = ["git", "-C", str(root), "cat-file", "blob", blob]
             yield subprocess.run(show, capture_output=True, text=True, check=False).stdout
+
+
+def in_git(root: Path, paths: Sequence[Path]) -> list[str]:
+    """Which of these files git has by their bytes, committed or not."""
+    names = {}
+    for path in paths:
+        text = path.read_bytes()
+        names[hashlib.sha1(b"blob %d\0" % len(text) + text).hexdigest()] = str(path)
+    asked = subprocess.run(
+        ["git", "-C", str(root), "cat-file", "--batch-check=%(objectname) %(objecttype)"],
+        input="\n".join(names), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    known = [line.split()[0] for line in asked.stdout.splitlines() if line.endswith(" blob")]
+    return sorted(names[blob] for blob in known)
 
 
 def stale_records(study: Recorded, found: Derived) -> list[Path]:

@@ -45,7 +45,7 @@ class Objects:
 
     def remove(self, md5: Collection[str], executions: Collection[str]) -> int:
         """Delete these objects and entries of the run-cache; how many were there."""
-        from dvc_data.hashfile.db import get_index  # type: ignore[import-untyped]
+        from dvc_data.hashfile.db import get_index
 
         there = self.there(md5)
         for digest in there:

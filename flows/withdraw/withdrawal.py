@@ -19,7 +19,7 @@ from typing import Any
 
 from eifer.cohort.layout import WITHDRAWN
 from eifer.cohort.place import opened as opened_cohort
-from eifer.errors import StudyError, did_you_mean, examples
+from eifer.errors import StudyError, did_you_mean, examples, shortened
 from flows.audit.study import PARAMS, Recorded
 from flows.locks import held
 from flows.run import lockfile
@@ -44,8 +44,7 @@ ELSEWHERE = (
     "other clones of this study, and clones of nodes: withdraw there, too",
     "backups and snapshots of these folders, copies of the report, crates and files that somebody "
     "took along",
-    "git's history: it has no results, but params and names of former commits (and the person's "
-    "identifier now, in study.exclude)",
+    "git's history of params and hashes; study.exclude names the person",
     "what a disk keeps of deleted files: they were unlinked, not overwritten",
 )
 
@@ -124,6 +123,12 @@ def look(study: Path, person: str, reason: str, options: Options) -> tuple[Certi
         paper.found["runs in MLflow's database"] = _mlflow_runs(study)
         paper.left = _left(recorded, recordings, options)
         paper.not_reached = [*refused, *_not_reached(recorded)]
+        mine = [p for p in lying if derived.has(recorded.hashed(p))]
+        if committed := found.in_git(study, mine):
+            paper.not_reached.append(
+                f"git has {len(committed)} of these files ({examples(committed)}): only rewriting "
+                "its history, here and in every clone, takes them out"
+            )
         if unknown := set(cache.odb.all()) - derived.known - derived.kept:
             paper.not_reached.append(
                 f"{len(unknown)} objects in the cache that no dvc.lock, record or run-cache names: "
@@ -160,8 +165,11 @@ def carry_out(study: Path, paper: Certificate, options: Options, log: Log) -> Ce
                 derived = paper.derived()
             for place in (cache, *remotes):
                 log(f"removing from {place.name}")
-                count = place.remove(derived.md5, executions.get(place.name, []))
-                _add(paper.removed, place.name, count)
+                try:
+                    count = place.remove(derived.md5, executions.get(place.name, []))
+                    _add(paper.removed, place.name, count)
+                except Exception as error:  # of whatever cloud: each has its own
+                    refused.append(f"{place.name}: {shortened(error)}")
                 paper.save(study)
             paper.not_reached = list(dict.fromkeys([*paper.not_reached, *refused]))
         if paper.state == "begun":
