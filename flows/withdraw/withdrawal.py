@@ -74,9 +74,9 @@ def prepare(study: Path, person: str, options: Options) -> None:
             "corpus, run again, and `dvc gc --workspace --cloud` removes what is no longer used"
         )
     sound_instances(study)
-    names = {*_listed(recorded), *_taken_in(study)}
+    names = sorted({*_listed(recorded), *_taken_in(study)})
     if person not in names and not _begun(study, person):
-        near = did_you_mean(person, names) or (f"; there are {examples(sorted(names))}")
+        near = did_you_mean(person, names) or (f"; there are {examples(names)}")
         raise StudyError(f"no participant {person} in {recorded.recordings}{near}")
     if of_services(study):
         raise StudyError("`eifer services` run in this study and hold its databases: end them")
