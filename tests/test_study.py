@@ -415,7 +415,7 @@ class TestStudy:
         assert contents(data) == now
 
     def test_a_withdrawal_that_was_killed_is_ended_by_the_same_command(
-        self, copy: Path, monkeypatch: pytest.MonkeyPatch
+        self, study: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(copy)
         before = contents(copy / "data")
@@ -436,6 +436,9 @@ class TestStudy:
         assert after.items() < before.items()
         assert {n for n in before if n.startswith(("extract/wave-2", "simulate"))} <= after.keys()
         assert not [n for n in after if n.startswith(("extract/wave-1", "intake", "split"))]
+        assert not withdrawal.came_back(Path(), paper)
+        shutil.copytree(study / "data/intake", "data/intake")
+        assert withdrawal.came_back(Path(), paper)
 
     def test_a_cache_that_others_may_share_is_left_alone(self, copy: Path) -> None:
         assert run(copy, "dvc", "cache", "dir", str(copy.with_name("shared"))).returncode == 0

@@ -11,7 +11,7 @@ from eifer.errors import StudyError
 from flows.run.command import go
 from flows.run.request import Choice
 from flows.withdraw import certificate
-from flows.withdraw.withdrawal import Options, carry_out, finish, look, prepare
+from flows.withdraw.withdrawal import Options, came_back, carry_out, finish, look, prepare
 
 
 def show(
@@ -26,7 +26,8 @@ def show(
     """
     prepare(study, person, options)
     paper = certificate.read(study, person)
-    if paper is None:
+    former = paper if paper and came_back(study, paper) else None
+    if paper is None or former:
         paper, _ = look(study, person, reason, options)
         print(f"{person}: what came of their recordings")
         for place, n in paper.found.items():
@@ -42,6 +43,8 @@ def show(
         if not sys.stdin.isatty():
             raise StudyError("this cannot be undone; add --yes (or look first: --dry-run)")
         typer.confirm("Remove all of it? This cannot be undone", abort=True)
+    if former:
+        certificate.set_aside(study, former)
     carry_out(study, paper, options, print)
     if run and paper.state == "removed":
         try:

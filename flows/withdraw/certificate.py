@@ -105,3 +105,10 @@ def read(study: Path, participant: str) -> Certificate | None:
     if not path.is_file():
         return None
     return Certificate(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def set_aside(study: Path, paper: Certificate) -> None:
+    """Keep a former certificate under the date of its withdrawal."""
+    for ending in (".json", ".txt"):
+        path = study / CERTIFICATES / (paper.participant + ending)
+        path.rename(path.with_name(f"{paper.participant}_{paper.begun.replace(':', '')}{ending}"))

@@ -105,10 +105,7 @@ def look(study: Path, person: str, reason: str, options: Options) -> tuple[Certi
         paper = Certificate(person, reason, str(recorded.params["study"]["name"]), _now())
         recordings = _recordings(recorded, person)
         if options.recordings:
-            for path in recordings:
-                file = recorded.hashed(path)
-                derived.md5.add(file.md5)
-                derived.sha256.add(file.sha256)
+            _add_recordings(recorded, person, recordings, derived)
             paper.found["recordings"] = len(recordings)
         paper.take(derived)
         paper.found["instances that ran"] = len(derived.addresses & recorded.lock.keys())
@@ -120,7 +117,7 @@ def look(study: Path, person: str, reason: str, options: Options) -> tuple[Certi
         for place in places:
             paper.found[f"{place.name}: objects"] = len(place.there(derived.md5))
             paper.found[f"{place.name}: executions"] = len(_executions(place, derived))
-        paper.found["runs in MLflow's database"] = _mlflow_runs(study)
+        paper.found["runs in MLflow's database"] = sum(mlflow_runs(study).values())
         paper.left = _left(recorded, recordings, options)
         paper.not_reached = [*refused, *_not_reached(recorded)]
         mine = [p for p in lying if derived.has(recorded.hashed(p))]
@@ -254,14 +251,38 @@ def _listed(study: Recorded) -> list[str]:
 
 
 def _taken_in(study: Path) -> list[str]:
-    """Everybody whom intake saw, who may be gone from the cohort by now."""
+    """Everybody whom intake took by name, who may be gone from the cohort by now."""
     path = study / PARTICIPANTS.path
-    return list(read_table(path, PARTICIPANTS.table)["participant_id"]) if path.is_file() else []
+    names = read_table(path, PARTICIPANTS.table)["participant_id"] if path.is_file() else ()
+    return [name for name in names if not name.startswith(f"{WITHDRAWN}-")]
+
+
+def came_back(study: Path, paper: Certificate) -> bool:
+    """Whether the study has taken somebody in again since their withdrawal."""
+    return paper.state != "begun" and paper.participant in _taken_in(study)
 
 
 def _recordings(study: Recorded, person: str) -> list[Path]:
     folder = study.root / study.recordings / person
     return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _add_recordings(
+    study: Recorded, person: str, recordings: Sequence[Path], derived: Derived
+) -> None:
+    """Add the recordings' hashes, but of bytes that others have, too (the same few ratings)."""
+    cohort, sizes = study.root / study.recordings, {path.stat().st_size for path in recordings}
+    theirs = {
+        study.hashed(path).md5
+        for path in cohort.rglob("*")
+        if path.is_file()
+        and path.stat().st_size in sizes
+        and not path.is_relative_to(cohort / person)
+    }
+    for file in map(study.hashed, recordings):
+        if file.md5 not in theirs:
+            derived.md5.add(file.md5)
+            derived.sha256.add(file.sha256)
 
 
 def _left(study: Recorded, recordings: Sequence[Path], options: Options) -> list[str]:
@@ -296,12 +317,19 @@ def _executions(place: Objects, derived: Derived) -> list[str]:
     return [path for path, entry in place.executions() if derived.stale(entry.get("outs", []))]
 
 
-def _mlflow_runs(study: Path) -> int:
+def mlflow_runs(study: Path) -> dict[str, int]:
+    """The runs of the mirror in the study's own database, by experiment: the study's names."""
     path = study / mlflow_place.DATABASE
     if not path.is_file():
-        return 0
+        return {}
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-        return int(database.execute("SELECT count(*) FROM runs").fetchone()[0])
+        return dict(
+            database.execute(
+                "SELECT experiments.name, count(*) FROM runs "
+                "JOIN experiments USING (experiment_id) JOIN tags USING (run_uuid) "
+                "WHERE tags.key = 'run_key' GROUP BY experiments.name"
+            ).fetchall()
+        )
 
 
 # --- the steps ---
@@ -359,16 +387,20 @@ def _remove_files(study: Recorded, paper: Certificate, derived: Derived, options
 
 
 def _remove_from_mlflow(study: Recorded, paper: Certificate) -> None:
-    addresses = {os.environ.get("MLFLOW_TRACKING_URI", "")} - {""}
-    if (study.root / mlflow_place.DATABASE).is_file():
-        addresses.add(mlflow_place.own_uri())
-    for address in sorted(addresses):
+    own = mlflow_place.own_uri()
+    wanted = [(own, name) for name in sorted({paper.study, *mlflow_runs(study.root)})]
+    if not (study.root / mlflow_place.DATABASE).is_file():
+        wanted = []
+    if address := os.environ.get("MLFLOW_TRACKING_URI"):
+        wanted.append((address, paper.study))
+    for address, name in wanted:
         from stages._runtime.mlflow_store import erase  # mlflow: seconds
 
-        own = address == mlflow_place.own_uri()
-        where = "MLflow" if own else f"MLflow at {mlflow_place.without_password(address)}"
+        where = "MLflow"
+        if address != own:
+            where += f" at {mlflow_place.without_password(address)}"
         try:
-            _add(paper.removed, f"{where}: runs and models", erase(paper.study, address))
+            _add(paper.removed, f"{where}: runs and models", erase(name, address))
         except ConnectionError as error:
             paper.not_reached.append(f"{where}: {error}")
             continue

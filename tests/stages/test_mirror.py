@@ -29,6 +29,7 @@ from eifer.tables.evaluation import METRICS, PREDICTIONS
 from eifer.tables.schema import Table
 from eifer.tables.training import CURVES, REPETITIONS
 from flows.servers import ui
+from flows.withdraw.withdrawal import mlflow_runs
 from stages._runtime import contents, pages, records
 from stages._runtime import mirror as module
 from stages._runtime import mlflow_place as place
@@ -538,7 +539,9 @@ def test_a_study_is_erased_for_good_and_others_stay() -> None:
     mirror(Path())
     mine = sha256_file(folder / "repetition-1.safetensors")
     assert mine.encode() in place.DATABASE.read_bytes()
+    assert mlflow_runs(Path()) == {"other": 2, "demo": 3 + 1}
     assert store.erase("demo", place.own_uri()) == 2 * (3 + 1)
+    assert mlflow_runs(Path()) == {"other": 2}
     assert {path for path in place.ARTIFACTS.rglob("*") if path.is_file()} == others
     left = place.DATABASE.read_bytes()
     assert mine.encode() not in left and sha256.encode() in left
