@@ -272,6 +272,33 @@ def crate(
         show(Path(), out, with_ or [], licence)
 
 
+@app.command()
+def withdraw(
+    participant: Annotated[str, typer.Argument(help="as the cohort names them: sub-07")],
+    reason: Annotated[str, typer.Option(help="stands in the certificate, and nowhere else")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be removed")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    no_run: Annotated[
+        bool, typer.Option("--no-run", help="leave the study without results")
+    ] = False,
+    delete_recordings: Annotated[
+        bool, typer.Option("--delete-recordings", help="also their folder in the cohort")
+    ] = False,
+    shared_cache: Annotated[
+        bool, typer.Option("--shared-cache", help="even from a cache outside the study")
+    ] = False,
+) -> None:
+    """Remove a participant, and all that was ever made of them; run again without them."""
+    with _errors_without_traceback("withdraw"):
+        from flows.pages.withdrawal import show
+        from flows.withdraw.withdrawal import Options
+
+        if not reason.strip():
+            raise typer.BadParameter("--reason is empty: the certificate has to say why")
+        options = Options(recordings=delete_recordings, shared_cache=shared_cache)
+        show(Path(), participant, reason, options, dry=dry_run, sure=yes, run=not no_run)
+
+
 @app.command("sync-tracking")
 def sync_tracking(
     only: Annotated[

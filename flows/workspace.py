@@ -79,7 +79,7 @@ def make_workspace(
             shutil.copy2(place, target / name)
     shutil.copy2(graph, target / "dvc.yaml")
     if not same:
-        written.write_text(_with_comments(preset, overrides or {}, params), encoding="utf-8")
+        written.write_text(with_comments(preset, overrides or {}, params), encoding="utf-8")
     if not (target / ".git").exists():
         # DVC looks upward for a repository; this one must not be taken for its parent.
         _git(target, "init", "--quiet")
@@ -129,8 +129,11 @@ def _origin() -> str:
     return f"eifer {version('eifer')}" + (f", commit {commit.stdout.strip()}" if of_clone else "")
 
 
-def _with_comments(preset: Path, overrides: Mapping[str, Any], params: Any) -> str:
-    """``params`` as the preset writes them: its comments are the reasons of its choices."""
+def with_comments(preset: Path, overrides: Mapping[str, Any], params: Any) -> str:
+    """``params`` as the file ``preset`` writes them: its comments are the reasons of its choices.
+
+    ``overrides`` are those by which ``params`` differ from it, by their dotted names.
+    """
     rewriter = YAML()
     rewriter.preserve_quotes = True
     rewriter.width = 200

@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from eifer.errors import StudyError
 from eifer.hashing import sha256_file
 from eifer.tables.comparison import FINE_TUNED
 from eifer.tables.evaluation import PREDICTIONS
@@ -32,6 +33,7 @@ from flows.audit.trail import trail
 from flows.crate.graph import METADATA
 from flows.crate.writing import write
 from flows.graph import ROOT
+from flows.withdraw import certificate, withdrawal
 from flows.workspace import make_workspace, relative
 from stages._runtime.kinds import load_study
 from tests.watched import finish, tool
@@ -184,6 +186,17 @@ def study(finished: tuple[Path, list[str]]) -> Path:
 def copy(study: Path, tmp_path: Path) -> Path:
     """A copy of the finished study that may be changed."""
     return shutil.copytree(study, tmp_path / "study")
+
+
+WITHDRAW = ("eifer", "withdraw", "sub-07", "--reason", "by letter", "--no-run")
+
+
+@pytest.fixture
+def pushed(copy: Path) -> Path:
+    """A copy that may be changed, with a DVC remote beside it that has all of it."""
+    for words in (f"remote add -d theirs {copy.with_name('remote')}", "push --run-cache"):
+        assert run(copy, "dvc", *words.split()).returncode == 0
+    return copy
 
 
 @pytest.mark.xdist_group("study")
@@ -345,6 +358,119 @@ class TestStudy:
         promises.write_text(good)
         assert repro(copy, "--single-item", "code", "split") == []
         assert outdated(copy) == set()
+
+    def test_a_withdrawal_is_looked_at_first(self, pushed: Path) -> None:
+        folders = [pushed / name for name in ("data", "runs", ".dvc/cache", "../remote")]
+        before = [contents(folder) for folder in folders]
+        unknown = run(pushed, "eifer", "withdraw", "sub-7", "--reason", "by letter")
+        assert unknown.returncode == 1 and "did you mean 'sub-07'?" in unknown.stdout
+        unsaid = run(pushed, *WITHDRAW)
+        assert unsaid.returncode == 1 and "add --yes" in unsaid.stdout
+        dry = run(pushed, *WITHDRAW, "--dry-run")
+        assert dry.returncode == 0 and "remote theirs: objects: " in dry.stdout
+        assert [contents(folder) for folder in folders] == before
+
+    def test_of_who_withdraws_no_byte_is_left(self, pushed: Path) -> None:
+        data, remote = pushed / "data", pushed.with_name("remote")
+        by_hand = Path(shutil.copyfile(data / "split/partitions.parquet", pushed / "mine.parquet"))
+        half = pushed / "runs/checkpoints/pretrain_ei@ei/epoch"
+        half.parent.mkdir(parents=True)
+        half.write_text("half of a network")
+        gone, others = divided(data)
+        done = run(pushed, *WITHDRAW, "--yes")
+        assert done.returncode == 0, done.stdout
+        assert not gone & {*contents(pushed).values(), *contents(remote).values()}
+        assert contents(data) == others
+        assert not by_hand.exists() and not half.parent.exists()
+        stages = {path.stem.split("_", 1)[1] for path in (pushed / "runs/provenance").iterdir()}
+        assert {"extract@1", "select@1", "affect"} <= stages
+        assert not {"intake", "extract@2", "stratify", "split"} & stages
+        paper = json.loads((pushed / "runs/withdrawals/sub-07.json").read_text())
+        assert gone <= set(paper["sha256"]) and not set(others.values()) & set(paper["sha256"])
+        assert paper["found"]["cache: objects"] == paper["found"]["remote theirs: objects"] > 40
+        assert paper["removed"]["copies elsewhere in the study"] == 1
+        assert paper["checked"][0].endswith("asked: remote theirs; 0 found")
+        assert "by letter" in (pushed / "runs/withdrawals/sub-07.txt").read_text()
+
+    def test_withdrawn_twice_what_came_back_goes_and_what_is_new_stays(
+        self, study: Path, pushed: Path
+    ) -> None:
+        data, remote = pushed / "data", pushed.with_name("remote")
+        gone, others = divided(data)
+        assert run(pushed, *WITHDRAW, "--yes").returncode == 0
+        # Another clone pushes some of it again, and it is pulled.
+        for md5 in json.loads((pushed / "runs/withdrawals/sub-07.json").read_text())["md5"]:
+            name = f"files/md5/{md5[:2]}/{md5[2:]}"
+            for place in (pushed / ".dvc/cache" / name, remote / name):
+                shutil.copyfile(study / ".dvc/cache" / name, place)
+        again = run(pushed, *WITHDRAW)
+        assert again.returncode == 0, again.stdout
+        assert not gone & {*contents(pushed).values(), *contents(remote).values()}
+        change_params(pushed, "intake", least_participants=7)
+        assert repro(pushed, "intake", "extract@1") == ["intake"]
+        people = table(pushed, "intake/participants.parquet")["participant_id"]
+        assert len(people) == 8 and "withdrawn-1" in set(people)
+        for path in (data / "intake").rglob("*.parquet"):
+            assert "sub-07" not in pd.read_parquet(path).to_csv()
+        now = contents(data)
+        assert others.items() < now.items()
+        assert run(pushed, *WITHDRAW).returncode == 0
+        assert contents(data) == now
+
+    def test_a_withdrawal_that_was_killed_is_ended_by_the_same_command(
+        self, study: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(copy)
+        before = contents(copy / "data")
+        options = withdrawal.Options()
+        paper, _ = withdrawal.look(Path(), "sub-02", "by letter", options)
+        for step in ("_remove_files", "_remove_from_mlflow", "check"):
+            with monkeypatch.context() as patch:
+                patch.setattr(withdrawal, step, killed)
+                with pytest.raises(KeyboardInterrupt):
+                    withdrawal.carry_out(Path(), paper, options, print)
+            paper = certificate.read(Path(), "sub-02")
+            assert paper is not None
+        assert "sub-02" in Path("params.yaml").read_text()
+        withdrawal.carry_out(Path(), paper, options, print)
+        assert (paper.state, len(paper.checked)) == ("removed", 1)
+        # Everybody else's, of the other wave, is as it was.
+        after = contents(copy / "data")
+        assert after.items() < before.items()
+        assert {n for n in before if n.startswith(("extract/wave-2", "simulate"))} <= after.keys()
+        assert not [n for n in after if n.startswith(("extract/wave-1", "intake", "split"))]
+        assert not withdrawal.came_back(Path(), paper)
+        shutil.copytree(study / "data/intake", "data/intake")
+        assert withdrawal.came_back(Path(), paper)
+
+    def test_a_cache_that_others_may_share_is_left_alone(self, copy: Path) -> None:
+        assert run(copy, "dvc", "cache", "dir", str(copy.with_name("shared"))).returncode == 0
+        with pytest.raises(StudyError, match="--shared-cache"):
+            withdrawal.prepare(copy, "sub-02", withdrawal.Options())
+        with pytest.raises(StudyError, match="simulated"):
+            withdrawal.prepare(
+                copy, "sub-02", withdrawal.Options(recordings=True, shared_cache=True)
+            )
+
+
+def killed(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def divided(data: Path) -> tuple[set[str], dict[str, str]]:
+    """The SHA-256 of files that came of somebody in wave 2, and the files of others alone."""
+    everything = contents(data)
+    mine = {
+        name
+        for name in everything
+        if name.startswith(("intake", "stratify", "split")) or "wave-2/" in name
+    } - {"intake/videos/wave-1.parquet"}
+    others = {name: sha256 for name, sha256 in everything.items() if name not in mine}
+    # This table goes with its folder, though it is not of the person.
+    del others["intake/videos/wave-1.parquet"]
+    gone = {everything[name] for name in mine} - set(others.values())
+    assert len(gone) > 40 and len(others) > 40
+    return gone, others
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -641,6 +767,25 @@ class TestRealRecordings:
         (verdict,) = audited(Recorded(more), ("MLflow",))
         assert len(verdict.places) == 1
         assert "latest metric baseline/roc_auc: shows " in verdict.places[0]
+
+    def test_who_withdraws_takes_their_recordings_along_if_asked(
+        self, more: Path, clips: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        cohort = shutil.copytree(clips, more.with_name("cohort"))
+        change_params(more, "study", cohort="../cohort")
+        before = contents(cohort)
+        monkeypatch.chdir(more)
+        options = withdrawal.Options(recordings=True)
+        withdrawal.prepare(Path(), "sub-02", options)
+        paper, _ = withdrawal.look(Path(), "sub-02", "by letter", options)
+        withdrawal.carry_out(Path(), paper, options, print)
+        after = contents(cohort)
+        shutil.rmtree(cohort)
+        assert after == {n: s for n, s in before.items() if not n.startswith("sub-02")}
+        assert paper.removed["recordings"] == len(before) - len(after)
+        left = {path.parts[1] for path in Path("data").glob("*/*")}
+        assert left == {"code", "corpus", "affect", "declare", "calibrate"}
+        assert not set(paper.sha256) & set(contents(more).values())
 
     def test_again_skips_every_stage(self, recorded: tuple[Path, list[str]]) -> None:
         assert repro(recorded[0]) == []

@@ -54,6 +54,8 @@ from eifer.tables.cohort import (
 from eifer.vocabulary import Dimension, video_id
 
 MISSING = "n/a"
+WITHDRAWN = "withdrawn"
+"""The reason of a participant who withdrew: results count them, and tell nothing else of them."""
 VIDEO_EXTENSIONS = ("mp4", "mkv", "avi", "mov", "webm")
 YEARS = ("year", "years")
 
@@ -181,7 +183,10 @@ def read_cohort(
     return Cohort(
         root=root,
         participants=PARTICIPANTS.frame(
-            [row | {"excluded": whole.get(name)} for name, row in people.items()]
+            [
+                row | {"excluded": whole.get(name)} | _untold(exclude, name)
+                for name, row in people.items()
+            ]
         ),
         stimuli=STIMULI.frame(list(domains.values())),
         videos=VIDEOS.conform(table),
@@ -652,6 +657,15 @@ def _legal_names(participant: str, names: Collection[str]) -> Iterator[str]:
             yield f"{stem}_video.{extension}"
 
 
+def _untold(exclude: Sequence[Exclusion], participant: str) -> dict[str, object]:
+    """What stands in the place of a participant who withdrew: a number, in the params' order."""
+    gone = [e.participant for e in exclude if e.whole and e.reason == WITHDRAWN]
+    if participant not in gone:
+        return {}
+    name = f"{WITHDRAWN}-{gone.index(participant) + 1}"
+    return {"participant_id": name, "age_years": None, "sex": MISSING, "wave": MISSING}
+
+
 def _attrition(exclude: Sequence[Exclusion]) -> pd.DataFrame:
     """A row for each participant and each recording left out."""
     rows: list[dict[str, object]] = []
@@ -662,6 +676,8 @@ def _attrition(exclude: Sequence[Exclusion]) -> pd.DataFrame:
             "n": 1,
         }
         if exclusion.whole:
+            if untold := _untold(exclude, exclusion.participant):
+                row["participant_id"] = untold["participant_id"]
             rows.append(row | {"level": "participant", "video_id": MISSING, "what": "participant"})
             continue
         for run in RUNS if exclusion.run is None else (exclusion.run,):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -160,6 +160,34 @@ def order(study: Path, wanted: Sequence[str]) -> None:
         if ordered != list(read[1]):
             entries = _entries(read[0])
             _write(study / LOCK, read[0], {name: entries[name] for name in ordered})
+
+
+def forget(study: Path, gone: Callable[[dict[str, Any]], bool]) -> None:
+    """Take out of dvc.lock, and of its copy, each entry of which ``gone`` is true."""
+    with _dvc_lock(study, "lock"):
+        for path in (study / LOCK, study / COPY):
+            if read := _read(path):
+                kept = {name: e for name, e in _entries(read[0]).items() if not gone(e)}
+                if len(kept) < len(read[1]):
+                    _write(path, read[0], kept)
+        (study / BROKEN).unlink(missing_ok=True)
+
+
+@contextmanager
+def still(study: Path) -> Iterator[None]:
+    """Hold DVC's lock of a study in which no dvc runs.
+
+    Raises
+    ------
+    StudyError
+        If one does.
+    """
+    free_files(study)
+    with _dvc_lock(study, "lock"):
+        notes = study / IN_USE
+        if notes.exists() and any(json.loads(notes.read_text() or "{}").values()):
+            raise StudyError(f"dvc is running in {study.resolve()}: wait for it, or end it")
+        yield
 
 
 Read = tuple[str, dict[str, Any]]

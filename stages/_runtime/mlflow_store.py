@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import shutil
+import sqlite3
 import tempfile
 import urllib.parse
 import urllib.request
@@ -28,6 +29,7 @@ from eifer.hashing import sha256_file
 from stages._runtime.artifacts import write_json
 from stages._runtime.mlflow_place import (
     ARTIFACTS,
+    BUSY_S,
     DATABASE,
     answers,
     come_home,
@@ -324,15 +326,15 @@ def server() -> Gate:
     return Gate.from_environment(app)
 
 
-def client() -> MlflowClient:
-    """MLflow at `uri`.
+def client(address: str | None = None) -> MlflowClient:
+    """MLflow at ``address``, or else at `uri`.
 
     Raises
     ------
     ConnectionError
         If nobody answers there.
     """
-    address = uri()
+    address = address or uri()
     if not answers(address):
         raise ConnectionError(f"no answer from {without_password(address)}")
     keep_private()
@@ -354,6 +356,73 @@ def client() -> MlflowClient:
     return mlflow.MlflowClient(address)
 
 
+def erase(study: str, address: str) -> int:
+    """Delete all runs and models of a study with their files; how many there were.
+
+    From a database they go for good, as ``mlflow gc`` deletes (which would take what others
+    deleted, too). A server marks them as deleted, until somebody calls ``mlflow gc`` there.
+
+    Raises
+    ------
+    ConnectionError
+        If nobody answers at ``address``.
+    """
+    from mlflow import MlflowException
+    from mlflow.entities import ViewType
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    store = client(address)
+    database: Any = store._tracking_client.store
+    for_good = hasattr(database, "_hard_delete_run")
+    experiment = store.get_experiment_by_name(study)
+    if experiment is None:
+        return 0
+    ids = [experiment.experiment_id]
+    every = ViewType.ALL if for_good else ViewType.ACTIVE_ONLY
+    runs = _all(lambda token: store.search_runs(ids, "", every, page_token=token))
+    models = _all(lambda token: store.search_logged_models(ids, page_token=token))
+    names = {run.info.run_id for run in runs}
+    for model in _all(lambda token: store.search_registered_models(page_token=token)):
+        versions = store.search_model_versions(f"name = '{model.name}'")
+        ours = [made for made in versions if made.run_id in names]
+        for made in ours:
+            store.delete_model_version(model.name, made.version)
+        if ours and len(ours) == len(versions):
+            store.delete_registered_model(model.name)
+    for logged in models:
+        store.delete_logged_model(logged.model_id)
+    for run in runs:
+        if run.info.lifecycle_stage == "active":
+            store.delete_run(run.info.run_id)
+    if for_good:
+        places = [
+            (run.info.artifact_uri, database._hard_delete_run, run.info.run_id) for run in runs
+        ]
+        places += [
+            (m.artifact_location, database._hard_delete_logged_model, m.model_id) for m in models
+        ]
+        for place, delete, name in places:
+            with contextlib.suppress(OSError, MlflowException):  # no files, or gone already
+                get_artifact_repository(place).delete_artifacts()
+            delete(name)
+    if address == own_uri():
+        # What another try left, or mirrors that were cut; and what the database's file still holds.
+        shutil.rmtree(ARTIFACTS / _folder(study), ignore_errors=True)
+        with contextlib.closing(sqlite3.connect(DATABASE, timeout=BUSY_S)) as connection:
+            connection.execute("VACUUM")
+    return len(runs) + len(models)
+
+
+def _all(page: Callable[[str | None], Any]) -> list[Any]:
+    """What a search finds, page after page."""
+    found, token = [], None
+    while True:
+        part = page(token)
+        found += part
+        if not (token := part.token):
+            return found
+
+
 def make_database(path: Path) -> None:
     """Make the tables elsewhere and move them in place: processes that meet half of them crash."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -371,8 +440,7 @@ def _experiment(client: MlflowClient, name: str) -> str:
 
     # A server decides itself where files go; a plain database needs to be told.
     own = not uri().startswith("http")
-    folder = re.sub(r"[^\w.-]", "_", name)
-    place = (ARTIFACTS / folder).resolve().as_uri() if own else None
+    place = (ARTIFACTS / _folder(name)).resolve().as_uri() if own else None
     # Without a kind, MLflow's pages show what is for language models and ask what this is.
     kind = {"mlflow.experimentKind": "custom_model_development"}
     if client.get_experiment_by_name(name) is None:
@@ -381,3 +449,7 @@ def _experiment(client: MlflowClient, name: str) -> str:
     experiment = client.get_experiment_by_name(name)
     assert experiment is not None
     return str(experiment.experiment_id)
+
+
+def _folder(study: str) -> str:
+    return re.sub(r"[^\w.-]", "_", study)

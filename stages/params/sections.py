@@ -80,7 +80,9 @@ class Study(Section):
     seed: Seed = Field(description="the one seed; everything random has a named sub-seed of it")
     cohort: Place = Field(description="folder of raw recordings, relative to the study or absolute")
     waves: Names = Field(min_length=1, description="recruitment waves: units of work")
-    exclude: tuple[Exclusion, ...] = Field(description="who and what is left out, with a reason")
+    exclude: tuple[Exclusion, ...] = Field(
+        description="who and what is left out, with a reason; `withdrawn`: results tell no name"
+    )
     crop: CropSpec = Field(description="what an aligned face crop shows")
 
 

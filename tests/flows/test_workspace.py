@@ -12,7 +12,7 @@ import yaml
 
 from eifer.errors import ParamsError, StudyError
 from flows.graph import ROOT
-from flows.workspace import _with_comments, make_workspace, relative
+from flows.workspace import make_workspace, relative, with_comments
 from stages.params import load_params
 
 DEMO = ROOT / "presets/demo.yaml"
@@ -142,7 +142,7 @@ def test_comments_of_the_preset_survive(tmp_path: Path) -> None:
     first, second = "  first: &same\n", "  second: *same\n"
     shared.write_text(f"recipe:\n{first}    epochs: 2 # few\n{second}")
     params = {"recipe": {"first": {"epochs": 3}, "second": {"epochs": 2}}}
-    assert yaml.safe_load(_with_comments(shared, {"recipe.first.epochs": 3}, params)) == params
+    assert yaml.safe_load(with_comments(shared, {"recipe.first.epochs": 3}, params)) == params
 
 
 def test_a_workspace_is_born_with_a_commit_that_says_what_made_it(

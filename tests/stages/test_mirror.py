@@ -29,6 +29,7 @@ from eifer.tables.evaluation import METRICS, PREDICTIONS
 from eifer.tables.schema import Table
 from eifer.tables.training import CURVES, REPETITIONS
 from flows.servers import ui
+from flows.withdraw.withdrawal import mlflow_runs
 from stages._runtime import contents, pages, records
 from stages._runtime import mirror as module
 from stages._runtime import mlflow_place as place
@@ -523,6 +524,30 @@ def test_interrupted_anywhere_it_is_completed_once(
 
 def _mirror(_: int) -> Counts:
     return mirror(Path())
+
+
+def test_a_study_is_erased_for_good_and_others_stay() -> None:
+    folder = train(b"\xc8", b"\xc9")
+    sha256 = sha256_file(folder / "repetition-1.safetensors")
+    Path("params.yaml").write_text("study: {name: other}\n")
+    mirror(Path())
+    others = {path for path in place.ARTIFACTS.rglob("*") if path.is_file()}
+    Path("params.yaml").write_text("study: {name: demo}\n")
+    train(b"\x11", b"\x12", b"\x13")
+    mirror(Path())
+    train(b"\x21")  # supersedes
+    mirror(Path())
+    mine = sha256_file(folder / "repetition-1.safetensors")
+    assert mine.encode() in place.DATABASE.read_bytes()
+    assert mlflow_runs(Path()) == {"other": 2, "demo": 3 + 1}
+    assert store.erase("demo", place.own_uri()) == 2 * (3 + 1)
+    assert mlflow_runs(Path()) == {"other": 2}
+    assert {path for path in place.ARTIFACTS.rglob("*") if path.is_file()} == others
+    left = place.DATABASE.read_bytes()
+    assert mine.encode() not in left and sha256.encode() in left
+    assert [m.name for m in store.client().search_registered_models()] == ["other arousal High"]
+    assert store.erase("demo", place.own_uri()) == store.erase("nobody's", place.own_uri()) == 0
+    assert mirror(Path()) == Counts(added=1)
 
 
 def test_several_at_once_on_a_fresh_database_add_each_run_once() -> None:

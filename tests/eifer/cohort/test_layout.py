@@ -17,6 +17,7 @@ import pytest
 
 from eifer.cohort.ecg import ecg_sidecar, read_ecg
 from eifer.cohort.layout import (
+    WITHDRAWN,
     Cohort,
     Exclusion,
     copies,
@@ -196,6 +197,21 @@ def test_an_excluded_participant_leaves_a_reason(tiny: Path) -> None:
             "n": 1,
         }
     ]
+
+
+def test_who_withdrew_is_counted_and_nothing_else_is_told(tiny: Path) -> None:
+    cohort = read(tiny, Exclusion("sub-02", WITHDRAWN), waves=["1"])
+    check_tables(cohort)
+    gone = cohort.participants.iloc[1]
+    assert gone[["participant_id", "sex", "wave", "excluded"]].tolist() == [
+        "withdrawn-1", "n/a", "n/a", "withdrawn"
+    ]  # fmt: skip
+    assert pd.isna(gone["age_years"])
+    assert cohort.attrition[["participant_id", "reason", "n"]].to_numpy().tolist() == [
+        ["withdrawn-1", "withdrawn", 1]
+    ]
+    for table in (cohort.participants, cohort.videos, cohort.ei_items, cohort.attrition):
+        assert "sub-02" not in table.to_csv()
 
 
 def test_an_excluded_recording_may_be_missing(tiny: Path) -> None:
