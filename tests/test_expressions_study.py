@@ -28,7 +28,8 @@ from sklearn import metrics
 
 from eifer.hashing import sha256_file
 from eifer.vocabulary import Expression
-from flows.audit.links import EXPRESSIONS, audited
+from flows.audit.expressions import LINKS
+from flows.audit.links import audited
 from flows.audit.study import Recorded
 from flows.audit.trail import trail
 from flows.crate.croissant import CROISSANT
@@ -283,7 +284,7 @@ def test_the_matrix_has_the_scores_that_scikit_learn_finds(study: Path) -> None:
 def test_an_audit_computes_again_what_follows_from_corpora_judgements_and_answers(
     study: Path,
 ) -> None:
-    for verdict in audited(Recorded(study), tuple(EXPRESSIONS)):
+    for verdict in audited(Recorded(study), tuple(LINKS)):
         assert (verdict.state, verdict.places) == ("ok", []), verdict.link
         assert verdict.checked
 

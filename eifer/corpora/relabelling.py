@@ -97,7 +97,7 @@ def judge(by: Judge, network: Network, labels: pd.DataFrame, spec: RelabelSpec) 
         chances = np.eye(len(CLASSES))[labels["label"].map(CLASSES.index)]
         numbers = np.zeros(len(labels), np.int64)
     found = pd.DataFrame(chances, columns=list(PROBABILITIES)).assign(
-        by=by, image_id=labels["image_id"].to_numpy(), network=numbers, seen=by == "published"
+        by=by, image_id=labels["image_id"].to_numpy(), network=numbers
     )
     return JUDGED.conform(found.sort_values("image_id", ignore_index=True))
 

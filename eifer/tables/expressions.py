@@ -202,7 +202,6 @@ JUDGED = Table(
         Column("by", "string", "whose judgement", values=("none", "published", "confident")),
         IMAGE_ID,
         Column("network", "int 0..", "its number: the image's fold, the last round, or 0: none"),
-        Column("seen", "bool", "whether it was trained on images that include this one"),
         *_PROBABILITY,
     ),
 )

@@ -1,4 +1,4 @@
-"""The links that compute again: statistics from predictions, partitions, checks, and the report."""
+"""What an audit computes again: stages on what they read, data checks, and the report."""
 
 from __future__ import annotations
 
@@ -9,22 +9,18 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from eifer import evaluation
 from eifer.errors import StudyError, shortened
-from eifer.tables.evaluation import PREDICTIONS
 from eifer.tables.schema import Table
 from flows.audit.page import compared, unlike_tables
 from flows.audit.study import PARAMS, Recorded, Verdict
 from flows.graph import declared, stage_of
-from stages import catalogue
 from stages._runtime import content
 from stages._runtime.artifacts import read_table
-from stages._runtime.places import MadeTable
+from stages._runtime.places import Folder, MadeTable
 
 TOLERANCE = 1e-9
 """Relative. On another processor sums come in another order: the last digits may then differ."""
@@ -83,10 +79,10 @@ def differences(study: Recorded, address: str, verdict: Verdict) -> None:
                 elif name not in before:
                     verdict.places.append(f"{place}: missing")
                 elif before[name].read_bytes() != after[name].read_bytes():
-                    verdict.places += _within(place, before[name], after[name])
+                    verdict.places += within(place, before[name], after[name])
 
 
-def _within(place: str, before: Path, after: Path) -> list[str]:
+def within(place: str, before: Path, after: Path) -> list[str]:
     """Where two files differ that should be the same: the rows, cells or lines."""
     try:
         if before.suffix == ".parquet":
@@ -126,93 +122,24 @@ def cells(place: str, before: pd.DataFrame, after: pd.DataFrame) -> Iterator[str
             )
 
 
-def scores(study: Recorded) -> Verdict:
-    """The metrics of every evaluation are those of its predictions."""
-    verdict = Verdict("scores", of="data/evaluate computed again from its predictions")
-    for address, instance in study.graph.items():
-        if instance.stage != catalogue.EVALUATE.stage or address not in study.lock:
-            continue
-        (out,) = instance.outs
-        folder = study.root / out
-        predictions = read_table(folder / "predictions.parquet", PREDICTIONS)
-        measured = evaluation.measure(predictions)
-        summary = evaluation.summarise(measured)
-        for made, frame in ((catalogue.METRICS, measured), (catalogue.SUMMARY, summary)):
-            verdict.checked += frame.size
-            stored = read_table(folder / made.name, made.table)
-            verdict.places += cells(f"{out}/{made.name}", stored, made.table.conform(frame))
-        for name, points in _drawn(predictions, measured):
-            verdict.checked += 1
-            verdict.places += _json(f"{out}/{name}", folder / name, points)
+def repeated(study: Recorded, link: str, stage: str, of: str) -> Verdict:
+    """Whether a ``stage`` run again makes what was recorded."""
+    verdict = Verdict(link, of=of)
+    differences(study, stage, verdict)
     return verdict
-
-
-def _drawn(predictions: Any, measured: Any) -> Iterator[tuple[str, Any]]:
-    empty = pd.DataFrame(columns=["task", "training_group", "epoch", "validation_macro_f1"])
-    for name, points in evaluation.plots(predictions, measured, empty):
-        yield f"{catalogue.PLOTS.name}/{name}.json", points
-
-
-def _json(place: str, path: Path, value: Any) -> Iterator[str]:
-    from stages._runtime.artifacts import write_json
-
-    with tempfile.TemporaryDirectory() as folder:
-        write_json(fresh := Path(folder, "fresh.json"), value)
-        if not path.is_file():
-            yield f"{place}: missing"
-        elif path.read_bytes() != fresh.read_bytes():
-            yield from _within(place, path, fresh)
-
-
-def statistics(study: Recorded) -> Verdict:
-    """What stats says follows from the predictions."""
-    verdict = Verdict("statistics", of="stage stats run again on the recorded predictions")
-    differences(study, catalogue.STATS.stage, verdict)
-    return verdict
-
-
-def partitions(study: Recorded) -> Verdict:
-    """Nobody and no frame or picture is in two partitions, and chance divided them as recorded."""
-    verdict = Verdict("partitions", of="stage split run again: people, frames, pictures")
-    differences(study, catalogue.SPLIT.stage, verdict)
-    verdict.places += _shared(study)
-    return verdict
-
-
-def _shared(study: Recorded) -> Iterator[str]:
-    """Participants and frames of the recorded tables that are in two parts of a rotation."""
-    folder = study.root / catalogue.SPLIT.path
-    if not folder.is_dir():
-        return
-    columns = ["rotation", "participant_id", "item_id"]
-    tested = read_table(folder / "conditions.parquet", catalogue.CONDITIONS.table, columns)
-    for path in sorted((folder / "samples").glob("*.parquet")):
-        rows = read_table(path, catalogue.SAMPLES.table, [*columns, "partition"])
-        for rotation, test in tested.groupby("rotation"):
-            own = rows[rows["rotation"] == rotation]
-            parts = {str(part): of for part, of in own.groupby("partition")} | {"test": test}
-            names = list(parts)
-            for a, b in ((a, b) for i, a in enumerate(names) for b in names[i + 1 :]):
-                for column in columns[1:]:
-                    if both := sorted({*parts[a][column]} & {*parts[b][column]}):
-                        yield (
-                            f"{path.relative_to(study.root)}: {len(both)} {column} in {a} and "
-                            f"{b} of rotation {rotation}: {both[0]}"
-                        )
 
 
 def report(study: Recorded) -> Verdict:
     """The page, figures and tables follow from the recorded tables, to the byte."""
-    verdict = Verdict(
-        "report", of="stage report run again on the recorded tables; the page re-read"
-    )
-    differences(study, catalogue.REPORT.stage, verdict)
-    if catalogue.REPORT.stage in study.lock:
+    folder: Folder = study.kind.catalogue.REPORT
+    of = "stage report run again on the recorded tables; the page re-read"
+    verdict = repeated(study, "report", folder.stage, of)
+    if folder.stage in study.lock:
         n, unlike = unlike_tables(study.root)
         verdict.checked += n
         verdict.places += unlike
     for name in ("index.html", "figures", "tables"):
-        verdict.places += _copied(study, f"reports/{name}", f"{catalogue.REPORT.path}/{name}")
+        verdict.places += _copied(study, f"reports/{name}", f"{folder.path}/{name}")
     return verdict
 
 
@@ -225,7 +152,7 @@ def _copied(study: Recorded, name: str, original: str) -> Iterator[str]:
         if not source.is_file():
             yield f"{file}: a copy of nothing in {original}; remove it"
         elif now != study.hashed(source):
-            where = _within(file, study.root / file, source) if file.endswith(".html") else []
+            where = within(file, study.root / file, source) if file.endswith(".html") else []
             yield from where or [f"{file}: other bytes than {original}"]
 
 

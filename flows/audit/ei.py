@@ -1,20 +1,152 @@
-"""The trail of a cell in the EI study: from statistics over models and frames to the videos."""
+"""What an audit knows of the EI study: four links, and the trail of a cell to the recordings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from eifer import evaluation
+from eifer.cohort.ecg import ecg_files, ecg_sha256
+from eifer.tables.cohort import VIDEOS
 from eifer.tables.comparison import FINE_TUNED, PRETRAINED
+from eifer.tables.evaluation import PREDICTIONS
 from eifer.tables.selection import CROPS
-from flows.audit.hashes import of_recording, recordings
-from flows.audit.route import Known, Route, Source, Step, Titled
-from flows.audit.study import Recorded
+from flows.audit.again import cells, repeated, within
+from flows.audit.hashes import unlike_recorded
+from flows.audit.route import Known, Link, Route, Source, Step, Titled
+from flows.audit.study import Recorded, Verdict
 from stages import catalogue
+from stages._runtime.artifacts import read_table
 from stages._runtime.places import MadeTable
+
+RAW_TABLES = "data/intake/videos"
+
+
+def raw(study: Recorded) -> Verdict:
+    """Every recording has the hash that intake took of it, and the cohort is as it was then."""
+    verdict = Verdict("raw files", of="intake's hashes of the recordings, and dvc.lock")
+    cohort = study.recordings
+    if not (study.root / cohort).is_dir():
+        verdict.unchecked.append(f"{cohort}: the recordings are not on this machine")
+        return verdict
+    table = recordings(study.root)
+    for name, sha256 in table.items():
+        verdict.checked += 1
+        now = of_recording(study, study.root / cohort / name)
+        if now is None:
+            verdict.places.append(f"{cohort}/{name}: missing")
+        elif now != sha256:
+            verdict.places.append(f"{cohort}/{name}: not the recording that intake hashed")
+    # The texts of the cohort too, which intake reads and does not hash.
+    unlike_recorded(study, "intake", verdict)
+    return verdict
+
+
+def of_recording(study: Recorded, path: Path) -> str | None:
+    """The SHA-256 of a recording as intake takes it; None where a file of it is missing."""
+    if path.suffix == ".hea":  # an ECG in two files
+        whole = all(path.with_name(name).is_file() for name in ecg_files(path.name))
+        return ecg_sha256(path) if whole else None
+    return study.hashed(path).sha256 if path.is_file() else None
+
+
+def recordings(root: Path) -> dict[str, str]:
+    """The SHA-256 that intake took of each recording, by its path in the cohort."""
+    rows = read_table(root / RAW_TABLES, VIDEOS)
+    pairs: dict[str, str] = {}
+    for kind in ("video", "ecg"):
+        own = rows[[f"{kind}_path", f"{kind}_sha256"]].dropna()
+        pairs |= dict(own.itertuples(index=False, name=None))
+    return pairs
+
+
+def scores(study: Recorded) -> Verdict:
+    """The metrics of every evaluation are those of its predictions."""
+    verdict = Verdict("scores", of="data/evaluate computed again from its predictions")
+    for address, instance in study.graph.items():
+        if instance.stage != catalogue.EVALUATE.stage or address not in study.lock:
+            continue
+        (out,) = instance.outs
+        folder = study.root / out
+        predictions = read_table(folder / "predictions.parquet", PREDICTIONS)
+        measured = evaluation.measure(predictions)
+        summary = evaluation.summarise(measured)
+        for made, frame in ((catalogue.METRICS, measured), (catalogue.SUMMARY, summary)):
+            verdict.checked += frame.size
+            stored = read_table(folder / made.name, made.table)
+            verdict.places += cells(f"{out}/{made.name}", stored, made.table.conform(frame))
+        for name, points in _drawn(predictions, measured):
+            verdict.checked += 1
+            verdict.places += _json(f"{out}/{name}", folder / name, points)
+    return verdict
+
+
+def _drawn(predictions: Any, measured: Any) -> Iterator[tuple[str, Any]]:
+    empty = pd.DataFrame(columns=["task", "training_group", "epoch", "validation_macro_f1"])
+    for name, points in evaluation.plots(predictions, measured, empty):
+        yield f"{catalogue.PLOTS.name}/{name}.json", points
+
+
+def _json(place: str, path: Path, value: Any) -> Iterator[str]:
+    from stages._runtime.artifacts import write_json
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_json(fresh := Path(folder, "fresh.json"), value)
+        if not path.is_file():
+            yield f"{place}: missing"
+        elif path.read_bytes() != fresh.read_bytes():
+            yield from within(place, path, fresh)
+
+
+def statistics(study: Recorded) -> Verdict:
+    """What stats says follows from the predictions."""
+    of = "stage stats run again on the recorded predictions"
+    return repeated(study, "statistics", catalogue.STATS.stage, of)
+
+
+def partitions(study: Recorded) -> Verdict:
+    """Nobody and no frame or picture is in two partitions, and chance divided them as recorded."""
+    of = "stage split run again: people, frames, pictures"
+    verdict = repeated(study, "partitions", catalogue.SPLIT.stage, of)
+    verdict.places += _shared(study)
+    return verdict
+
+
+def _shared(study: Recorded) -> Iterator[str]:
+    """Participants and frames of the recorded tables that are in two parts of a rotation."""
+    folder = study.root / catalogue.SPLIT.path
+    if not folder.is_dir():
+        return
+    columns = ["rotation", "participant_id", "item_id"]
+    tested = read_table(folder / "conditions.parquet", catalogue.CONDITIONS.table, columns)
+    for path in sorted((folder / "samples").glob("*.parquet")):
+        rows = read_table(path, catalogue.SAMPLES.table, [*columns, "partition"])
+        for rotation, test in tested.groupby("rotation"):
+            own = rows[rows["rotation"] == rotation]
+            parts = {str(part): of for part, of in own.groupby("partition")} | {"test": test}
+            names = list(parts)
+            for a, b in ((a, b) for i, a in enumerate(names) for b in names[i + 1 :]):
+                for column in columns[1:]:
+                    if both := sorted({*parts[a][column]} & {*parts[b][column]}):
+                        yield (
+                            f"{path.relative_to(study.root)}: {len(both)} {column} in {a} and "
+                            f"{b} of rotation {rotation}: {both[0]}"
+                        )
+
+
+LINKS: Mapping[str, Link] = {
+    "raw files": raw,
+    "scores": scores,
+    "statistics": statistics,
+    "partitions": partitions,
+}
+
+
+# The trail of a cell ---------------------------------------------------------------------------
 
 TABLES: tuple[Titled, ...] = (
     ("statistics", (catalogue.PARTICIPANT_DELTAS, catalogue.DELONG)),

@@ -1,4 +1,4 @@
-"""The links of an audit, and the trail of a cell, in the expressions study."""
+"""What an audit knows of the expressions study: four links, and the trail of a cell."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from eifer.corpora import evaluation
 from eifer.corpora.division import training_sets
 from eifer.seeding import sub_seed
 from eifer.tables.expressions import ATTRIBUTES, SPECIALISTS
-from flows.audit.again import cells, differences
+from flows.audit.again import cells, differences, repeated
 from flows.audit.hashes import unlike_recorded
-from flows.audit.route import Known, Route, Source, Step, Titled
+from flows.audit.route import Known, Link, Route, Source, Step, Titled
 from flows.audit.study import PARAMS, Recorded, Verdict
 from stages._runtime.artifacts import read_table
 from stages._runtime.kinds import check_study
@@ -61,15 +61,14 @@ def scores(study: Recorded) -> Verdict:
 
 def statistics(study: Recorded) -> Verdict:
     """What training takes for labels follows from the networks' judgements."""
-    verdict = Verdict("statistics", of="stage relabel run again on the recorded judgements")
-    differences(study, catalogue.RELABEL.stage, verdict)
-    return verdict
+    of = "stage relabel run again on the recorded judgements"
+    return repeated(study, "statistics", catalogue.RELABEL.stage, of)
 
 
 def partitions(study: Recorded) -> Verdict:
     """No image, copy or person is in two parts, and chance divided them as recorded."""
-    verdict = Verdict("partitions", of="stage split run again: people, copies, pixels")
-    differences(study, catalogue.SPLIT.stage, verdict)
+    of = "stage split run again: people, copies, pixels"
+    verdict = repeated(study, "partitions", catalogue.SPLIT.stage, of)
     verdict.places += _shared(study)
     return verdict
 
@@ -91,6 +90,14 @@ def _shared(study: Recorded) -> Iterator[str]:
 
 def _stored(study: Recorded, made: MadeTable) -> pd.DataFrame:
     return read_table(study.root / made.path, made.table)
+
+
+LINKS: Mapping[str, Link] = {
+    "raw files": raw,
+    "scores": scores,
+    "statistics": statistics,
+    "partitions": partitions,
+}
 
 
 # The trail of a cell ---------------------------------------------------------------------------

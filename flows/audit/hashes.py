@@ -1,4 +1,4 @@
-"""The links that compare bytes: raw files, code, params, outputs, and the records of each stage."""
+"""The links that compare bytes: code, params, outputs, and the records of each stage."""
 
 from __future__ import annotations
 
@@ -7,35 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from eifer.cohort.ecg import ecg_files, ecg_sha256
-from eifer.tables.cohort import VIDEOS
 from flows.audit.study import PARAMS, Recorded, Verdict
 from flows.graph import declared
 from flows.run import lockfile
-from stages._runtime.artifacts import read_table
 from stages._runtime.provenance import RECORDS
-
-RAW_TABLES = "data/intake/videos"
-
-
-def raw(study: Recorded) -> Verdict:
-    """Every recording has the hash that intake took of it, and the cohort is as it was then."""
-    verdict = Verdict("raw files", of="intake's hashes of the recordings, and dvc.lock")
-    cohort = study.recordings
-    if not (study.root / cohort).is_dir():
-        verdict.unchecked.append(f"{cohort}: the recordings are not on this machine")
-        return verdict
-    table = recordings(study.root)
-    for name, sha256 in table.items():
-        verdict.checked += 1
-        now = of_recording(study, study.root / cohort / name)
-        if now is None:
-            verdict.places.append(f"{cohort}/{name}: missing")
-        elif now != sha256:
-            verdict.places.append(f"{cohort}/{name}: not the recording that intake hashed")
-    # The texts of the cohort too, which intake reads and does not hash.
-    unlike_recorded(study, "intake", verdict)
-    return verdict
 
 
 def unlike_recorded(study: Recorded, stage: str, verdict: Verdict) -> None:
@@ -45,24 +20,6 @@ def unlike_recorded(study: Recorded, stage: str, verdict: Verdict) -> None:
             verdict.checked += dep.get("nfiles", 1)
             seen = {place.split(":")[0] for place in verdict.places}
             verdict.places += [p for p in _other(study, dep) if p.split(":")[0] not in seen]
-
-
-def of_recording(study: Recorded, path: Path) -> str | None:
-    """The SHA-256 of a recording as intake takes it; None where a file of it is missing."""
-    if path.suffix == ".hea":  # an ECG in two files
-        whole = all(path.with_name(name).is_file() for name in ecg_files(path.name))
-        return ecg_sha256(path) if whole else None
-    return study.hashed(path).sha256 if path.is_file() else None
-
-
-def recordings(root: Path) -> dict[str, str]:
-    """The SHA-256 that intake took of each recording, by its path in the cohort."""
-    rows = read_table(root / RAW_TABLES, VIDEOS)
-    pairs: dict[str, str] = {}
-    for kind in ("video", "ecg"):
-        own = rows[[f"{kind}_path", f"{kind}_sha256"]].dropna()
-        pairs |= dict(own.itertuples(index=False, name=None))
-    return pairs
 
 
 def code_and_params(study: Recorded) -> Verdict:

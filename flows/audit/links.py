@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from types import ModuleType
 
 from eifer.errors import StudyError, shortened
-from flows.audit import again, expressions, hashes, surroundings, tracking
+from flows.audit import again, ei, expressions, hashes, surroundings, tracking
+from flows.audit.route import Link
 from flows.audit.study import Recorded, Verdict
-from stages._runtime.kinds import EI, KINDS
 
-LINKS: dict[str, Callable[[Recorded], Verdict]] = {
-    "raw files": hashes.raw,
+OF_KIND: Mapping[str, ModuleType] = {"ei": ei, "expressions": expressions}
+"""What knows the tables of each kind of study."""
+SHARED: Mapping[str, Link] = {
     "code and params": hashes.code_and_params,
     "outputs": hashes.outputs,
     "records": hashes.records,
-    "scores": again.scores,
-    "statistics": again.statistics,
     "data checks": again.checks,
-    "partitions": again.partitions,
     "report": again.report,
     "MLflow": tracking.tracking,
     "environment": surroundings.environment,
     "commit": surroundings.commit,
 }
+LINKS = (
+    *("raw files", "code and params", "outputs", "records", "scores", "statistics"),
+    *("data checks", "partitions", "report", "MLflow", "environment", "commit"),
+)
 """From the recordings to the page, then what surrounds them."""
-EXPRESSIONS = {
-    "raw files": expressions.raw,
-    "scores": expressions.scores,
-    "statistics": expressions.statistics,
-    "partitions": expressions.partitions,
-}
-"""Those that know the tables of the expressions study."""
 
 
-def audited(study: Recorded, names: tuple[str, ...] = tuple(LINKS)) -> Iterator[Verdict]:
+def audited(study: Recorded, names: tuple[str, ...] = LINKS) -> Iterator[Verdict]:
     """The verdict of each link, as soon as it is known; what cannot be read differs."""
     for name in names:
         try:
-            ei = name not in EXPRESSIONS or study.kind is KINDS[EI]
-            yield (LINKS if ei else EXPRESSIONS)[name](study)
+            link = SHARED.get(name) or OF_KIND[study.protocol].LINKS[name]
+            yield link(study)
         except StudyError as error:
             yield Verdict(name, places=[shortened(error)])
         except Exception as error:  # a table, JSON or YAML that is none any more

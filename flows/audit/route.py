@@ -9,11 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from flows.audit.study import Recorded
+from flows.audit.study import Recorded, Verdict
 from stages._runtime.places import MadeTable
 
 Known = dict[str, set[str]]
 """What the rows of a trail are of: the values of each column."""
+Link = Callable[[Recorded], Verdict]
+"""One link of an audit."""
 Titled = tuple[str, tuple[MadeTable, ...]]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from flows.run import lockfile
 from flows.run.instances import Instance, instances
 from stages._runtime import content
-from stages._runtime.kinds import Kind, kind_of
+from stages._runtime.kinds import KINDS, Kind, kind_of
 from stages._runtime.params_file import read_params
 from stages._runtime.provenance import FAILED, RECORDS, SEAL, sealed
 
@@ -77,6 +77,11 @@ class Recorded:
     def kind(self) -> Kind:
         """Which kind of study it is."""
         return kind_of(self.params, PARAMS)
+
+    @property
+    def protocol(self) -> str:
+        """The name of its kind."""
+        return next(name for name, kind in KINDS.items() if kind is self.kind)
 
     @property
     def recordings(self) -> str:

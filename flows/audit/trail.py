@@ -13,20 +13,17 @@ import pandas as pd
 
 from eifer.errors import StudyError, did_you_mean
 from eifer.report.exhibits import lines
-from flows.audit import ei, expressions
+from flows.audit.links import OF_KIND
 from flows.audit.page import declared_tables, named, stored
 from flows.audit.route import Known, Route, Source, Step
 from flows.audit.study import Recorded
 from flows.run.instances import Instance
 from stages._runtime.artifacts import read_table
-from stages._runtime.kinds import KINDS
 from stages._runtime.mlflow_place import DATABASE
 from stages._runtime.places import MadeTable
 
 SHOWN = 5
 """Rows that are shown of each table; all count."""
-ROUTES: Mapping[str, Route] = {"ei": ei.ROUTE, "expressions": expressions.ROUTE}
-"""By the kind of study."""
 
 
 def trail(study: Recorded, address: str) -> Iterator[Step]:
@@ -37,7 +34,7 @@ def trail(study: Recorded, address: str) -> Iterator[Step]:
     StudyError
         If the report has no such cell.
     """
-    route = next(ROUTES[name] for name, kind in KINDS.items() if kind is study.kind)
+    route: Route = OF_KIND[study.protocol].ROUTE
     item, row, head = _cell(study, address)
     name, frame = named(item), stored(study.root, item)
     (text,) = lines(frame.iloc[[row]], {head: item["columns"][head]})[0]

@@ -13,7 +13,6 @@ from typing import Any
 
 from flows.audit.study import PARAMS, Recorded
 from stages._runtime.content import Content
-from stages._runtime.kinds import KINDS
 from stages._runtime.places import MadeTable
 from stages._runtime.provenance import FAILED, RECORDS
 
@@ -81,8 +80,7 @@ class Source:
 
     @cached_property
     def _described(self) -> list[MadeTable]:
-        (kind,) = (name for name, kind in KINDS.items() if kind is self.study.kind)
-        return [getattr(self.study.kind.catalogue, name) for name in ALWAYS[kind]]
+        return [getattr(self.study.kind.catalogue, name) for name in ALWAYS[self.study.protocol]]
 
     @cached_property
     def _pictures(self) -> list[MadeTable]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from graphlib import TopologicalSorter
 from html import escape
 from importlib import import_module
-from typing import Any
 
-import yaml
+from dvc.parsing.context import Context  # type: ignore[import-untyped]
 
-from flows.graph import ROOT
-from stages._runtime.artifacts import fill
+from flows.graph import ROOT, declared, graph_of
 from stages._runtime.kinds import Kind
+from stages._runtime.params_file import read_params
 
 CHARACTER, HEIGHT, GAP_X, GAP_Y, MARGIN = 7.3, 26, 34, 16, 12
 """Pixels: the width of a letter, the height of a box, what lies between boxes and around all."""
@@ -26,9 +25,9 @@ def svg(kind: Kind) -> str:
 
     An arrow that others make up for is left out. Stage code, which every stage reads, is, too.
     """
-    stages = yaml.safe_load((ROOT / kind.graph).read_text(encoding="utf-8"))["stages"]
+    stages = declared(graph_of(kind))
     names = [name for name in stages if name != "code"]
-    params = yaml.safe_load((ROOT / kind.preset).read_text(encoding="utf-8"))
+    params = Context(read_params(ROOT / kind.preset))
     needs = {n: _needs(stages[n].get("deps", []), names, params) - {n} for n in names}
     before: dict[str, set[str]] = {}
     order = list(TopologicalSorter(needs).static_order())
@@ -72,15 +71,10 @@ def svg(kind: Kind) -> str:
     )
 
 
-def _needs(deps: list[str], names: list[str], params: dict[str, Any]) -> set[str]:
+def _needs(deps: list[str], names: list[str], params: Context) -> set[str]:
     """The stages whose outputs are read, where params say so as in the demo."""
-    named = {
-        f"{section}.{name}": str(value)
-        for section, values in params.items()
-        if isinstance(values, dict)
-        for name, value in values.items()
-    }
-    parts = (fill(dep, named).split("/") for dep in deps)
+    heads = (dep.partition("${item.")[0] for dep in deps)
+    parts = (params.resolve(head).split("/") for head in heads)
     return {part[1] for part in parts if part[0] == "data" and part[1] in names}
 
 

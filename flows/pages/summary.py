@@ -98,9 +98,9 @@ def tables(study: Path, stages: Collection[str] | None = None) -> list[Printed]:
         sources = _of_ei(study, OF_EI if stages is None else stages)
     else:
         sources = _of_kind(kind, study, stages)
-    there = folders(study) if (study / "dvc.yaml").is_file() else {}
-    places = {name: of for name, of in there.items() if stages is None or name in stages}
-    if len(left_out := _attrition(places)):
+    there = folders(study).items()
+    left_out = _attrition({name: of for name, of in there if stages is None or name in stages})
+    if len(left_out):
         sources[ATTRITION.name] = left_out
     return list(printed(ROOT / kind.spec, {**kind.sources, **sources}))
 

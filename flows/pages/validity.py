@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from eifer.errors import InputError, Problem, StudyError, describe, examples
 from eifer.validation import cut_videos, short_face_videos, validate
-from flows.audit.hashes import RAW_TABLES, raw
+from flows.audit.ei import RAW_TABLES, raw
 from flows.audit.study import Recorded
 from flows.run.lockfile import LOCK
 from stages._runtime import pool

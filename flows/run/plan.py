@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
 from eifer.errors import InputError, Problem, StudyError, did_you_mean, examples
+from flows.graph import declared
 from flows.run import dvc, lockfile
 from flows.run.instances import Instance, instances, refuse_elsewhere
 from flows.run.request import Choice
@@ -18,6 +21,8 @@ from stages.catalogue import CODE
 
 AFTER = "after "
 PARAMS = "params.yaml"
+PARAMETER = re.compile(r"\$\{((?!item\.)[\w.]+)\}")
+"""A dependency in dvc.yaml that a parameter names."""
 
 
 @dataclass(frozen=True)
@@ -132,10 +137,8 @@ def reasons(
 def _refuse_missing(study: Path, graph: Mapping[str, Instance], running: Iterable[str]) -> None:
     """Refuse what no stage makes and is not there: DVC would name it by a number alone."""
     made = {out for instance in graph.values() for out in instance.outs}
-    params = read_params(study / PARAMS) if (study / PARAMS).is_file() else {}
-    said = {str(value): name for name, value in _leaves(params)}
     lost = {
-        dep: address
+        dep: graph[address]
         for address in running
         for dep in graph[address].deps
         if not (study / dep).exists()
@@ -145,22 +148,25 @@ def _refuse_missing(study: Path, graph: Mapping[str, Instance], running: Iterabl
     problems = [
         Problem(
             "missing, though a stage reads it",
-            f"{dep} (by {address}{f'; {said[dep]} in {PARAMS}' if dep in said else ''})",
+            f"{dep} (by {instance.address}{_told_by(study, instance, dep)})",
             f"bring it there, or correct {PARAMS}",
         )
-        for dep, address in lost.items()
+        for dep, instance in lost.items()
     ]
     if problems:
         raise InputError(f"study {study.resolve()}", problems)
 
 
-def _leaves(values: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Every parameter with its whole name."""
-    if not isinstance(values, dict):
-        yield name, values
-        return
-    for key, value in values.items():
-        yield from _leaves(value, f"{name}.{key}" if name else str(key))
+def _told_by(study: Path, instance: Instance, dep: str) -> str:
+    """The parameter that names a dependency, if dvc.yaml has it from one."""
+    for written in declared(study)[instance.stage].get("deps", []):
+        if match := PARAMETER.fullmatch(written):
+            value = read_params(study / PARAMS)
+            for part in match[1].split("."):
+                value = value[part]
+            if os.path.relpath(study / str(value), study) == os.path.relpath(study / dep, study):
+                return f"; {match[1]} in {PARAMS}"
+    return ""
 
 
 def record_data(study: Path, files: Collection[str]) -> None:

@@ -34,7 +34,7 @@ from flows.withdraw.objects import Objects
 from flows.workspace import with_comments
 from stages._runtime import mlflow_place
 from stages._runtime.artifacts import read_table
-from stages._runtime.kinds import KINDS
+from stages._runtime.kinds import EI
 from stages.catalogue import INTAKE as INTAKE_FOLDER
 from stages.catalogue import PARTICIPANTS
 
@@ -68,7 +68,7 @@ def prepare(study: Path, person: str, options: Options) -> None:
     """
     refuse_elsewhere(study)
     recorded = Recorded(study)
-    if recorded.kind is not KINDS["ei"]:
+    if recorded.protocol != EI:
         raise StudyError(
             "only the EI study knows participants: take the pictures of the person out of the "
             "corpus, run again, and `dvc gc --workspace --cloud` removes what is no longer used"

@@ -23,6 +23,7 @@ def split(run: Run) -> Outcome:
     images, atoms = run.read(catalogue.IMAGES), run.read(catalogue.ATOMS)
     divided = divide(images, atoms, chosen, spec, run.seed())
     counts = divided["part"].value_counts().to_dict()
+    parts = ", ".join(f"{str(part).replace('_', ' ')} {n}" for part, n in counts.items())
     how = {
         "drawn": f"""by chance into {1 - spec.validation_share - spec.test_share:.0%} to train on,
             {spec.validation_share:.0%} to validate on and {spec.test_share:.0%} to test, alike in
@@ -35,10 +36,7 @@ def split(run: Run) -> Outcome:
             f"""The images that are not in the evaluator were divided {how}. Copies of a picture
             and pictures of a person were never in two parts.""",
             {"parts": counts},
-            "Images in each part: "
-            + ", ".join(f"{k} {n}" for k, n in counts.items())
-            + "."
-            + _lacking(lacking(divided)),
+            f"""Images in each part: {parts}. {_lacking(lacking(divided))}""",
         ),
     )
 
@@ -59,7 +57,7 @@ def _lacking(rows: pd.DataFrame) -> str:
         f"{corpus}, {label} ({' and '.join(own['part'])})"
         for (corpus, label), own in rows.groupby(["corpus", "label"])
     ]
-    return f" Too few for every part, so that a part has none: {'; '.join(listed)}."
+    return f"Too few for every part, so that a part has none: {'; '.join(listed)}."
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def test_what_nobody_makes_and_is_not_there_is_named_with_its_parameter(study: P
     (study / "params.yaml").write_text("study: {corpora: still/to/come}\n")
     where = "still/to/come (by read; study.corpora in params.yaml)"
     with pytest.raises(InputError, match=re.escape(where)):
-        make(of(study, "still/to/come"))
+        make(of(study, "${study.corpora}"))
     assert set(make(study, only=["next"]).why) == {"next"}
     (study / "still").mkdir()
     (study / "still/to.dvc").write_text("outs:\n- path: to\n  hash: md5\n  md5: 0.dir\n")

@@ -17,6 +17,8 @@ from eifer.vocabulary import Expression
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """How names of picture files end, in small letters."""
+KEPT = frozenset(column.name for column in COLUMNS[2:])
+"""What can be noted of an image beside its name and label."""
 
 
 class Found:
@@ -98,9 +100,9 @@ class Found:
         TypeError
             If ``columns`` has a name that is no column of `COLUMNS`.
         """
-        known = [column.name for column in COLUMNS[2:]]
-        for column in columns.keys() - set(known):
-            raise TypeError(f"keep has no {column!r}{did_you_mean(column, known)}; it has {known}")
+        for column in columns.keys() - KEPT:
+            hint = did_you_mean(column, KEPT)
+            raise TypeError(f"keep has no {column!r}{hint}; it has {', '.join(sorted(KEPT))}")
         before = self._images.get(name)
         if before is None:
             self._images[name] = {"label": label, "file": file, "box": box, **columns}

@@ -99,6 +99,7 @@ def test_the_printed_table_names_every_test_and_marks_what_cannot_reject(
     with pytest.raises(printed.StudyError, match="make calibrate"):
         printed.show(tmp_path)
     shutil.copy(ROOT / "presets/demo.yaml", tmp_path / "params.yaml")
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
     folder = tmp_path / "data/calibrate"
     folder.mkdir(parents=True)
     write_table(folder / "calibration.parquet", rates())
