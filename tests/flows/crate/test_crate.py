@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -351,22 +352,51 @@ def test_the_command_says_where_it_is_and_how_to_check_it(study: Path) -> None:
     assert done.returncode == 1 and done.stderr.startswith("eifer crate: data/x and the study")
 
 
-def validator(name: str) -> str:
-    """The command of a public validator, which eifer does not bring."""
-    if not (found := shutil.which(name)):
-        package = {"rocrate-validator": "roc-validator"}.get(name, name)
-        pytest.skip(f"no {name} here: pip install {package}, in an environment of its own")
-    return found
+VALIDATORS = ("roc-validator==0.13.0", "mlcroissant==1.1.1", "rocrate==0.13.0")
+"""Public validators, in an environment of their own; rocrate brings the context of RO-Crate 1.1."""
+SEED = """import io, sys
+from pathlib import Path
+import requests.adapters, rocrate, urllib3
+from rocrate_validator.utils.http import HttpRequester
+context = (Path(rocrate.__file__).parent / "data/ro-crate.jsonld").read_bytes()
+def send(self, request, **_):
+    given = urllib3.HTTPResponse(io.BytesIO(context), {"Content-Type": "application/ld+json"},
+                                 200, preload_content=False, request_method="GET")
+    return self.build_response(request, given)
+requests.adapters.HTTPAdapter.send = send
+asked = {"Accept": "application/ld+json, application/json"}
+requester = HttpRequester.initialize_cache(cache_path=sys.argv[1])
+assert requester.get("https://w3id.org/ro/crate/1.1/context", headers=asked).ok
+"""
+"""Puts that context where the validator would keep it: nothing is fetched in tests."""
+
+
+@pytest.fixture(scope="module")
+def validators(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The environment of the public validators, its cache filled."""
+    place = tmp_path_factory.mktemp("validators")
+    python = place / "bin/python"
+    for words in (
+        ["uv", "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(place)],
+        ["uv", "pip", "install", "--quiet", "--python", str(python), *VALIDATORS],
+    ):
+        made = tool(*words, cwd=place)
+        assert made.returncode == 0, made.stderr
+    subprocess.run([python, "-I", "-c", SEED, place / "cache"], check=True)
+    return place
 
 
 @pytest.mark.parametrize("asked", [[], ["faces", "recordings", "weights", "tables"]])
-def test_the_public_validator_finds_no_error(study: Path, asked: list[str]) -> None:
-    command = validator("rocrate-validator")
+def test_the_public_validator_finds_no_error(
+    study: Path, validators: Path, asked: list[str]
+) -> None:
+    command = validators / "bin/rocrate-validator"
     fail("select", "2", "no")
     write(study, Path("../crate"), asked)
 
     def passes() -> bool:
-        words = ["-y", "validate", "--offline", "--no-paging", "--output-format", "json"]
+        words = ["-y", "validate", "--offline", "--cache-path", str(validators / "cache")]
+        words += ["--no-paging", "--output-format", "json"]
         done = subprocess.run(
             [command, *words, "--output-file", "../found.json", "../crate"],
             capture_output=True,
@@ -374,8 +404,6 @@ def test_the_public_validator_finds_no_error(study: Path, asked: list[str]) -> N
             check=False,
             env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         )
-        if "Unable to retrieve the JSON-LD context" in done.stdout:
-            pytest.skip("the validator lacks RO-Crate's context: rocrate-validator cache warm")
         found = json.loads(Path("../found.json").read_text())
         profile = found["validation_settings"]["profile_identifier"]
         assert profile == "provenance-run-crate-0.5", done.stdout
@@ -386,8 +414,8 @@ def test_the_public_validator_finds_no_error(study: Path, asked: list[str]) -> N
     assert not passes()
 
 
-def test_mlcroissant_finds_no_error(study: Path) -> None:
-    command = validator("mlcroissant")
+def test_mlcroissant_finds_no_error(study: Path, validators: Path) -> None:
+    command = validators / "bin/mlcroissant"
     write(study, Path("../crate"), [])
     file = Path("../crate", CROISSANT)
 
