@@ -183,7 +183,10 @@ def sources() -> dict[str, pd.DataFrame | None]:
     return {
         "published_counts": counts(),
         "published_properties": properties(),
+        "published_parts": parts(),
         "published_evaluator": evaluator(),
+        "published_artificial": artificial(),
+        "published_division": division(),
         "published_matrix": accuracy(),
         "published_report": report(),
     }

@@ -30,7 +30,7 @@ def table(
     known = published_properties.set_index("corpus")
     theirs["side_px"] = known["side_px"].astype(str)
     theirs["colour"] = known["colour"]
-    made = _beside(ours, theirs)
+    made = beside(ours, theirs)
     whole = [f"{name}{which}" for name in COLUMNS for which in ("", "_published")]
     return made.astype(dict.fromkeys(whole, "Int64"))
 
@@ -52,8 +52,8 @@ def _wide(counts: pd.DataFrame) -> pd.DataFrame:
     return wide.reindex(columns=columns).fillna(0)
 
 
-def _beside(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
-    """Both, joined by the name in small letters, ours first."""
+def beside(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
+    """Both, by corpus, joined by the name in small letters, ours first; ``ours`` has a total."""
     joined = (
         ours.assign(key=ours.index.str.lower())
         .rename_axis("corpus")
@@ -62,7 +62,7 @@ def _beside(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
         .reset_index(drop=True)
     )
     joined["corpus"] = joined["corpus"].fillna(joined["key"])
-    absent = joined["total"].isna()
+    absent = joined[TOTAL].isna()
     pairs = zip(absent, joined["corpus"], strict=True)
     order = [(without and name != ALL, *place(name)) for without, name in pairs]
     joined = joined.iloc[sorted(range(len(joined)), key=order.__getitem__)]

@@ -17,9 +17,11 @@ from eifer.report.exhibits import exhibit, known_exhibits, lines
 from eifer.summaries import (
     by_class_table,
     corpora_table,
+    drawn_table,
     evaluator_table,
     expression_contradictions,
     matrix_table,
+    parts_table,
     planted_table,
     relabelling_table,
     training_sets,
@@ -60,6 +62,32 @@ def test_corpora_are_counted_beside_the_printed_ones_of_the_same_name() -> None:
         [["0", "–"]],
     ]
     assert "5 images of 2 corpora" in corpora_table.caption(*given)
+
+
+def test_every_corpus_has_its_parts_beside_those_printed() -> None:
+    parts = ["train", "train", "test", "left_out", "evaluator"]
+    division = pd.DataFrame({"corpus": ["nhfi"] * 4 + ["own"], "part": parts})
+    given = division, published.parts(), published.division()
+    by = parts_table.table(*given).set_index("corpus")
+    assert list(by.index) == ["nhfi", "own", "all", "affectnet", "artificial", "fer2013"]
+    ours = ["train", "validation", "test", "evaluator", "left_out", "total"]
+    assert by.loc["nhfi", ours].tolist() == [2, 0, 1, 0, 1, 4]
+    assert by.loc["all", ours].tolist() == [2, 0, 1, 1, 1, 5]
+    printed = ["train_published", "evaluator_published", "first_train_published"]
+    assert by.loc["nhfi", printed].tolist() == [3915, 560, 4280]
+    assert by.loc["all", printed[:2]].tolist() == [55896, 1680]
+    assert by.loc["all", "first_train_published"] is pd.NA
+    assert "5 images of 2 corpora" in parts_table.caption(*given)
+
+
+def test_drawn_faces_stand_beside_those_that_the_source_made() -> None:
+    rows = [("sad", True), ("sad", True), ("fear", False)]
+    given = pd.DataFrame(rows, columns=["label", "drawn"]), published.artificial()
+    by = drawn_table.table(*given).set_index("label")
+    assert by.loc["sad", ["drawn", "train", "test", "total"]].tolist() == [2, 1492, 240, 1732]
+    assert by.loc["total", ["drawn", "train", "test"]].tolist() == [2, 6605, 1680]
+    assert by.loc["fear", "drawn"] == 0
+    assert drawn_table.caption(*given).startswith("2 drawn faces")
 
 
 def test_the_evaluator_says_what_is_real_drawn_and_lacking() -> None:
@@ -264,7 +292,15 @@ def trained() -> pd.DataFrame:
 
 
 OWN = (
-    *("corpora_table", "evaluator_table", "matrix_table", "by_class_table", "relabelling_table"),
+    *(
+        "corpora_table",
+        "parts_table",
+        "drawn_table",
+        "evaluator_table",
+        "matrix_table",
+        "by_class_table",
+        "relabelling_table",
+    ),
     *("planted_table", "expression_contradictions"),
 )
 
@@ -279,6 +315,7 @@ def test_every_column_that_the_report_declares_is_there() -> None:
     shortfall = {"corpus": "fer", "label": "sad", **cells, "wanted": 2, "found": 1, "filled": 0}
     sources = {
         "images": images().assign(image_id=[f"a/{k}" for k in range(5)]),
+        "division": world().division,
         "evaluator": world().evaluator,
         "evaluator_shortfall": pd.DataFrame([shortfall]),
         "relabelled": relabelled(),
