@@ -81,10 +81,13 @@ def _report(counts: pd.DataFrame) -> Report:
         """Faces were sought in every frame by YuNet [@wu2023], and measured by the models of
         MediaPipe's Face Landmarker [@kartynnik2019]. A frame was rejected if it showed no face,
         repeated the frame before, or showed a face of low confidence, closed eyes or an occluded
-        face. In a frame of several faces the largest was taken.""",
+        face. The participant's face was taken for the largest of the first frame, and then for
+        the one at the same place.""",
         {"videos": len(counts), **numbers},
         f"""{accepted} of {decoded} frames of {len(counts)} videos were accepted; the others were
-        rejected ({reasons}). {numbers["frames_several_faces"]} frames showed several faces.
+        rejected ({reasons}). {numbers["frames_several_faces"]} frames showed several faces; in
+        {numbers["frames_switched"]} the face was at another place than the last, perhaps another
+        person's (column switched of the table frames).
         {cut}""",
     )
 

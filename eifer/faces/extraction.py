@@ -18,6 +18,7 @@ from annotated_types import Ge, Le
 
 from eifer.errors import CutShortError
 from eifer.faces import decoding, detection, landmarks, quality
+from eifer.faces.following import Following, principal
 from eifer.hashing import sha256_code
 from eifer.ranges import Share
 from eifer.tables.attrition import ATTRITION
@@ -151,7 +152,7 @@ def find(
     """
     finder, mesher = _models(spec.detector_width_px, spec.min_candidate_score)
     faces = [face for face in finder(rgb) if box is None or face.is_at(box)]
-    face, _ = _principal(faces, spec.quality.min_face_score)
+    face = principal(faces, spec.quality.min_face_score)
     if face is None:
         return None
     mesh = mesher(rgb, face)
@@ -197,16 +198,6 @@ def _models(width_px: int, score: float) -> tuple[detection.Detector, landmarks.
     return detection.detector(width_px=width_px, score=score), landmarks.landmarker()
 
 
-def _principal(faces: list[detection.Face], min_score: float) -> tuple[detection.Face | None, int]:
-    """Choose the largest confident face, else the surest, and count them."""
-    confident = [face for face in faces if face.score >= min_score]
-    if confident:
-        return confident[0], len(confident)
-    if faces:
-        return max(faces, key=lambda face: face.score), 1
-    return None, 0
-
-
 def _measured(
     face: detection.Face, mesh: landmarks.Mesh, change: float, pose: tuple[float, float, float]
 ) -> list[float]:
@@ -237,12 +228,14 @@ def _seen(
     blank, nothing = [np.nan] * len(MEASURES), bytes(quality.VALUES * len(quality.SPOTS))
     given, unknown = array("d"), [np.nan] * len(quality.UNITS)
     shapes = array("f")
+    follow, switched = Following(spec.quality.min_face_score), array("b")
     last_new: Image | None = None
     cut: list[CutShortError] = []
     for _, time_s, rgb in decoding.frames(path, cut=cut.append):
-        face, number = _principal(finder(rgb), spec.quality.min_face_score)
+        face, number, switch = follow(finder(rgb))
         times.append(time_s)
         n_faces.append(number)
+        switched.append(switch)
         if face is None:
             measures.extend(blank)
             looks.extend(nothing)
@@ -266,6 +259,7 @@ def _seen(
     }
     rows |= {"frame": np.arange(n), "time_s": np.frombuffer(times).round(6)}
     rows |= {"n_faces": np.frombuffer(n_faces, np.int64)}
+    rows |= {"switched": np.frombuffer(switched, np.bool_)}
     return (
         pd.DataFrame(rows),
         np.frombuffer(shapes, np.float32).reshape(-1, len(SHAPES)),

@@ -40,6 +40,7 @@ def caption(counts: pd.DataFrame) -> str:
         f"All {total} decoded frames of {len(counts)} videos of "
         f"{counts['participant_id'].nunique()} participants: {kept} accepted "
         f"({100 * kept / total:.1f} %), each other frame with the first reason that held. In "
-        f"{counts['frames_several_faces'].sum()} frames several faces showed and the largest was "
-        "taken."
+        f"{counts['frames_several_faces'].sum()} frames several faces showed, of which the "
+        f"participant's was taken; in {counts['frames_switched'].sum()} it was at another place "
+        "than the last, perhaps another person's."
     )

@@ -119,11 +119,12 @@ def count(frames: pd.DataFrame) -> pd.DataFrame:
     for reason in REASONS:
         flags[f"rejected_{reason}"] = (frames["reason"] == reason).to_numpy(dtype=bool)
     flags["frames_several_faces"] = (frames["n_faces"] > 1).to_numpy()
+    flags["frames_switched"] = frames["switched"].to_numpy()
     sums = flags.astype("int64").groupby(frames["video_id"].to_numpy()).sum()
     return sums.rename_axis("video_id")
 
 
-_FACE = "of the largest face, in the upright frame"
+_FACE = "of the participant's face, in the upright frame"
 
 FRAMES = Table(
     name="frames",
@@ -150,8 +151,16 @@ FRAMES = Table(
         Column(
             "n_faces",
             "int 0..",
-            "confident faces; 1 if the only one is of low confidence. Above 1: the largest is used",
+            "confident faces; 1 if the only one is of low confidence. Above 1: the participant's "
+            "is used",
             why="A second person may be the wrong one: such frames are counted in the report.",
+        ),
+        Column(
+            "switched",
+            "bool",
+            "whether the face is at another place than the last one used: perhaps another "
+            "person's (eifer/faces/following.py)",
+            why="From here on another person may be measured: such frames are counted too.",
         ),
         Column("box_x_px", "float? px", f"left edge of the box {_FACE}; may lie outside it"),
         Column("box_y_px", "float? px", f"top edge of the box {_FACE}; may lie outside it"),
@@ -225,6 +234,7 @@ COUNTS = Table(
         Column("rejected_eyes_closed", "int 0..", "frames with both eyes closed"),
         Column("rejected_occluded", "int 0..", "frames whose face is partly covered"),
         Column("frames_several_faces", "int 0..", "frames with more than one face, of any status"),
+        Column("frames_switched", "int 0..", "frames whose face is at another place than the last"),
         Column("width_px", "int px 1..", "width of the upright frame"),
         Column("height_px", "int px 1..", "height of the upright frame"),
         Column("fps", "float 1/s 1..1000", "mean frame rate, by time stamps"),

@@ -27,7 +27,9 @@ def rows(path: Path, *, video_id: str, participant_id: str, spec: Any) -> tuple[
         raise RecordingError(f"{path}: damaged at 1.00 s")
     frames = FRAMES.empty().reindex(range(3))
     whose = {"video_id": video_id, "participant_id": participant_id}
-    frames = frames.assign(**whose, frame=range(3), time_s=[0.0, 0.1, 0.2], n_faces=1)
+    frames = frames.assign(
+        **whose, frame=range(3), time_s=[0.0, 0.1, 0.2], n_faces=1, switched=False
+    )
     counts: dict[str, Any] = {name: 0 for name in COUNTS.names} | whose | {"frames_decoded": 3}
     counts |= {"fps": 10.0, "duration_s": 0.3, "declared_s": 1.0 if look == b"cut" else None}
     counts["rejected_no_face" if look == b"wall" else "frames_accepted"] = 3

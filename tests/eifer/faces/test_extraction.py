@@ -130,7 +130,33 @@ def test_what_comes_before_the_face_is_found(clips: Path, film: Film, spec: Extr
     others = [k for k in range(len(pictures)) if k not in {*card, *hand}]
     assert reason[others].isna().all()
     assert (frames["n_faces"] > 1).sum() == counts.loc[0, "frames_several_faces"] == len(second)
-    assert frames.loc[list(second), "box_x_px"].min() > 150, "the larger face is kept"
+    assert frames.loc[list(second), "box_x_px"].min() > 150, "the participant's face is kept"
+    assert not frames["switched"].any() and counts.loc[0, "frames_switched"] == 0
+
+
+def test_somebody_else_who_is_larger_is_not_measured(
+    clips: Path, film: Film, spec: ExtractSpec
+) -> None:
+    """A larger person walks in from the left, and is alone in the picture for a while."""
+    path = clips / "pyfeat_single_face.mp4"
+    pictures = []
+    beside, alone = range(8, 16), range(16, 20)
+    for k, (_, _, rgb) in enumerate(decoding.frames(path, wanted=range(28))):
+        height, width = rgb.shape[:2]
+        half = cv2.resize(rgb, (width // 2, height // 2))
+        picture = np.full_like(rgb, rgb[0, 0])
+        if k not in alone:
+            picture[-(height // 2) :, -(width // 2) :] = half
+        if k in beside or k in alone:
+            picture[:, : width // 2] = rgb[:, width // 4 : width // 4 + width // 2]
+        pictures.append(picture)
+    frames, counts, shapes = extract(film(pictures), spec)
+    holds(frames, counts, shapes)
+    own = frames["box_x_px"] > frames["box_x_px"].max() - 60
+    assert own[[*range(16), *range(20, 28)]].all(), "the participant, whoever is larger"
+    assert not own[list(alone)].any()
+    assert frames.index[frames["switched"]].tolist() == [16, 20]
+    assert counts.loc[0, "frames_switched"] == 2
 
 
 def test_a_laugh_covers_nothing(failing: Path, film: Film, spec: ExtractSpec) -> None:
@@ -219,17 +245,6 @@ def test_no_graphics_library_is_needed(smiling: Extracted) -> None:
     names = {Path(name).name for name in loaded if "/" in name}
     assert any(name.startswith("libavcodec") for name in names)
     assert not [n for n in names if n.startswith(("libGL", "libEGL", "libGLES", "libX11"))]
-
-
-def test_an_unsure_face_is_of_low_confidence() -> None:
-    from eifer.faces.detection import Face
-
-    points = np.zeros((5, 2), np.float32)
-    unsure, surer = Face((0, 0, 90, 90), points, 0.4), Face((0, 0, 20, 20), points, 0.6)
-    sure, small = Face((0, 0, 50, 50), points, 0.8), Face((0, 0, 10, 10), points, 0.95)
-    assert extraction._principal([], 0.7) == (None, 0)
-    assert extraction._principal([unsure, surer], 0.7) == (surer, 1)
-    assert extraction._principal([unsure, sure, small], 0.7) == (sure, 2)
 
 
 def test_a_face_between_the_samples_is_found_and_the_search_stops_there(

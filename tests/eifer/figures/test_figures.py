@@ -98,6 +98,7 @@ def counts() -> pd.DataFrame:
         rejected_eyes_closed=2,
         rejected_occluded=0,
         frames_several_faces=1,
+        frames_switched=0,
     )
 
 

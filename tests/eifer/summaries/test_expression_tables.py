@@ -17,6 +17,7 @@ from eifer.report.exhibits import exhibit, known_exhibits, lines
 from eifer.summaries import (
     by_class_table,
     corpora_table,
+    doubtful_labels,
     drawn_table,
     evaluator_table,
     expression_contradictions,
@@ -78,6 +79,16 @@ def test_every_corpus_has_its_parts_beside_those_printed() -> None:
     assert by.loc["all", printed[:2]].tolist() == [55896, 1680]
     assert by.loc["all", "first_train_published"] is pd.NA
     assert "5 images of 2 corpora" in parts_table.caption(*given)
+
+
+def test_the_surest_doubts_come_first() -> None:
+    rows = relabelled()
+    made = doubtful_labels.table(rows)
+    assert len(made) == rows["flagged"].sum() > 1 and made["flagged"].all()
+    assert made["probability"].is_monotonic_decreasing
+    many = pd.concat([rows.assign(image_id=rows["image_id"] + str(k)) for k in range(20)])
+    assert len(doubtful_labels.table(many)) == 20
+    assert f"The 20 surest of {many['flagged'].sum()} doubted" in doubtful_labels.caption(many)
 
 
 def test_drawn_faces_stand_beside_those_that_the_source_made() -> None:
@@ -208,6 +219,8 @@ def relabelled() -> pd.DataFrame:
     ]
     columns = ["original", "proposed", "label", "weight", "flagged", "fold"]
     made = pd.DataFrame(rows, columns=columns).astype({"fold": "Int64"})
+    made["probability"] = [0.9, 0.8, 0.5, 0.95, 0.6, 0.7]
+    made["reason"] = "why"
     return made.assign(image_id=[f"a/{k}" for k in range(6)], corpus=["a"] * 4 + ["b"] * 2)
 
 
@@ -296,6 +309,7 @@ OWN = (
         "corpora_table",
         "parts_table",
         "drawn_table",
+        "doubtful_labels",
         "evaluator_table",
         "matrix_table",
         "by_class_table",

@@ -19,6 +19,7 @@ def frames() -> pd.DataFrame:
             "status": ["accepted", "rejected", "rejected", "accepted"] * 2,
             "reason": [None, "no_face", "occluded", None] * 2,
             "n_faces": [1, 0, 1, 2] * 2,
+            "switched": [False, False, False, True] * 2,
         }
     )
     values = pd.DataFrame(np.full((8, len(MEASURES)), 0.5), columns=list(MEASURES))
@@ -51,6 +52,7 @@ def test_good_tables_break_nothing(frames: pd.DataFrame, counts: pd.DataFrame) -
     row = counts.set_index("video_id").loc["sub-01_run-2"]
     assert row["frames_decoded"] == 4
     assert row["frames_accepted"] == 2
+    assert row["frames_switched"] == 1
     assert row["rejected_no_face"] == row["rejected_occluded"] == row["frames_several_faces"] == 1
     assert row["rejected_eyes_closed"] == row["rejected_low_confidence"] == 0
 
