@@ -426,7 +426,7 @@ def page(
 
 @app.command()
 def docs() -> None:
-    """Print again what docs has from declarations: outputs, settings, networks, graphs."""
+    """Print again what follows from declarations: outputs, settings, networks, graphs."""
     with _errors_without_traceback("docs"):
         from flows.graph import ROOT
         from flows.pages import graph, outputs, settings
@@ -436,7 +436,7 @@ def docs() -> None:
         (ROOT / "docs/settings.md").write_text(settings.describe())
         (ROOT / "docs/published-networks.yaml").write_text(settings.networks())
         for name, kind in KINDS.items():
-            (ROOT / f"docs/graph-{name}.svg").write_text(graph.svg(kind))
+            (ROOT / f"reports/graph-{name}.svg").write_text(graph.svg(kind))
 
 
 @app.command()

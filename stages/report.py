@@ -18,8 +18,8 @@ from stages._runtime.places import Given, MadeTable
 from stages._runtime.stage import Outcome, Report, Run, stage
 from stages.params import Params
 
-PARTS = ("spec.yml", "references.yml", "template.html", "style.css", "script.js")
-SPEC, REFERENCES, *LOOKS = (Given(f"reports/{name}") for name in PARTS)
+PARTS = ("spec.yml", "references.yml", "template.html", "style.css", "script.js", "graph-ei.svg")
+SPEC, REFERENCES, *LOOKS, GRAPH = (Given(f"reports/{name}") for name in PARTS)
 COHORT, FACES, NETWORKS = (Given(f"${{report.{n}_from}}") for n in ("cohort", "faces", "networks"))
 DRAWN = {catalogue.SIMULATE: COHORT, catalogue.CORPUS: FACES}
 """What a study with data from elsewhere has not: its params then name another stage's folder."""
@@ -48,7 +48,7 @@ JSON = (catalogue.CUTOFF, catalogue.CARD, catalogue.DISJOINTNESS)
 @stage(
     catalogue.REPORT,
     params=tuple(Params.model_fields),
-    given=(SPEC, REFERENCES, *LOOKS, NETWORKS, *LISTED),
+    given=(SPEC, REFERENCES, *LOOKS, GRAPH, NETWORKS, *LISTED),
 )
 def report(run: Run) -> Outcome:
     """Read what every stage left, and assemble the page as reports/spec.yml says."""

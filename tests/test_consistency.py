@@ -65,7 +65,9 @@ def test_printed_pages_are_in_step() -> None:
     assert (ROOT / "docs/outputs.md").read_text() == outputs.describe(), "run `make docs`"
     assert (ROOT / "docs/settings.md").read_text() == settings.describe(), "run `make docs`"
     for name, kind in KINDS.items():
-        assert (ROOT / f"docs/graph-{name}.svg").read_text() == graph.svg(kind), "run `make docs`"
+        assert (ROOT / f"reports/graph-{name}.svg").read_text() == graph.svg(kind), (
+            "run `make docs`"
+        )
     networks = (ROOT / "docs/published-networks.yaml").read_text()
     assert networks == settings.networks(), "run `make docs`"
 

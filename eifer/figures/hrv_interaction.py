@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import GROUP, GROUP_MARK, canvas, legend_below
+from eifer.physiology.hrv import VARIABLES
 
 SHOWN = 6
 
@@ -50,7 +51,7 @@ def draw(
                 linestyle="-" if group == "High" else "--",
                 label=f"{group} EI",
             )
-        axes.set_title(f"{test.variable}\np = {test.p:.3f}", fontsize=8)
+        axes.set_title(f"{VARIABLES[str(test.variable)].symbol}\np = {test.p:.3f}", fontsize=8)
         axes.set_xticks(range(len(domains)), domains)
         unit = of_variable["unit"].iloc[0]
         axes.set_ylabel("no unit" if unit == "1" else unit)

@@ -31,7 +31,7 @@ documents follow the registry.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -153,7 +153,7 @@ class Variable:
     ``least_s`` is the shortest recording it may be computed from, by ``source``;
     ``column`` the NeuroKit2 output that ``of`` turns into the value; ``scales``
     the registered variable it is a fixed multiple of (an analysis of variance of
-    both is one test counted twice), or empty.
+    both is one test counted twice), or empty. ``symbol`` is how papers write it.
     """
 
     name: str
@@ -163,6 +163,7 @@ class Variable:
     source: str
     meaning: str
     column: str
+    symbol: str
     of: Callable[[float], float] = float
     scales: str = ""
 
@@ -200,26 +201,32 @@ VARIABLES: dict[str, Variable] = {}
 
 
 def variable(
-    column: str, *, domain: str, unit: str, least_s: float, source: str
+    column: str, *, symbol: str, domain: str, unit: str, least_s: float, source: str
 ) -> Callable[[Callable[[float], float]], Callable[[float], float]]:
     """Register a function of one NeuroKit2 output; its name and first line go on the card."""
 
     def register(of: Callable[[float], float]) -> Callable[[float], float]:
         meaning = (of.__doc__ or "").strip().splitlines()[0]
-        _register(Variable(of.__name__, domain, unit, least_s, source, meaning, column, of))
+        card = Variable(of.__name__, domain, unit, least_s, source, meaning, column, symbol, of)
+        _register(card)
         return of
 
     return register
 
 
 def outputs(domain: str, least_s: float, source: str, scales: str = "") -> Callable[..., None]:
-    """Register NeuroKit2 outputs as they are, each as ``name="column unit: meaning"``."""
+    """Register NeuroKit2 outputs as they are, each as ``name="column unit symbol: meaning"``.
+
+    Without a symbol, it is the column's name.
+    """
 
     def register(**named: str) -> None:
         for name, text in named.items():
             form, meaning = text.split(": ", 1)
-            column, unit = form.split()
-            _register(Variable(name, domain, unit, least_s, source, meaning, column, scales=scales))
+            column, unit, *given = form.split(maxsplit=2)
+            symbol = given[0] if given else column.removeprefix("HRV_")
+            card = Variable(name, domain, unit, least_s, source, meaning, column, symbol)
+            _register(replace(card, scales=scales))
 
     return register
 
@@ -233,22 +240,25 @@ def _register(card: Variable) -> None:
 # Time domain ------------------------------------------------------------------------------
 
 
-@variable("HRV_MeanNN", domain="time", unit="1/min", least_s=10, source=SALAHUDDIN)
+@variable(
+    "HRV_MeanNN", symbol="mean HR", domain="time", unit="1/min", least_s=10, source=SALAHUDDIN
+)
 def mean_hr_bpm(value: float) -> float:
     """Heart rate of the mean NN interval; about level, not variability."""
     return 60000.0 / value
 
 
 outputs("time", 10, SALAHUDDIN)(
-    mean_nn_ms="HRV_MeanNN ms: Mean NN interval; about the level of the heart rate, not its "
-    "variability.",
-    median_nn_ms="HRV_MedianNN ms: Median NN interval; about level, not variability.",
+    mean_nn_ms="HRV_MeanNN ms mean NN: Mean NN interval; about the level of the heart rate, not "
+    "its variability.",
+    median_nn_ms="HRV_MedianNN ms median NN: Median NN interval; about level, not variability.",
 )
 outputs("time", 30, MUNOZ)(
     sdnn_ms="HRV_SDNN ms: Spread (standard deviation, n - 1) of the NN intervals: variability of "
     "every speed.",
     cvnn_ratio="HRV_CVNN 1: SDNN over mean NN: variability relative to the level.",
-    sdnn_rmssd_ratio="HRV_SDRMSSD 1: SDNN over RMSSD: slow against beat-to-beat variability.",
+    sdnn_rmssd_ratio="HRV_SDRMSSD 1 SDNN/RMSSD: SDNN over RMSSD: slow against beat-to-beat "
+    "variability.",
 )
 outputs("time", 30, SALAHUDDIN)(
     rmssd_ms="HRV_RMSSD ms: Root mean square of successive differences: beat-to-beat, mostly "
@@ -256,22 +266,24 @@ outputs("time", 30, SALAHUDDIN)(
     cvsd_ratio="HRV_CVSD 1: RMSSD over mean NN: beat-to-beat variability relative to the level.",
 )
 outputs("time", 30, _AS_SDNN)(
-    mad_nn_ms="HRV_MadNN ms: Median absolute deviation times 1.4826: SDNN's estimate that outliers "
-    "do not move.",
+    mad_nn_ms="HRV_MadNN ms MAD of NN: Median absolute deviation times 1.4826: SDNN's estimate "
+    "that outliers do not move.",
     mcv_nn_ratio="HRV_MCVNN 1: Median absolute deviation (times 1.4826) over median NN.",
-    iqr_nn_ms="HRV_IQRNN ms: Interquartile range of the NN intervals.",
-    p20_nn_ms="HRV_Prc20NN ms: 20th percentile of the NN intervals: how short the fast beats are.",
-    p80_nn_ms="HRV_Prc80NN ms: 80th percentile of the NN intervals: how long the slow beats are.",
+    iqr_nn_ms="HRV_IQRNN ms IQR of NN: Interquartile range of the NN intervals.",
+    p20_nn_ms="HRV_Prc20NN ms P20 of NN: 20th percentile of the NN intervals: how short the fast "
+    "beats are.",
+    p80_nn_ms="HRV_Prc80NN ms P80 of NN: 80th percentile of the NN intervals: how long the slow "
+    "beats are.",
 )
 outputs("time", 60, BAEK)(
     pnn20_pct="HRV_pNN20 %: Successive differences above 20 ms, as a share of the NN intervals.",
     pnn50_pct="HRV_pNN50 %: Successive differences above 50 ms, as a share of the NN intervals.",
 )
 outputs("time", 120, OVERVIEW)(
-    min_nn_ms="HRV_MinNN ms: Shortest NN interval: the fastest moment, like every extreme a matter "
-    "of length.",
-    max_nn_ms="HRV_MaxNN ms: Longest NN interval: the slowest moment, like every extreme a matter "
-    "of length.",
+    min_nn_ms="HRV_MinNN ms shortest NN: Shortest NN interval: the fastest moment, like every "
+    "extreme a matter of length.",
+    max_nn_ms="HRV_MaxNN ms longest NN: Longest NN interval: the slowest moment, like every "
+    "extreme a matter of length.",
 )
 # A share of the intervals, where the series is unbroken, is divided by their number n, which is the
 # Task Force's (1996) definition and NeuroKit2's; other packages (pyhrv, hrv-analysis) divide by the
@@ -282,7 +294,9 @@ outputs("time", 120, OVERVIEW)(
 # 20 s (Baek 2015) and 40 s enough, and the band is whole from 27 s on.
 
 
-@variable("HRV_LFHF", domain="frequency", unit="%", least_s=120, source=TASK_FORCE)
+@variable(
+    "HRV_LFHF", symbol="LF n.u.", domain="frequency", unit="%", least_s=120, source=TASK_FORCE
+)
 def lf_nu_pct(value: float) -> float:
     """LF power as a share of LF + HF: the Task Force's normalised units.
 
@@ -294,13 +308,13 @@ def lf_nu_pct(value: float) -> float:
 
 outputs("frequency", 40, SALAHUDDIN)(
     hf_ms2="HRV_HF ms2: Power of the high-frequency band (respiratory, vagal).",
-    hf_ln="HRV_LnHF ln(ms2): Natural logarithm of the high-frequency power, whose distribution is "
-    "skewed.",
+    hf_ln="HRV_LnHF ln(ms2) ln HF: Natural logarithm of the high-frequency power, whose "
+    "distribution is skewed.",
 )
 outputs("frequency", 120, TASK_FORCE)(
     lf_ms2="HRV_LF ms2: Power of the low-frequency band (baroreflex, sympathetic and vagal).",
-    lf_hf_ratio="HRV_LFHF 1: LF over HF power; no measure of a sympathovagal balance (Billman "
-    "2013).",
+    lf_hf_ratio="HRV_LFHF 1 LF/HF: LF over HF power; no measure of a sympathovagal balance "
+    "(Billman 2013).",
 )
 
 # Nonlinear --------------------------------------------------------------------------------
@@ -313,25 +327,25 @@ outputs("nonlinear", 30, _POINCARE, scales="rmssd_ms")(
 )
 outputs("nonlinear", 30, _POINCARE)(
     sd2_ms="HRV_SD2 ms: Length of the Poincare plot: slower variability.",
-    sd1_sd2_ratio="HRV_SD1SD2 1: Width over length of the Poincare plot.",
-    poincare_area_ms2="HRV_S ms2: Area of the Poincare plot's ellipse, pi SD1 SD2.",
+    sd1_sd2_ratio="HRV_SD1SD2 1 SD1/SD2: Width over length of the Poincare plot.",
+    poincare_area_ms2="HRV_S ms2 SD1-SD2 area: Area of the Poincare plot's ellipse, pi SD1 SD2.",
     csi_ratio="HRV_CSI 1: Cardiac sympathetic index (Toichi 1997): length over width of the "
     "Poincare plot.",
     cvi_log10="HRV_CVI log10(ms2): Cardiac vagal index (Toichi 1997): log10 of 16 SD1 SD2.",
-    csi_modified_ms="HRV_CSI_Modified ms: Cardiac sympathetic index, modified (Jeppesen 2014): 4 "
-    "SD2 squared over SD1.",
+    csi_modified_ms="HRV_CSI_Modified ms modified CSI: Cardiac sympathetic index, modified "
+    "(Jeppesen 2014): 4 SD2 squared over SD1.",
 )
 outputs("nonlinear", 120, ROGERS)(
-    dfa_alpha1="HRV_DFA_alpha1 1: Short-term scaling exponent of detrended fluctuations, over 4 to "
-    "11 beats.",
+    dfa_alpha1="HRV_DFA_alpha1 1 DFA α1: Short-term scaling exponent of detrended fluctuations, "
+    "over 4 to 11 beats.",
 )
 outputs("nonlinear", 120, PINCUS)(
     apen="HRV_ApEn 1: Approximate entropy, m = 2, r = 0.2 SDNN; 10^m beats at least, at 50 a "
     "minute.",
     sampen="HRV_SampEn 1: Sample entropy, m = 2, r = 0.2 SDNN; 10^m beats at least, at 50 a "
     "minute.",
-    fuzzyen="HRV_FuzzyEn 1: Fuzzy entropy (Chen 2007), m = 2, r = 0.2 SDNN: sample entropy without "
-    "a hard border.",
+    fuzzyen="HRV_FuzzyEn 1: Fuzzy entropy (Chen 2007), m = 2, r = 0.2 SDNN: sample entropy "
+    "without a hard border.",
 )
 
 

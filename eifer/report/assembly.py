@@ -147,8 +147,8 @@ class Assembly:
             raise StudyError(f"{self.place}: {error} in: {text[:120]}") from None
 
     def _shown(self, item: Mapping[str, Any]) -> Shown:
-        kind = "figure" if "figure" in item else "table"
-        name = item.get("as", item[kind])
+        kind = "table" if "table" in item else "figure"
+        name = item.get("as", item.get(kind, ""))
         given = [self.sources[source] for source in item["of"]]
         about = {
             "kind": kind,
@@ -158,6 +158,11 @@ class Assembly:
             "title": item.get("title", ""),
         }
         folder = self.out / f"{kind}s"
+        if "drawn" in item:
+            drawn = Path(self.place).with_name(item["drawn"]).read_text(encoding="utf-8")
+            (folder / f"{name}.svg").write_text(drawn, encoding="utf-8")
+            files = [f"{name}.svg"]
+            return Shown(caption=item["caption"], files=files, image=_address(drawn), **about)
         if kind == "figure":
             module: Any = exhibit(kind, item[kind])
             with drawing():

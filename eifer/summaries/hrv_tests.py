@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from eifer.physiology.hrv import VARIABLES
+
 
 def table(
     hrv: pd.DataFrame, scores: pd.DataFrame, cutoff_scan: pd.DataFrame, cutoff_tests: pd.DataFrame
@@ -19,6 +21,8 @@ def table(
         stats = rows.groupby("variable")["value"].agg(mean="mean", sd="std")
         form = form.join(stats.add_prefix(f"{str(group).lower()}_"))
     made = form.reset_index().merge(tests, on="variable", how="left")
+    made["symbol"] = [VARIABLES[name].symbol for name in made["variable"]]
+    made["meaning"] = [VARIABLES[name].meaning for name in made["variable"]]
     return made.sort_values(["p", "variable"], ignore_index=True)
 
 

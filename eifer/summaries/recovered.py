@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from eifer.physiology.hrv import VARIABLES
+
 BLIND = ("no_face", "eyes_closed", "occluded")
 
 
@@ -98,7 +100,12 @@ def _hearts(
         ratio = (both["found"] / both[name]).median()
         r = np.corrcoef(both[name], both["found"])[0, 1]
         what = f"r = {r:.3f}, median ratio {ratio:.3f}"
-        yield _row(f"{name} of a recording", "beats as drawn", what, f"{len(both)} recordings")
+        yield _row(
+            f"{VARIABLES[name].symbol} of a recording",
+            "beats as drawn",
+            what,
+            f"{len(both)} recordings",
+        )
         if name == "rmssd_ms":
             yield from _reactions(truth, scores, both)
 

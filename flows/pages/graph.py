@@ -1,4 +1,4 @@
-"""docs/graph*.svg: the stages of a study, and what each of them reads."""
+"""reports/graph-*.svg: the stages of a study, and what each of them reads."""
 
 from __future__ import annotations
 

@@ -16,8 +16,15 @@ from stages._runtime.stage import Outcome, Report, Run, stage
 from stages.expressions import catalogue
 from stages.expressions.params import Params
 
-PARTS = ("expressions.yml", "references.yml", "template.html", "style.css", "script.js")
-SPEC, REFERENCES, *LOOKS = (Given(f"reports/{name}") for name in PARTS)
+PARTS = (
+    "expressions.yml",
+    "references.yml",
+    "template.html",
+    "style.css",
+    "script.js",
+    "graph-expressions.svg",
+)
+SPEC, REFERENCES, *LOOKS, GRAPH = (Given(f"reports/{name}") for name in PARTS)
 PLANTED = Given("${report.planted_from}")
 """What real corpora do not have: params then name another stage's folder."""
 NOT_SHOWN = (catalogue.CODE, catalogue.REPORT, catalogue.DRAW)
@@ -35,7 +42,7 @@ SOURCES = [
 @stage(
     catalogue.REPORT,
     params=tuple(Params.model_fields),
-    given=(SPEC, REFERENCES, *LOOKS, PLANTED, *(f.whole for f in SHOWN), *SOURCES),
+    given=(SPEC, REFERENCES, *LOOKS, GRAPH, PLANTED, *(f.whole for f in SHOWN), *SOURCES),
 )
 def report(run: Run) -> Outcome:
     """Read what every stage left, and assemble the page as reports/expressions.yml says."""

@@ -476,8 +476,8 @@ def test_recovered_sets_what_was_found_beside_what_was_planted() -> None:
     assert found["frames planted as occluded"] == "0 rejected (0.0 %)"
     assert found["frames planted as no face"] == "1 rejected (100.0 %)"
     assert found["arousal shown in a frame"] == "r = 1.000"
-    assert found["mean_nn_ms of a recording"] == "r = 1.000, median ratio 1.000"
-    assert found["rmssd_ms of a recording"].endswith("ratio 2.000")
+    assert found["mean NN of a recording"] == "r = 1.000, median ratio 1.000"
+    assert found["RMSSD of a recording"].endswith("ratio 2.000")
     assert "It is 0" not in recovered.caption(*given)
     assert "It is 0" in recovered.caption(truth(0.0), *given[1:])
 
