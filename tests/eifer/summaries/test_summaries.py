@@ -347,7 +347,7 @@ def test_hrv_tests_put_the_smallest_p_first_and_keep_what_was_not_estimable() ->
             "video_id": ["a", "b"] * 2,
             "participant_id": ["sub-01", "sub-02"] * 2,
             "family": "time",
-            "variable": ["x", "x", "y", "y"],
+            "variable": ["hf_ln", "hf_ln", "rmssd_ms", "rmssd_ms"],
             "unit": "ms",
             "value": [1.0, 3.0, 5.0, np.nan],
         }
@@ -363,13 +363,14 @@ def test_hrv_tests_put_the_smallest_p_first_and_keep_what_was_not_estimable() ->
     tests = pd.DataFrame(
         {
             "cutoff": [800, 800, 700],
-            "variable": ["x", "y", "y"],
+            "variable": ["hf_ln", "rmssd_ms", "rmssd_ms"],
             "p": [np.nan, 0.01, 0.5],
             "estimable": [False, True, True],
         }
     )
     made = hrv_tests.table(hrv, GROUPS, scan, tests)
-    assert made["variable"].tolist() == ["y", "x"]
+    assert made["variable"].tolist() == ["rmssd_ms", "hf_ln"]
+    assert made["symbol"].tolist() == ["RMSSD", "ln HF"]
     assert made.loc[0, ["n", "high_mean", "p"]].tolist() == [1, 5.0, 0.01]
 
 
