@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -12,9 +15,12 @@ from eifer.errors import AssetError
 from eifer.faces import assets
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
     from tests.meeting import Meeting
 
 ROOT = Path(__file__).parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +47,44 @@ def meeting(tmp_path_factory: pytest.TempPathFactory) -> Meeting:
     from tests.meeting import filmed
 
     return filmed(tmp_path_factory.mktemp("meeting") / "meeting.mp4")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: make setup")
+    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if chromium is None:
+        pytest.skip("needs Chromium to try the page (Debian: apt install chromium)")
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=quiet)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def barriers(browser: Browser) -> Callable[[Path | Page], list[str]]:
+    """The rules of accessible pages that axe-core finds broken, each with its first place.
+
+    A file is opened at the width of a desktop and of a phone, light and dark, all of it unfolded.
+    """
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs make setup")
+
+    def on(page: Page) -> list[str]:
+        violations = axe.Axe().run(page).response["violations"]
+        return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in violations]
+
+    def found(where: Path | Page) -> list[str]:
+        if not isinstance(where, Path):
+            return on(where)
+        broken = []
+        for width, scheme in product((390, 1280), ("light", "dark")):
+            size: Any = {"width": width, "height": 900}
+            with browser.new_context(viewport=size, color_scheme=cast("Any", scheme)) as context:
+                page = context.new_page()
+                page.goto(where.as_uri())
+                page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+                broken += [f"{width} px, {scheme}: {rule}" for rule in on(page)]
+        return broken
+
+    return found

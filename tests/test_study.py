@@ -594,7 +594,7 @@ class TestRealRecordings:
         assert "not what was recorded" in done.stdout and "metrics.parquet" in done.stdout
 
     def test_a_cell_is_followed_to_the_recordings(
-        self, recorded: tuple[Path, list[str]], tmp_path: Path
+        self, recorded: tuple[Path, list[str]], tmp_path: Path, barriers: Any
     ) -> None:
         study = recorded[0]
         steps = {step.title: step for step in trail(Recorded(study), "headline:1:Verdict")}
@@ -628,6 +628,7 @@ class TestRealRecordings:
         done = run(study, "eifer", "trace", "headline:1:Verdict", "--html", str(page))
         assert done.returncode == 0, done.stdout
         assert "repetition-1.safetensors" in done.stdout and "raw files" in page.read_text()
+        assert barriers(page) == []
         wrong = run(study, "eifer", "trace", "headline:1:Verdicts")
         assert wrong.returncode == 1 and "did you mean 'Verdict'?" in wrong.stdout
 

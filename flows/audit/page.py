@@ -72,7 +72,7 @@ class Page(HTMLParser):
     def _at(self, tag: str) -> str:
         if tag == "td":
             head = self._heads[self._column] if self._column < len(self._heads) else "?"
-            return f"{self._where}, row {self._row}, {head or f'column {self._column + 1}'}"
+            return f"{self._where}, row {self._row}, {head}"
         key = f"{self._where}, {tag}"
         self._counts[key] = self._counts.get(key, 0) + 1
         return f"{key} {self._counts[key]}"
@@ -127,7 +127,7 @@ def unlike_tables(study: Path) -> tuple[int, list[str]]:
             n += 1
             first, *more = cells[column]
             wanted = " / ".join([first, *(line for line in more if set(line) - BLANK)])
-            where = f"table {named(item)}, row {row}, {head or f'column {column + 1}'}"
+            where = f"table {named(item)}, row {row}, {head}"
             # A CSV file does not tell an empty text from a missing one.
             if (now := shown.get(where)) != wanted and {now, wanted} != {"", ABSENT}:
                 places.append(f"{PAGE.path}: {where}: {_short(now)}; in the CSV {_short(wanted)}")

@@ -73,16 +73,18 @@ def _page(address: str, steps: list[Step]) -> str:
     """The trail as one file, from the cell down to the recordings."""
     parts = [
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(address)}'
-        f"</title><style>{STYLE}</style><h1>{html.escape(address)}</h1>"
+        f"</title><style>{STYLE}</style><main><h1>{html.escape(address)}</h1>"
     ]
     for step in steps:
+        title = html.escape(step.title)
         shown = step.examples.to_html(index=False, border=0) if len(step.examples) else ""
         parts.append(
-            f"<section><h2>{html.escape(step.title)}</h2> {step.rows} of {step.of} rows"
-            f'<div class="scroll">{shown}</div><details><summary>{len(step.sources)} files'
+            f"<section><h2>{title}</h2> {step.rows} of {step.of} rows"
+            f'<div class="scroll" tabindex="0" role="region" aria-label="{title}">'
+            f"{shown}</div><details><summary>{len(step.sources)} files"
             f"</summary><table>{''.join(map(_file, step.sources))}</table></details></section>"
         )
-    return "\n".join(parts) + "</html>\n"
+    return "\n".join(parts) + "</main></html>\n"
 
 
 def _file(source: Source) -> str:

@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -418,6 +418,20 @@ def test_report_of_a_simulated_study(built: Path) -> None:
     )
     assert page.count("<img ") == len(list((out / "figures").glob("*.svg")))
     assert len(page) < 1_500_000
+
+
+def test_axe_finds_nothing(built: Path, barriers: Callable[[Path], list[str]]) -> None:
+    assert barriers(built / "index.html") == []
+
+
+def test_axe_finds_a_head_without_words(built: Path, tmp_path: Path, barriers: Any) -> None:
+    page = (built / "index.html").read_text()
+    harmed = tmp_path / "index.html"
+    harmed.write_text(re.sub(r'(<th scope="col"[^>]*>)[^<]+', r"\1", page, count=1))
+    assert {rule.split(": ")[1] for rule in barriers(harmed)} == {
+        "button-name",
+        "empty-table-header",
+    }
 
 
 def test_what_the_source_has_keeps_its_number_and_the_rest_has_another_series(built: Path) -> None:

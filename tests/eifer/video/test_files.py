@@ -65,6 +65,10 @@ def test_the_page_shows_each_person_and_escapes_names(written) -> None:
     assert "not of feelings" in html and "http" not in html
 
 
+def test_axe_finds_nothing_on_the_page(written, barriers) -> None:
+    assert barriers(written[1] / "index.html") == []
+
+
 def test_curves_break_where_the_person_is_away(written) -> None:
     html = (written[1] / "index.html").read_text()
     away = next(one for one in written[2]["people"] if one["frames"] == 70)
