@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -30,6 +31,9 @@ REASON = {
     "eyes_closed": "#E69F00",
     "occluded": "#009E73",
 }
+
+LONG = re.compile(r"(\d\.\d\d)\d+")
+"""A number with more than two decimals."""
 
 _SETTINGS: dict[Any, Any] = {
     # The first is bundled with matplotlib, so that a machine's own fonts make no difference to how
@@ -90,10 +94,14 @@ def whole_numbers(axis: Axis) -> None:
 
 
 def svg(figure: Figure) -> str:
-    """``figure`` as SVG, without date or version: the same figure gives the same text."""
+    """``figure`` as SVG, without date or version: the same figure gives the same text.
+
+    Places are cut to hundredths of a point, which nobody sees: by a third fewer bytes.
+    """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+    # In tags alone: a number that is shown keeps its digits.
+    return re.sub(r"<[^>]*>", lambda tag: LONG.sub(r"\1", tag[0]), buffer.getvalue())
 
 
 def png(figure: Figure) -> bytes:

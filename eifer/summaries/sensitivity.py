@@ -79,8 +79,10 @@ def caption(
     """What is shown, and of how many."""
     made = table(participant_deltas, by_assignment, metrics)
     kept = int((made["survives"] == "yes").sum())
+    trained = set(by_assignment["assignment"])
+    left = [words for name, words in OTHER_LABELS.items() if name not in trained]
     return (
         f"The sign of High less Low as declared survives {kept} of {len(made)} other choices. "
         "The ends are the smallest and the largest difference. A sign that does not survive is no "
         "basis."
-    )
+    ) + f" Not trained: {'; '.join(left)}." * bool(left)

@@ -284,6 +284,24 @@ def test_roc_curves_are_monotone_and_hold_the_area(predictions: pd.DataFrame, me
     assert area == pytest.approx(own[own["training_group"] == "High"]["roc_auc"].mean(), abs=0.01)
 
 
+def test_precision_is_that_of_the_highest_threshold_that_reaches_a_recall() -> None:
+    label, score = pd.Series([1, 0, 1, 0, 1]), pd.Series([0.9, 0.8, 0.7, 0.7, 0.2])
+    grid = np.array([0, 1 / 3, 0.5, 2 / 3, 1])
+    # One of one, one of one; then two of four, two of four; all three of five.
+    wanted = [1, 1, 2 / 4, 2 / 4, 3 / 5]
+    assert evaluation.precision_recall(label, score, grid) == pytest.approx(wanted)
+
+
+def test_the_area_under_precision_by_recall_is_the_average_precision(
+    predictions: pd.DataFrame, measured: pd.DataFrame
+) -> None:
+    drawn = dict(evaluation.averaged(predictions, evaluation.precision_recall, steps=2000))
+    high = drawn["arousal", "baseline"]["High"]
+    own = measured[(measured["task"] == "arousal") & (measured["condition"] == "baseline")]
+    area = np.trapezoid(high, high.index)
+    assert area == pytest.approx(own[own["training_group"] == "High"]["pr_auc"].mean(), abs=0.01)
+
+
 def test_plots_and_numbers_are_plain_json(
     predictions: pd.DataFrame, measured: pd.DataFrame
 ) -> None:

@@ -200,6 +200,7 @@ def write_study(study: Path) -> None:
     rows = tables()
     made: dict[str, pd.DataFrame] = {**frames_of(rows)}
     predictions = answers(made["conditions"])
+    made["predictions"] = predictions
     made["metrics"] = evaluation.measure(predictions)
     made["summary"] = evaluation.summarise(made["metrics"])
     published = ComparisonSpec(alpha=0.05, family=("condition",), few_participants=12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,10 +21,13 @@ from eifer.figures import (
     model_scores,
     participant_differences,
     permutation,
+    precision_recall,
     recovery,
+    reliability,
+    roc,
     roc_curves,
 )
-from eifer.figures.style import drawing, svg
+from eifer.figures.style import canvas, drawing, svg
 
 PEOPLE = ["sub-01", "sub-02", "sub-03", "sub-04"]
 
@@ -213,6 +217,30 @@ def estimates() -> pd.DataFrame:
 
 CUTOFF = {"n_significant": 2, "permutation_p": 0.4, "permutation_maxima": [0, 0, 1, 2]}
 
+
+def predictions() -> pd.DataFrame:
+    """Two models of two repetitions on 30 baseline frames; 20 unambiguous ones are all high."""
+    frames = [("baseline", k, k % 2) for k in range(30)]
+    frames += [("unambiguous", k, 1) for k in range(20)]
+    return pd.DataFrame(
+        [
+            {
+                "item_id": f"{condition}-{k}",
+                "task": "arousal",
+                "condition": condition,
+                "training_group": model,
+                "repetition": repetition,
+                # High is right; Low says .85 whatever it sees.
+                "score": (0.05 + 0.9 * label) if model == "High" else 0.85,
+                "label": label,
+            }
+            for condition, k, label in frames
+            for model in ("High", "Low")
+            for repetition in (1, 2)
+        ]
+    )
+
+
 FIGURES: dict[Any, tuple[Callable[[], list[Any]], list[str]]] = {
     affect_plane: (lambda: [selection(), scores()], ["6 frames", "3 participants"]),
     contrasts: (lambda: [comparison(), published()], ["4 contrasts", "1 could not be pooled"]),
@@ -230,7 +258,10 @@ FIGURES: dict[Any, tuple[Callable[[], list[Any]], list[str]]] = {
         ["3 participants", "4 contrasts", "4 have none", "less than 0.005 apart"],
     ),
     permutation: (lambda: [CUTOFF], ["4 permutations", "1 reach", "(1 + 1) / (1 + 4) = 0.400"]),
+    precision_recall: (lambda: [predictions()], ["2 repetitions", "baseline 30, unambiguous 20"]),
     recovery: (lambda: [latent(), estimates()], ["4 accepted frames", "1 video:"]),
+    reliability: (lambda: [predictions()], ["10 bins", "2 repetitions", "baseline 30"]),
+    roc: (lambda: [predictions()], ["2 repetitions", "baseline 30, unambiguous 20"]),
 }
 
 
@@ -286,6 +317,37 @@ def test_a_single_repetition_has_a_legend_of_its_own_group() -> None:
         "Low (training)",
         "Low (validation)",
     ]
+
+
+def lines_of(figure: Any, panel: int) -> dict[str, list[tuple[float, ...]]]:
+    with drawing():
+        axes = figure.draw(predictions()).axes[panel]
+    return {str(line.get_label()): list(map(tuple, line.get_xydata())) for line in axes.lines}
+
+
+def test_curves_of_the_test_frames_are_those_of_their_models() -> None:
+    drawn = lines_of(roc, 0)
+    assert {y for _, y in drawn["High"]} == {1} and drawn["High"][0] == (0, 1)
+    assert {y for x, y in drawn["Low"] if x < 1} == {0} and drawn["Low"][-1] == (1, 1)
+    assert {y for _, y in lines_of(precision_recall, 0)["Low"]} == {0.5}
+    # All of one class: a panel without a curve.
+    assert set(lines_of(roc, 1)) & {"High", "Low"} == set()
+
+
+def test_reliability_is_the_share_of_high_frames_by_mean_score() -> None:
+    drawn = lines_of(reliability, 0)
+    assert drawn["High"] == [pytest.approx((0.05, 0)), pytest.approx((0.95, 1))]
+    assert drawn["Low"] == [pytest.approx((0.85, 0.5))]
+
+
+def test_what_a_figure_shows_keeps_its_digits() -> None:
+    with drawing():
+        figure, [[axes]] = canvas(1)
+        axes.plot([0, 1.23456789], [0, 1])
+        axes.set_title("0.123456")
+        text = svg(figure)
+    assert ">0.123456<" in text.replace("\n", "")
+    assert not re.search(r"<[^>]*\d\.\d{3}", text)
 
 
 def test_roc_curves_are_those_of_the_conditions_with_both_classes() -> None:

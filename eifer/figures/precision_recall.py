@@ -1,0 +1,25 @@
+"""Precision-recall curves of the models on the test frames: a panel a test."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from eifer.evaluation import precision_recall
+from eifer.figures.roc import curves, of, tests
+
+
+def draw(predictions: pd.DataFrame) -> Figure:
+    """Precision by recall of the class high, a line a model, mean over its repetitions."""
+    figure, panels = tests(predictions, "recall", "precision")
+    for (task, condition), rows in predictions.groupby(["task", "condition"]):
+        panels[f"{task} {condition}"].axhline(rows["label"].mean(), color="black", linewidth=0.6)
+    return curves(figure, panels, predictions, precision_recall)
+
+
+def caption(predictions: pd.DataFrame) -> str:
+    """What is shown, and of how many."""
+    return (
+        f"Precision by recall of the class high {of(predictions)} The thin line is the share of "
+        "high frames, which chance reaches."
+    )
