@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -45,7 +47,7 @@ def curves(
     """Draw a line a model into each panel, and say below whose they are."""
     for (task, condition), wide in averaged(predictions, curve, STEPS):
         for model in filter(wide.columns.__contains__, GROUP):
-            style = {"color": GROUP[model], "linestyle": DASHES[model], "label": model}
+            style: Any = {"color": GROUP[model], "linestyle": DASHES[model], "label": model}
             panels[f"{task} {condition}"].plot(wide.index, wide[model], **style)
     legend_below(figure, next((a for a in panels.values() if len(a.lines) > 1), figure.axes[0]))
     return figure
