@@ -52,7 +52,7 @@ class Shown:
     """Names of its files in the folder of its kind."""
     title: str = ""
     fold: bool = False
-    image: Markup = Markup()
+    image: str = ""
     heads: list[str] = field(default_factory=list)
     rows: list[list[Markup]] = field(default_factory=list)
     forms: list[str] = field(default_factory=list)
