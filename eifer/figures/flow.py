@@ -29,8 +29,8 @@ def steps(
 ) -> list[tuple[str, str]]:
     """The text of each step's box, and of the box beside it: what comes in or goes out there.
 
-    Where fewer than ``least_people`` would be counted, reasons and partitions are told without
-    counts of people.
+    Where fewer than ``least_people`` would be counted, reasons are left to the tables, and
+    partitions are told without their people.
     """
     excluded = participants["excluded"].dropna()
     n_included = len(participants) - len(excluded)
@@ -109,8 +109,9 @@ def caption(*sources: Any) -> str:
 
 
 def _out(reasons: pd.Series[int], least: int = 1) -> str:
-    told = reasons[reasons > 0].min() >= least
-    listed = [f"{n} {reason}" if told else str(reason) for reason, n in reasons.items() if n]
+    listed = [f"{n} {reason}" for reason, n in reasons.items() if n]
+    if reasons[reasons > 0].min() < least:
+        listed = ["the tables say why"]
     return f"left out: {sum(reasons)} ({', '.join(listed)})" if listed else "left out: none"
 
 
