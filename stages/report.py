@@ -57,7 +57,7 @@ def report(run: Run) -> Outcome:
     from eifer.report import assembly, faces, fragments, outcomes
 
     asked, people = run.params.report, run.read(catalogue.PARTICIPANTS, faces.WHO)
-    origin = fragments.origin(run.params, run.read(catalogue.VIDEOS, fragments.HASHES).stack())
+    origin = fragments.origin(run.params, run.read(catalogue.VIDEOS, fragments.HASHES).values.flat)
     names = Pseudonyms.of(people, asked.pseudonyms, run.params.study.seed, origin["data_sha256"])
     groups = run.read(catalogue.EI_SCORES, ["group"])["group"]
     few = Few.of(asked.least_people, groups, names.told([*people["participant_id"]]))

@@ -54,13 +54,13 @@ def allowed(
     mine = selection[selection["participant_id"].isin(named)]
     best = mine[["arousal_rank", "valence_rank"]].min(axis=1)
     mine = mine.assign(best=best).dropna(subset="best").sort_values(["best", "item_id"])
-    first = mine.groupby("video_id", sort=True).head(1).set_index("video_id")
+    first = mine.groupby("video_id").head(1).sort_values("video_id")
     files = {path.stem: path for folder in folders for path in folder.glob("*.parquet")}
     crops = [
-        pd.read_parquet(files[video], filters=[("item_id", "==", row.item_id)]).assign(
-            person=named.index(row.participant_id)
+        pd.read_parquet(files[row["video_id"]], filters=[("item_id", "==", row["item_id"])]).assign(
+            person=named.index(row["participant_id"])
         )
-        for video, row in sorted(first.iterrows())
+        for row in first.to_dict("records")
     ]
     columns = ["person", "height_px", "width_px", "crop"]
     return pd.concat(crops, ignore_index=True)[columns] if crops else pd.DataFrame(columns=columns)

@@ -91,14 +91,9 @@ class Few:
                 made[name] = made[name].astype(object).mask(where, self.sign)
             elif is_numeric_dtype(frame[name]) and rows.any():
                 made[name] = made[name].astype(object).mask(rows)
-        return made, self._words * told
-
-    @property
-    def _words(self) -> str:
-        return (
-            f" {self.sign}: fewer than {self.least} people, or a count from which so few would "
-            "follow; other numbers of the same people are left out."
-        )
+        words = f" {self.sign}: fewer than {self.least} people, or a count from which so few follow"
+        words += "; other numbers beside it are withheld" * bool(rows.any())
+        return made, f"{words}." * told
 
     def _names_people(self, value: Any) -> bool:
         return isinstance(value, str) and not self.people.isdisjoint(WORD.findall(value))

@@ -223,7 +223,7 @@ def _raw(study: Recorded, known: Known) -> Step:
 def _names(study: Recorded) -> Pseudonyms:
     """The codes of the study's report, whose key is made of what the study alone has."""
     people = read_table(study.root / catalogue.PARTICIPANTS.path, PARTICIPANTS)
-    hashes = read_table(study.root / RAW_TABLES, VIDEOS)[HASHES].stack()
+    hashes = read_table(study.root / RAW_TABLES, VIDEOS)[HASHES].to_numpy().ravel()
     asked = study.params["report"].get("pseudonyms", False)  # older studies have not asked
     return Pseudonyms.of(people, asked, study.params["study"]["seed"], fingerprint(hashes))
 

@@ -49,7 +49,7 @@ def test_a_small_count_takes_along_what_it_would_follow_from() -> None:
     only = {"columns": {"Women": "{women:people of n}"}}
     assert {row[0] for row in shown(groups((21, 4, 0), (9, 0, 7)), only)} == {"<5*"}
     _, words = FEW.withheld(groups((20, 2, 0), (9, 7, 0)), GROUPS)
-    assert words.startswith(" <5*: fewer than 5 people, or a count from which so few would follow")
+    assert words == " <5*: fewer than 5 people, or a count from which so few follow."
 
 
 @pytest.mark.parametrize("n", [6, 7, 25])
@@ -82,7 +82,8 @@ def test_rows_of_few_people_show_no_numbers_and_those_beside_them_neither() -> N
         ["no face", "300", "12"],
         ["occluded", "40", "9"],
     ]
-    made, _ = FEW.withheld(frame, item)
+    made, words = FEW.withheld(frame, item)
+    assert words.endswith("so few follow; other numbers beside it are withheld.")
     assert made["n"].isna().tolist() == [True, True, False, False]
 
 
