@@ -23,12 +23,9 @@ def main() -> None:
         raise SystemExit("the report was out of date, or is not the same each time")
     files = [path for path in PAGE.parent.rglob("*") if path.is_file()]
     size_mb, all_mb = len(before) / 1e6, sum(path.stat().st_size for path in files) / 1e6
-    print(
-        f"report: {built.wall_s:.1f} s, {built.cpu_s:.1f} s of processor time, dvc's own included"
-    )
-    print(
-        f"its page: {size_mb:.2f} MB (wanted: under {ENOUGH_MB}); {len(files)} files, {all_mb:.1f} MB"
-    )
+    seconds = f"{built.wall_s:.1f} s, {built.cpu_s:.1f} s of processor time with dvc"
+    print(f"report: {seconds}; {len(files)} files, {all_mb:.1f} MB")
+    print(f"its page: {size_mb:.2f} MB (wanted: under {ENOUGH_MB})")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -24,8 +25,13 @@ def steps(
     samples: pd.DataFrame,
     conditions: pd.DataFrame,
     attrition: pd.DataFrame,
+    least_people: int,
 ) -> list[tuple[str, str]]:
-    """The text of each step's box, and of the box beside it: what comes in or goes out there."""
+    """The text of each step's box, and of the box beside it: what comes in or goes out there.
+
+    Where fewer than ``least_people`` would be counted, reasons are left to the tables, and
+    partitions are told without their people.
+    """
     excluded = participants["excluded"].dropna()
     n_included = len(participants) - len(excluded)
     decoded, accepted = int(counts["frames_decoded"].sum()), int(counts["frames_accepted"].sum())
@@ -37,18 +43,23 @@ def steps(
         (name, samples[samples["partition"] == part])
         for name, part in (("trained", "train"), ("validated", "validation"))
     ]
+    parts.append(("tested", conditions))
+    people = [rows["participant_id"].nunique() for _, rows in parts]
     ends = [
-        f"{name} on: {count(rows['item_id'].nunique(), 'frame')} of "
-        f"{count(rows['participant_id'].nunique(), 'participant')}"
-        for name, rows in (*parts, ("tested", conditions))
+        f"{name} on: {count(rows['item_id'].nunique(), 'frame')}"
+        + f" of {count(n, 'participant')}" * (min(people) >= least_people)
+        for (name, rows), n in zip(parts, people, strict=True)
     ]
     return [
-        (f"{count(len(participants), 'participant')} recruited", _out(excluded.value_counts())),
+        (
+            f"{count(len(participants), 'participant')} recruited",
+            _out(excluded.value_counts(), least_people),
+        ),
         (
             f"{count(n_included, 'participant')} included: "
             f"{count(int(videos['video_path'].notna().sum()), 'face video')}, "
             f"{count(int(videos['ecg_path'].notna().sum()), 'ECG recording')}",
-            _out(recordings.groupby("reason")["n"].sum()),
+            _out(recordings.groupby("reason")["n"].sum(), least_people),
         ),
         (f"{count(decoded, 'frame')} decoded", _out(_rejected(counts))),
         (
@@ -65,7 +76,7 @@ def steps(
     ]
 
 
-def draw(*sources: pd.DataFrame) -> Figure:
+def draw(*sources: Any) -> Figure:
     """The `steps` of the same sources below each other; beside each, what comes in or goes out."""
     every = [[textwrap.fill(text, WIDE) for text in step] for step in steps(*sources)]
     heights = [LINE_IN * (2 + max(text.count("\n") for text in step)) + 0.25 for step in every]
@@ -87,7 +98,7 @@ def draw(*sources: pd.DataFrame) -> Figure:
     return figure
 
 
-def caption(*sources: pd.DataFrame) -> str:
+def caption(*sources: Any) -> str:
     """What is shown, and how the last two steps differ."""
     return (
         "Participants, recordings and frames from recruitment to the test. Frames are selected for "
@@ -97,8 +108,10 @@ def caption(*sources: pd.DataFrame) -> str:
     )
 
 
-def _out(reasons: pd.Series[int]) -> str:
+def _out(reasons: pd.Series[int], least: int = 1) -> str:
     listed = [f"{n} {reason}" for reason, n in reasons.items() if n]
+    if reasons[reasons > 0].min() < least:
+        listed = ["the tables say why"]
     return f"left out: {sum(reasons)} ({', '.join(listed)})" if listed else "left out: none"
 
 

@@ -23,6 +23,7 @@ from markupsafe import Markup
 from eifer.errors import StudyError, did_you_mean
 from eifer.figures.style import drawing, png, svg
 from eifer.report.exhibits import Cells, exhibit, lines, tabled
+from eifer.report.few import Few
 from eifer.report.fragments import Fragments
 from eifer.report.methods import Methods
 
@@ -66,11 +67,22 @@ class Shown:
         return "Verdict" in self.heads
 
 
+def comparable(sources: Mapping[str, Any]) -> dict[str, Any]:
+    """Sources without those that have nothing to compare: one estimator, one assignment."""
+    agreed, every = sources["estimators_agreement"], sources["by_assignment"]
+    several = every is not None and every["assignment"].nunique() > 1
+    return {
+        **sources,
+        "estimators_agreement": None if agreed is None or agreed.empty else agreed,
+        "relabelled": every if several else None,
+    }
+
+
 class Assembly:
     """Builds the page, its figures and tables into ``out`` from ``sources``.
 
     ``sources`` maps the names that the spec may use to tables or JSON, or to
-    None where this study has no such thing.
+    None where this study has no such thing. ``few`` withholds counts of few people.
     """
 
     def __init__(
@@ -80,6 +92,7 @@ class Assembly:
         sources: Mapping[str, Any],
         fragments: Fragments,
         out: Path,
+        few: Few,
     ) -> None:
         self.place = spec.as_posix()
         self.spec = yaml.safe_load(spec.read_text(encoding="utf-8"))
@@ -88,6 +101,7 @@ class Assembly:
         self.sources = dict(sources)
         self.fragments = fragments
         self.out = out
+        self.few = few
         self.counts = {"figure": 0, "table": 0}
         self.texts = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
         self.texts.filters["p"] = lambda value: Cells().format_field(value, "p")
@@ -118,7 +132,11 @@ class Assembly:
     def _section(self, entry: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any] | None:
         if not self._has(entry.get("needs", [])):
             return None
-        shown = [self._shown(item) for item in entry.get("show", []) if self._has(item["of"])]
+        shown = [
+            self._shown(item)
+            for item in entry.get("show", [])
+            if self._has(item["of"]) and self.few.shows(item)
+        ]
         results = self.fragments.texts(entry.get("results", []), "results")
         if not (shown or results or entry.get("always")):
             return None
@@ -176,11 +194,12 @@ class Assembly:
                 image=_address(drawn),
                 **about,
             )
-        frame, caption = tabled(item, given)
+        whole, caption = tabled(item, given)
+        frame, withheld = self.few.withheld(whole, item)
         heads, every = list(item["columns"]), lines(frame, item["columns"])
         rows = [[_cell(*cell) for cell in row] for row in every[:ROWS]]
         return Shown(
-            caption=caption,
+            caption=caption + withheld,
             files=written(folder, name, frame, heads, every),
             heads=heads,
             rows=rows,

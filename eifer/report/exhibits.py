@@ -42,7 +42,10 @@ class Printed:
 
 
 class Cells(string.Formatter):
-    """Formats the cells of a table: what is missing is a dash, ``:p`` writes a p-value."""
+    """Formats the cells of a table: what is missing is a dash, ``:p`` writes a p-value.
+
+    ``:people`` and ``:people of n`` write a whole number, and say that it counts people.
+    """
 
     def format_field(self, value: Any, format_spec: str) -> str:
         """``value`` as ``format_spec`` says."""
@@ -52,6 +55,8 @@ class Cells(string.Formatter):
             return "< .001" if value < 0.001 else f"{value:.3f}".replace("0.", ".", 1)
         if isinstance(value, bool):
             return "yes" if value else "no"
+        if format_spec.startswith("people"):
+            format_spec = "d" if _is_number(value) else ""
         return (
             str(format(value, format_spec)).replace("-", "−") if _is_number(value) else str(value)
         )

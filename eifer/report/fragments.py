@@ -13,10 +13,14 @@ from typing import Any
 import pandas as pd
 from pydantic_core import to_json
 
+from eifer.report.pseudonyms import Pseudonyms
+from eifer.tables.attrition import ATTRITION
 from eifer.tables.simulation import LATENT
 
 VERSION = "0.1.0"
 """Of eifer, as pyproject.toml has it; here, so that DVC makes a new page for a new version."""
+HASHES = ["video_sha256", "ecg_sha256"]
+"""Of the table of videos: the hashes of the recordings."""
 NUMBER = r"(?<![\w.])[-+]?\d+(?:\.\d+)?(?!\w)"
 
 
@@ -35,6 +39,15 @@ class Fragments:
             values.setdefault(report["stage"], []).append(report["numbers"])
         return {stage: all_[0] if len(all_) == 1 else all_ for stage, all_ in values.items()}
 
+    @property
+    def stages(self) -> int:
+        """How many stages left checks."""
+        return int(self.checks["stage"].nunique())
+
+    def checked(self) -> dict[str, int]:
+        """How many checks there were, and how many failed."""
+        return {"checks": len(self.checks), "failed": int((~self.checks["success"]).sum())}
+
     def texts(self, stages: Iterable[str], part: str) -> list[str]:
         """What each of ``stages`` wrote as ``part`` (methods, results), its instances merged."""
         return [
@@ -49,16 +62,20 @@ class Fragments:
         return next((r["title"] for r in self.reports if r["stage"] == stage), stage)
 
 
-def gather(folders: Sequence[Path]) -> Fragments:
-    """Read report.json, checks.json and attrition.parquet of every stage folder, each once."""
+def gather(folders: Sequence[Path], names: Pseudonyms) -> Fragments:
+    """Read report.json, checks.json and attrition.parquet of every stage folder, each once.
+
+    People are called by ``names``.
+    """
     reports, checks, attrition = [], [], []
     for folder in dict.fromkeys(folders):
-        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        report = names.told(json.loads((folder / "report.json").read_text(encoding="utf-8")))
         reports.append(report)
         where = {"stage": report["stage"], "item": _item(report["item"])}
-        checks += [where | check for check in json.loads((folder / "checks.json").read_text())]
+        listed = names.told(json.loads((folder / "checks.json").read_text()))
+        checks += [where | check for check in listed]
         if (folder / "attrition.parquet").exists():
-            rows = pd.read_parquet(folder / "attrition.parquet")
+            rows = names.table(pd.read_parquet(folder / "attrition.parquet"), ATTRITION.key)
             attrition.append(rows.assign(**where)[[*where, *rows.columns]])
     return Fragments(
         reports,
@@ -89,14 +106,20 @@ def origin(params: Any, data: Iterable[str]) -> dict[str, str]:
     -------
     dict
         ``study``, ``version`` (of eifer), and SHA-256: ``params_sha256`` of the params as JSON,
-        ``data_sha256`` of those of the data, sorted and joined by line feeds.
+        ``data_sha256``, the `fingerprint` of the data.
     """
     return {
         "study": params.study.name,
         "version": VERSION,
         "params_sha256": hashlib.sha256(to_json(vars(params), fallback=vars)).hexdigest(),
-        "data_sha256": hashlib.sha256("\n".join(sorted(map(str, data))).encode()).hexdigest(),
+        "data_sha256": fingerprint(data),
     }
+
+
+def fingerprint(data: Iterable[str]) -> str:
+    """One SHA-256 of those of recordings or images that there are, sorted, a line each."""
+    lines = sorted(str(sha256) for sha256 in data if not pd.isna(sha256))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def merged(reports: Sequence[Mapping[str, Any]], part: str) -> list[str]:

@@ -14,7 +14,10 @@ SHOWN = {"difference": "delta", "low": "ci_low", "high": "ci_high", "verdict": "
 
 
 def outcomes(sources: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers of a study, for `dvc metrics`; what it does not have yet is left out."""
+    """The numbers of a study, for `dvc metrics`; what it does not have yet is left out.
+
+    So is what was left out of fewer people than ``sources["least_people"]``.
+    """
     compared, attrition = sources["by_participant"], sources["attrition"]
     made: dict[str, Any] = {}
     if compared is not None:
@@ -25,6 +28,11 @@ def outcomes(sources: Mapping[str, Any]) -> dict[str, Any]:
     made["cutoff"] = {
         name: sources["cutoff"][name] for name in ("cutoff", "n_significant", "permutation_p")
     }
+    if not attrition.empty:
+        people = attrition.groupby(["stage", "level"])["participant_id"].transform("nunique")
+        attrition = attrition[
+            (people >= sources["least_people"]) | (attrition["participant_id"] == "n/a")
+        ]
     lost = {} if attrition.empty else attrition.groupby(["stage", "level"])["n"].sum().to_dict()
     made["left out"] = {f"{stage}: {level}": int(n) for (stage, level), n in lost.items()}
     return made

@@ -14,7 +14,10 @@ WORDS = {
 
 
 def table(
-    cutoff_alternatives: pd.DataFrame, cutoff_scan: pd.DataFrame, by_assignment: pd.DataFrame
+    cutoff_alternatives: pd.DataFrame,
+    cutoff_scan: pd.DataFrame,
+    by_assignment: pd.DataFrame,
+    least_people: int,
 ) -> pd.DataFrame:
     """A row an alternative, in words."""
     trained = set(by_assignment["assignment"])
@@ -22,11 +25,11 @@ def table(
     for row in cutoff_alternatives.to_dict("records"):
         copies = f"copies (|Spearman r| from {row['copies_from']:g}) counted once"
         words = WORDS.get((row["scan"], row["model"]), copies)
-        rows.append({"otherwise": words, **_answer(row, trained)})
+        rows.append({"otherwise": words, **_answer(row, trained, least_people)})
     return pd.DataFrame(rows)
 
 
-def _answer(row: dict[Hashable, Any], trained: set[str]) -> dict[str, str]:
+def _answer(row: dict[Hashable, Any], trained: set[str], least: int) -> dict[str, str]:
     if pd.isna(row["cutoff"]):
         return {"answer": f"could choose none: {row['reason']}", "react": "–", "see": "–"}
     cutoff, moved = row["cutoff"], row["n_moved"]
@@ -35,13 +38,17 @@ def _answer(row: dict[Hashable, Any], trained: set[str]) -> dict[str, str]:
         who, see = "nobody changes group", "nothing to train: the groups are the same"
     else:
         who = f"{moved} participants change group" if moved > 1 else "1 participant changes group"
+        who = f"fewer than {least} participants change group" if moved < least else who
         see = f"trained: cutoff {cutoff} above" if name in trained else f"train {name}"
     react = f"{row['n_significant']} of {row['n_counted']}"
     return {"answer": f"would choose {cutoff}; {who}", "react": react, "see": see}
 
 
 def caption(
-    cutoff_alternatives: pd.DataFrame, cutoff_scan: pd.DataFrame, by_assignment: pd.DataFrame
+    cutoff_alternatives: pd.DataFrame,
+    cutoff_scan: pd.DataFrame,
+    by_assignment: pd.DataFrame,
+    least_people: int,
 ) -> str:
     """What was chosen, and what is otherwise here."""
     chosen = cutoff_scan[cutoff_scan["chosen"]].iloc[0]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-COLUMNS = ("of", "step", "n", "lost", "participants")
+COLUMNS = ("of", "step", "n", "lost", "participants", "recruited")
 
 
 def table(
@@ -19,7 +19,10 @@ def table(
     samples: pd.DataFrame,
     conditions: pd.DataFrame,
 ) -> pd.DataFrame:
-    """One row a step; ``lost`` counts what the step before had and this one has not."""
+    """One row a step; ``lost`` counts what the step before had and this one has not.
+
+    ``participants`` are those of the step, of ``recruited`` in all.
+    """
     included = participants[participants["excluded"].isna()]
     ranked = selection["arousal_rank"].notna() | selection["valence_rank"].notna()
     used = pd.concat([samples, conditions])[["item_id", "participant_id"]].drop_duplicates()
@@ -65,12 +68,14 @@ def table(
             ("tested on", conditions["item_id"].nunique(), conditions),
         ],
     }
-    rows: list[tuple[str, str, int, int | None, int]] = []
+    rows: list[tuple[str, str, int, int | None, int, int]] = []
     for thing, line in steps.items():
         before: int | None = None
         for step, n, whose in line:
             lost = None if before is None or thing == "frames in use" else before - int(n)
-            rows.append((thing, step, int(n), lost, whose["participant_id"].nunique()))
+            rows.append(
+                (thing, step, int(n), lost, whose["participant_id"].nunique(), len(participants))
+            )
             before = int(n)
     made = pd.DataFrame(rows, columns=list(COLUMNS))
     return made.astype({"lost": "Int64"})

@@ -11,7 +11,9 @@ import pandas as pd
 
 from eifer import evaluation
 from eifer.cohort.ecg import ecg_files, ecg_sha256
-from eifer.tables.cohort import VIDEOS
+from eifer.report.fragments import HASHES, fingerprint
+from eifer.report.pseudonyms import Pseudonyms
+from eifer.tables.cohort import PARTICIPANTS, VIDEOS
 from eifer.tables.comparison import FINE_TUNED, PRETRAINED
 from eifer.tables.evaluation import PREDICTIONS
 from eifer.tables.selection import CROPS
@@ -218,6 +220,14 @@ def _raw(study: Recorded, known: Known) -> Step:
     return step
 
 
+def _names(study: Recorded) -> Pseudonyms:
+    """The codes of the study's report, whose key is made of what the study alone has."""
+    people = read_table(study.root / catalogue.PARTICIPANTS.path, PARTICIPANTS)
+    hashes = read_table(study.root / RAW_TABLES, VIDEOS)[HASHES].to_numpy().ravel()
+    asked = study.params["report"].get("pseudonyms", False)  # older studies have not asked
+    return Pseudonyms.of(people, asked, study.params["study"]["seed"], fingerprint(hashes))
+
+
 ROUTE = Route(
     catalogue=catalogue,
     ids=(
@@ -245,4 +255,5 @@ ROUTE = Route(
     },
     part=_of_video,
     narrow=_of_items,
+    names=_names,
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from eifer.report.pseudonyms import Pseudonyms
 from flows.audit.study import Recorded, Verdict
 from stages._runtime.places import MadeTable
 
@@ -75,6 +76,8 @@ class Route:
         The same of rows, where a column has to be made first.
     apart
         Tables that stand beside the trail: what is known there, of what is known so far.
+    names
+        What the report calls people.
     """
 
     catalogue: ModuleType
@@ -92,3 +95,4 @@ class Route:
     part: Callable[[MadeTable, str, Known], bool] = lambda made, name, known: True
     narrow: Callable[[pd.DataFrame, Known], pd.Series | None] = lambda frame, known: None
     apart: Mapping[MadeTable, Callable[[Known], Known]] = field(default_factory=dict)
+    names: Callable[[Recorded], Pseudonyms] = lambda study: Pseudonyms((), 0, "")

@@ -6,6 +6,7 @@ import contextlib
 import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from eifer.errors import StudyError, did_you_mean
 from eifer.report.exhibits import lines
+from eifer.report.pseudonyms import Pseudonyms
 from flows.audit.links import OF_KIND
 from flows.audit.page import declared_tables, named, stored
 from flows.audit.route import Known, Route, Source, Step
@@ -24,6 +26,14 @@ from stages._runtime.places import MadeTable
 
 SHOWN = 5
 """Rows that are shown of each table; all count."""
+
+
+@dataclass(frozen=True)
+class _Out:
+    """Why something was left out, as the report says it, and what it calls people there."""
+
+    reason: str
+    names: Pseudonyms
 
 
 def trail(study: Recorded, address: str) -> Iterator[Step]:
@@ -38,7 +48,8 @@ def trail(study: Recorded, address: str) -> Iterator[Step]:
     item, row, head = _cell(study, address)
     name, frame = named(item), stored(study.root, item)
     (text,) = lines(frame.iloc[[row]], {head: item["columns"][head]})[0]
-    known = {n: {str(v)} for n, v in frame.iloc[row].items() if n in route.ids and pd.notna(v)}
+    names, cells = route.names(study), frame.iloc[row].dropna()
+    known = {n: {names.found(str(v))} for n, v in cells.items() if n in route.ids}
     shown = pd.DataFrame({"cell": [address], "shows": [" / ".join(text)]})
     page = [_source(study, f"data/report/{n}") for n in ("index.html", f"tables/{name}.csv")]
     yield Step("report", 1, len(frame), shown, page)
@@ -70,7 +81,8 @@ def trail(study: Recorded, address: str) -> Iterator[Step]:
             now = dict(known) if made in beside else known
             if made in route.apart and tables != tuple(own):
                 now = route.apart[made](known)
-            step = _step(study, route, name, made, now, fields, wanted if left_out else None)
+            out = _Out(str(wanted["reason"]), names) if left_out else None
+            step = _step(study, route, name, made, now, fields, out)
             for key in route.carried if made in beside and step else ():
                 together.setdefault(key, set()).update(now.get(key, ()))
             if step is not None:
@@ -126,7 +138,7 @@ def _step(
     made: MadeTable,
     known: Known,
     fields: Sequence[str],
-    left_out: pd.Series | None,
+    left_out: _Out | None,
 ) -> Step | None:
     """The rows of a table that are of what is ``known``; what they are of is known afterwards."""
     step, parts = Step(title), []
@@ -171,7 +183,7 @@ def _files(study: Recorded, made: MadeTable, instance: Instance) -> list[Path]:
 
 
 def _narrowed(
-    frame: pd.DataFrame, route: Route, known: Known, left_out: pd.Series | None
+    frame: pd.DataFrame, route: Route, known: Known, left_out: _Out | None
 ) -> pd.DataFrame:
     keep = pd.Series(True, index=frame.index)
     for name in route.ids:
@@ -180,13 +192,13 @@ def _narrowed(
     if (narrower := route.narrow(frame, known)) is not None:
         keep &= narrower
     if left_out is not None and "reason" in frame and "status" not in frame:
-        shown = str(left_out["reason"])
-        said = frame["reason"].astype(str)
+        shown = left_out.reason
+        said = frame["reason"].astype(str).map(left_out.names.told)
         plain = said.str.replace(r"\d+(?:\.\d+)?", "…", regex=True)
-        plain = plain.str.replace(r"sub-\S+_run-…", "a recording", regex=True)
+        plain = plain.str.replace(r"\S+_run-…", "a recording", regex=True)
         keep &= (said == shown) | (plain == shown)
     elif left_out is not None and "status" in frame:
-        keep &= frame["reason"].astype(str) == str(left_out["reason"]).replace(" ", "_")
+        keep &= frame["reason"].astype(str) == left_out.reason.replace(" ", "_")
     return frame[keep]
 
 

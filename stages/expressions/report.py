@@ -48,10 +48,14 @@ def report(run: Run) -> Outcome:
     """Read what every stage left, and assemble the page as reports/expressions.yml says."""
     from eifer import paper_consistency
     from eifer.corpora import outcomes, published
-    from eifer.report import assembly, fragments
+    from eifer.report import assembly, few, fragments
+    from eifer.report.pseudonyms import Pseudonyms
 
+    # A corpus has images; who is in them, few corpora say: there is nobody to name or to count.
+    nobody = Pseudonyms((), run.params.study.seed, "")
     parts = fragments.gather(
-        [*run.paths(PLANTED), *(path for folder in SHOWN for path in run.paths(folder.whole))]
+        [*run.paths(PLANTED), *(path for folder in SHOWN for path in run.paths(folder.whole))],
+        nobody,
     )
     tables, planted = _tables(run), _planted(run)
     sources: dict[str, Any] = {
@@ -64,7 +68,9 @@ def report(run: Run) -> Outcome:
         "expression_consistency": paper_consistency.expression_checks(),
     }
     images = sources["images"]
-    put = assembly.Assembly(run.path(SPEC), run.path(REFERENCES), sources, parts, run.folder)
+    put = assembly.Assembly(
+        run.path(SPEC), run.path(REFERENCES), sources, parts, run.folder, few.Few(1)
+    )
     origin = fragments.origin(run.params, images["sha256"])
     facts = {
         **origin,
@@ -72,11 +78,10 @@ def report(run: Run) -> Outcome:
         "merging": outcomes.merging(sources["contrasts"]),
     }
     put.page(run.out(catalogue.PAGE), [run.path(look) for look in LOOKS], facts)
-    numbers = {"checks": len(parts.checks), "failed": int((~parts.checks["success"]).sum())}
     return Outcome(
         dict.fromkeys((catalogue.PAGE, catalogue.FIGURES, catalogue.TABLES, catalogue.METHODS))
         | {catalogue.OUTCOMES: outcomes.outcomes(sources)},
-        Report(f"The report shows what {parts.checks['stage'].nunique()} stages left.", numbers),
+        Report(f"The report shows what {parts.stages} stages left.", parts.checked()),
     )
 
 

@@ -369,7 +369,7 @@ class Stats(Section):
 
 
 class ReportSources(Section):
-    """What the report shows that only some studies have."""
+    """What the report shows that only some studies have, and what it tells of single people."""
 
     cohort_from: Literal["data/simulate", "data/intake"] = Field(
         description="the cohort's origin: a simulated one, or intake"
@@ -379,4 +379,17 @@ class ReportSources(Section):
     )
     networks_from: Literal["data/evaluate_external", "data/stats"] = Field(
         description="the external check, or stats where external.networks names none"
+    )
+    faces: Annotated[tuple[Text, ...], AfterValidator(each_once)] = Field(
+        description="participants who allowed that their face is shown: a crop of each of their "
+        "videos; no other face is in the report"
+    )
+    pseudonyms: bool = Field(
+        description="codes (P01) in the place of participants' ids, in all that the report holds; "
+        "whoever has the study can compute the key again: pseudonymity, not anonymity"
+    )
+    least_people: Annotated[int, Field(ge=1, le=1000)] = Field(
+        description="fewest people that a count in a table may tell of: fewer are withheld, and "
+        "so is what they would follow from; above 1, figures and tables that show single people "
+        "(a row or mark a person) are left out; 1: all is shown"
     )

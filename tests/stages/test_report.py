@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import io
 import json
 import re
 import shutil
@@ -19,6 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from eifer import calibration, evaluation, partitions, selection
 from eifer.comparison import Claim, ComparisonSpec, ParticipantSpec, as_published, by_participant
@@ -32,12 +35,17 @@ from eifer.report.fragments import Fragments, merged
 from eifer.report.methods import Methods, cited
 from eifer.tables.affect import AGREEMENT
 from eifer.tables.attrition import ATTRITION
+from eifer.tables.cohort import PARTICIPANTS
 from eifer.tables.comparison import BY_ASSIGNMENT, FINE_TUNED, PRETRAINED
 from eifer.tables.evaluation import PREDICTIONS
 from eifer.tables.partitions import CONDITIONS, SAMPLES
 from eifer.tables.schema import Table
+from eifer.tables.selection import CROPS
 from eifer.tables.simulation import LATENT
 from eifer.tables.training import CURVES, REPETITIONS
+from flows.audit.page import unlike_tables
+from flows.audit.study import Recorded
+from flows.audit.trail import trail
 from stages import report as module
 from stages._runtime.artifacts import write_json, write_table
 from stages._runtime.stage import Run
@@ -52,6 +60,8 @@ NUMBERS: dict[str, dict[str, object]] = {
     "evaluate_external": {"network": "resnet50", "started": "random"},
 }
 """What the page says of a stage's numbers."""
+COLOURS = {who: (20 * k, 255 - 20 * k, 77) for k, who in enumerate(PEOPLE, 1)}
+"""The faces of these people."""
 DOMAINS = ("HAHV", "HALV", "LAHV", "LALV")
 TESTED = ("sub-01", "sub-02", "sub-05", "sub-06")
 
@@ -199,8 +209,7 @@ def leave(folder: Path, stage: str, **item: str) -> None:
 def write_study(study: Path) -> None:
     rows = tables()
     made: dict[str, pd.DataFrame] = {**frames_of(rows)}
-    predictions = answers(made["conditions"])
-    made["predictions"] = predictions
+    made["predictions"] = predictions = answers(made["conditions"])
     made["metrics"] = evaluation.measure(predictions)
     made["summary"] = evaluation.summarise(made["metrics"])
     published = ComparisonSpec(alpha=0.05, family=("condition",), few_participants=12)
@@ -262,6 +271,7 @@ def write_study(study: Path) -> None:
             elif given.table.name in made or rows[given.table.name]:  # what the spec names
                 frame = made.get(given.table.name, pd.DataFrame(rows[given.table.name]))
                 write_table(path, given.table.conform(frame))
+    write_crops(study, made["selection"])
     cutoff = {"cutoff": 700, "n_significant": 1, "permutation_p": 0.5, "permutation_maxima": [0, 1]}
     write_json(study / "data/stratify/cutoff.json", cutoff)
     facts = {"title": "Affect network", "made": "drawn", "licence": "CC0", "intended_use": "tests"}
@@ -278,6 +288,16 @@ def write_study(study: Path) -> None:
         for frame in range(6)
     ]
     write_table(cohort / "latent.parquet", LATENT.frame(felt))
+
+
+def write_crops(study: Path, selection: pd.DataFrame) -> None:
+    for (who, video), frames in selection.groupby(["participant_id", "video_id"]):
+        pixels = np.full((8, 8, 3), COLOURS[who], np.uint8).tobytes()
+        size = {"height_px": 8, "width_px": 8, "crop": [pixels] * len(frames)}
+        crops = frames[["item_id", "video_id", "frame"]].assign(**size)
+        path = study / f"data/select/wave-1/crops/{video}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_table(path, CROPS.conform(crops))
 
 
 def calibrated(declared: ParticipantSpec) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -319,7 +339,7 @@ def truth() -> dict[str, Any]:
 
 
 PARAMS = SimpleNamespace(
-    study=SimpleNamespace(name="a <small> study", waves=("1",)),
+    study=SimpleNamespace(name="a <small> study", seed=7, waves=("1",)),
     split=SimpleNamespace(assignments=ASSIGNMENTS, rotations=("1",), totals=("ei", "matched")),
     training=SimpleNamespace(blocks=("1-2",)),
     external=SimpleNamespace(networks=("resnet50",)),
@@ -327,6 +347,9 @@ PARAMS = SimpleNamespace(
         cohort_from="data/simulate",
         faces_from="data/corpus",
         networks_from="data/evaluate_external",
+        faces=(),
+        pseudonyms=False,
+        least_people=1,
     ),
 )
 
@@ -338,7 +361,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def build(study: Path, out: str, spec: str | None = None, **params: str) -> Path:
+def build(study: Path, out: str, spec: str | None = None, **params: object) -> Path:
     """Run the stage in ``study`` with the report's own spec, or with another."""
     own = (ROOT / "reports/spec.yml").read_text()
     (study / "reports/spec.yml").write_text(spec or own)
@@ -400,7 +423,7 @@ def test_report_of_a_simulated_study(built: Path) -> None:
     shown.add(("figure", "graph"))  # drawn from the declared stages, not from a source
     files = {("figure", p.stem) for p in (out / "figures").glob("*.svg")}
     files |= {("table", p.stem) for p in (out / "tables").glob("*.tex")}
-    assert shown == files
+    assert shown == files | {("figure", "faces")}  # nobody allowed theirs
     full = pd.read_csv(out / "tables/table_3.csv")
     assert len(full) == 8
     assert full["roc_auc_mean"].between(0, 1).all()
@@ -464,6 +487,7 @@ def test_the_flow_diagram_adds_up() -> None:
         made["samples"],
         made["conditions"],
         ATTRITION.frame([]),
+        1,
     )
     assert listed[0] == ("8 participants recruited", "left out: 1 (1 withdrew)")
     n = len(counts)
@@ -738,3 +762,132 @@ def test_who_has_no_difference_is_named_under_the_list() -> None:
     )
     assert "Without" not in tabled(item, [deltas[:1]])[1]
     assert frame is deltas
+
+
+def faces_in(folder: Path) -> set[str]:
+    """Whose face is in any picture of a report: in its files, or within its page and drawings."""
+    pictures = [path.read_bytes() for path in folder.rglob("*.png")]
+    texts = [path.read_text() for path in folder.rglob("*") if path.suffix in (".svg", ".html")]
+    for text in map(unquote, texts):
+        inside = re.findall(r"data:image/png;base64,([A-Za-z0-9+/=\s]+)", text)
+        pictures += [base64.b64decode(picture) for picture in inside]
+    seen = {
+        colour
+        for picture in pictures
+        for _, colour in Image.open(io.BytesIO(picture)).convert("RGB").getcolors(2**24) or ()
+    }
+    return {who for who, colour in COLOURS.items() if colour in seen}
+
+
+def test_no_face_is_shown_but_of_those_who_allowed_it(study: Path, built: Path) -> None:
+    assert faces_in(built) == set()
+    out = build(study, "faces", sections("faces"), faces=("sub-02", "sub-05"), pseudonyms=True)
+    assert faces_in(out) == {"sub-02", "sub-05"}
+    text = " ".join((out / "index.html").read_text().split())
+    assert "in each of 8 videos of 2 participants who allowed it" in text
+    # In the page as in both files, or one of them would do.
+    for path in ("index.html", "figures/faces.svg", "figures/faces.png"):
+        alone = study / "alone-file"
+        shutil.rmtree(alone, ignore_errors=True)
+        alone.mkdir()
+        shutil.copy(out / path, alone)
+        assert faces_in(alone) == {"sub-02", "sub-05"}, path
+    with pytest.raises(StudyError, match=r"faces names sub-9, not among the 8 .*sub-01, sub-02"):
+        build(study, "unknown", sections("faces"), faces=("sub-01", "sub-9"))
+
+
+@pytest.fixture(scope="module")
+def discreet(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with texts that name people, and params that ask to tell of nobody."""
+    own = tmp_path_factory.mktemp("discreet")
+    for name in ("data", "reports"):
+        shutil.copytree(study / name, own / name)
+    study = own
+    params = yaml.safe_load((ROOT / "presets/demo.yaml").read_text())
+    params["study"] |= {"seed": PARAMS.study.seed, "waves": ["1"]}
+    params["report"] |= {"pseudonyms": True, "least_people": 3}
+    (study / "params.yaml").write_text(yaml.safe_dump(params))
+    shutil.copy(ROOT / "dvc.yaml", study)
+    (study / ".dvc").mkdir()
+    (study / ".dvc/config").write_text("[core]\n    no_scm = true\n")
+    people = study / "data/intake/participants.parquet"
+    known = pd.read_parquet(people).astype({"excluded": object})
+    gone = known[:1].assign(participant_id="sub-09", excluded="brother of sub-03")
+    write_table(people, PARTICIPANTS.conform(pd.concat([known, gone])))
+    lost = {"level": "participant", "participant_id": "sub-09", "video_id": "n/a", "n": 1}
+    reason = {"what": "participant", "reason": "brother of sub-03"}
+    write_table(study / "data/intake/attrition.parquet", ATTRITION.frame([lost | reason]))
+    by = study / "data/stats/by_participant.parquet"
+    table = pd.read_parquet(by)
+    write_table(by, table.assign(left_out="sub-01: one class\nsub-02: one class"))
+    return study
+
+
+def texts_in(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".png"
+    }
+
+
+def test_people_are_called_by_codes_that_only_the_study_can_take_back(discreet: Path) -> None:
+    out = build(discreet, "data/report", pseudonyms=True)
+    texts = texts_in(out)
+    assert len(texts) > 50 and not [name for name, text in texts.items() if "sub-" in text]
+    assert "Ids are pseudonyms" in texts["index.html"]
+    assert re.search(r"brother of P0\d\b", texts["index.html"])
+    assert re.search(r"\bP0\d_run-\d\b", texts["tables/shortfall.csv"])
+    people = pd.read_csv(out / "tables/people.csv")
+    named = people["participant_id"].tolist()
+    assert named == sorted(named) and people["ei_score"].tolist() != [*range(900, 500, -50)]
+    n, unlike = unlike_tables(discreet)
+    assert n > 500 and unlike == []
+    # A cell is followed to the person's own recordings, and a reason to who was left out for it.
+    for row in (1, 4):
+        score = people.loc[row - 1, "ei_score"]
+        steps = {s.title: s for s in trail(Recorded(discreet), f"people:{row}:Videos")}
+        for title in ("what it is made of: ei_scores", "videos: videos"):
+            assert set(steps[title].examples["participant_id"]) == {PEOPLE[(900 - score) // 50]}
+    listed = pd.read_csv(out / "tables/everything_left_out.csv", keep_default_na=False)
+    for name in ("everything_left_out", "left_out"):
+        csv = pd.read_csv(out / f"tables/{name}.csv", keep_default_na=False)
+        row = int(csv.index[csv["reason"].str.startswith("brother")][0]) + 1
+        steps = {s.title: s for s in trail(Recorded(discreet), f"{name}:{row}:n")}
+        (who,) = steps["what it is made of: attrition"].examples["participant_id"]
+        assert who == "sub-09" not in listed["participant_id"].tolist()
+
+
+def test_with_few_people_withheld_no_table_tells_of_fewer(discreet: Path) -> None:
+    shutil.rmtree(discreet / "data/report", ignore_errors=True)
+    out = build(discreet, "data/report", pseudonyms=True, least_people=3)
+    tables = {path.stem: pd.read_csv(path) for path in (out / "tables").glob("*.csv")}
+    single = [name for name, of in tables.items() if {"participant_id", "video_id"} & {*of}]
+    assert not single and not {"people", "shortfall", "participant_deltas"} & {*tables}
+    figures = {path.stem for path in (out / "figures").glob("*.svg")}
+    assert not {"ei_scores", "frames_by_reason", "participant_differences"} & figures
+    assert not [name for name, text in texts_in(out).items() if re.search(r"\bP0\d\b(?!, )", text)]
+    for name in ("partitions", "left_out"):
+        assert set(tables[name]["participants"].astype(str)) == {"<3*"}, name
+        assert name == "left_out" or tables[name]["frames"].isna().all()
+        assert "<3*" in (out / f"tables/{name}_shown.csv").read_text()
+        assert "<3*" in (out / f"tables/{name}.tex").read_text()
+    assert tables["groups"]["participants"].tolist() == [4, 4, 8]
+    text = (out / "index.html").read_text()
+    assert "Counts of fewer than 3 people are withheld" in text
+    assert "&lt;3*: fewer than 3 people" in text
+    assert "left out: 1 (the tables say why)" in unquote(text)
+    n, unlike = unlike_tables(discreet)
+    assert n > 200 and unlike == []
+    assert json.loads((out / "metrics.json").read_text())["left out"] == {}
+    with pytest.raises(StudyError, match=r"an EI group has fewer \(High 4, Low 4\)"):
+        build(discreet, "refused", least_people=5)
+
+
+def test_what_shows_single_people_is_declared_so(built: Path) -> None:
+    spec = yaml.safe_load((ROOT / "reports/spec.yml").read_text())
+    items = [item for section in spec["sections"] for item in section.get("show", [])]
+    declared = {i.get("as", i["table"]) for i in items if "table" in i and i.get("single")}
+    ids = {"participant_id", "video_id"}
+    tables = {path.stem: {*pd.read_csv(path, nrows=1)} for path in (built / "tables").glob("*.csv")}
+    assert {name for name, columns in tables.items() if ids & columns} == declared

@@ -387,7 +387,7 @@ def test_another_cutoff_is_said_in_plain_words() -> None:
         {"cutoff": [830], "chosen": [True], "n_significant": [5], "n_estimable": [32]}
     )
     only_ei = pd.DataFrame({"assignment": ["ei"]})
-    copies, other = cutoff_alternatives.table(made, scan, only_ei).to_dict("records")
+    copies, other = cutoff_alternatives.table(made, scan, only_ei, 1).to_dict("records")
     assert other == {
         "otherwise": "participants as repeated measures (mixed)",
         "answer": "would choose 820; 1 participant changes group",
@@ -397,12 +397,14 @@ def test_another_cutoff_is_said_in_plain_words() -> None:
     assert copies["otherwise"] == "copies (|Spearman r| from 0.95) counted once"
     assert copies["answer"] == "would choose 830; nobody changes group"
     assert copies["see"] == "nothing to train: the groups are the same"
-    assert "chose 830, where 5 of 32" in cutoff_alternatives.caption(made, scan, only_ei)
+    assert "chose 830, where 5 of 32" in cutoff_alternatives.caption(made, scan, only_ei, 1)
     trained = pd.DataFrame({"assignment": ["ei", "above820"]})
-    assert cutoff_alternatives.table(made, scan, trained)["see"][1] == "trained: cutoff 820 above"
+    assert (
+        cutoff_alternatives.table(made, scan, trained, 1)["see"][1] == "trained: cutoff 820 above"
+    )
     made.loc[1, ["cutoff", "n_significant", "n_moved"]] = pd.NA
     made.loc[1, "reason"] = "nobody has all emotions"
-    row = cutoff_alternatives.table(made, scan, only_ei).iloc[1]
+    row = cutoff_alternatives.table(made, scan, only_ei, 1).iloc[1]
     assert row["answer"] == "could choose none: nobody has all emotions"
 
 
