@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from dvc.repo import Repo
 
 from eifer.errors import StudyError
 from eifer.hashing import sha256_file
@@ -377,6 +378,10 @@ class TestStudy:
         half.parent.mkdir(parents=True)
         half.write_text("half of a network")
         gone, others = divided(data)
+        with Repo(str(pushed)) as repo:
+            kept = Path(repo.site_cache_dir)
+        names = [path for path in kept.rglob("*") if path.is_file()]
+        assert any(b"sub-07" in path.read_bytes() for path in names)
         done = run(pushed, *WITHDRAW, "--yes")
         assert done.returncode == 0, done.stdout
         assert not gone & {*contents(pushed).values(), *contents(remote).values()}
@@ -389,6 +394,9 @@ class TestStudy:
         assert gone <= set(paper["sha256"]) and not set(others.values()) & set(paper["sha256"])
         assert paper["found"]["cache: objects"] == paper["found"]["remote theirs: objects"] > 40
         assert paper["removed"]["copies elsewhere in the study"] == 1
+        assert not [
+            path for path in kept.rglob("*") if path.is_file() and b"sub-07" in path.read_bytes()
+        ]
         assert paper["checked"][0].endswith("asked: remote theirs; 0 found")
         assert "by letter" in (pushed / "runs/withdrawals/sub-07.txt").read_text()
 

@@ -270,10 +270,8 @@ outputs("time", 30, _AS_SDNN)(
     "that outliers do not move.",
     mcv_nn_ratio="HRV_MCVNN 1: Median absolute deviation (times 1.4826) over median NN.",
     iqr_nn_ms="HRV_IQRNN ms IQR of NN: Interquartile range of the NN intervals.",
-    p20_nn_ms="HRV_Prc20NN ms P20 of NN: 20th percentile of the NN intervals: how short the fast "
-    "beats are.",
-    p80_nn_ms="HRV_Prc80NN ms P80 of NN: 80th percentile of the NN intervals: how long the slow "
-    "beats are.",
+    p20_nn_ms="HRV_Prc20NN ms: 20th percentile of the NN intervals: how short the fast beats are.",
+    p80_nn_ms="HRV_Prc80NN ms: 80th percentile of the NN intervals: how long the slow beats are.",
 )
 outputs("time", 60, BAEK)(
     pnn20_pct="HRV_pNN20 %: Successive differences above 20 ms, as a share of the NN intervals.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,10 +60,7 @@ class Objects:
 @contextmanager
 def opened(study: Path) -> Iterator[tuple[Objects, list[Objects], list[str]]]:
     """The cache of a study, its remotes, and which remotes cannot be asked, with the reason."""
-    from dvc.repo import Repo  # type: ignore[import-untyped]
-
-    alone = None if (study / ".git").exists() else {"core": {"no_scm": True}}
-    with Repo(str(study), config=alone) as repo:
+    with _repository(study) as repo:
         cache = repo.cache.local
         remotes, refused = [], []
         for name in repo.config["remote"]:
@@ -79,6 +77,25 @@ def opened(study: Path) -> Iterator[tuple[Objects, list[Objects], list[str]]]:
                 remotes = [known for known in remotes if known.name != f"remote {name}"]
                 refused.append(f"remote {name}: {shortened(error)}")
         yield _objects("cache", cache, repo.cache.legacy), remotes, refused
+
+
+def forget_names(study: Path) -> int:
+    """Delete DVC's lists of the study's file names and hashes, which it keeps outside; how many.
+
+    DVC makes them anew.
+    """
+    with _repository(study) as repo:
+        place = Path(repo.site_cache_dir)
+    lists = [path for path in place.rglob("*") if path.is_file()]
+    shutil.rmtree(place)
+    return len(lists)
+
+
+def _repository(study: Path) -> Any:
+    from dvc.repo import Repo  # type: ignore[import-untyped]
+
+    alone = None if (study / ".git").exists() else {"core": {"no_scm": True}}
+    return Repo(str(study), config=alone)
 
 
 def _objects(name: str, odb: Any, legacy: Any) -> Objects:

@@ -174,6 +174,7 @@ def carry_out(study: Path, paper: Certificate, options: Options, log: Log) -> Ce
             log("removing from MLflow")
             _remove_from_mlflow(recorded, paper)
             paper.state, paper.ended = "removed", _now()
+        _add(paper.removed, "DVC's lists of file names, elsewhere", objects.forget_names(study))
         check(study, paper, log, remove=True)
     return paper
 
