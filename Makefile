@@ -28,8 +28,9 @@ link = $(BIN)/python -c "import pathlib; print('report:', pathlib.Path('$(1)').a
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/installed ## virtual environment, pinned packages, eifer itself, model files (done by the others when needed)
+setup: .venv/installed ## virtual environment, pinned packages, eifer itself, model files, the page of `dvc plots` (done by the others when needed)
 	@$(BIN)/eifer assets --fetch > /dev/null
+	@$(BIN)/python -m flows.pages.plots
 
 .venv/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "setup: no python3 found; install Python 3.11 (Debian: apt install python3 python3-venv)"; exit 1; }

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.xdist_group("page")
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 HOSTILE = "a <img src=x onerror=alert(1)> & 'b'.mp4"
 PATIENCE_S = 180
 TILE_S, TILE_FPS, TILE_PX = 2, 5, (640, 360)
@@ -58,19 +57,6 @@ class Site:
         if path:
             page.goto(self.address.partition("?")[0].rstrip("/") + path)
         return page
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: make setup")
-    chromium = next(filter(None, map(shutil.which, NAMES)), None)
-    if chromium is None:
-        pytest.skip("needs Chromium to try the page (Debian: apt install chromium)")
-    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=quiet)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
