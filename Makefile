@@ -30,7 +30,6 @@ help: ## list the targets
 
 setup: .venv/installed ## virtual environment, pinned packages, eifer itself, model files, the page of `dvc plots` (done by the others when needed)
 	@$(BIN)/eifer assets --fetch > /dev/null
-	@$(BIN)/python -m flows.pages.plots
 
 .venv/installed: requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "setup: no python3 found; install Python 3.11 (Debian: apt install python3 python3-venv)"; exit 1; }
@@ -40,6 +39,7 @@ setup: .venv/installed ## virtual environment, pinned packages, eifer itself, mo
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
 	@$(BIN)/uv pip sync --quiet requirements.lock
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m flows.pages.plots
 	@touch $@
 
 demo: setup ## run the study on the embedded, simulated cohort
