@@ -36,7 +36,7 @@ def experiment(study: Path, name: str, changes: Sequence[str]) -> Iterator[None]
     """
     from dvc.exceptions import DvcException  # type: ignore[import-untyped]
     from dvc.repo import Repo  # type: ignore[import-untyped]
-    from scmrepo.exceptions import SCMError  # type: ignore[import-untyped]
+    from scmrepo.exceptions import SCMError
 
     refuse_elsewhere(study)
     back = _way_back(study, name)
