@@ -28,7 +28,7 @@ link = $(BIN)/python -c "import pathlib; print('report:', pathlib.Path('$(1)').a
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/installed ## virtual environment, pinned packages, eifer itself, model files (done by the others when needed)
+setup: .venv/installed ## virtual environment, pinned packages, eifer itself, model files, the page of `dvc plots` (done by the others when needed)
 	@$(BIN)/eifer assets --fetch > /dev/null
 
 .venv/installed: requirements.lock pyproject.toml
@@ -39,6 +39,7 @@ setup: .venv/installed ## virtual environment, pinned packages, eifer itself, mo
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
 	@$(BIN)/uv pip sync --quiet requirements.lock
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m flows.pages.plots
 	@touch $@
 
 demo: setup ## run the study on the embedded, simulated cohort

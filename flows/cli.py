@@ -449,6 +449,8 @@ def run(
     at_once: request.AtOnce = 0,
     timeout_min: request.TimeoutMin = 0,
     where: request.Where = "local",
+    experiment: request.Experiment = None,
+    set_param: request.SetParam = None,
 ) -> None:
     """Run the study: every stage as soon as what it needs is done, several at once."""
     with _errors_without_traceback("run"):
@@ -456,10 +458,16 @@ def run(
 
         choice = request.Choice(only=only, start=start, end=end)
         how = {"at_once": at_once, "timeout_min": timeout_min, "where": where}
+        if experiment is None and set_param:
+            raise typer.BadParameter("-S is for an experiment: add --experiment NAME")
+        if experiment is not None and (dry_run or any(choice.values())):
+            raise typer.BadParameter(
+                "an experiment is of the whole study: leave out --only, --from, --to and --dry-run"
+            )
         if dry_run:
             dry(Path(), **choice)
         else:
-            go(Path(), choice, keep_going=keep_going, **how)
+            go(Path(), choice, experiment, set_param or [], keep_going=keep_going, **how)
 
 
 @app.command()

@@ -11,6 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from eifer.errors import StudyError
+
+FLOWS = Path("runs/flow/runs")
+"""In a study: a record of each flow that runs there, and the lock that it holds."""
+
 
 @contextmanager
 def held(path: Path, *, shared: bool = False) -> Iterator[IO[str] | None]:
@@ -25,3 +30,21 @@ def held(path: Path, *, shared: bool = False) -> Iterator[IO[str] | None]:
             yield None
         else:
             yield file
+
+
+@contextmanager
+def without_flow(study: Path) -> Iterator[Path]:
+    """Keep flows out of a study, as a flow itself does; its folder `FLOWS`.
+
+    Raises
+    ------
+    StudyError
+        If a flow holds it.
+    """
+    folder = study / FLOWS
+    folder.mkdir(parents=True, exist_ok=True)
+    with held(folder / "lock") as lock:
+        if lock is None:
+            where = study.resolve()
+            raise StudyError(f"another flow is running in {where}: wait for it, or end it")
+        yield folder

@@ -6,20 +6,21 @@ cohort, a test) gets a folder of its own instead of overwriting the first.
 
 from __future__ import annotations
 
-import io
+import math
 import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
-from ruamel.yaml import YAML
 
 from eifer.errors import ParamsError, StudyError
 from flows.graph import PACKAGES, ROOT
+from flows.pages import plots
 from stages._runtime.kinds import EI, KINDS, Kind, check_study, kind_of
 from stages._runtime.params_file import read_params
 from stages._runtime.privacy import close_folders
@@ -96,6 +97,7 @@ def make_workspace(
         plain = ("commit.gpgsign=false", "core.hooksPath=/dev/null", *identity)
         set_ = [word for setting in plain for word in ("-c", setting)]
         _git(target, *set_, "commit", "--quiet", "--message", f"A study, made by {_origin()}")
+    plots.prepare(target)
     close_folders(target)
     return target
 
@@ -134,22 +136,42 @@ def with_comments(preset: Path, overrides: Mapping[str, Any], params: Any) -> st
 
     ``overrides`` are those by which ``params`` differ from it, by their dotted names.
     """
-    rewriter = YAML()
-    rewriter.preserve_quotes = True
-    rewriter.width = 200
-    content = rewriter.load(preset.read_text(encoding="utf-8"))
-    for name, value in overrides.items():
-        *parents, key = name.split(".")
-        section = content
-        for parent in parents:
-            section = section[parent]
-        section[key] = value
-    text = io.StringIO()
-    rewriter.dump(content, text)
-    # A preset that shares sections (YAML's anchors) would have a value set in all of them.
-    if yaml.safe_load(text.getvalue()) != params:
-        return str(yaml.safe_dump(params, sort_keys=False))
-    return text.getvalue()
+    text = preset.read_text(encoding="utf-8")
+    # Where a preset shares sections (YAML's anchors), one would be lost, or set in all places.
+    with suppress(yaml.YAMLError):
+        for name, value in overrides.items():
+            text = _replaced(text, name, value)
+        if yaml.safe_load(text) == params:
+            return text
+    return str(yaml.safe_dump(params, sort_keys=False))
+
+
+def _replaced(text: str, name: str, value: Any) -> str:
+    """YAML with another value in the place of one, and no other change; as it was without one."""
+    node = yaml.compose(text)
+    for part in name.split("."):
+        inside = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((item for key, item in inside if key.value == part), None)
+    if node is None:
+        return text
+    last = node  # a block itself ends where the next key begins, after the comments between
+    while isinstance(last, yaml.CollectionNode) and not last.flow_style and last.value:
+        last = last.value[-1][1] if isinstance(last, yaml.MappingNode) else last.value[-1]
+    begin, end = node.start_mark.index, last.end_mark.index
+    words = yaml.safe_dump(
+        value, default_flow_style=True, width=math.inf, sort_keys=False, allow_unicode=True
+    )
+    before = " " if text[begin - 1] == ":" else ""
+    after = "\n" if text[begin:end].endswith("\n") else ""
+    return text[:begin] + before + words.removesuffix("...\n").strip() + after + text[end:]
+
+
+def rewrite(file: Path, overrides: Mapping[str, Any], params: Any) -> None:
+    """Have a params file say ``params``, as `with_comments`, wholly or not at all."""
+    text = with_comments(file, overrides, params)
+    partial = file.with_name(f"{file.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, file)
 
 
 def named_values(texts: Sequence[str]) -> dict[str, Any]:

@@ -24,11 +24,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Crashed, State
 
-from eifer.errors import StudyError
-from flows.locks import held
+from flows.locks import without_flow
 from flows.run.local import alive, myself, owner_of
-
-FLOWS = Path("runs/flow/runs")
 
 
 @contextmanager
@@ -40,11 +37,7 @@ def alone(place: Path) -> Iterator[None]:
     StudyError
         If another flow holds it.
     """
-    folder = place / FLOWS
-    folder.mkdir(parents=True, exist_ok=True)
-    with held(folder / "lock") as lock:
-        if lock is None:
-            raise StudyError(f"another flow is running in {place}: wait for it, or end it")
+    with without_flow(place) as folder:
         _bury(folder)
         record = folder / f"{flow_run.get_id()}.json"
         record.write_text(json.dumps(myself()))

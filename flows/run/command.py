@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any, Unpack
@@ -13,6 +15,7 @@ import httpx
 
 from eifer.errors import StudyError, examples
 from flows.run import lockfile
+from flows.run.experiment import experiment
 from flows.run.instances import refuse_elsewhere, sound_instances
 from flows.run.plan import choose, make
 from flows.run.request import Choice
@@ -36,15 +39,28 @@ def dry(study: Path, **choice: Unpack[Choice]) -> None:
     print(planned.count())
 
 
-def go(study: Path, choice: Choice, **how: Any) -> None:
+def go(
+    study: Path,
+    choice: Choice,
+    name: str | None = None,
+    changes: Sequence[str] = (),
+    **how: Any,
+) -> None:
     """Run the flow ``study`` in this process; ``how`` are its other parameters.
+
+    With a ``name`` it is the `experiment` of ``changes``.
 
     Raises
     ------
     StudyError
         If there is no study, its params are not valid, a name is unknown, no server answers, or
-        an instance failed.
+        an instance failed; or as `experiment`.
     """
+    with nullcontext() if name is None else experiment(study, name, changes):
+        _go(study, choice, **how)
+
+
+def _go(study: Path, choice: Choice, **how: Any) -> None:
     refuse_elsewhere(study)
     if not lockfile.broken(study):  # which the flow mends, and DVC would stumble over
         choose(sound_instances(study), **choice)

@@ -102,8 +102,13 @@ def refuse_elsewhere(study: Path) -> None:
             f"{study.resolve()} is no study: it has no .dvc. Go to the top folder of one, "
             "or make one with `eifer workspace`"
         )
-    if (study / "stages/params").is_dir():
+    if judges_params(study):
         load_study(study / "params.yaml")
+
+
+def judges_params(study: Path) -> bool:
+    """Whether it is a study of eifer, whose params must fit before DVC reads them."""
+    return (study / "stages/params").is_dir()
 
 
 def _read(study: Path) -> dict[str, Instance]:

@@ -48,6 +48,18 @@ TimeoutMin = Annotated[
 ]
 Where = Annotated[Literal["local", "nodes"], typer.Option(help="here, or on the workers of a pool")]
 
+Experiment = Annotated[
+    str | None, typer.Option(help="save what it computes as DVC's experiment of this name")
+]
+SetParam = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set-param",
+        "-S",
+        help="for an experiment: a parameter's value, as `dvc exp run -S` has it: stats.alpha=0.01",
+    ),
+]
+
 
 class Choice(TypedDict, total=False):
     """Stages and instances: ``only`` these, or those from ``start`` downstream, up to ``end``."""

@@ -21,9 +21,8 @@ from eifer.cohort.layout import WITHDRAWN
 from eifer.cohort.place import opened as opened_cohort
 from eifer.errors import StudyError, did_you_mean, examples, shortened
 from flows.audit.study import PARAMS, Recorded
-from flows.locks import held
+from flows.locks import FLOWS, held
 from flows.run import lockfile
-from flows.run.alone import FLOWS
 from flows.run.instances import refuse_elsewhere, sound_instances
 from flows.servers.addresses import of_services
 from flows.servers.server import DATABASE_CHOICES, PREFECT_HOME
@@ -31,7 +30,7 @@ from flows.withdraw import certificate, found, objects
 from flows.withdraw.certificate import Certificate
 from flows.withdraw.found import Derived
 from flows.withdraw.objects import Objects
-from flows.workspace import with_comments
+from flows.workspace import rewrite
 from stages._runtime import mlflow_place
 from stages._runtime.artifacts import read_table
 from stages._runtime.kinds import EI
@@ -356,11 +355,7 @@ def _exclude(study: Recorded, person: str) -> None:
     others = [entry for entry in now if entry["participant"] != person]
     whole = [*others, {"participant": person, "reason": WITHDRAWN}]
     params = {**study.params, "study": {**study.params["study"], "exclude": whole}}
-    path = study.root / PARAMS
-    text = with_comments(path, {"study.exclude": whole}, params)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    rewrite(study.root / PARAMS, {"study.exclude": whole}, params)
 
 
 def _remove_files(study: Recorded, paper: Certificate, derived: Derived, options: Options) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -54,6 +56,37 @@ def test_a_workspace_that_is_there_is_brought_up_to_date_and_keeps_its_results(
     assert not (made / "eifer/gone.py").exists()
     assert (made / "eifer/errors.py").read_bytes() == (ROOT / "eifer/errors.py").read_bytes()
     assert yaml.safe_load((made / "params.yaml").read_text())["study"]["seed"] == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "lines"),
+    [
+        ("study.seed", 7, 1),
+        ("affect.sha256", "ab", 1),
+        ("estimate.also", ["expression"], 1),
+        ("stats.participants.confirmatory", [], 2),  # a block of two lines, which become one
+    ],
+)
+def test_a_value_that_is_set_leaves_every_other_line_as_it_was(
+    name: str, value: object, lines: int
+) -> None:
+    text = with_comments(DEMO, {name: value}, _with(name, value))
+    removed = [
+        line
+        for line in difflib.ndiff(DEMO.read_text().splitlines(), text.splitlines())
+        if line.startswith("- ")
+    ]
+    assert len(removed) == lines
+
+
+def _with(name: str, value: object) -> dict[str, Any]:
+    params: dict[str, Any] = yaml.safe_load(DEMO.read_text())
+    *parents, key = name.split(".")
+    section = params
+    for parent in parents:
+        section = section[parent]
+    section[key] = value
+    return params
 
 
 def test_a_workspace_can_be_made_from_a_workspace(tmp_path: Path) -> None:
