@@ -26,5 +26,5 @@ def caption(attrition: pd.DataFrame) -> str:
         f"{attrition['n'].sum()} things left out in {len(attrition)} places by "
         f"{attrition['stage'].nunique()} stages, with the reason each stage gave; {people} "
         "participants are named at participant level. A number within a reason is shown as …; "
-        "the complete list follows."
+        "the complete list is a table of its own."
     )

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from flows.audit.study import PARAMS
+from flows.crate.card import CARD
 from flows.crate.croissant import CROISSANT, PARQUET, VERSION
 from flows.crate.source import Source, under
 from flows.graph import declared
@@ -235,6 +236,8 @@ class Graph:
             self.add(VERSION, "CreativeWork", name="Croissant", version="1.0")
             about = {"conformsTo": {"@id": VERSION}, "encodingFormat": "application/ld+json"}
             self.add(CROISSANT, "File", name="What each face is, for training", **about)
+            about = {"name": "Data card: who and what is in it, how it was made, its limits"}
+            self.add(CARD, "File", encodingFormat="text/markdown", **about)
         if signature:
             about = {"encodingFormat": "application/json"}
             self.add(signature, "File", name="Signature of all other files", **about)

@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 from eifer.errors import StudyError, shortened
 from flows.audit.study import Recorded, Verdict
+from flows.crate.card import CARD
 from flows.crate.croissant import CROISSANT
 from flows.crate.graph import METADATA
 from flows.crate.source import Source
@@ -25,7 +26,7 @@ from stages._runtime import content
 
 SIGNATURE = "signature.json"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
-DERIVED = {METADATA, CROISSANT, SIGNATURE}
+DERIVED = {METADATA, CROISSANT, CARD, SIGNATURE}
 """Files of a crate that the study has not."""
 CURVES = ("secp256r1", "secp384r1", "secp521r1")
 PAIR = (

@@ -11,7 +11,7 @@ from pathlib import Path
 from eifer.errors import StudyError, did_you_mean, examples
 from flows.audit.hashes import code_and_params, unlike
 from flows.audit.study import PARAMS
-from flows.crate import croissant
+from flows.crate import card, croissant
 from flows.crate.graph import CONTEXT, METADATA, USAGE, WHERE, Graph, address
 from flows.crate.signature import SIGNATURE
 from flows.crate.source import ASKED, Source
@@ -58,6 +58,7 @@ def write(
         if faces := source.faces():
             content = croissant.described(source.name, source.newest[:10], licence, faces)
             write_json(partial / croissant.CROISSANT, content)
+            (partial / card.CARD).write_text(card.written(source, licence), encoding="utf-8")
         entities = Graph(source).crate(licence, SIGNATURE if sign else "")
         write_json(partial / METADATA, {"@context": CONTEXT, "@graph": entities})
         if sign:

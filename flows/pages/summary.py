@@ -114,22 +114,24 @@ def _pages(study: Path, there: Collection[Path]) -> str:
     )
 
 
-def tables(study: Path, stages: Collection[str] | None = None) -> list[Printed]:
-    """The report's short tables of what ``stages`` left in ``study``.
+def tables(
+    study: Path, stages: Collection[str] | None = None, where: str = "terminal"
+) -> list[Printed]:
+    """The report's short tables of what ``stages`` left in ``study``: those for ``where``.
 
-    Without ``stages`` of all, in the EI study of `OF_EI`.
+    Without ``stages`` of all, in the EI study's terminal of `OF_EI`.
     """
     params = study / "params.yaml"
     kind = kind_of(read_params(params), str(params))
-    if kind is KINDS[EI]:
+    if kind is KINDS[EI] and where == "terminal":
         sources = _of_ei(study, OF_EI if stages is None else stages)
     else:
-        sources = _of_kind(kind, study, stages)
+        sources = _of_kind(kind, study, stages, where)
     there = folders(study).items()
     left_out = _attrition({name: of for name, of in there if stages is None or name in stages})
     if len(left_out):
         sources[ATTRITION.name] = left_out
-    return list(printed(ROOT / kind.spec, {**kind.sources, **sources}))
+    return list(printed(ROOT / kind.spec, {**kind.sources, **sources}, where))
 
 
 def _of_ei(study: Path, stages: Collection[str]) -> dict[str, pd.DataFrame]:
@@ -141,11 +143,13 @@ def _of_ei(study: Path, stages: Collection[str]) -> dict[str, pd.DataFrame]:
     }
 
 
-def _of_kind(kind: Kind, study: Path, stages: Collection[str] | None) -> dict[str, pd.DataFrame]:
-    """The tables that the terminal's are made of, where they are one file of a finished stage."""
+def _of_kind(
+    kind: Kind, study: Path, stages: Collection[str] | None, where: str
+) -> dict[str, pd.DataFrame]:
+    """The tables that those for ``where`` are made of, if they are one file of a finished stage."""
     spec = yaml.safe_load((ROOT / kind.spec).read_text(encoding="utf-8"))
     items = [item for section in spec["sections"] for item in section.get("show", [])]
-    wanted = {name for item in items if item.get("terminal") for name in item["of"]}
+    wanted = {name for item in items if item.get(where) for name in item["of"]}
     places = {path for inside in folders(study).values() for path in inside}
     return {
         made.table.name: read_table(path, made.table)

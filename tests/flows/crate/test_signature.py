@@ -223,6 +223,6 @@ def test_the_commands_sign_and_verify(study: Path, keys: Path) -> None:
 def test_without_the_extra_the_command_says_what_to_install(
     keys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "model_signing", None)
+    monkeypatch.setitem(sys.modules, "model_signing.hashing", None)
     with pytest.raises(StudyError, match=r"pip install 'eifer\[signing\]'"):
         signer(keys / "key.pem")
