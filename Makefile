@@ -106,7 +106,7 @@ wheel: setup ## build dist/eifer-*.whl: with it, `eifer estimate` needs neither 
 	$(BIN)/python -m hatchling build -t wheel -d dist
 
 lock: setup ## resolve requirements.lock again from pyproject.toml
-	uv pip compile pyproject.toml --extra study --extra dev --python-version 3.11.0 --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
+	uv pip compile pyproject.toml --extra study --extra signing --extra dev --python-version 3.11.0 --no-header --no-annotate --no-emit-index-url --quiet --output-file requirements.lock
 
 clean: ## remove what runs made (not the DVC cache, not the environment)
 	rm -rf data runs

@@ -226,6 +226,10 @@ def audit(
     json: Annotated[
         Path | None, typer.Option("--json", help="also write every verdict and place to a file")
     ] = None,
+    crate: Annotated[
+        Path | None, typer.Option(help="a signed crate: is it as signed, and of this study?")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="the public key of who signed it")] = None,
 ) -> None:
     """Check that everything is what was recorded, from the recordings to the report.
 
@@ -234,7 +238,9 @@ def audit(
     with _errors_without_traceback("audit"):
         from flows.pages.audit import show
 
-        if not show(Path(), json):
+        if (crate is None) != (key is None):
+            raise typer.BadParameter("--crate and --key go together: a crate, and who signed it")
+        if not show(Path(), json, crate, key):
             raise typer.Exit(3)
 
 
@@ -264,12 +270,15 @@ def crate(
     licence: Annotated[
         str, typer.Option(help="of what the study made: an address, or a sentence")
     ] = "",
+    sign: Annotated[
+        Path | None, typer.Option(help="a private key: sign every file (needs eifer\\[signing])")
+    ] = None,
 ) -> None:
     """Write the study as an RO-Crate: every execution, what it read and made, and the report."""
     with _errors_without_traceback("crate"):
         from flows.pages.crate import show
 
-        show(Path(), out, with_ or [], licence)
+        show(Path(), out, with_ or [], licence, sign)
 
 
 @app.command()

@@ -111,12 +111,12 @@ def lines(frame: pd.DataFrame, columns: Mapping[str, str]) -> list[list[list[str
         raise StudyError(f"the report's declaration names no column {error}{hint}") from None
 
 
-def printed(spec: Path, sources: Mapping[str, Any]) -> Iterator[Printed]:
-    """The tables that ``spec`` marks ``terminal`` and all of whose sources are there."""
+def printed(spec: Path, sources: Mapping[str, Any], where: str = "terminal") -> Iterator[Printed]:
+    """The tables that ``spec`` marks ``where`` (terminal, card), if all their sources are there."""
     declared = yaml.safe_load(spec.read_text(encoding="utf-8"))
     for item in (item for section in declared["sections"] for item in section.get("show", [])):
         given: Sequence[Any] = [sources.get(name) for name in item["of"]]
-        if item.get("terminal") and all(source is not None for source in given):
+        if item.get(where) and all(source is not None for source in given):
             frame, caption = tabled(item, given)
             rows = [[first for first, *_ in row] for row in lines(frame, item["columns"])]
             origin = f" (the source's Table {item['source']})" if "source" in item else ""

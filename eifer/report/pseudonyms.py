@@ -80,3 +80,7 @@ class Pseudonyms:
         names = listed[0].split(", ")
         codes = [self.codes.get(name, name) for name in names]
         return ", ".join(codes if codes == names else sorted(codes))
+
+
+NOBODY = Pseudonyms((), 0, "")
+"""Ids stay as they are."""

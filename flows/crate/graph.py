@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from flows.audit.study import PARAMS
+from flows.crate.card import CARD
 from flows.crate.croissant import CROISSANT, PARQUET, VERSION
 from flows.crate.source import Source, under
 from flows.graph import declared
@@ -224,8 +225,8 @@ class Graph:
         """The ids of the entities of a type."""
         return [id_ for id_, e in self.entities.items() if type_ in _listed(e["@type"])]
 
-    def crate(self, licence: str) -> list[Entity]:
-        """Every entity, the descriptor and the root first."""
+    def crate(self, licence: str, signature: str = "") -> list[Entity]:
+        """Every entity, the descriptor and the root first; a ``signature`` is of all files."""
         note = "Who works in the study by its git; records do not say who ran a stage."
         agent = self.add("#agent", "Person", name=self.source.agent, description=note)
         workflow = self.workflow()
@@ -235,6 +236,11 @@ class Graph:
             self.add(VERSION, "CreativeWork", name="Croissant", version="1.0")
             about = {"conformsTo": {"@id": VERSION}, "encodingFormat": "application/ld+json"}
             self.add(CROISSANT, "File", name="What each face is, for training", **about)
+            about = {"name": "Data card: who and what is in it, how it was made, its limits"}
+            self.add(CARD, "File", encodingFormat="text/markdown", **about)
+        if signature:
+            about = {"encodingFormat": "application/json"}
+            self.add(signature, "File", name="Signature of all other files", **about)
         for profile, title in PROFILES.items():
             self.add(profile, "CreativeWork", name=title, version=profile.rsplit("/", 1)[1])
         if linked := licence.startswith(("http://", "https://")):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from eifer.errors import StudyError, did_you_mean, examples
 from flows.audit.hashes import code_and_params, unlike
 from flows.audit.study import PARAMS
-from flows.crate import croissant
+from flows.crate import card, croissant
 from flows.crate.graph import CONTEXT, METADATA, USAGE, WHERE, Graph, address
+from flows.crate.signature import SIGNATURE
 from flows.crate.source import ASKED, Source
 from stages._runtime.artifacts import write_json
 from stages._runtime.provenance import RECORDS
@@ -22,8 +23,16 @@ NEEDED = ("stage", "finished", "wall_s", "given", "made", "git", "packages", *US
 NO_LICENCE = "No licence is stated: ask those who made the study."
 
 
-def write(study: Path, out: Path, asked: Collection[str], licence: str = "") -> Source:
+def write(
+    study: Path,
+    out: Path,
+    asked: Collection[str],
+    licence: str = "",
+    sign: Callable[[Path], None] | None = None,
+) -> Source:
     """Write the study in the folder ``study`` as a crate into ``out``; what it was made of.
+
+    ``sign`` is called with the finished folder, before it is put in its place.
 
     Raises
     ------
@@ -40,7 +49,8 @@ def write(study: Path, out: Path, asked: Collection[str], licence: str = "") -> 
     _refuse_place(source, out)
     place = out.resolve()
     place.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    partial = scratch / place.name  # a signature holds the name
     try:
         for name, (inside, _) in source.copied.items():
             (partial / inside).parent.mkdir(parents=True, exist_ok=True)
@@ -48,14 +58,16 @@ def write(study: Path, out: Path, asked: Collection[str], licence: str = "") -> 
         if faces := source.faces():
             content = croissant.described(source.name, source.newest[:10], licence, faces)
             write_json(partial / croissant.CROISSANT, content)
-        graph = {"@context": CONTEXT, "@graph": Graph(source).crate(licence)}
-        write_json(partial / METADATA, graph)
+            (partial / card.CARD).write_text(card.written(source, licence), encoding="utf-8")
+        entities = Graph(source).crate(licence, SIGNATURE if sign else "")
+        write_json(partial / METADATA, {"@context": CONTEXT, "@graph": entities})
+        if sign:
+            sign(partial)
         if place.exists():
             shutil.rmtree(place)
         partial.rename(place)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     return source
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from eifer.errors import StudyError
 from flows.audit.links import audited
 from flows.audit.study import Recorded, Verdict
+from flows.crate.signature import verdict as signed
 from flows.pages.summary import console
 from stages._runtime.artifacts import write_json
 
@@ -19,20 +20,27 @@ SHOWN = 8
 COLOURS = {"ok": "green", "differs": "bold red", "cannot be checked": "yellow"}
 
 
-def show(study: Path, json: Path | None = None) -> bool:
+def show(
+    study: Path, json: Path | None = None, crate: Path | None = None, key: Path | None = None
+) -> bool:
     """Audit the study in the folder ``study``; whether every link could be checked.
+
+    With a ``crate`` and the public ``key`` of who signed it that, too; without a study it alone.
 
     Raises
     ------
     StudyError
         If there is no study, or anything differs.
     """
-    if not (study / "dvc.lock").exists():
+    recorded = Recorded(study) if (study / "dvc.lock").exists() else None
+    if recorded is None and crate is None:
         raise StudyError(f"{study.resolve()} has no dvc.lock: nothing was recorded; run it first")
     out = console()
     verdicts = []
     with out.status("auditing") as status:
-        for verdict in audited(Recorded(study)):
+        if crate and key:
+            verdicts.append(signed(crate, key, recorded))
+        for verdict in audited(recorded) if recorded else ():
             verdicts.append(verdict)
             status.update(f"auditing: {verdict.link} done")
     out.print(_table(verdicts))

@@ -26,11 +26,13 @@ from eifer.tables.partitions import PARTITIONS
 from flows.audit.hashes import unlike
 from flows.audit.study import Recorded
 from flows.graph import ROOT, folders
-from flows.run.lockfile import LOCK
+from flows.run.lockfile import LOCK, entries
+from stages._runtime import data_docs
 from stages._runtime.artifacts import read_table
 from stages._runtime.kinds import EI, KINDS, Kind, kind_of
 from stages._runtime.params_file import read_params
 from stages._runtime.places import MadeTable
+from stages._runtime.provenance import RECORDS
 
 PIPE_WIDTH = 140
 SOURCES = (
@@ -70,7 +72,7 @@ def show(study: Path) -> None:
         text = uncited("\n".join(merged(of_stage, part)))
         out.print(f"\n[bold]{of_stage[0]['title']}[/bold]\n{text}")
     out.print()
-    if times := _times(study / "runs/provenance"):
+    if times := _times(study / RECORDS):
         out.print(_where_time_went(times))
     for table in tables(study):
         out.print(rendered(table))
@@ -80,6 +82,7 @@ def show(study: Path) -> None:
     out.print(f"{passed} of {len(checks)} data checks passed; results are in {data}/")
     if (study / LOCK).exists():
         there = [folder for inside in places.values() for folder in inside if folder.exists()]
+        out.print(_pages(study, there), soft_wrap=True)
         if changed := unlike(Recorded(study), there):
             raise StudyError(
                 f"what is shown above is not what was recorded: {examples(changed)}. "
@@ -87,22 +90,48 @@ def show(study: Path) -> None:
             )
 
 
-def tables(study: Path, stages: Collection[str] | None = None) -> list[Printed]:
-    """The report's short tables of what ``stages`` left in ``study``.
+def _pages(study: Path, there: Collection[Path]) -> str:
+    """Where the pages of the checks lie, and which outputs in the folders ``there`` have none."""
+    pages = data_docs.read(study)
+    records = [study / RECORDS / entry["record"] for entry in pages.values() if entry["record"]]
+    made = {
+        (name, out["md5"])
+        for record in records
+        if record.is_file()
+        for name, out in json.loads(record.read_text())["dvc"]["outs"].items()
+    }
+    outs = [out for entry in entries(study).values() for out in entry.get("outs", [])]
+    shown = {out["path"] for out in outs if (out["path"], out.get("md5")) in made}
+    checked = [path.parent for path in _in([*there], "checks.json") if json.loads(path.read_text())]
+    names = [path.relative_to(study).as_posix() for path in checked]
+    place = study / data_docs.INDEX if pages else "none"
+    if not (without := [name for name in names if name not in shown]):
+        return f"Great Expectations' pages of these checks: {place}"
+    return (
+        f"Great Expectations' pages of these checks: {place}; without: {examples(without)} "
+        "(restored by DVC, computed in another clone or before a withdrawal, or a later execution "
+        "failed)"
+    )
 
-    Without ``stages`` of all, in the EI study of `OF_EI`.
+
+def tables(
+    study: Path, stages: Collection[str] | None = None, where: str = "terminal"
+) -> list[Printed]:
+    """The report's short tables of what ``stages`` left in ``study``: those for ``where``.
+
+    Without ``stages`` of all, in the EI study's terminal of `OF_EI`.
     """
     params = study / "params.yaml"
     kind = kind_of(read_params(params), str(params))
-    if kind is KINDS[EI]:
+    if kind is KINDS[EI] and where == "terminal":
         sources = _of_ei(study, OF_EI if stages is None else stages)
     else:
-        sources = _of_kind(kind, study, stages)
+        sources = _of_kind(kind, study, stages, where)
     there = folders(study).items()
     left_out = _attrition({name: of for name, of in there if stages is None or name in stages})
     if len(left_out):
         sources[ATTRITION.name] = left_out
-    return list(printed(ROOT / kind.spec, {**kind.sources, **sources}))
+    return list(printed(ROOT / kind.spec, {**kind.sources, **sources}, where))
 
 
 def _of_ei(study: Path, stages: Collection[str]) -> dict[str, pd.DataFrame]:
@@ -114,11 +143,13 @@ def _of_ei(study: Path, stages: Collection[str]) -> dict[str, pd.DataFrame]:
     }
 
 
-def _of_kind(kind: Kind, study: Path, stages: Collection[str] | None) -> dict[str, pd.DataFrame]:
-    """The tables that the terminal's are made of, where they are one file of a finished stage."""
+def _of_kind(
+    kind: Kind, study: Path, stages: Collection[str] | None, where: str
+) -> dict[str, pd.DataFrame]:
+    """The tables that those for ``where`` are made of, if they are one file of a finished stage."""
     spec = yaml.safe_load((ROOT / kind.spec).read_text(encoding="utf-8"))
     items = [item for section in spec["sections"] for item in section.get("show", [])]
-    wanted = {name for item in items if item.get("terminal") for name in item["of"]}
+    wanted = {name for item in items if item.get(where) for name in item["of"]}
     places = {path for inside in folders(study).values() for path in inside}
     return {
         made.table.name: read_table(path, made.table)

@@ -23,7 +23,7 @@ import yaml
 from flows.audit.study import Recorded
 from flows.run import lockfile
 from flows.withdraw.objects import Objects
-from stages._runtime import content
+from stages._runtime import content, data_docs
 from stages._runtime.mlflow_place import ARTIFACTS
 from stages._runtime.provenance import FAILED, RECORDS
 from stages.catalogue import VIDEOS
@@ -52,6 +52,11 @@ class Derived:
         """Whether a path in the study is, or was, an output of its stages."""
         parts = path.split("/")
         return parts[0] == "data" and len(parts) > 1 and parts[1].split(".")[0] in self.stages
+
+    def pages(self, root: Path) -> list[Path]:
+        """The folders with the pages of their data checks."""
+        folders = (root / data_docs.PAGES).glob("*/")
+        return sorted(place for place in folders if place.name.split("@")[0] in self.stages)
 
     def stale(self, outs: Sequence[dict[str, Any]]) -> bool:
         """Whether outputs as dvc.lock lists them are its stages', and none that is kept."""
@@ -115,7 +120,7 @@ def lying(root: Path, found: Derived, others: Collection[str]) -> Iterator[Path]
             name = path.relative_to(root).as_posix()
             if found.made(name) and not any(_overlap(name, out) for out in others):
                 yield path
-    for folder in UNFINISHED:
+    for folder in (*UNFINISHED, *found.pages(root)):
         yield from _files(root / folder)
     for path in _files(root / ARTIFACTS):
         if path.name not in OF_MLFLOW:

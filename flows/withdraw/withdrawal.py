@@ -31,7 +31,7 @@ from flows.withdraw.certificate import Certificate
 from flows.withdraw.found import Derived
 from flows.withdraw.objects import Objects
 from flows.workspace import rewrite
-from stages._runtime import mlflow_place
+from stages._runtime import data_docs, mlflow_place
 from stages._runtime.artifacts import read_table
 from stages._runtime.kinds import EI
 from stages.catalogue import INTAKE as INTAKE_FOLDER
@@ -369,10 +369,11 @@ def _remove_files(study: Recorded, paper: Certificate, derived: Derived, options
     for path in [*lying, *records]:
         path.unlink()
     tops = [top for top in (root / "data").glob("*") if derived.made(f"data/{top.name}")]
-    for top in (*tops, *(root / folder for folder in found.UNFINISHED)):
+    for top in (*tops, *(root / folder for folder in found.UNFINISHED), *derived.pages(root)):
         for folder in sorted((p for p in (top, *top.rglob("*")) if p.is_dir()), reverse=True):
             with suppress(OSError):  # not empty
                 folder.rmdir()
+    data_docs.forget(root, derived.stages)
     _add(paper.removed, "files in data and runs", len(lying))
     _add(paper.removed, "records of executions", len(records))
     # Flow runs and what they said: names of recordings, and short results.

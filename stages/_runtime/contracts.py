@@ -6,10 +6,14 @@ crashes. The results keep no time and no run id, because they are DVC outputs.
 
 from __future__ import annotations
 
+import html
 import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -24,6 +28,11 @@ from great_expectations.execution_engine import ExecutionEngine, PandasExecution
 from great_expectations.expectations.expectation import BatchExpectation
 from great_expectations.expectations.metrics.metric_provider import metric_value
 from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
+from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
+from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
+from great_expectations.render.renderer.renderer import renderer
+from great_expectations.render.view import DefaultJinjaPageView
+from jinja2 import pass_context
 
 from eifer.errors import ContractError, examples
 from eifer.tables.schema import Column, Rule, Table
@@ -32,6 +41,10 @@ logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
 _RULES: dict[str, tuple[Rule, Mapping[str, pd.DataFrame]]] = {}
 """The rules of the check under way: an expectation holds plain values only, so it names one."""
+TEMPLATE = Path(__file__).with_name("data_docs.html")
+"""Of a page: Great Expectations' own loads styles and scripts from other hosts."""
+ROWS = 50
+"""Rows that break a promise, as a page shows them."""
 
 
 class RowsBreakingRule(TableMetricProvider):
@@ -60,7 +73,10 @@ class ExpectRuleToHold(BatchExpectation):
     """Expect a rule between rows, columns or tables to hold for every row."""
 
     rule: str
-    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.rows_breaking_rule",)
+    metric_dependencies: ClassVar[tuple[str, ...]] = (
+        "table.rows_breaking_rule",
+        "table.row_count",
+    )
     success_keys: ClassVar[tuple[str, ...]] = ("rule",)
 
     def _validate(
@@ -69,26 +85,58 @@ class ExpectRuleToHold(BatchExpectation):
         runtime_configuration: dict[str, Any] | None = None,
         execution_engine: ExecutionEngine | None = None,
     ) -> dict[str, Any]:
-        broken = metrics["table.rows_breaking_rule"]
+        broken, count = metrics["table.rows_breaking_rule"], metrics["table.row_count"]
         return {
             "success": broken.empty,
             "result": {
+                "element_count": count,
+                "unexpected_percent": 100 * len(broken) / count if count else None,
                 "unexpected_count": len(broken),
                 "unexpected_index_list": list(broken.index),
             },
         }
+
+    @classmethod
+    @renderer(renderer_type=LegacyRendererType.PRESCRIPTIVE)
+    def _prescriptive_renderer(
+        cls,
+        configuration: Any = None,
+        result: Any = None,
+        runtime_configuration: dict[str, Any] | None = None,
+    ) -> list[RenderedStringTemplateContent]:
+        """The rule in its own words."""
+        says = (configuration or result.expectation_config).description
+        return [RenderedStringTemplateContent({"template": "$says", "params": {"says": says}})]
 
 
 Check = dict[str, Any]
 """One expectation and its outcome: expectation, column, success, n_unexpected and, failed, more."""
 
 
+@dataclass
+class Checked:
+    """The last check of a table in an execution: its parts are checked one by one.
+
+    ``outcome`` is what Great Expectations says, ``broken`` each broken promise with its rows, and
+    ``times`` how often the table was checked. All checks before the last one passed.
+    """
+
+    table: Table
+    outcome: Any
+    times: int
+    broken: list[tuple[str, pd.DataFrame]] = field(default_factory=list)
+
+
 def check(
-    table: Table, frame: pd.DataFrame, others: Mapping[str, pd.DataFrame] | None = None
+    table: Table,
+    frame: pd.DataFrame,
+    others: Mapping[str, pd.DataFrame] | None = None,
+    checked: dict[str, Checked] | None = None,
 ) -> list[Check]:
     """Check a table against its promises.
 
-    Rules that need tables not in ``others`` are left to the stage that has them.
+    Rules that need tables not in ``others`` are left to the stage that has them. What a page of
+    the table needs goes to ``checked``, by the table's name.
 
     Raises
     ------
@@ -105,9 +153,13 @@ def check(
     promises = list(_promises(table, others))
     _RULES.clear()
     _RULES.update({rule.name: (rule, others) for rule in table.rules})
-    results = _validate(conformed, [expectation for expectation, _, _ in promises])
-    checks, failures = [], []
-    for (expectation, about, advice), result in zip(promises, results, strict=True):
+    outcome = _validate(table, conformed, [expectation for expectation, _, _ in promises])
+    before = checked.get(table.name) if checked else None
+    now = Checked(table, outcome, times=before.times + 1 if before else 1)
+    if checked is not None:
+        checked[table.name] = now
+    checks = []
+    for (expectation, about, advice), result in zip(promises, outcome.results, strict=True):
         rows = result.result.get("unexpected_index_list") or []
         count = result.result.get("unexpected_count", len(rows))
         name = expectation.rule if isinstance(expectation, ExpectRuleToHold) else about
@@ -121,10 +173,41 @@ def check(
             }
         )
         if not result.success:
-            failures.append(_failure(table, conformed, about, advice, rows, count, result))
-    if failures:
+            said = _failure(table, conformed, about, advice, rows, count, result)
+            # No pictures.
+            shown = [column.name for column in table.columns if column.kind != "bytes"]
+            now.broken.append((said, conformed.loc[rows[:ROWS], shown]))
+    if failures := [said for said, _ in now.broken]:
         raise ContractError("\n".join([f"{table.name}: {len(failures)} checks failed", *failures]))
     return checks
+
+
+def page(checked: Checked, instance: str, finished: str, record: str) -> str:
+    """The page of a table's checks, as HTML that needs nothing from elsewhere.
+
+    Of Great Expectations' Data Docs it has all but the frame, which links to a site.
+    """
+    document = ValidationResultsPageRenderer().render(checked.outcome)
+    overview = document.sections[0]
+    overview.content_blocks = overview.content_blocks[1:2]  # the others lead to what is not there
+    about = {"instance": instance, "finished": finished, "record": record}
+    return str(_view().render(document, TEMPLATE.name, checked=checked, **about))
+
+
+class _View(DefaultJinjaPageView):
+    """Theirs takes the values of a table for HTML."""
+
+    @pass_context
+    def render_content_block(self, context: Any, block: Any, *args: Any, **named: Any) -> Any:
+        """A part of the page as HTML, plain text escaped."""
+        if isinstance(block, str):
+            return html.escape(block)
+        return super().render_content_block(context, block, *args, **named)
+
+
+@cache
+def _view() -> _View:
+    return _View(custom_views_directory=str(TEMPLATE.parent))
 
 
 def _promises(table: Table, others: Mapping[str, pd.DataFrame]) -> Iterator[tuple[Any, str, str]]:
@@ -147,7 +230,8 @@ def _promises(table: Table, others: Mapping[str, pd.DataFrame]) -> Iterator[tupl
             yield expectation, f"{column.name} {promise}", advice
     for rule in table.rules:
         if all(name in others for name in rule.needs):
-            yield ExpectRuleToHold(rule=rule.name), rule.says, f"{rule.why} {rule.remedy}".strip()
+            expectation = ExpectRuleToHold(rule=rule.name, description=rule.says)
+            yield expectation, rule.says, f"{rule.why} {rule.remedy}".strip()
 
 
 def _column_promises(column: Column) -> Iterator[tuple[Any, str]]:
@@ -167,7 +251,7 @@ def _column_promises(column: Column) -> Iterator[tuple[Any, str]]:
         yield between, f"lies in [{column.low}, {column.high}]{unit}"
 
 
-def _validate(frame: pd.DataFrame, expectations: list[Any]) -> list[Any]:
+def _validate(table: Table, frame: pd.DataFrame, expectations: list[Any]) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         context = gx.get_context(mode="ephemeral")
@@ -176,15 +260,16 @@ def _validate(frame: pd.DataFrame, expectations: list[Any]) -> list[Any]:
         )
         batch = (
             context.data_sources.add_pandas("memory")
-            .add_dataframe_asset("table")
+            .add_dataframe_asset(table.name)
             .add_batch_definition_whole_dataframe("whole")
             .get_batch({"dataframe": frame})
         )
-        suite = gx.ExpectationSuite(name="table", expectations=expectations)
+        suite = gx.ExpectationSuite(name=table.name, expectations=expectations)
         outcome = batch.validate(suite, result_format="COMPLETE")
     # Results come back grouped by metric, so they are put into the suite's order again.
     by_config = {_identity(result.expectation_config): result for result in outcome.results}
-    return [by_config[_identity(expectation.configuration)] for expectation in expectations]
+    outcome.results = [by_config[_identity(each.configuration)] for each in expectations]
+    return outcome
 
 
 def _identity(configuration: Any) -> str:

@@ -22,18 +22,21 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
-from eifer.errors import ParamsError, RecordingError, StudyError, examples
+from eifer.errors import ContractError, ParamsError, RecordingError, StudyError, examples
 from eifer.seeding import sub_seed
 from eifer.tables.schema import Table
-from stages._runtime import artifacts, pool, provenance
+from stages._runtime import artifacts, data_docs, pool, provenance
 from stages._runtime.kinds import load_study
 from stages._runtime.machine import Machine
 from stages._runtime.places import Folder, Given, Made
 from stages._runtime.privacy import close_folders, keep_private
+
+if TYPE_CHECKING:
+    from stages._runtime.contracts import Checked
 
 PARAMS = Path("params.yaml")
 Task = TypeVar("Task")
@@ -95,8 +98,14 @@ class Run:
         self.machine = machine
         self.seen: dict[str, pd.DataFrame] = {}
         self.checks: list[dict[str, Any]] = []
+        self.checked: dict[str, Checked] = {}
         self.afterwards: list[Callable[[], None]] = []
         """What to clear away once the result lies in its place, and not before."""
+
+    @property
+    def address(self) -> str:
+        """The instance as DVC names it: extract@1."""
+        return self.stage.name + ("@" + "-".join(self.item.values()) if self.item else "")
 
     def paths(self, given: Given) -> list[Path]:
         """Where ``given`` lies: several places where this stage reads every value of a key."""
@@ -159,7 +168,13 @@ class Run:
         # Importing Great Expectations takes seconds; errors in params need not wait for it.
         from stages._runtime.contracts import check
 
-        self.checks += check(table, frame, self.seen)
+        try:
+            self.checks += check(table, frame, self.seen, self.checked)
+        except ContractError as error:
+            if table.name not in self.checked or not self.checked[table.name].broken:
+                raise  # its columns are others: nothing was checked
+            page = data_docs.write(self.address, self.checked)
+            raise ContractError(f"{error}\n  the rows, as a page: {page}") from None
 
     def add(self, made: Made, name: str, part: pd.DataFrame) -> None:
         """Check and write a table, or its shard ``name``: a stage may do so before it ends."""
@@ -265,12 +280,13 @@ class Stage:
             self._record_failure(item, started, run, error)
             raise
         given = [path for given in self.given for path in run.paths(given)]
-        provenance.record(
+        record = provenance.record(
             *(self.name, item, started, given, final, usage),
             module=self.module,
             deps=[path.as_posix() for path in self._deps(run)],
             params=(*self.params, *self.frozen),
         )
+        data_docs.write(run.address, run.checked, record)
         for clear in run.afterwards:
             clear()
 

@@ -49,13 +49,12 @@ def report(run: Run) -> Outcome:
     from eifer import paper_consistency
     from eifer.corpora import outcomes, published
     from eifer.report import assembly, few, fragments
-    from eifer.report.pseudonyms import Pseudonyms
+    from eifer.report.pseudonyms import NOBODY
 
     # A corpus has images; who is in them, few corpora say: there is nobody to name or to count.
-    nobody = Pseudonyms((), run.params.study.seed, "")
     parts = fragments.gather(
         [*run.paths(PLANTED), *(path for folder in SHOWN for path in run.paths(folder.whole))],
-        nobody,
+        NOBODY,
     )
     tables, planted = _tables(run), _planted(run)
     sources: dict[str, Any] = {

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from eifer.corpora.labelled import attrition
 from eifer.errors import StudyError
@@ -17,6 +18,7 @@ from eifer.tables.expressions import DUPLICATES, RELABELLED, TRUTH
 from eifer.tables.partitions import CLASS_COLUMNS, PARTITIONS
 from flows.graph import ROOT
 from flows.pages.summary import show, tables
+from stages._runtime import data_docs
 from stages._runtime.artifacts import write_json, write_table
 from tests.corpora import world
 
@@ -111,6 +113,49 @@ def test_only_the_latest_run_of_a_stage_is_timed(
     assert "split 3.0 6.0 120" in said
     assert "all 8.5 17.0" in said
     assert json.loads(next(records.glob("20260101*")).read_text())["wall_s"] == 99.0
+
+
+def test_outputs_without_pages_of_their_checks_are_named(
+    study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(study)
+    outs = {"extract@1": "data/extract/wave-1", "split": "data/split"}
+    entries = {
+        address: {"cmd": "x", "outs": [{"path": path, "md5": address, "hash": "md5"}]}
+        for address, path in outs.items()
+    }
+    (study / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": entries}))
+    monkeypatch.setattr("flows.pages.summary.unlike", lambda *_: [])
+    start = "Great Expectations' pages of these checks: "
+
+    def said() -> str:
+        show(Path())
+        (line,) = (x for x in capsys.readouterr().out.splitlines() if x.startswith(start))
+        return line.removeprefix(start)
+
+    assert said().startswith("none; without: data/extract/wave-1, data/split (restored by DVC")
+    records = {}
+    for address, path in outs.items():
+        made = {path: {"md5": address}}
+        record = {
+            "stage": address,
+            "wall_s": 1,
+            "cpu_s": 1,
+            "peak_rss_mb": 1,
+            "dvc": {"outs": made},
+        }
+        records[address] = study / f"runs/provenance/1_{address}.json"
+        records[address].parent.mkdir(parents=True, exist_ok=True)
+        write_json(records[address], {**record, "dvc": {"outs": made}})
+        data_docs.write(address, {}, records[address])
+    assert said() == str(data_docs.INDEX)
+    # Another execution made what is there now; and one that broke a promise made nothing.
+    text = records["split"].read_text()
+    records["split"].write_text(text.replace('"md5": "split"', '"md5": "former"'))
+    assert said().startswith(f"{data_docs.INDEX}; without: data/split (")
+    records["split"].write_text(text)
+    data_docs.write("split", {})
+    assert said().startswith(f"{data_docs.INDEX}; without: data/split (")
 
 
 def test_a_study_that_stopped_half_way_is_told_as_far_as_it_came(
