@@ -38,6 +38,7 @@ from flows.withdraw import certificate, withdrawal
 from flows.workspace import make_workspace, relative
 from stages._runtime import data_docs
 from stages._runtime.kinds import load_study
+from stages._runtime.provenance import sealed
 from tests.watched import finish, tool
 
 QUICK: dict[str, Any] = {
@@ -785,6 +786,20 @@ class TestRealRecordings:
         assert "MLflow: 0 added, 33 there already\n" in again.stdout
         (verdict,) = audited(Recorded(more), ("MLflow",))
         assert (verdict.state, verdict.places, verdict.checked) == ("ok", [], 21)
+        # The same training again, with the same weights, in another time.
+        first = next((more / "runs/provenance").glob("*train_total*"))
+        again = json.loads(first.read_text()) | {
+            "finished": "2100-01-01T00:00:00+00:00",
+            "usage": {},
+        }
+        (more / f"runs/provenance/2100_{first.name.partition('_')[2]}").write_text(sealed(again))
+        (verdict,) = audited(Recorded(more), ("MLflow",))
+        assert (verdict.state, verdict.places) == ("ok", [])
+        with sqlite3.connect(more / "runs/mlflow.db") as database:
+            database.execute("UPDATE tags SET value = 'other' WHERE key = 'drawn.training' LIMIT 1")
+        (verdict,) = audited(Recorded(more), ("MLflow",))
+        assert verdict.places == [] and "figures of 1 runs" in verdict.unchecked[0]
+        assert "MLflow: 1 added" in run(more, "eifer", "sync-tracking").stdout
         with sqlite3.connect(more / "runs/mlflow.db") as database:
             where = "WHERE key = 'baseline/roc_auc'"
             database.execute(f"UPDATE latest_metrics SET value = value + .5 {where} LIMIT 1")

@@ -17,8 +17,8 @@ from stages._runtime.mlflow_place import ARTIFACTS, DATABASE, LOCK, all_shown
 from stages._runtime.mlflow_store import WEIGHTS, Content, Record
 from stages._runtime.records import outputs
 
-OWN = {"run_key", "slot", "superseded", "mlflow.runName"}
-"""Tags that the mirror sets beside those that a record has."""
+DRAWN = "drawn."
+"""Of tags that say which code drew a run's figures."""
 TEXT = 6000
 """Characters that MLflow keeps of a parameter."""
 
@@ -67,6 +67,7 @@ def _runs(study: Recorded, database: sqlite3.Connection, verdict: Verdict) -> No
                 of_run.setdefault(record.key, []).append((record, record.content()))
         except (StudyError, OSError, ValueError, KeyError) as error:
             verdict.places.append(f"{output.folder.relative_to(study.root)}: {shortened(error)}")
+    old = 0
     for key, parts in of_run.items():
         record = parts[0][0]
         if key not in runs:
@@ -75,7 +76,15 @@ def _runs(study: Recorded, database: sqlite3.Connection, verdict: Verdict) -> No
             continue
         place = f"{DATABASE}: run {record.name} ({record.tags['dvc_stage']})"
         verdict.checked += 1
-        verdict.places += [f"{place}, {p}" for p in _run(study, database, runs[key], parts)]
+        tags = _pairs(database, "tags", runs[key])
+        drawn = {f"{DRAWN}{record.kind}": record.drawn for record, _ in parts}
+        old += (by_other := not drawn.items() <= tags.items())
+        found = _run(study, database, runs[key], parts, figures=not by_other)
+        verdict.places += [f"{place}, {p}" for p in found]
+    if old:
+        verdict.unchecked.append(
+            f"other code drew the figures of {old} runs; `eifer sync-tracking` draws them anew"
+        )
     for key in runs.keys() - of_run.keys():
         tags = _pairs(database, "tags", runs[key])
         if tags.get("superseded") != "yes":
@@ -92,6 +101,8 @@ def _run(
     database: sqlite3.Connection,
     run: str,
     parts: list[tuple[Record, Content]],
+    *,
+    figures: bool,
 ) -> Iterator[str]:
     """Where a run shows anything else than its records say."""
     tags: dict[str, str] = {}
@@ -104,6 +115,7 @@ def _run(
         params |= {name: value[:TEXT] for name, value in content.params.items()}
         results |= content.results
     shown = _pairs(database, "tags", run)
+    shown = {name: value for name, value in shown.items() if not name.startswith(DRAWN)}
     yield from _pairwise("tag", tags | {"mlflow.runName": parts[0][0].name}, shown)
     yield from _pairwise("parameter", params, _pairs(database, "params", run))
     points = {(n, step): v for _, c in parts for n, v, step, _ in c.history}
@@ -124,7 +136,9 @@ def _run(
         "field", {**known, "name": first.name}, {n: row[n] for n in (*known, "name")}
     )
     for _, content in parts:
-        yield from _files(study, database, run, row["artifact_uri"], content)
+        if figures:
+            yield from _figures(study, row["artifact_uri"], content)
+        yield from _weights(study, database, run, content)
 
 
 def _named(points: dict[tuple[str, int], float]) -> dict[str, float]:
@@ -138,10 +152,8 @@ def _pairwise(kind: str, wanted: dict[str, Any], shown: dict[str, Any]) -> Itera
             yield f"{kind} {name}: shows {shortened(b)}, recorded is {shortened(a)}"
 
 
-def _files(
-    study: Recorded, database: sqlite3.Connection, run: str, place: str, content: Content
-) -> Iterator[str]:
-    """Where figures and weights of a run are not those of its output."""
+def _figures(study: Recorded, place: str, content: Content) -> Iterator[str]:
+    """Where figures of a run are not those that its output gives."""
     import hashlib
 
     for name, svg in content.figures.items():
@@ -150,6 +162,12 @@ def _files(
             yield f"figure {name}: missing"
         elif study.hashed(path).sha256 != hashlib.sha256(svg).hexdigest():
             yield f"figure {path.relative_to(study.root)}: other bytes"
+
+
+def _weights(
+    study: Recorded, database: sqlite3.Connection, run: str, content: Content
+) -> Iterator[str]:
+    """Where weights of a run are not those of its output."""
     if content.model is None:
         return
     query = "SELECT artifact_location FROM logged_models WHERE source_run_id = ?"

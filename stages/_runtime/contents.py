@@ -10,12 +10,16 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+import eifer.figures
+from eifer.code import fingerprint
 from eifer.figures.style import drawing, svg
 from stages._runtime.mlflow_store import Point
 
@@ -112,6 +116,13 @@ def figure(name: str, *tables: pd.DataFrame) -> dict[str, bytes]:
     except Exception as error:  # the numbers are worth a run without it
         print(f"{name} could not be drawn ({in_short(error)})", file=sys.stderr)
         return {}
+
+
+@cache
+def drawn() -> str:
+    """What follows the code that draws figures: other code may draw others of the same tables."""
+    names = [f"eifer.figures.{module.name}" for module in iter_modules(eifer.figures.__path__)]
+    return digest(*map(fingerprint, names))
 
 
 def digest(*parts: object) -> str:

@@ -96,6 +96,7 @@ def _training(output: Output, study: str, row: Mapping[Any, Any]) -> Record:
         slot=slot,
         name=f"{name} r{row['repetition']:02d}",
         digest=contents.digest(row["weights_sha256"], made.get("finished")),
+        drawn=contents.drawn(),
         tags=tags,
         content=content,
         **contents.times(made),

@@ -92,6 +92,7 @@ class Record:
     ``key`` says what the run is of: it is found by it. Of the runs of one ``slot`` the one whose
     output lies in ``data`` is current, others are superseded. ``kind`` says which part of the run
     this is, and ``digest`` follows what ``content`` reads: a run that carries it is complete.
+    ``drawn`` follows the code that draws its figures.
     """
 
     kind: str
@@ -99,6 +100,7 @@ class Record:
     slot: str
     name: str
     digest: str
+    drawn: str
     tags: Mapping[str, str]
     content: Callable[[], Content]
     started_ms: int | None = None
@@ -118,12 +120,13 @@ class Store:
     def put(self, record: Record) -> bool:
         """Bring the run of ``record`` to what it says; whether anything was missing."""
         run = self.runs.get(record.key) or self._make(record)
-        done = f"mirrored.{record.kind}"
-        if run.data.tags.get(done) == record.digest:
+        done = {f"drawn.{record.kind}": record.drawn, f"mirrored.{record.kind}": record.digest}
+        if done.items() <= run.data.tags.items():
             return False
         self._fill(run, record)
-        # Set last: it says that all is there.
-        self.client.set_tag(run.info.run_id, done, record.digest)
+        # Set last: they say that all is there.
+        for name, value in done.items():
+            self.client.set_tag(run.info.run_id, name, value)
         return True
 
     def supersede(self, current: Mapping[str, str]) -> None:

@@ -70,10 +70,13 @@ class Output:
         return [sha256_file(self.folder / name) for name in names]
 
     def made_by(self, name: str, sha256: str) -> dict[str, Any]:
-        """The last record of an execution that made these bytes of a file; empty without one."""
+        """The first record of an execution that made these bytes of a file; empty without one.
+
+        A later one that made the same bytes tells nothing new, and MLflow takes no other start.
+        """
         path = (self.folder / name).relative_to(self.study).as_posix()
         ending = "@".join([self.stage, *self.item.values()])
-        for file in sorted(self.study.glob(f"runs/provenance/*_{ending}.json"), reverse=True):
+        for file in sorted(self.study.glob(f"runs/provenance/*_{ending}.json")):
             record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
             if record["made"].get(path) == sha256:
                 return record
@@ -139,6 +142,7 @@ class Output:
             slot=_slot(study, row),
             name=f"{name} r{row['repetition']:02d}" + _in_rotation(row),
             digest=contents.digest(row["weights_sha256"], made.get("finished")),
+            drawn=contents.drawn(),
             tags=tags,
             content=content,
             **contents.times(made),
@@ -219,6 +223,7 @@ class Output:
             slot=contents.digest(study, self.stage),
             name=self.stage,
             digest=contents.digest(*files, made.get("finished")),
+            drawn=contents.drawn(),
             tags={
                 **{"kind": "comparison", "study": study, "stage": self.stage},
                 **{"dvc_stage": self.address, "mlflow.source.name": self.address},

@@ -142,7 +142,7 @@ def train(
     return folder
 
 
-def record(folder: Path) -> None:
+def record(folder: Path, finished: str = "1970-01-01T00:17:40+00:00") -> None:
     """What `provenance` says of who made a folder."""
     Path("runs/provenance").mkdir(exist_ok=True)
     _, stage, *places = folder.parts
@@ -150,7 +150,7 @@ def record(folder: Path) -> None:
     write_json(
         Path(f"runs/provenance/{time.time_ns()}_{'@'.join([stage, *item])}.json"),
         {
-            "finished": "1970-01-01T00:17:40+00:00",
+            "finished": finished,
             "wall_s": 60.0,
             "git": {"commit": "abc", "changed": False},
             "given": {"data/split/samples/assignment-ei.parquet": "3" * 64, "data/select": None},
@@ -448,6 +448,26 @@ def test_again_it_adds_nothing_and_reads_nothing_large(monkeypatch: pytest.Monke
     assert mirror(Path()) == Counts(unchanged=4)
     assert [len(curve(run, "ambiguous/roc_auc")) for run in runs()] == [1, 1]
     assert len(runs()) == len(models()) == 2
+
+
+def test_the_same_bytes_made_again_leave_a_run_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = train(b"\xc8")
+    mirror(Path())
+    record(folder, finished="1980-01-01T00:17:40+00:00")
+    monkeypatch.setattr(store.Store, "_fill", None)
+    assert mirror(Path()) == Counts(unchanged=1)
+
+
+def test_other_code_draws_the_figures_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    train(b"\xc8")
+    mirror(Path())
+    monkeypatch.setattr(contents, "figure", lambda name, *_: {f"{name}.svg": b"<svg>better</svg>"})
+    assert mirror(Path()) == Counts(unchanged=1)
+    monkeypatch.setattr(contents, "drawn", lambda: "other code")
+    assert mirror(Path()) == Counts(added=1)
+    (run,) = runs()
+    assert set(figures(run).values()) == {"<svg>better</svg>"}
+    assert mirror(Path()) == Counts(unchanged=1)
 
 
 def test_other_weights_supersede_and_the_older_run_stays() -> None:
