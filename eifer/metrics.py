@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from numbers import Real
 
 import numpy as np
+import pandas as pd
 
 from eifer.errors import DesignError
 from eifer.inputs import Floats, columns, offending, refuse
@@ -136,3 +138,51 @@ def _calibration(y: Floats, scores: Floats) -> tuple[float, float]:
 def _log_likelihood(design: Floats, y: Floats, beta: Floats) -> float:
     eta = design @ beta
     return float(y @ eta - np.logaddexp(0, eta).sum())
+
+
+Curve = Callable[[pd.Series, pd.Series, Floats], Floats]
+"""From labels and scores of one model: the curve's height at each value of a grid from 0 to 1."""
+
+
+def averaged(
+    predictions: pd.DataFrame, curve: Curve, steps: int = 100
+) -> Iterator[tuple[tuple[str, str], pd.DataFrame]]:
+    """For each test (task, condition) a curve a model, at ``steps`` + 1 equal distances.
+
+    Each is the mean of its repetitions' curves (vertical averaging; Fawcett 2006, sec. 8).
+    A test whose frames are all of one class has no curve, and is left out.
+    """
+    grid = np.arange(steps + 1) / steps
+    for (task, condition), part in predictions.groupby(["task", "condition"], sort=True):
+        if part["label"].nunique() < 2:
+            continue
+        wide = {
+            str(group): np.mean(
+                [curve(m["label"], m["score"], grid) for _, m in models.groupby("repetition")],
+                axis=0,
+            )
+            for group, models in part.groupby("training_group", sort=True)
+        }
+        yield (str(task), str(condition)), pd.DataFrame(wide, index=pd.Index(grid))
+
+
+def roc(label: pd.Series, score: pd.Series, grid: Floats) -> Floats:
+    """The highest true positive rate that a threshold reaches at each false positive rate."""
+    from sklearn.metrics import roc_curve
+
+    false, true, _ = roc_curve(label, score, drop_intermediate=False)
+    # The last point at or left of each grid value, with room for round-off.
+    return np.asarray(true[np.searchsorted(false, grid + 1e-12, side="right") - 1])
+
+
+def precision_recall(label: pd.Series, score: pd.Series, grid: Floats) -> Floats:
+    """The precision at the highest threshold that reaches each recall, as average precision has it.
+
+    Points between two thresholds are not reached by a line (Davis & Goadrich 2006).
+    """
+    from sklearn.metrics import precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(label, score)
+    # The last of the points is recall 0 at precision 1, which no threshold has.
+    rising, heights = recall[-2::-1], precision[-2::-1]
+    return np.asarray(heights[np.searchsorted(rising, grid - 1e-12, side="left")])

@@ -1,4 +1,4 @@
-"""What the tests share: the folder of real recordings, where there is one, and a drawn meeting."""
+"""What the tests share: the folder of real recordings, a drawn meeting, a browser."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def meeting(tmp_path_factory: pytest.TempPathFactory) -> Meeting:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Debian's Chromium, which asks nobody for anything by itself."""
     playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: make setup")
     chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
     if chromium is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from eifer.evaluation import precision_recall
 from eifer.figures.roc import curves, of, tests
+from eifer.metrics import precision_recall
 
 
 def draw(predictions: pd.DataFrame) -> Figure:

@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from eifer.evaluation import Curve, averaged, roc
 from eifer.figures.style import GROUP, canvas, count, legend_below
+from eifer.metrics import Curve, averaged, roc
 from eifer.vocabulary import Condition, Dimension
 
 DASHES = {"High": "-", "Low": "--", "Total": "-.", "Affect": ":"}

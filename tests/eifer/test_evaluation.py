@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eifer import evaluation
+from eifer import evaluation, metrics
 from eifer.errors import InputError
 from eifer.evaluation import Model, items, measure, predict, predict_by_estimate, summarise
 from eifer.metrics import binary
@@ -289,13 +289,13 @@ def test_precision_is_that_of_the_highest_threshold_that_reaches_a_recall() -> N
     grid = np.array([0, 1 / 3, 0.5, 2 / 3, 1])
     # One of one, one of one; then two of four, two of four; all three of five.
     wanted = [1, 1, 2 / 4, 2 / 4, 3 / 5]
-    assert evaluation.precision_recall(label, score, grid) == pytest.approx(wanted)
+    assert metrics.precision_recall(label, score, grid) == pytest.approx(wanted)
 
 
 def test_the_area_under_precision_by_recall_is_the_average_precision(
     predictions: pd.DataFrame, measured: pd.DataFrame
 ) -> None:
-    drawn = dict(evaluation.averaged(predictions, evaluation.precision_recall, steps=2000))
+    drawn = dict(metrics.averaged(predictions, metrics.precision_recall, steps=2000))
     high = drawn["arousal", "baseline"]["High"]
     own = measured[(measured["task"] == "arousal") & (measured["condition"] == "baseline")]
     area = np.trapezoid(high, high.index)

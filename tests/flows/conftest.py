@@ -1,4 +1,4 @@
-"""A toy study, one Prefect server for all tests of flows, and a browser."""
+"""A toy study, and one Prefect server for all tests of flows."""
 
 from __future__ import annotations
 
@@ -7,16 +7,10 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.watched import tool
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 STEP = '''"""Write a digest of what was read, after doing what told/ holds for this stage."""
 import hashlib, os, pathlib, signal, sys, time
@@ -122,17 +116,3 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stop()
         for name in names:
             os.environ.pop(name, None)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, which asks nobody for anything by itself."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: make setup")
-    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if chromium is None:
-        pytest.skip("needs Chromium to try a page (Debian: apt install chromium)")
-    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=quiet)
-        yield browser
-        browser.close()
