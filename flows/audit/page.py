@@ -139,7 +139,7 @@ def compared(page: Path, other: Path) -> Iterator[str]:
     texts = [path.read_text(encoding="utf-8") for path in (page, other)]
     ours, theirs = (Page(text).shown for text in texts)
     places = [
-        f"{where}: {_short(ours.get(where))}; by the tables {_short(theirs.get(where))}"
+        f"{where}: {_short(ours.get(where))}; by the tables {_other(ours, theirs, where)}"
         for where in dict.fromkeys([*ours, *theirs])
         if ours.get(where) != theirs.get(where)
     ]
@@ -149,5 +149,12 @@ def compared(page: Path, other: Path) -> Iterator[str]:
     yield from places
 
 
+def _other(ours: Mapping[str, str], theirs: Mapping[str, str], where: str) -> str:
+    short = _short(theirs.get(where))
+    return "another" if short == _short(ours.get(where)) else short
+
+
 def _short(text: str | None) -> str:
-    return "nothing" if text is None else shortened(text.strip()[:80])
+    if text is None:
+        return "nothing"
+    return "a picture" if text.startswith("data:image") else shortened(text.strip()[:80])

@@ -149,7 +149,7 @@ def _pairwise(kind: str, wanted: dict[str, Any], shown: dict[str, Any]) -> Itera
     for name in dict.fromkeys([*wanted, *shown]):
         a, b = wanted.get(name), shown.get(name)
         if a != b:
-            yield f"{kind} {name}: shows {shortened(b)}, recorded is {shortened(a)}"
+            yield f"{kind} {name}: shows {shortened(b)}; by the outputs {shortened(a)}"
 
 
 def _figures(study: Recorded, place: str, content: Content) -> Iterator[str]:

@@ -5,10 +5,12 @@ It is what model-signing makes (a Sigstore bundle), so that its own command can 
 
 from __future__ import annotations
 
+import ast
 import getpass
 import importlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -73,7 +75,10 @@ def verdict(crate: Path, key: Path, study: Recorded | None) -> Verdict:
     else:
         found.places += _unlike_signed(library, crate, key)
     if study is None:
-        found.unchecked.append(f"{Path().resolve()} is no study: whose crate it is stays open")
+        state = "not as signed" if found.places else f"as signed by the key in {key}"
+        found.unchecked.append(
+            f"the crate is {state}; whose study it is stays open: {Path().resolve()} is none"
+        )
     else:
         found.of += ", and this study"
         found.places += _unlike_study(crate, files, study)
@@ -91,7 +96,13 @@ def _unlike_signed(library: Any, crate: Path, key: Path) -> list[str]:
     except InvalidSignature:
         return [f"{crate}/{SIGNATURE}: not the signature of what it lists"]
     except Exception as error:  # of a bundle that was changed, whatever reads it raises its own
-        return [f"{crate}: {str(error) or type(error).__name__}"]
+        # It writes digests as Python shows bytes.
+        text = re.sub(
+            r"Digest\(algorithm='(\w+)', digest_value=(b(['\"]).*?(?<!\\)\3)\)",
+            lambda found: f"{found[1]} {ast.literal_eval(found[2]).hex()}",
+            str(error),
+        )
+        return [f"{crate}: {text or type(error).__name__}"]
     return []
 
 

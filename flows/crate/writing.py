@@ -83,8 +83,8 @@ def _refuse_changed(source: Source) -> None:
     if changed:
         raise StudyError(
             f"not what was recorded: {examples(changed)}. A crate says of each file where it comes "
-            "from: bring the files back (`dvc checkout`), or run the study again; `eifer audit` "
-            "says more"
+            "from: bring the files back (`dvc checkout --force`), or run the study again; "
+            "`eifer audit` says more"
         )
 
 

@@ -50,13 +50,14 @@ def show(
             for place in places[:SHOWN]:
                 out.print(f"{verdict.link} {title}: {escape(place)}", soft_wrap=True)
             if len(places) > SHOWN:
-                out.print(f"{verdict.link} {title}: and {len(places) - SHOWN} more places")
+                more = f"and {len(places) - SHOWN} more places (--json FILE has all)"
+                out.print(f"{verdict.link} {title}: {more}")
     if json:
         write_json(json, [{**asdict(v), "state": v.state} for v in verdicts])
     if wrong := [verdict.link for verdict in verdicts if verdict.places]:
         raise StudyError(
-            f"not what was recorded: {', '.join(wrong)}; bring the files back from your copy, git "
-            "or `dvc checkout`, or run the study again"
+            f"not what was recorded: {', '.join(wrong)}; docs/how-to/audit.md says for each place "
+            "what to do"
         )
     return all(verdict.state == "ok" for verdict in verdicts)
 

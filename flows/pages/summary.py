@@ -86,7 +86,7 @@ def show(study: Path) -> None:
         if changed := unlike(Recorded(study), there):
             raise StudyError(
                 f"what is shown above is not what was recorded: {examples(changed)}. "
-                "`eifer audit` says more, `dvc checkout` brings the outputs back"
+                "`eifer audit` says more, `dvc checkout --force` brings back what the cache has"
             )
 
 

@@ -47,7 +47,7 @@ def show(study: Path, address: str, page: Path | None = None) -> None:
             out.print(f"  and {len(step.sources) - FILES} more files")
     if page:
         page.write_text(_page(address, steps), encoding="utf-8")
-        out.print(f"\ndrawn: {page}")
+        out.print(f"\nwritten to {page}")
     changed = [s.path for step in steps for s in step.sources if s.as_recorded is False]
     if changed:
         raise StudyError(f"{len(changed)} of these files are not what was recorded: {changed[0]}")

@@ -38,6 +38,7 @@ def show(
     else:
         print(f"{person}: a withdrawal began here on {paper.begun} ({paper.state})")
     if dry:
+        print("dry run: nothing was removed or written")
         return
     if not sure and paper.state == "begun":
         if not sys.stdin.isatty():

@@ -210,11 +210,12 @@ def test_the_commands_sign_and_verify(study: Path, keys: Path) -> None:
     words = ("audit", "--key", str(keys / "public.pem"), "--crate", "crate")
     done = eifer(*words, cwd="..")
     assert done.returncode == 3, done.stdout + done.stderr
-    assert "is no study" in done.stdout
+    assert "the crate is as signed by the key" in done.stdout
     Path("../crate", PAGE).write_text("9.9")
     done = eifer(*words, cwd="..")
     assert done.returncode == 1
     assert f"crate differs: crate: Signature mismatch: [\"Hash mismatch for '{PAGE}'" in done.stdout
+    assert "sha256 " in done.stdout and "Digest(" not in done.stdout
     assert "not what was recorded: crate" in done.stderr
     lone = eifer("audit", "--key", str(keys / "public.pem"))
     assert lone.returncode == 2 and "go together" in lone.stderr
