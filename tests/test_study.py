@@ -626,10 +626,15 @@ class TestRealRecordings:
             "report", "what it is made of: by_participant", "statistics: participant_deltas",
             "statistics: delong", "scores: metrics", "predictions: predictions",
             "weights: repetitions of fine_tune_total", "weights: repetitions of pretrain_ei",
-            "partition: conditions", "partition: partitions", "selected frames: selection",
-            "selected frames: crops", "video frames and boxes: frames", "videos: videos",
-            "raw files",
+            "partition: conditions", "partition: partitions", "EI groups: ei_scores",
+            "selected frames: selection", "selected frames: crops", "estimates: estimates",
+            "video frames and boxes: frames", "videos: videos", "raw files",
         ]  # fmt: skip
+        # The affect network's card rests on drawn faces: on no recording.
+        card = [step.title for step in trail(Recorded(study), "card:1:Value")]
+        assert card == ["report"]
+        assert steps["estimates: estimates"].rows == steps["selected frames: selection"].rows
+        assert set(steps["EI groups: ei_scores"].examples["group"]) == {"High", "Low"}
         files = [source for step in steps.values() for source in step.sources]
         assert files and all(source.as_recorded for source in files)
         cell = pd.read_csv(study / "data/report/tables/headline.csv").iloc[0]

@@ -180,6 +180,7 @@ ROUTE = Route(
     tables=_TABLES,
     begin=_begin,
     raw=_raw,
+    taken_in=catalogue.CORPORA.stage,
     keys={"data": "trained_on"},
     part=_of_corpus,
     apart={catalogue.RELABELLED: _learnt},

@@ -66,6 +66,8 @@ class Route:
         and the tables to pass through.
     raw
         The last step: the recordings of what is known.
+    taken_in
+        The stage that took the recordings in: what does not come after it rests on none.
     keys
         Keys of a matrix, by the column that has their values where it is another.
     details
@@ -90,6 +92,7 @@ class Route:
         tuple[set[MadeTable], tuple[Titled, ...]],
     ]
     raw: Callable[[Recorded, Known], Step]
+    taken_in: str
     keys: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[MadeTable, Sequence[str]] = field(default_factory=dict)
     part: Callable[[MadeTable, str, Known], bool] = lambda made, name, known: True

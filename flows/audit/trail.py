@@ -37,7 +37,7 @@ class _Out:
 
 
 def trail(study: Recorded, address: str) -> Iterator[Step]:
-    """The steps from the cell ``table:row:column`` of the report to the recordings.
+    """The steps from the cell ``table:row:column`` of the report to the recordings, if it has any.
 
     Raises
     ------
@@ -89,7 +89,8 @@ def trail(study: Recorded, address: str) -> Iterator[Step]:
                 yield step
         if tables == tuple(own):
             known |= {key: values for key, values in together.items() if values}
-    yield route.raw(study, known)
+    if route.taken_in in before:
+        yield route.raw(study, known)
 
 
 def _cell(study: Recorded, address: str) -> tuple[Mapping[str, Any], int, str]:
