@@ -390,7 +390,7 @@ def test_the_report_of_real_corpora_shows_no_photograph(here: Path) -> None:
     shutil.rmtree(here / "data/draw")
     report({})
     real = (here / "data/report/index.html").read_text()
-    assert "<strong>Corpora of photographs.</strong>" in real and "Drawn corpora" not in real
+    assert "<strong>Corpora of photographs.</strong>" in real and "<strong>Drawn" not in real
     assert "sample_grid" not in real and "What was planted" not in real
     assert not (here / "data/report/figures/sample_grid.svg").exists()
     assert not rasters(real) - rasters(page)

@@ -116,7 +116,8 @@ def test_a_name_is_registered_once() -> None:
         return value
 
     with pytest.raises(ValueError, match="'rmssd_ms' is registered twice"):
-        variable("HRV_RMSSD", domain="time", unit="ms", least_s=30, source="doi:")(rmssd_ms)
+        known = {"domain": "time", "unit": "ms", "least_s": 30, "source": "doi:"}
+        variable("HRV_RMSSD", symbol="RMSSD", **known)(rmssd_ms)
 
 
 def test_every_column_exists_and_long_recordings_have_every_value() -> None:
