@@ -134,7 +134,9 @@ def _origin() -> str:
 def with_comments(preset: Path, overrides: Mapping[str, Any], params: Any) -> str:
     """``params`` as the file ``preset`` writes them: its comments are the reasons of its choices.
 
-    ``overrides`` are those by which ``params`` differ from it, by their dotted names.
+    ``overrides`` are those by which ``params`` differ from it, by their dotted names. Their texts
+    alone are replaced: what reads and writes the whole file (ruamel, and DVC by it) breaks lists
+    into blocks and moves comments.
     """
     text = preset.read_text(encoding="utf-8")
     # Where a preset shares sections (YAML's anchors), one would be lost, or set in all places.

@@ -5,21 +5,21 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from eifer.figures.roc import curves, of, tests
+from eifer.figures.roc import panels_by_test, sample, with_curves
 from eifer.metrics import precision_recall
 
 
 def draw(predictions: pd.DataFrame) -> Figure:
     """Precision by recall of the class high, a line a model, mean over its repetitions."""
-    figure, panels = tests(predictions, "recall", "precision")
+    figure, panels = panels_by_test(predictions, "recall", "precision")
     for (task, condition), rows in predictions.groupby(["task", "condition"]):
         panels[f"{task} {condition}"].axhline(rows["label"].mean(), color="black", linewidth=0.6)
-    return curves(figure, panels, predictions, precision_recall)
+    return with_curves(figure, panels, predictions, precision_recall)
 
 
 def caption(predictions: pd.DataFrame) -> str:
     """What is shown, and of how many."""
     return (
-        f"Precision by recall of the class high {of(predictions)} The thin line is the share of "
-        "high frames, which chance reaches."
+        f"Precision by recall of the class high {sample(predictions)} The thin line is the share "
+        "of high frames, which chance reaches."
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from eifer.figures.roc import DASHES, of, tests
+from eifer.figures.roc import DASHES, panels_by_test, sample
 from eifer.figures.style import GROUP, GROUP_MARK, legend_below
 from eifer.metrics import ECE_BINS
 
@@ -16,7 +16,7 @@ LEAST = 10
 
 def draw(predictions: pd.DataFrame) -> Figure:
     """Share of high frames by mean score in bins of equal width, a line a model."""
-    figure, panels = tests(predictions, "mean score", "share of high frames")
+    figure, panels = panels_by_test(predictions, "mean score", "share of high frames")
     edges = np.arange(1, ECE_BINS) / ECE_BINS
     for axes in panels.values():
         axes.plot([0, 1], [0, 1], color="black", linewidth=0.6)
@@ -43,6 +43,6 @@ def caption(predictions: pd.DataFrame) -> str:
     """What is shown, and of how many."""
     return (
         f"Share of high frames by mean score, in {ECE_BINS} bins of equal width with at least "
-        f"{LEAST} scores, {of(predictions)} On the thin line a score is a probability; below it a "
-        "model is too sure of high. ECE and slope in the table are of single trainings."
+        f"{LEAST} scores, {sample(predictions)} On the thin line a score is a probability; below "
+        "it a model is too sure of high. ECE and slope in the table are of single trainings."
     )

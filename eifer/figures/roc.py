@@ -19,13 +19,13 @@ STEPS = 50
 
 def draw(predictions: pd.DataFrame) -> Figure:
     """True by false positive rate, a line a model, mean over its repetitions."""
-    figure, panels = tests(predictions, "false positive rate", "true positive rate")
+    figure, panels = panels_by_test(predictions, "false positive rate", "true positive rate")
     for axes in panels.values():
         axes.plot([0, 1], [0, 1], color="black", linewidth=0.6)
-    return curves(figure, panels, predictions, roc)
+    return with_curves(figure, panels, predictions, roc)
 
 
-def tests(predictions: pd.DataFrame, x: str, y: str) -> tuple[Figure, dict[str, Axes]]:
+def panels_by_test(predictions: pd.DataFrame, x: str, y: str) -> tuple[Figure, dict[str, Axes]]:
     """Square panels, a row a task and a column a condition, by "task condition"."""
     tasks = [t for t in Dimension if t in set(predictions["task"])]
     conditions = [c for c in Condition if c in set(predictions["condition"])]
@@ -41,7 +41,7 @@ def tests(predictions: pd.DataFrame, x: str, y: str) -> tuple[Figure, dict[str, 
     return figure, dict(zip(places, [axes for row in grid for axes in row], strict=True))
 
 
-def curves(
+def with_curves(
     figure: Figure, panels: dict[str, Axes], predictions: pd.DataFrame, curve: Curve
 ) -> Figure:
     """Draw a line a model into each panel, and say below whose they are."""
@@ -55,10 +55,10 @@ def curves(
 
 def caption(predictions: pd.DataFrame) -> str:
     """What is shown, and of how many."""
-    return f"True by false positive rate {of(predictions)} The thin line is chance."
+    return f"True by false positive rate {sample(predictions)} The thin line is chance."
 
 
-def of(predictions: pd.DataFrame) -> str:
+def sample(predictions: pd.DataFrame) -> str:
     """Of how many models, trainings and frames curves are."""
     n = predictions.loc[predictions["training_group"] != "Affect", "repetition"].nunique()
     frames = predictions.groupby("condition")["item_id"].nunique()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -82,6 +82,15 @@ class Recorded:
     def protocol(self) -> str:
         """The name of its kind."""
         return next(name for name, kind in KINDS.items() if kind is self.kind)
+
+    def behind(self, addresses: Iterable[str]) -> set[str]:
+        """These instances, and all that they rest on."""
+        waiting, seen = [*addresses], set[str]()
+        while waiting:
+            if (address := waiting.pop()) not in seen:
+                seen.add(address)
+                waiting += self.graph[address].needs
+        return seen
 
     @property
     def recordings(self) -> str:

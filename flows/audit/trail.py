@@ -123,13 +123,8 @@ def _stage(made: MadeTable) -> str:
 
 def _before(study: Recorded, stages: Sequence[str]) -> set[str]:
     """The stages that made a table's own sources, and all those before them."""
-    waiting = [a for a, instance in study.graph.items() if instance.stage in stages]
-    seen: set[str] = set()
-    while waiting:
-        if (address := waiting.pop()) not in seen:
-            seen.add(address)
-            waiting += study.graph[address].needs
-    return {study.graph[address].stage for address in seen}
+    made = [address for address, instance in study.graph.items() if instance.stage in stages]
+    return {study.graph[address].stage for address in study.behind(made)}
 
 
 def _step(

@@ -82,13 +82,13 @@ def written(source: Source, licence: str) -> str:
 def _behind(source: Source, names: Iterable[str]) -> tuple[list[str], list[Path]]:
     """The stages that files rest on, and the folders of their instances, in the graph's order."""
     graph, wanted = source.study.graph, [*names]
-    behind = set[str]()
-    for address, instance in reversed(graph.items()):  # the last stage comes first
-        if any(under(out, wanted) for out in instance.outs) or any(
-            under(name, instance.outs) for name in wanted
-        ):
-            behind.add(address)
-            wanted += instance.deps
+    made = [
+        address
+        for address, instance in graph.items()
+        if any(under(out, wanted) for out in instance.outs)
+        or any(under(name, instance.outs) for name in wanted)
+    ]
+    behind = source.study.behind(made)
     chosen = [instance for address, instance in graph.items() if address in behind]
     stages = list(dict.fromkeys(instance.stage for instance in chosen))
     return stages, [source.study.root / out for instance in chosen for out in instance.outs]
