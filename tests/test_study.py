@@ -830,6 +830,9 @@ class TestRealRecordings:
         left = {path.parts[1] for path in Path("data").glob("*/*")}
         assert left == {"code", "corpus", "affect", "declare", "calibrate"}
         assert not set(paper.sha256) & set(contents(more).values())
+        # The report shows this picture as it is: it is of nobody.
+        assert (more / "reports/graph-ei.svg").is_file()
+        assert not any("graph.svg" in line for line in paper.not_reached)
 
     def test_again_skips_every_stage(self, recorded: tuple[Path, list[str]]) -> None:
         assert repro(recorded[0]) == []

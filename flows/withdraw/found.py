@@ -69,8 +69,7 @@ class Derived:
 
 def find(study: Recorded, person: str, places: Sequence[Objects]) -> Derived:
     """Look through a study, its history, cache and remotes; nothing is written."""
-    found = Derived()
-    cohort = Path(os.path.relpath(study.root / study.recordings, study.root)).as_posix()
+    found, cohort = Derived(), _cohort(study)
     reached, of_others = [cohort], set[str]()
     for address, instance in study.graph.items():  # in the order of `dvc repro`
         of_others |= {dep for dep in instance.deps if _of_others(study, address, dep, person)}
@@ -100,11 +99,18 @@ def clean(study: Recorded, found: Derived) -> list[str]:
     return [out for a, i in study.graph.items() if a not in found.addresses for out in i.outs]
 
 
+def given(study: Recorded) -> list[str]:
+    """What stages read that none makes, but the recordings: code, declarations, their pictures."""
+    made = [_cohort(study), *(out for instance in study.graph.values() for out in instance.outs)]
+    read = sorted({dep for instance in study.graph.values() for dep in instance.deps})
+    return [dep for dep in read if not any(_overlap(dep, out) for out in made)]
+
+
 def keep(
     study: Recorded, found: Derived, places: Sequence[Objects], files: Collection[str] = ()
 ) -> None:
-    """Note what of now came of others alone: the `clean` outputs, and some ``files``."""
-    for name in [*clean(study, found), *files]:
+    """Note what of now came of others alone: the `clean` outputs, what is `given`, ``files``."""
+    for name in [*clean(study, found), *given(study), *files]:
         if (study.root / name).exists():
             for file in study.files(name).values():
                 found.kept |= {file.md5, file.sha256}
@@ -161,6 +167,11 @@ def _files(top: Path, cohort: Path | None = None) -> Iterator[Path]:
             yield from _files(inside, cohort)
     elif top.is_file():
         yield top
+
+
+def _cohort(study: Recorded) -> str:
+    """The folder of the recordings, as dependencies name it."""
+    return Path(os.path.relpath(study.root / study.recordings, study.root)).as_posix()
 
 
 def _overlap(one: str, other: str) -> bool:
