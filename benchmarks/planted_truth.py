@@ -1,21 +1,29 @@
 """By how much models learn more from High in the simulation: `python -m benchmarks.planted_truth`.
 
-Many people are simulated. A study draws some of them to train on as in the demo (as many people
-and frames, the same recipe) and others to test, of those whom `short_videos: bar` lets be tested.
+Many people are simulated. A study draws some of them to train on as the preset does (as many
+people and frames, the same recipe) and others to test, of those whom `short_videos: bar` lets be
+tested.
 To be quick, faces are not filmed and detected: they are cut at the eyes that were drawn, and frames
 with a planted event are left out. Estimates come from the demo's affect network, so that
-`make demo` runs before. A folder of finished studies (runs/planted-truth) is gone on with.
+`make demo` runs before. A folder of finished studies (runs/planted-truth) is gone on with;
+each study is one process of one thread.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
@@ -39,11 +47,32 @@ from stages.params import Params, load_params
 Crops = NDArray[np.uint8]
 GROUPS = (Group.HIGH, Group.LOW)
 SEED = 20260302
-ANYBODY, TESTABLE, COHORT, LEFT_OUT, TESTED = 24, 14, 8, 2, 12
-"""People of each group: drawn without a condition, and of those who may be tested; in the cohort of
-a study, and of these tested in it, as in the demo. The others of the cohort are trained on (one of
-them validates). For a surer answer, not those left out are tested but more people like them.
-"""
+TESTABLE, TESTED = 14, 12
+"""People of each group who may be tested: drawn, and tested by each study. For a surer answer, not
+those whom a study leaves out of training are tested, but more people like them."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """People of each group in a study: all, those left out of its trainings, those who validate."""
+
+    cohort: int
+    left_out: int
+    validating: int
+
+    @classmethod
+    def of(cls, params: Params) -> Sizes:
+        """Those of a preset, as `eifer.partitions.divide` has them."""
+        planted, split = params.simulate.planted, params.split
+        assert planted is not None
+        cohort, rounds = sum(planted.participants_per_wave) // 2, len(split.rotations)
+        share = split.design.validation_share
+        if rounds > 1:
+            return cls(
+                cohort, cohort // rounds, max(1, round(share * (rounds - 1))) * cohort // rounds
+            )
+        left_out = split.design.test_per_group
+        return cls(cohort, left_out, max(1, round(share * (cohort - left_out))))
 
 
 def frames_of(spec: CohortSpec) -> int:
@@ -215,12 +244,14 @@ def study(
     """Train on some people of ``pool``; ROC-AUC of every model within others of both classes."""
     rng = generator(SEED, "study", number)
     everybody, crops = pool
+    sizes = Sizes.of(made.params)
     learning, asking = [], []
     for _, own in everybody.groupby("group"):
         able = own.loc[own["wanted"] == "testable", "participant_id"].unique()
         asking += rng.permutation(able)[:TESTED].tolist()
-        learning += learners(own[own["wanted"] == "anybody"], rng)
-    learnt = with_validation(everybody[everybody["participant_id"].isin(learning)])
+        learning += learners(own[own["wanted"] == "anybody"], rng, sizes)
+    learnt = everybody[everybody["participant_id"].isin(learning)]
+    learnt = with_validation(learnt, sizes.validating)
     asked = everybody[everybody["participant_id"].isin(asking)]
     answers = []
     for task in Dimension:
@@ -246,21 +277,21 @@ def study(
     return pd.DataFrame(aucs, columns=[*keys, "auc"]).assign(study=number)
 
 
-def learners(own: pd.DataFrame, rng: np.random.Generator) -> list[str]:
+def learners(own: pd.DataFrame, rng: np.random.Generator, sizes: Sizes) -> list[str]:
     """A cohort of one group without those who would be tested; drawn anew where too few could."""
     able = set(own.loc[own["testable"], "participant_id"])
     while True:
-        drawn_ids = rng.permutation(own["participant_id"].unique())[:COHORT].tolist()
-        out = [one for one in drawn_ids if one in able][:LEFT_OUT]
-        if len(out) == LEFT_OUT:
+        drawn_ids = rng.permutation(own["participant_id"].unique())[: sizes.cohort].tolist()
+        out = [one for one in drawn_ids if one in able][: sizes.left_out]
+        if len(out) == sizes.left_out:
             return [one for one in drawn_ids if one not in out]
 
 
-def with_validation(rows: pd.DataFrame) -> pd.DataFrame:
-    """``validates``: of each group one person, who must show both classes of both tasks."""
+def with_validation(rows: pd.DataFrame, people: int) -> pd.DataFrame:
+    """``validates``: of each group some people, who must show both classes of both tasks."""
     classes = rows.groupby(["group", "participant_id", "task"])["label"].nunique()
     both = classes.groupby(["group", "participant_id"]).min() == 2
-    first = both[both].reset_index().groupby("group")["participant_id"].first()
+    first = both[both].reset_index().groupby("group")["participant_id"].head(people)
     return rows.assign(validates=rows["participant_id"].isin(first))
 
 
@@ -293,30 +324,56 @@ def summary(studies: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@cache
+def _drawn(params: Path, affect: Path, effect: float | None) -> tuple[Simulated, Any]:
+    """What all studies of a process share."""
+    torch.set_num_threads(1)
+    made = Simulated(with_effect(load_params(params), effect), affect)
+    anybody = 3 * Sizes.of(made.params).cohort
+    return made, made.people(anybody, TESTABLE, sub_seed(SEED, "pool"))
+
+
+def with_effect(params: Params, effect: float | None) -> Params:
+    """The params, with another effect than theirs if one is given."""
+    planted = params.simulate.planted
+    assert planted is not None
+    planted = replace(planted, effect=planted.effect if effect is None else effect)
+    simulate = params.simulate.model_copy(update={"planted": planted})
+    return params.model_copy(update={"simulate": simulate})
+
+
+def finish(number: int, *, drawn: tuple[Any, ...], folder: Path, fine_tuned: int) -> None:
+    """Do one study, and leave its table."""
+    made, pool = _drawn(*drawn)
+    found = study(made, number, pool, fine_tuned=number <= fine_tuned)
+    found.to_parquet(folder / f"study-{number:03d}.parquet")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--effect", type=float, default=None, help="another than the demo's")
+    parser.add_argument(
+        "--preset", default="demo", help="whose numbers of people, and what is planted"
+    )
+    parser.add_argument("--effect", type=float, default=None, help="another than the preset's")
     parser.add_argument("--studies", type=int, default=20)
     parser.add_argument("--fine-tuned", type=int, default=6, help="studies that also fine-tune")
     parser.add_argument("--affect", type=Path, default=ROOT / "data/affect/weights.safetensors")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
     arguments = parser.parse_args()
-    params = load_params(ROOT / "presets/demo.yaml")
-    planted = params.simulate.planted
+    preset = ROOT / f"presets/{arguments.preset}.yaml"
+    params = with_effect(load_params(preset), arguments.effect)
+    planted, sizes = params.simulate.planted, Sizes.of(params)
     assert planted is not None
-    if arguments.effect is not None:
-        planted = replace(planted, effect=arguments.effect)
-        simulate = params.simulate.model_copy(update={"planted": planted})
-        params = params.model_copy(update={"simulate": simulate})
-    made = Simulated(params, arguments.affect)
-    folder = ROOT / "runs/planted-truth" / fingerprint(planted)
+    name = "-".join(map(str, (fingerprint(planted), *vars(sizes).values())))
+    folder = ROOT / "runs/planted-truth" / name
     folder.mkdir(parents=True, exist_ok=True)
-    pool = None
-    for number in range(1, arguments.studies + 1):
-        path = folder / f"study-{number:03d}.parquet"
-        if not path.exists():
-            pool = pool or made.people(ANYBODY, TESTABLE, sub_seed(SEED, "pool"))
-            tuned = number <= arguments.fine_tuned
-            study(made, number, pool, fine_tuned=tuned).to_parquet(path)
+    drawn = (preset, arguments.affect, arguments.effect)
+    work = partial(finish, drawn=drawn, folder=folder, fine_tuned=arguments.fine_tuned)
+    numbers = range(1, arguments.studies + 1)
+    left = [n for n in numbers if not (folder / f"study-{n:03d}.parquet").exists()]
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(arguments.processes, mp_context=spawn) as pool:
+        list(pool.map(work, left))
     found = summary(pd.concat(map(pd.read_parquet, sorted(folder.glob("*.parquet")))))
     print(found.round(4).to_string(index=False))
     print(f"\n    reference:\n      settings: {fingerprint(planted)}\n      differences:")

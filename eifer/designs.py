@@ -29,7 +29,7 @@ from eifer.tables.partitions import (
 )
 from eifer.vocabulary import Dimension, Group, LabelSource, Partition
 
-EI, MATCHED, OWN, CLEAR, FINAL = SAME_GROUPS
+EI, MATCHED, OWN, CLEAR, FINAL, *_ = SAME_GROUPS
 TERTILES = "tertiles"
 NULL, ABOVE = re.compile(r"null\d\d+"), re.compile(r"above(\d+)")
 LISTED = 20_000
@@ -201,7 +201,7 @@ def label(samples: pd.DataFrame, assignments: pd.DataFrame, name: str, seed: int
 
     **own** keeps of each task the frames that were ranked for it, as ``task_frames: own`` does, and
     **clear** those whose label was rated, not taken from the stimulus. Both leave the test frames
-    alone.
+    alone. An assignment of an estimator's name keeps all ``samples``, which that estimator chose.
 
     For **matched**, of each rotation, task, partition and class as many frames of the larger
     group are kept as the smaller has, drawn at random and as evenly over its participants as can
@@ -211,7 +211,7 @@ def label(samples: pd.DataFrame, assignments: pd.DataFrame, name: str, seed: int
     Parameters
     ----------
     samples : DataFrame
-        From `eifer.partitions.samples`.
+        From `eifer.partitions.samples`; of an estimator's name, of ``OTHER_SELECTION``.
     assignments : DataFrame
         The table ``ASSIGNMENTS``.
     name : str

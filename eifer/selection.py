@@ -11,7 +11,7 @@ from __future__ import annotations
 import pandas as pd
 
 from eifer.errors import InputError, Problem
-from eifer.tables.selection import SAMPLED, SELECTION, SHORTFALL
+from eifer.tables.selection import OTHER_SELECTION, SAMPLED, SELECTION, SHORTFALL
 from eifer.vocabulary import Dimension, item_id
 
 FRAME = ["video_id", "participant_id", "frame"]
@@ -108,6 +108,30 @@ def merge(
     pairs = zip(frames["video_id"], frames["frame"], strict=True)
     frames["item_id"] = pd.Series([item_id(v, f) for v, f in pairs], index=frames.index, dtype=str)
     return SELECTION.conform(frames)
+
+
+def by_others(others: pd.DataFrame, labels: pd.DataFrame, *, top: int) -> pd.DataFrame:
+    """The frames that each other estimator would choose: the table ``OTHER_SELECTION``.
+
+    Parameters
+    ----------
+    others : DataFrame
+        The table ``OTHER_ESTIMATES``.
+    labels, top
+        As for `select`.
+    """
+    tables = [OTHER_SELECTION.frame()]
+    for name, estimates in others.groupby("estimator"):
+        ranked, _ = select(estimates, labels, top=top)
+        chosen = merge(estimates, labels, ranked, as_candidates(OTHER_SELECTION.frame()))
+        tables.append(chosen.assign(estimator=name))
+    return OTHER_SELECTION.conform(pd.concat(tables))
+
+
+def as_candidates(others: pd.DataFrame) -> pd.DataFrame:
+    """The frames of ``OTHER_SELECTION`` as `merge` takes those to be stored without a rank."""
+    where = others[["video_id", "frame"]]
+    return where.assign(task="any", condition=others["estimator"], rank=1)
 
 
 def _labelled(estimates: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING, Literal, NewType, get_args
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 ParticipantId = NewType("ParticipantId", str)
 VideoId = NewType("VideoId", str)
 ItemId = NewType("ItemId", str)
+
+EstimatorName = Literal["network", "expression", "blendshapes", "onnx"]
+ESTIMATORS: tuple[str, ...] = get_args(EstimatorName)
+"""What reads arousal and valence from a face (docs/decisions/0013)."""
 
 
 class Dimension(StrEnum):

@@ -82,10 +82,12 @@ AFFECT_ATTRITION = AFFECT.table("attrition.parquet", attrition.ATTRITION)
 
 ESTIMATE = Folder("estimate", wave=WAVES)
 ESTIMATES = ESTIMATE.table("estimates.parquet", affect.ESTIMATES)
+OTHER_ESTIMATES = ESTIMATE.table("other_estimates.parquet", affect.OTHER_ESTIMATES)
 AGREEMENT = ESTIMATE.table("agreement.parquet", affect.AGREEMENT)
 
 SELECT = Folder("select", wave=WAVES)
 SELECTION = SELECT.table("selection.parquet", selection.SELECTION)
+OTHER_SELECTION = SELECT.table("other_selection.parquet", selection.OTHER_SELECTION)
 SHORTFALL = SELECT.table("shortfall.parquet", selection.SHORTFALL)
 AVAILABILITY = SELECT.table("availability.parquet", partitions.AVAILABILITY)
 CROPS = SELECT.shards("crops", selection.CROPS)

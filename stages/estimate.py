@@ -21,7 +21,16 @@ from eifer.tables.faces import SHAPES
 from eifer.vocabulary import Dimension, FrameStatus
 from stages import catalogue
 from stages._runtime.stage import Outcome, Report, Run, stage
-from stages.catalogue import AGREEMENT, BLENDSHAPES, ESTIMATE, ESTIMATES, FRAMES, VIDEOS, WEIGHTS
+from stages.catalogue import (
+    AGREEMENT,
+    BLENDSHAPES,
+    ESTIMATE,
+    ESTIMATES,
+    FRAMES,
+    OTHER_ESTIMATES,
+    VIDEOS,
+    WEIGHTS,
+)
 
 
 @stage(
@@ -67,8 +76,13 @@ def estimate(run: Run) -> Outcome:
         f" For comparison, they were read {estimators.told(choices[name])}." for name in others
     )
     rows = [row | dict(run.item) for row in estimators.agreements(tables)]
+    beside = [OTHER_ESTIMATES.table.frame(), *(tables[n].assign(estimator=n) for n in others)]
     return Outcome(
-        {ESTIMATES: estimates, AGREEMENT: AGREEMENT.table.frame(rows)},
+        {
+            ESTIMATES: estimates,
+            OTHER_ESTIMATES: pd.concat(beside, ignore_index=True),
+            AGREEMENT: AGREEMENT.table.frame(rows),
+        },
         Report(
             f"""Arousal and valence in [-1, 1] were estimated for every accepted frame
             {estimators.told(choices[chosen])}. Estimates are indicators derived from a model, not

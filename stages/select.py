@@ -20,7 +20,7 @@ from stages._runtime.stage import Outcome, Report, Run, stage
 @stage(
     catalogue.SELECT,
     params=("study.cohort", "study.crop", "select"),
-    given=(catalogue.VIDEOS, catalogue.FRAMES, catalogue.ESTIMATES),
+    given=(catalogue.VIDEOS, catalogue.FRAMES, catalogue.ESTIMATES, catalogue.OTHER_ESTIMATES),
 )
 def select(run: Run) -> Outcome:
     """Rank each video's frames, add what the test conditions would take, and cut them all."""
@@ -31,16 +31,19 @@ def select(run: Run) -> Outcome:
     candidates, availability = partitions.candidates(
         estimates, labels, names=wanted.conditions, per_video=wanted.frames_per_video
     )
-    chosen = selection.merge(estimates, labels, ranked, candidates)
-    if chosen.empty:
+    if ranked.empty and candidates.empty:
         raise DesignError(
             f"wave {run.item['wave']}: not one of its {len(estimates)} estimated frames lies on "
             "its video's side of 0, in arousal or in valence. See data/estimate and "
             "params: does estimate.estimator fit these recordings?"
         )
+    others = selection.by_others(run.read(catalogue.OTHER_ESTIMATES), labels, top=wanted.top)
+    stored = pd.concat([candidates, selection.as_candidates(others)])
+    chosen = selection.merge(estimates, labels, ranked, stored)
     return Outcome(
         {
             catalogue.SELECTION: chosen,
+            catalogue.OTHER_SELECTION: others,
             catalogue.SHORTFALL: shortfall,
             catalogue.AVAILABILITY: availability,
             catalogue.CROPS: _shards(run, labels, frames, chosen),

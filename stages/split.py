@@ -19,7 +19,13 @@ BARRED = """ {} of {} could not be tested, because one of their videos was missi
 @stage(
     catalogue.SPLIT,
     params=("study.seed", "study.waves", "study.crop", "select", "split"),
-    given=(catalogue.SELECTION, catalogue.AVAILABILITY, catalogue.CROPS, catalogue.EI_SCORES),
+    given=(
+        catalogue.SELECTION,
+        catalogue.OTHER_SELECTION,
+        catalogue.AVAILABILITY,
+        catalogue.CROPS,
+        catalogue.EI_SCORES,
+    ),
 )
 def split(run: Run) -> Outcome:
     """Divide the participants, label them, list each part's frames, and compare their pictures."""
@@ -36,8 +42,14 @@ def split(run: Run) -> Outcome:
     )
     assigned = designs.assign(wanted.assignments, people, scores, run.seed())
     unlabelled = partitions.samples(frames, people)
+    by_other = run.read(catalogue.OTHER_SELECTION).groupby("estimator")
+    sampled = {
+        name: partitions.samples(partitions.by_task(own, task_frames=wanted.task_frames), people)
+        for name, own in by_other
+    }
     samples = {
-        name: designs.label(unlabelled, assigned, name, run.seed()) for name in wanted.assignments
+        name: designs.label(sampled.get(name, unlabelled), assigned, name, run.seed())
+        for name in wanted.assignments
     }
     conditions = partitions.conditions(
         frames, people, names=select.conditions, per_video=select.frames_per_video

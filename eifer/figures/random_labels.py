@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import ACCENT, GROUP, MUTED, canvas, legend_below
-from eifer.vocabulary import in_order
+from eifer.vocabulary import ESTIMATORS, in_order
 
 KEY = ["models", "task", "condition"]
 OTHERS = {
@@ -14,6 +14,7 @@ OTHERS = {
     "own": ("s", ACCENT),
     "clear": ("P", ACCENT),
     "final": ("X", ACCENT),
+    **dict.fromkeys(ESTIMATORS, ("*", ACCENT)),
     "tertiles": ("^", "black"),
 }
 

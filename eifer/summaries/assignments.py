@@ -26,6 +26,7 @@ def caption(by_assignment: pd.DataFrame) -> str:
         f"Mean ΔAUC over participants in {len(names)} assignments of labels to the same people, "
         f"{n} of them random (their mean, smallest and largest). ei: the cutoff. matched: the same "
         "groups cut to equal sizes. own, clear, final: the same groups, trained on each task's own "
-        "frames, trained without neutral ratings, with the last epoch kept. above: another cutoff. "
+        "frames, trained without neutral ratings, with the last epoch kept. An estimator's name: "
+        "the same groups, trained on frames that this estimator chose. above: another cutoff. "
         "tertiles: the upper third of the EI scores against the lower."
     )

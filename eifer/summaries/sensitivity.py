@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from eifer.vocabulary import in_order
+from eifer.vocabulary import ESTIMATORS, in_order
 
 KEY = ["models", "task", "condition"]
 LEFT_OUT = "each participant left out in turn"
@@ -19,6 +19,7 @@ OTHER_LABELS = {
     "final": "last epoch kept",
     "tertiles": "tertiles of the EI score",
 }
+OTHER_ESTIMATOR = "frames for training chosen by another estimator"
 
 
 def table(
@@ -32,6 +33,8 @@ def table(
         rows.append(place | _otherwise(LEFT_OUT, row["low"], row["high"]))
         for name in dict.fromkeys(others.index.get_level_values("assignment")):
             words = OTHER_LABELS.get(name, name.replace("above", "cutoff "))
+            if name in ESTIMATORS:
+                words = f"{OTHER_ESTIMATOR}, {name}"
             key = (name, *(row[k] for k in KEY))
             if name != "ei" and not name.startswith("null") and key in others.index:
                 rows.append(place | _otherwise(words, *[others.loc[key, "delta"]] * 2))
@@ -81,6 +84,7 @@ def caption(
     kept = int((made["survives"] == "yes").sum())
     trained = set(by_assignment["assignment"])
     left = [words for name, words in OTHER_LABELS.items() if name not in trained]
+    left += [OTHER_ESTIMATOR] * trained.isdisjoint(ESTIMATORS)
     return (
         f"The sign of High less Low as declared survives {kept} of {len(made)} other choices. "
         "The ends are the smallest and the largest difference. A sign that does not survive is no "

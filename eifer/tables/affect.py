@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
-from eifer.tables.schema import Column, Table, rule
-from eifer.vocabulary import FrameStatus
+from eifer.tables.schema import Column, Table, in_each, rule
+from eifer.vocabulary import ESTIMATORS, FrameStatus
 
 IMAGE_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 """How a PNG and a JPEG file begin."""
@@ -68,6 +70,25 @@ ESTIMATES = Table(
         ),
     ),
     rules=(one_estimate_per_accepted_frame, estimates_vary),
+)
+
+ESTIMATOR = Column(
+    "estimator", "string", "which other estimator (params: estimate.also)", values=ESTIMATORS
+)
+
+OTHER_ESTIMATES = Table(
+    name="other_estimates",
+    meaning="Arousal and valence of every accepted frame, by each estimator that stands beside the "
+    "study's; empty where params name no other.",
+    key=("estimator", *ESTIMATES.key),
+    columns=(ESTIMATOR, *ESTIMATES.columns),
+    rules=(
+        replace(
+            one_estimate_per_accepted_frame,
+            check=in_each("estimator")(one_estimate_per_accepted_frame.check),
+        ),
+    ),
+    may_be_empty=True,
 )
 
 ALL = "all"

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-
 import pandas as pd
 
-from eifer.tables.schema import Column, Table, rule
+from eifer.tables.schema import Column, Table, in_each, rule
 from eifer.tables.selection import SOURCES, gaps, item_names_its_frame, keyed
-from eifer.vocabulary import Condition, Dimension, Group, LabelSource, Partition
+from eifer.vocabulary import ESTIMATORS, Condition, Dimension, Group, LabelSource, Partition
 
 GROUPS = (Group.HIGH, Group.LOW)
 CLASSES = ("low", "high")
@@ -26,28 +23,15 @@ ASSIGNMENT = Column(
     "string",
     "who counts as High and Low: ei (the cutoff), matched (the same, cut to equal sizes), own (the "
     "same, of each task its own frames), clear (the same, without neutral ratings), final (the "
-    "same, last epoch kept), tertiles (of the score), above850 (another cutoff), or null01, null02 "
-    "... (random labels)",
+    "same, last epoch kept), an estimator's name (the same, on frames that it chose), tertiles (of "
+    "the score), above850 (another cutoff), or null01, null02 ... (random labels)",
 )
-SAME_GROUPS = ("ei", "matched", "own", "clear", "final")
+SAME_GROUPS = ("ei", "matched", "own", "clear", "final", *ESTIMATORS)
 """Assignments of the EI groups. Each changes something else, of everybody, so that it has a Total
 model of its own."""
 
-Check = Callable[..., pd.DataFrame]
-
-
-def _in_each_rotation(check: Check) -> Check:
-    """Hold a rule in every rotation by itself: who is tested in one trains in another."""
-
-    @functools.wraps(check)
-    def checked(table: pd.DataFrame, *others: pd.DataFrame) -> pd.DataFrame:
-        parts = [
-            check(part, *(o[o["rotation"] == name] if "rotation" in o else o for o in others))
-            for name, part in table.groupby("rotation")
-        ]
-        return pd.concat(parts) if parts else table.head(0)
-
-    return checked
+_in_each_rotation = in_each("rotation")
+"""Who is tested in one rotation trains in another."""
 
 
 def _missing_from(table: pd.DataFrame, there: pd.MultiIndex, wanted: pd.MultiIndex) -> pd.DataFrame:
@@ -210,7 +194,7 @@ PARTITIONS = Table(
 
 @rule("the EI groups are those of the study", _REPEAT)
 def ei_as_partitioned(table: pd.DataFrame, partitions: pd.DataFrame) -> pd.DataFrame:
-    """The assignments ei, matched, own, clear and final give everybody the group in partitions."""
+    """What changes no group (ei, matched, own ...) gives everybody the group in partitions."""
     group = keyed(partitions, "participant_id")["group"]
     other = table["participant_id"].map(group) != table["group"]
     return table[other & table["assignment"].isin(SAME_GROUPS)]
@@ -346,6 +330,29 @@ def nothing_tested(table: pd.DataFrame, conditions: pd.DataFrame) -> pd.DataFram
 )
 def as_selected(table: pd.DataFrame, selection: pd.DataFrame) -> pd.DataFrame:
     """Every item is in selection, with the label, source and estimate given there."""
+    return _unlike(table, selection)
+
+
+@rule(
+    "the crop, the label and the regression target must belong together",
+    "repeat select and split",
+    name="as_selected",
+)
+def sampled_as_selected(
+    table: pd.DataFrame, selection: pd.DataFrame, other_selection: pd.DataFrame
+) -> pd.DataFrame:
+    """Every item is in selection, or in that of the estimator for which the assignment is named,
+    with the label, source and estimate given there.
+    """
+    other = table["assignment"].isin(ESTIMATORS)
+    bad = [_unlike(table[~other], selection)]
+    for name, part in table[other].groupby("assignment"):
+        bad.append(_unlike(part, other_selection[other_selection["estimator"] == name]))
+    return pd.concat(bad)
+
+
+def _unlike(table: pd.DataFrame, selection: pd.DataFrame) -> pd.DataFrame:
+    """Rows that ``selection`` lacks, or of which it says something else."""
     selection = keyed(selection, "item_id").reindex(table["item_id"])
     selection.index = table.index
     bad = selection["video_id"] != table["video_id"]
@@ -398,7 +405,7 @@ SAMPLES = Table(
         own_frames,
         clear_labels,
         nothing_tested,
-        as_selected,
+        sampled_as_selected,
     ),
 )
 

@@ -6,8 +6,9 @@ Expectations suites, and `docs/outputs.md` is printed from them.
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -80,6 +81,9 @@ class Column:
         return kinds.get(self.kind, self.kind)
 
 
+Check = Callable[..., pd.DataFrame]
+
+
 @dataclass(frozen=True)
 class Rule:
     """Something that must hold between rows, columns or tables: a function made one by `rule`."""
@@ -88,7 +92,7 @@ class Rule:
     says: str
     why: str
     remedy: str
-    check: Callable[..., pd.DataFrame]
+    check: Check
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -100,18 +104,35 @@ class Rule:
         return self.check(table, *(others[name] for name in self.needs))
 
 
-def rule(why: str, remedy: str, name: str = "") -> Callable[[Callable[..., pd.DataFrame]], Rule]:
+def rule(why: str, remedy: str, name: str = "") -> Callable[[Check], Rule]:
     """Make a function a rule, which ``name`` calls otherwise than the function.
 
     Its docstring says what must hold, its first parameter is the table, the others are the
     tables that it needs, by their names; it returns the rows that break the rule.
     """
 
-    def made(check: Callable[..., pd.DataFrame]) -> Rule:
+    def made(check: Check) -> Rule:
         says = " ".join((check.__doc__ or "").split()).removesuffix(".")
         return Rule(name or check.__name__, says, why, remedy, check)
 
     return made
+
+
+def in_each(column: str) -> Callable[[Check], Check]:
+    """Hold a rule for the rows of each value of ``column`` by themselves, in all its tables."""
+
+    def held(check: Check) -> Check:
+        @functools.wraps(check)
+        def checked(table: pd.DataFrame, *others: pd.DataFrame) -> pd.DataFrame:
+            parts = [
+                check(part, *(o[o[column] == name] if column in o else o for o in others))
+                for name, part in table.groupby(column)
+            ]
+            return pd.concat(parts) if parts else table.head(0)
+
+        return checked
+
+    return held
 
 
 @dataclass(frozen=True)
@@ -158,6 +179,6 @@ class Table:
         """A table of this form without rows."""
         return self.conform(pd.DataFrame({name: [] for name in self.names}))
 
-    def frame(self, rows: list[dict[str, object]]) -> pd.DataFrame:
+    def frame(self, rows: Sequence[Mapping[str, object]] = ()) -> pd.DataFrame:
         """``rows`` as a table of this form."""
-        return self.conform(pd.DataFrame(rows, columns=self.names))
+        return self.conform(pd.DataFrame(list(rows), columns=self.names))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
-from eifer.tables.schema import Column, Table, rule
+from eifer.tables.affect import ESTIMATOR
+from eifer.tables.schema import Column, Table, in_each, rule
 from eifer.vocabulary import Condition, Dimension, LabelSource, item_id
 
 SOURCES = tuple(LabelSource)
@@ -111,6 +114,21 @@ def one_label_a_video(table: pd.DataFrame) -> pd.DataFrame:
 )
 def as_estimated(table: pd.DataFrame, estimates: pd.DataFrame) -> pd.DataFrame:
     """Every stored frame is an estimated one, with the estimates given there."""
+    return _otherwise_estimated(table, estimates)
+
+
+@rule(
+    "a frame without an accepted face has no place in the data",
+    "repeat estimate and select for this wave together",
+    name="as_estimated",
+)
+@in_each("estimator")
+def as_others_estimated(table: pd.DataFrame, other_estimates: pd.DataFrame) -> pd.DataFrame:
+    """Every frame has the estimates that the same estimator gave it."""
+    return _otherwise_estimated(table, other_estimates)
+
+
+def _otherwise_estimated(table: pd.DataFrame, estimates: pd.DataFrame) -> pd.DataFrame:
     key = ["video_id", "frame"]
     there = keyed(estimates, *key).reindex(pd.MultiIndex.from_frame(table[key]))
     here = table[[f"{d}_estimate" for d in Dimension]]
@@ -177,6 +195,24 @@ SELECTION = Table(
         one_label_a_video,
         as_estimated,
     ),
+)
+
+OTHER_SELECTION = Table(
+    name="other_selection",
+    meaning="The frames that another estimator would choose for training, with its estimates; for "
+    "the assignment of its name. Test frames are the study's estimator's. Empty where params name "
+    "no other.",
+    key=("estimator", "item_id"),
+    columns=(ESTIMATOR, *SELECTION.columns),
+    rules=(
+        *(
+            replace(rule, check=in_each("estimator")(rule.check))
+            for rule in SELECTION.rules
+            if rule is not as_estimated
+        ),
+        as_others_estimated,
+    ),
+    may_be_empty=True,
 )
 
 

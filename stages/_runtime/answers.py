@@ -39,10 +39,7 @@ def answers(
 
 def _trained(run: Run, listed: Sequence[MadeTable]) -> Iterator[tuple[evaluation.Model, Path, str]]:
     """Each model with the file of its weights, and their hash."""
-    parts = [run.read(made) for made in listed]
-    # Rules that look at the models look at those of all folders, not of the last one read.
-    run.seen[listed[0].table.name] = pd.concat(parts, ignore_index=True)
-    for made, rows in zip(listed, parts, strict=True):
+    for made, rows in zip(listed, run.read_each(listed), strict=True):
         for row in rows.to_dict("records"):
             name = f"repetition-{row['repetition']}.safetensors"
             own = run.paths(made.at(rotation=row["rotation"]))

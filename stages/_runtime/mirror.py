@@ -71,6 +71,8 @@ def _mirror(study: Path, chosen: Sequence[Output], *, whole: bool) -> Counts:
     name = str(yaml.safe_load((study / "params.yaml").read_text())["study"]["name"])
     store = Store(name)
     for output in chosen:
+        if not output.folder.exists():  # its stage runs again, and the next call looks at it
+            continue
         try:
             for record in output.records(name):
                 if record.kind != "evaluation":

@@ -134,15 +134,24 @@ class Run:
 
     def read(self, given: Given, columns: list[str] | None = None) -> pd.DataFrame:
         """The table at ``given``, checked against its contract unless ``columns`` are picked."""
+        return self.read_each([given])[0] if columns is None else self._stored(given, columns)
+
+    def read_each(self, listed: Sequence[Given]) -> list[pd.DataFrame]:
+        """Parts of one table that lie apart, checked together: its rules look at all of it."""
+        parts = [self._stored(given) for given in listed]
+        table = listed[0].table
+        assert table is not None
+        frames = [table.conform(part) for part in parts]
+        whole = frames[0] if len(frames) == 1 else table.conform(pd.concat(frames))
+        self._check(table, whole)
+        self.seen[table.name] = whole
+        return frames
+
+    def _stored(self, given: Given, columns: list[str] | None = None) -> pd.DataFrame:
         if given.table is None:
             raise TypeError(f"{given.path} is not a table")
         parts = [artifacts.read_table(path, given.table, columns) for path in self.paths(given)]
-        frame = pd.concat(parts, ignore_index=True)
-        if columns is None:
-            frame = given.table.conform(frame)
-            self._check(given.table, frame)
-            self.seen[given.table.name] = frame
-        return frame
+        return pd.concat(parts, ignore_index=True)
 
     def out(self, made: Made) -> Path:
         """Where a stage itself writes what is not a table."""

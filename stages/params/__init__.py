@@ -17,7 +17,7 @@ from eifer.faces.extraction import ExtractSpec
 from eifer.models.spec import block_repetitions
 from eifer.training.backbones import backbone_card
 from eifer.validation import ValidationSpec
-from eifer.vocabulary import Condition, Dimension, Group
+from eifer.vocabulary import ESTIMATORS, Condition, Dimension, Group
 from stages._runtime.params_file import read_params, validated
 from stages.params.sections import (
     Affect,
@@ -69,6 +69,18 @@ class Params(Section):
                     f"which is not tested (there are {', '.join(known)})"
                     f"{did_you_mean(claim.condition, known)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _estimated_for_assignments(self) -> Self:
+        lacking = [n for n in self.split.assignments if n in ESTIMATORS]
+        lacking = [n for n in lacking if n not in self.estimate.also]
+        if lacking:
+            raise ValueError(
+                f"split.assignments names {', '.join(lacking)}, which estimate.also does not: an "
+                "assignment of an estimator's name trains on the frames that it would choose, so "
+                "that it must read them beside estimate.estimator"
+            )
         return self
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ Sections that are a dataclass of `eifer` are described there.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -34,6 +34,7 @@ from eifer.physiology.hrv import EcgSpec
 from eifer.ranges import LARGE, Count, Positive, Seed, Share, Text
 from eifer.training.backbones import backbone_card, unfreezable
 from eifer.training.spec import Hardware, NetworkSpec
+from eifer.vocabulary import ESTIMATORS, EstimatorName
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -168,19 +169,17 @@ class Affect(Section):
         return NetworkSpec(self.backbone, size_px, self.mean, self.std)
 
 
-Estimator = Literal["network", "expression", "blendshapes", "onnx"]
-
-
 class Estimating(Section):
     """What reads arousal and valence from a face."""
 
-    estimator: Estimator = Field(
+    estimator: EstimatorName = Field(
         description="network: that of affect; expression: a network of seven expressions of real "
         "faces, not AffectNet-trained; blendshapes: a weighted sum of what moves in the face; "
         "onnx: a file, such as EmotiEffLib's"
     )
-    also: tuple[Estimator, ...] = Field(
-        description="others, whose estimates of the same frames are only compared with these"
+    also: tuple[EstimatorName, ...] = Field(
+        description="others, compared with it on the same frames; an assignment of another's name "
+        "trains on the frames that it would choose"
     )
     expression: ExpressionSpec | None
     blendshapes: BlendshapeSpec | None
@@ -195,7 +194,7 @@ class Estimating(Section):
     def _described(self) -> Self:
         if self.estimator in self.also:
             raise ValueError(f"also names {self.estimator}, which is the estimator: leave it out")
-        for name in (name for name in get_args(Estimator) if name != "network"):
+        for name in (name for name in ESTIMATORS if name != "network"):
             named, given = name in (self.estimator, *self.also), getattr(self, name) is not None
             if named and not given:
                 raise ValueError(
@@ -247,7 +246,8 @@ class Split(Section):
         min_length=1,
         description="ei (the cutoff), and beside it the same groups: matched (cut to equal sizes), "
         "own (task_frames: own, in training), clear (no frames of neutral ratings in training), "
-        "final (the last epoch kept); other groups: tertiles (of the EI score), above850 (another "
+        "final (the last epoch kept), blendshapes (frames for training chosen by this or another "
+        "estimator of estimate.also); other groups: tertiles (of the EI score), above850 (another "
         "cutoff), null01, null02 ... (random labels)",
     )
     totals: Names = Field(

@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eifer import designs
+from eifer import designs, selection
 from eifer import partitions as parts
 from eifer.comparison import Claim, ParticipantSpec
 from eifer.comparison.declaration import changes, declaration
 from eifer.comparison.participants import _verdict, among_nulls
 from eifer.errors import DesignError, ParamsError
 from eifer.partitions import Design
+from eifer.tables.affect import OTHER_ESTIMATES
+from eifer.tables.selection import OTHER_SELECTION
+from eifer.vocabulary import Dimension
 from tests.eifer.test_partitions import DESIGN, broken, cohort, selected, split
 
 ROTATIONS = ("1", "2", "3", "4")
@@ -189,6 +192,46 @@ def test_the_same_groups_trained_otherwise() -> None:
         swapped = of["ei"].assign(assignment=name)
         assert f"samples.{rule}" in broken(made, samples=swapped)
         assert f"samples.{rule}" not in broken(made, samples=of[name].assign(assignment=name))
+
+
+def test_frames_for_training_by_another_estimator() -> None:
+    made = scored(24)
+    # Another estimator, that finds other frames of a video the clearest.
+    rng = np.random.default_rng(3)
+    values = {
+        str(d): np.clip(made.estimates[d] * rng.uniform(0.1, 1, len(made.estimates)), -1, 1)
+        for d in Dimension
+    }
+    read = made.estimates.assign(**values, estimator="blendshapes")
+    made.other_estimates = OTHER_ESTIMATES.conform(read)
+    made.other_selection = selection.by_others(made.other_estimates, made.labels, top=10)
+    stored = pd.concat([made.candidates, selection.as_candidates(made.other_selection)])
+    ranked, _ = selection.select(made.estimates, made.labels, top=10)
+    made.selection = selection.merge(made.estimates, made.labels, ranked, stored)
+    ei = split(made)  # nothing changes for who does not ask for it
+    made.frames = parts.by_task(made.selection, task_frames="all")
+    both = split(made, names=["ei", "blendshapes"])
+    of = dict(list(both.samples.groupby("assignment")))
+    pd.testing.assert_frame_equal(of["ei"], ei.samples)
+    pd.testing.assert_frame_equal(both.conditions, ei.conditions)
+    chosen = of["blendshapes"]
+    assert set(chosen["item_id"]) - set(of["ei"]["item_id"])
+    assert set(chosen["item_id"]) <= set(made.selection["item_id"])  # so that crops are stored
+    there = made.other_selection.set_index("item_id")
+    arousal = chosen[chosen["task"] == "arousal"].set_index("item_id")["estimate"]
+    assert (there.loc[arousal.index, "arousal_estimate"] == arousal).all()
+    assert broken(both) == set()
+    swapped = of["ei"].assign(assignment="blendshapes")
+    assert "samples.as_selected" in broken(both, samples=swapped)
+    assert "samples.as_selected" in broken(both, samples=chosen.assign(assignment="ei"))
+    assert not any(len(r.broken(made.other_selection, vars(both))) for r in OTHER_SELECTION.rules)
+    lost = made.other_estimates.assign(arousal=0.5)
+    found = {
+        rule.name
+        for rule in OTHER_SELECTION.rules
+        if len(rule.broken(made.other_selection, {"other_estimates": lost}))
+    }
+    assert found == {"as_estimated"}
 
 
 def test_a_class_without_frames_is_refused_before_anything_trains() -> None:

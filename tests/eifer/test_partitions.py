@@ -25,7 +25,7 @@ from eifer.tables.partitions import (
     PARTITIONS,
     SAMPLES,
 )
-from eifer.tables.selection import SELECTION
+from eifer.tables.selection import OTHER_SELECTION, SELECTION
 from eifer.vocabulary import Condition, Dimension, Domain
 
 NAMES = [condition.value for condition in Condition]
@@ -66,6 +66,7 @@ def selected(c: SimpleNamespace, *, top: int = 10, task_frames: Any = "all") -> 
     frames = parts.by_task(selection, task_frames=task_frames)
     return SimpleNamespace(
         **vars(c),
+        other_selection=OTHER_SELECTION.frame(),
         candidates=candidates,
         availability=availability,
         selection=selection,
@@ -85,12 +86,18 @@ def split(
     )
     assignments = designs.assign(names, table, s.groups, seed)
     unlabelled = parts.samples(s.frames, table)
+    by_other = s.other_selection.groupby("estimator")
+    sampled = {
+        name: parts.samples(parts.by_task(own, task_frames="all"), table) for name, own in by_other
+    }
     return SimpleNamespace(
         **vars(s),
         partitions=table,
         attrition=attrition,
         assignments=assignments,
-        samples=pd.concat([designs.label(unlabelled, assignments, n, seed) for n in names]),
+        samples=pd.concat(
+            [designs.label(sampled.get(n, unlabelled), assignments, n, seed) for n in names]
+        ),
         conditions=parts.conditions(s.frames, table, names=NAMES, per_video=PER_VIDEO),
     )
 
@@ -103,6 +110,7 @@ def broken(result: SimpleNamespace, **changed: pd.DataFrame) -> set[str]:
             for name in (
                 "estimates",
                 "selection",
+                "other_selection",
                 "availability",
                 "partitions",
                 "assignments",
@@ -373,7 +381,8 @@ def test_row_order_does_not_matter_and_the_seed_does(sixteen: SimpleNamespace) -
 
 
 def sixteen_again(s: SimpleNamespace) -> SimpleNamespace:
-    names = ("estimates", "labels", "groups", "candidates", "availability", "selection", "frames")
+    made = ("partitions", "attrition", "assignments", "samples", "conditions")
+    names = set(vars(s)).difference(made)
     return SimpleNamespace(**{name: getattr(s, name) for name in names})
 
 

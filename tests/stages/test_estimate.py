@@ -99,7 +99,14 @@ def test_the_report_says_who_estimates_and_who_is_only_compared(
         ["spring", "blendshapes", "all"],
         ["spring", "blendshapes", "sub-01_run-1"],
     ]
-    assert run([(0.5, -0.25)]).made[catalogue.AGREEMENT].empty
+    others = catalogue.OTHER_ESTIMATES.table.conform(outcome.made[catalogue.OTHER_ESTIMATES])
+    assert others[["estimator", "frame"]].to_numpy().tolist() == [
+        ["blendshapes", 0],
+        ["blendshapes", 1],
+    ]
+    alone = run([(0.5, -0.25)]).made
+    assert alone[catalogue.AGREEMENT].empty
+    assert alone[catalogue.OTHER_ESTIMATES].empty
 
 
 def test_blendshapes_alone_need_no_video() -> None:
@@ -137,6 +144,9 @@ def selected(
         catalogue.VIDEOS: pd.DataFrame(VIDEO).assign(**labels),
         catalogue.FRAMES: frames(len(values)),
         catalogue.ESTIMATES: estimated(values),
+        catalogue.OTHER_ESTIMATES: estimated([(2 * label - 1.0, 2 * label - 1.0)]).assign(
+            estimator="blendshapes"
+        ),
     }
     wanted = SimpleNamespace(top=3, conditions=conditions, frames_per_video=2)
     study = SimpleNamespace(crop=None, cohort="")
@@ -160,5 +170,6 @@ def test_estimates_that_all_contradict_their_labels_are_named(
 def test_without_a_sampled_condition_no_availability_is_needed() -> None:
     made = selected([(0.5, 0.5), (0.6, -0.1)], 1, ("baseline",))
     assert len(made[catalogue.SELECTION]) == 2
+    assert made[catalogue.OTHER_SELECTION]["estimator"].tolist() == ["blendshapes"]
     assert made[catalogue.AVAILABILITY].empty
     assert catalogue.AVAILABILITY.table.may_be_empty

@@ -519,6 +519,18 @@ def test_what_is_half_restored_is_told_and_holds_nobody_up(file: str) -> None:
     assert len(models()) == len(runs()) == 2
 
 
+def test_a_folder_whose_stage_runs_again_meanwhile_is_left_to_the_next_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compare()
+    mirror(Path())
+    listed = [*module.outputs(Path())]
+    monkeypatch.setattr(module, "outputs", lambda study: iter(listed))
+    (gone,) = [output.folder for output in listed if output.address == "stats"]
+    shutil.rmtree(gone)
+    assert mirror(Path()).problems == ()
+
+
 @pytest.mark.parametrize("step", ["_fill", "_log_model", "supersede", "register"])
 def test_interrupted_anywhere_it_is_completed_once(
     step: str, monkeypatch: pytest.MonkeyPatch

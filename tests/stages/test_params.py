@@ -144,6 +144,15 @@ def test_a_total_model_goes_with_each_assignment_that_changes_everybodys(tmp_pat
     assert "with task_frames own the assignment own is ei once more" in said
 
 
+def test_an_assignment_by_another_estimator_needs_its_estimates(tmp_path: Path) -> None:
+    def change(content: dict[str, Any], **also: Any) -> None:
+        content["split"].update(assignments=["ei", "blendshapes"], totals=["ei", "blendshapes"])
+        content["estimate"].update(also)
+
+    assert "names blendshapes, which estimate.also does not" in refused(tmp_path, change)
+    load_params(write(tmp_path, lambda c: change(c, also=["blendshapes"], blendshapes=BLENDSHAPES)))
+
+
 def test_a_date_where_text_belongs_is_text(tmp_path: Path) -> None:
     path = write(tmp_path, lambda content: None)
     path.write_text(path.read_text().replace("name: demo", "name: 2026-03-02"))

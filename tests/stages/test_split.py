@@ -63,6 +63,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     groups = [{"participant_id": f"sub-{n}", "group": ("High", "Low")[n % 2]} for n in range(8)]
     tables: dict[Any, pd.DataFrame] = {
         catalogue.SELECTION: chosen,
+        catalogue.OTHER_SELECTION: catalogue.OTHER_SELECTION.table.frame(),
         catalogue.AVAILABILITY: available,
         catalogue.EI_SCORES: pd.DataFrame(groups),
     }

@@ -85,6 +85,7 @@ def test_every_assignment_but_the_random_ones_is_another_choice_in_words() -> No
     known = {"models": "pretrained", "task": "valence", "condition": "baseline"}
     known |= {"contrast": "High-Low", "n_used": 3, "n_participants": 3}
     given = {"ei": 0.04, "own": 0.02, "clear": -0.01, "final": 0.05, "above820": 0.1, "null01": 0.3}
+    given["blendshapes"] = -0.02
     rows = [known | {"assignment": name, "delta": delta} for name, delta in given.items()]
     score = {"task": "valence", "condition": "baseline", "macro_f1": 0.5}
     metrics = pd.DataFrame(
@@ -102,4 +103,5 @@ def test_every_assignment_but_the_random_ones_is_another_choice_in_words() -> No
         "no neutral ratings in training": "no",
         "last epoch kept": "yes",
         "cutoff 820": "yes",
+        "frames for training chosen by another estimator, blendshapes": "no",
     }
