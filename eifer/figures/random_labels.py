@@ -57,6 +57,8 @@ def caption(by_assignment: pd.DataFrame) -> str:
     """What is shown, and of how many."""
     names = by_assignment["assignment"].unique()
     n = sum(name.startswith("null") for name in names)
+    if not n:
+        return "No random assignment of High and Low was trained."
     return (
         f"Each of {n} random assignments of High and Low to the same people was trained and tested "
         "as the EI groups were. Where EI does not matter, its mark lies anywhere among theirs."

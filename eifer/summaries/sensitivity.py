@@ -19,7 +19,7 @@ OTHER_LABELS = {
     "final": "last epoch kept",
     "tertiles": "tertiles of the EI score",
 }
-OTHER_ESTIMATOR = "frames for training chosen by another estimator"
+OTHER_ESTIMATOR = "training frames chosen by another estimator"
 
 
 def table(
@@ -34,12 +34,13 @@ def table(
         for name in dict.fromkeys(others.index.get_level_values("assignment")):
             words = OTHER_LABELS.get(name, name.replace("above", "cutoff "))
             if name in ESTIMATORS:
-                words = f"{OTHER_ESTIMATOR}, {name}"
+                words = OTHER_ESTIMATOR.replace("another estimator", name)
             key = (name, *(row[k] for k in KEY))
             if name != "ei" and not name.startswith("null") and key in others.index:
                 rows.append(place | _otherwise(words, *[others.loc[key, "delta"]] * 2))
     rows += _thresholds(metrics)
     made = pd.DataFrame(rows)
+    made["otherwise"] = [_ends(*row) for row in made[["low", "high"]].to_numpy()]
     made["survives"] = [_survives(*row) for row in made[["declared", "low", "high"]].to_numpy()]
     return in_order(made, KEY)
 
@@ -68,6 +69,12 @@ def _thresholds(metrics: pd.DataFrame) -> list[dict[str, Any]]:
         | _otherwise("threshold .5", row["half"], row["half"])
         for row in wide.to_dict("records")
     ]
+
+
+def _ends(*values: float) -> str:
+    if any(map(math.isnan, values)):
+        return "–"
+    return " to ".join(dict.fromkeys(f"{v:+.4f}".replace("-", "−") for v in values))
 
 
 def _survives(*values: float) -> str:

@@ -97,11 +97,14 @@ def test_every_assignment_but_the_random_ones_is_another_choice_in_words() -> No
         deltas({"baseline": [0.1, -0.02, 0.04]}), BY_ASSIGNMENT.frame(rows), metrics
     )
     survives = made[made["of"] == "ΔAUC"].set_index("choice")["survives"].to_dict()
+    ends = made.set_index("choice")["otherwise"]
+    assert ends["each participant left out in turn"] == "+0.0100 to +0.0700"
+    assert ends["no neutral ratings in training"] == "−0.0100"
     assert survives == {
         "each participant left out in turn": "yes",
         "each task's own frames in training": "yes",
         "no neutral ratings in training": "no",
         "last epoch kept": "yes",
         "cutoff 820": "yes",
-        "frames for training chosen by another estimator, blendshapes": "no",
+        "training frames chosen by blendshapes": "no",
     }
