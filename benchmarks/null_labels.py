@@ -45,10 +45,10 @@ TOP, PER_VIDEO, FPS, BATCH = 6, 2, 5, 16
 RATINGS: dict[str, Any] = {
     "noise": 0.1,
     "neutral": 0.02,
-    "reversed": {Dimension.AROUSAL: 0.2, Dimension.VALENCE: 0.0},
-    "reversed_shift": -4.0,
+    "reversed": {Dimension.AROUSAL: 0.3, Dimension.VALENCE: 0.0},
+    "reversed_shift": -8.0,
 }
-"""Stronger than the demo's: 7 of 10 people of low EI reverse the scale of arousal, few others."""
+"""Stronger than the demo's: 3 of 4 people of low EI reverse the scale of arousal, few others."""
 
 
 def small(params: Params, effect: float) -> Params:
@@ -148,8 +148,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [
         (effect, seed, folder / f"{arguments.task}_effect-{effect:g}_seed-{seed:02d}.parquet")
-        for seed in range(arguments.first, arguments.first + arguments.cohorts)
         for effect in (1.0, 0.0)
+        for seed in range(arguments.first, arguments.first + arguments.cohorts)
     ]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(arguments.processes, mp_context=spawn) as pool:

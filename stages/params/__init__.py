@@ -73,13 +73,14 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _estimated_for_assignments(self) -> Self:
-        lacking = [n for n in self.split.assignments if n in ESTIMATORS]
-        lacking = [n for n in lacking if n not in self.estimate.also]
+        read = self.estimate.also
+        lacking = [n for n in self.split.assignments if n in ESTIMATORS and n not in read]
         if lacking:
+            names = ", ".join(lacking)
             raise ValueError(
-                f"split.assignments names {', '.join(lacking)}, which estimate.also does not: an "
-                "assignment of an estimator's name trains on the frames that it would choose, so "
-                "that it must read them beside estimate.estimator"
+                f"split.assignments names {names}, and estimate.also does not: name {names} there "
+                "too, or leave it out. An assignment of an estimator's name trains on the frames "
+                "that this estimator would choose, which needs its estimates"
             )
         return self
 

@@ -149,7 +149,7 @@ def test_an_assignment_by_another_estimator_needs_its_estimates(tmp_path: Path) 
         content["split"].update(assignments=["ei", "blendshapes"], totals=["ei", "blendshapes"])
         content["estimate"].update(also)
 
-    assert "names blendshapes, which estimate.also does not" in refused(tmp_path, change)
+    assert "names blendshapes, and estimate.also does not" in refused(tmp_path, change)
     load_params(write(tmp_path, lambda c: change(c, also=["blendshapes"], blendshapes=BLENDSHAPES)))
 
 
