@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -196,6 +196,32 @@ def _labellings(
         yield labels
 
 
+def samples(
+    unlabelled: Mapping[str, pd.DataFrame], assigned: pd.DataFrame, seed: int
+) -> dict[str, pd.DataFrame]:
+    """The table ``SAMPLES`` of each assignment by its name.
+
+    Parameters
+    ----------
+    unlabelled : mapping of DataFrame
+        From `eifer.partitions.samples`: for the assignment of an estimator's name the frames that
+        it chose, by its name, and for all others those of the study's estimator, by "".
+    assigned : DataFrame
+        The table ``ASSIGNMENTS``.
+    seed : int
+        The study's seed.
+
+    Raises
+    ------
+    DesignError
+        As `label` does.
+    """
+    return {
+        name: label(unlabelled.get(name, unlabelled[""]), assigned, name, seed)
+        for name in assigned["assignment"].unique()
+    }
+
+
 def label(samples: pd.DataFrame, assignments: pd.DataFrame, name: str, seed: int) -> pd.DataFrame:
     """The samples of an assignment: the table ``SAMPLES``.
 
@@ -211,7 +237,7 @@ def label(samples: pd.DataFrame, assignments: pd.DataFrame, name: str, seed: int
     Parameters
     ----------
     samples : DataFrame
-        From `eifer.partitions.samples`; of an estimator's name, of ``OTHER_SELECTION``.
+        From `eifer.partitions.samples`.
     assignments : DataFrame
         The table ``ASSIGNMENTS``.
     name : str

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -67,6 +67,18 @@ def looks(video_id: str, participant_id: str, crops: NDArray[np.uint8]) -> Looks
     coarse /= np.maximum(np.linalg.norm(coarse, axis=1, keepdims=True), 1e-6)
     exact = tuple(hashlib.sha256(crop.tobytes()).hexdigest() for crop in crops)
     return Looks(video_id, participant_id, exact, coarse)
+
+
+def every_look(
+    frames: pd.DataFrame, crops: Callable[[str, list[str]], NDArray[np.uint8]]
+) -> list[Looks]:
+    """The looks of every video, a video at a time, so that memory holds no more.
+
+    ``frames`` has ``video_id, participant_id, item_id``; ``crops`` gives those of some items of a
+    video.
+    """
+    each = frames.groupby(["video_id", "participant_id"])["item_id"]
+    return [looks(str(v), str(who), crops(str(v), items.tolist())) for (v, who), items in each]
 
 
 def compare(

@@ -667,6 +667,24 @@ def _carriers(cohort: _Cohort, members: NDArray[np.bool_]) -> str:
 # what that means for frames -------------------------------------------------------------------
 
 
+def every_sample(
+    frames: pd.DataFrame,
+    others: pd.DataFrame,
+    partitions: pd.DataFrame,
+    *,
+    task_frames: Literal["all", "own"],
+) -> dict[str, pd.DataFrame]:
+    """`samples` of the study's estimator by "", and of each other one by its name.
+
+    ``others`` is the table ``OTHER_SELECTION``; the other parameters are those of `samples` and
+    `by_task`.
+    """
+    chosen = {"": frames}
+    for name, own in others.groupby("estimator"):
+        chosen[str(name)] = by_task(own, task_frames=task_frames)
+    return {name: samples(of, partitions) for name, of in chosen.items()}
+
+
 def samples(frames: pd.DataFrame, partitions: pd.DataFrame) -> pd.DataFrame:
     """List the frames to train and validate on in each rotation, before anybody is High or Low.
 

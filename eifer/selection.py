@@ -120,12 +120,12 @@ def by_others(others: pd.DataFrame, labels: pd.DataFrame, *, top: int) -> pd.Dat
     labels, top
         As for `select`.
     """
-    tables = [OTHER_SELECTION.frame()]
+    tables = []
     for name, estimates in others.groupby("estimator"):
         ranked, _ = select(estimates, labels, top=top)
         chosen = merge(estimates, labels, ranked, as_candidates(OTHER_SELECTION.frame()))
         tables.append(chosen.assign(estimator=name))
-    return OTHER_SELECTION.conform(pd.concat(tables))
+    return OTHER_SELECTION.joined(tables)
 
 
 def as_candidates(others: pd.DataFrame) -> pd.DataFrame:

@@ -21,27 +21,23 @@ from eifer.tables.faces import SHAPES
 from eifer.vocabulary import Dimension, FrameStatus
 from stages import catalogue
 from stages._runtime.stage import Outcome, Report, Run, stage
-from stages.catalogue import (
-    AGREEMENT,
-    BLENDSHAPES,
-    ESTIMATE,
-    ESTIMATES,
-    FRAMES,
-    OTHER_ESTIMATES,
-    VIDEOS,
-    WEIGHTS,
-)
 
 
 @stage(
-    ESTIMATE,
+    catalogue.ESTIMATE,
     params=("study.cohort", "study.crop", "arithmetic", "affect", "estimate"),
-    given=(VIDEOS, FRAMES, BLENDSHAPES, WEIGHTS, catalogue.CARD),
+    given=(
+        catalogue.VIDEOS,
+        catalogue.FRAMES,
+        catalogue.BLENDSHAPES,
+        catalogue.WEIGHTS,
+        catalogue.CARD,
+    ),
 )
 def estimate(run: Run) -> Outcome:
     """Show each accepted face, cut again from its video, and its blendshapes to the estimators."""
-    videos = run.read(VIDEOS).dropna(subset="video_path").set_index("video_id")
-    frames = run.read(FRAMES)
+    videos = run.read(catalogue.VIDEOS).dropna(subset="video_path").set_index("video_id")
+    frames = run.read(catalogue.FRAMES)
     accepted = frames[frames["status"] == FrameStatus.ACCEPTED]
     if accepted.empty:
         raise DesignError(
@@ -49,43 +45,33 @@ def estimate(run: Run) -> Outcome:
             "is nothing to estimate. See its counts in data/extract; look at the recordings, or "
             "at extract.quality in params.yaml."
         )
-    faces = accepted.merge(run.read(BLENDSHAPES), on=["video_id", "frame"])
+    faces = accepted.merge(run.read(catalogue.BLENDSHAPES), on=["video_id", "frame"])
     names = (run.params.estimate.estimator, *run.params.estimate.also)
-    choices = described(run.params, names, run.path(WEIGHTS), run.path(catalogue.CARD))
+    choices = described(run.params, names, run.path(catalogue.WEIGHTS), run.path(catalogue.CARD))
     chosen, *others = choices
     work = partial(_video, run.params.study, choices)
     tasks = [(videos.loc[video].to_dict(), rows) for video, rows in faces.groupby("video_id")]
     parts = list(run.each(work, tasks, "estimate", lambda task: str(task[0]["video_path"])))
-    tables = {
-        name: pd.concat([part[name] for part in parts], ignore_index=True) for name in choices
-    }
+    tables = {n: pd.concat([part[n] for part in parts], ignore_index=True) for n in choices}
     estimates = tables[chosen]
-    same = [d for d in Dimension if len(estimates) > 1 and estimates[d].nunique() == 1]
-    if same:
-        raise DesignError(
-            f"wave {run.item['wave']}: the {chosen} estimator gives all "
-            f"{len(estimates)} accepted frames the same {' and '.join(same)}, so they cannot be "
-            "ranked. Look at the faces; of a network see data/affect/card.md, train it anew with a "
-            "lower affect.training.learning_rate, or give other weights."
-        )
+    estimators.refuse_constant(estimates, f"wave {run.item['wave']}: the {chosen} estimator")
     # ddof 0: one frame has a spread of 0, not of nothing.
     spread = {f"{d}_std": round(float(estimates[d].std(ddof=0)), 4) for d in Dimension}
     numbers = {f"{d}_mean": round(float(estimates[d].mean()), 4) for d in Dimension} | spread
     by = {"estimator": chosen, "measured": estimators.worth(choices[chosen]), "also": others}
-    compared = "".join(
-        f" For comparison, they were read {estimators.told(choices[name])}." for name in others
-    )
+    told = {name: estimators.told(choice) for name, choice in choices.items()}
+    compared = "".join(f" For comparison, they were read {told[name]}." for name in others)
     rows = [row | dict(run.item) for row in estimators.agreements(tables)]
-    beside = [OTHER_ESTIMATES.table.frame(), *(tables[n].assign(estimator=n) for n in others)]
+    beside = [tables[name].assign(estimator=name) for name in others]
     return Outcome(
         {
-            ESTIMATES: estimates,
-            OTHER_ESTIMATES: pd.concat(beside, ignore_index=True),
-            AGREEMENT: AGREEMENT.table.frame(rows),
+            catalogue.ESTIMATES: estimates,
+            catalogue.OTHER_ESTIMATES: catalogue.OTHER_ESTIMATES.table.joined(beside),
+            catalogue.AGREEMENT: catalogue.AGREEMENT.table.frame(rows),
         },
         Report(
             f"""Arousal and valence in [-1, 1] were estimated for every accepted frame
-            {estimators.told(choices[chosen])}. Estimates are indicators derived from a model, not
+            {told[chosen]}. Estimates are indicators derived from a model, not
             ground truth.{compared}""",
             {"frames": len(estimates), **by, **numbers},
         ),

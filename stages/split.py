@@ -41,25 +41,13 @@ def split(run: Run) -> Outcome:
         seed=run.seed(),
     )
     assigned = designs.assign(wanted.assignments, people, scores, run.seed())
-    unlabelled = partitions.samples(frames, people)
-    by_other = run.read(catalogue.OTHER_SELECTION).groupby("estimator")
-    sampled = {
-        name: partitions.samples(partitions.by_task(own, task_frames=wanted.task_frames), people)
-        for name, own in by_other
-    }
-    samples = {
-        name: designs.label(sampled.get(name, unlabelled), assigned, name, run.seed())
-        for name in wanted.assignments
-    }
-    conditions = partitions.conditions(
-        frames, people, names=select.conditions, per_video=select.frames_per_video
-    )
-    # A video at a time, so that memory holds no more.
+    others = run.read(catalogue.OTHER_SELECTION)
+    unlabelled = partitions.every_sample(frames, others, people, task_frames=wanted.task_frames)
+    samples = designs.samples(unlabelled, assigned, run.seed())
+    how = {"names": select.conditions, "per_video": select.frames_per_video}
+    conditions = partitions.conditions(frames, people, **how)
     stored, side = run.paths(catalogue.CROPS), run.params.study.crop.size_px
-    looks = [
-        likeness.looks(str(video), str(who), read_crops(stored, [str(video)], items.tolist(), side))
-        for (video, who), items in chosen.groupby(["video_id", "participant_id"])["item_id"]
-    ]
+    looks = likeness.every_look(chosen, lambda v, items: read_crops(stored, [v], items, side))
     proofs = {}
     for name in wanted.rotations:
         own, trained, tested = (

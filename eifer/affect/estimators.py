@@ -15,7 +15,9 @@ from eifer.affect.agreement import DIMENSIONS, agreement_by_dimension
 from eifer.affect.network import WeightsSpec
 from eifer.affect.seeing import DECIMALS
 from eifer.affect.spec import BlendshapeSpec, ExpressionSpec, OnnxSpec, TrainedSpec
+from eifer.errors import DesignError
 from eifer.tables.affect import ALL, MEASURES
+from eifer.vocabulary import Dimension
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,3 +121,20 @@ def agreements(tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
                 | {f"{d}_{m}": round(found[d][m], DECIMALS) for d in dimensions for m in MEASURES}
             )
     return rows
+
+
+def refuse_constant(estimates: pd.DataFrame, who: str) -> None:
+    """Refuse estimates of one value, by which frames cannot be ranked.
+
+    Raises
+    ------
+    DesignError
+        If arousal or valence is the same in all of several frames; ``who`` begins the message.
+    """
+    same = [d for d in Dimension if len(estimates) > 1 and estimates[d].nunique() == 1]
+    if same:
+        raise DesignError(
+            f"{who} gives all {len(estimates)} accepted frames the same {' and '.join(same)}, so "
+            "they cannot be ranked. Look at the faces; of a network see data/affect/card.md, train "
+            "it anew with a lower affect.training.learning_rate, or give other weights."
+        )

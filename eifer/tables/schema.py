@@ -179,6 +179,10 @@ class Table:
         """A table of this form without rows."""
         return self.conform(pd.DataFrame({name: [] for name in self.names}))
 
+    def joined(self, parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+        """The rows of all ``parts`` as a table of this form, also of none."""
+        return self.conform(pd.concat([self.frame(), *parts]))
+
     def frame(self, rows: Sequence[Mapping[str, object]] = ()) -> pd.DataFrame:
         """``rows`` as a table of this form."""
         return self.conform(pd.DataFrame(list(rows), columns=self.names))

@@ -85,19 +85,14 @@ def split(
         s.frames, s.groups, s.availability, design=design, rotations=rotations, seed=seed
     )
     assignments = designs.assign(names, table, s.groups, seed)
-    unlabelled = parts.samples(s.frames, table)
-    by_other = s.other_selection.groupby("estimator")
-    sampled = {
-        name: parts.samples(parts.by_task(own, task_frames="all"), table) for name, own in by_other
-    }
+    unlabelled = parts.every_sample(s.frames, s.other_selection, table, task_frames="all")
+    samples = designs.samples(unlabelled, assignments, seed)
     return SimpleNamespace(
         **vars(s),
         partitions=table,
         attrition=attrition,
         assignments=assignments,
-        samples=pd.concat(
-            [designs.label(sampled.get(n, unlabelled), assignments, n, seed) for n in names]
-        ),
+        samples=pd.concat([samples[name] for name in names]),
         conditions=parts.conditions(s.frames, table, names=NAMES, per_video=PER_VIDEO),
     )
 
