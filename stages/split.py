@@ -32,20 +32,17 @@ def split(run: Run) -> Outcome:
     select, wanted = run.params.select, run.params.split
     chosen, scores = run.read(catalogue.SELECTION), run.read(catalogue.EI_SCORES)
     frames = partitions.by_task(chosen, task_frames=wanted.task_frames)
+    offered = run.read(catalogue.AVAILABILITY)
     people, left_out = partitions.divide(
-        frames,
-        scores,
-        run.read(catalogue.AVAILABILITY),
-        design=wanted.design,
-        rotations=wanted.rotations,
-        seed=run.seed(),
+        frames, scores, offered, design=wanted.design, rotations=wanted.rotations, seed=run.seed()
     )
     assigned = designs.assign(wanted.assignments, people, scores, run.seed())
     others = run.read(catalogue.OTHER_SELECTION)
     unlabelled = partitions.every_sample(frames, others, people, task_frames=wanted.task_frames)
     samples = designs.samples(unlabelled, assigned, run.seed())
-    how = {"names": select.conditions, "per_video": select.frames_per_video}
-    conditions = partitions.conditions(frames, people, **how)
+    conditions = partitions.conditions(
+        frames, people, names=select.conditions, per_video=select.frames_per_video
+    )
     stored, side = run.paths(catalogue.CROPS), run.params.study.crop.size_px
     looks = likeness.every_look(chosen, lambda v, items: read_crops(stored, [v], items, side))
     proofs = {}
