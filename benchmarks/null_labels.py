@@ -11,17 +11,15 @@ networks are so small that several threads wait for each other. A folder of fini
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.planted_truth import GROUPS, Simulated
@@ -31,6 +29,7 @@ from eifer.seeding import generator, sub_seed
 from eifer.tables.partitions import CLASS_COLUMNS
 from eifer.vocabulary import Dimension, Group, Partition
 from flows.graph import ROOT
+from stages._runtime import pool
 from stages.params import Params, load_params
 
 LEARN, TESTED, NULLS = 20, 6, 19
@@ -127,9 +126,9 @@ def cohort(made: Simulated, seed: int, task: Dimension) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def finish(effect: float, seed: int, task: Dimension, affect: Path, path: Path) -> str:
-    """Run one cohort, and leave its table."""
-    torch.set_num_threads(1)
+def finish(wanted: tuple[float, int, Path], *, task: Dimension, affect: Path) -> str:
+    """Run the cohort of an effect and a seed, and leave its table at a path."""
+    effect, seed, path = wanted
     started = time.monotonic()
     made = Simulated(small(load_params(ROOT / "presets/demo.yaml"), effect), affect)
     cohort(made, seed, task).to_parquet(path)
@@ -151,15 +150,10 @@ def main() -> None:
         for effect in (1.0, 0.0)
         for seed in range(arguments.first, arguments.first + arguments.cohorts)
     ]
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(arguments.processes, mp_context=spawn) as pool:
-        running = [
-            pool.submit(finish, effect, seed, arguments.task, arguments.affect, path)
-            for effect, seed, path in wanted
-            if not path.exists()
-        ]
-        for done in as_completed(running):
-            print(done.result(), flush=True)
+    missing = [one for one in wanted if not one[-1].exists()]
+    work = partial(finish, task=arguments.task, affect=arguments.affect)
+    for said in pool.each(work, missing, workers=arguments.processes, label="cohorts"):
+        print(said, flush=True)
     rows = []
     for path in sorted(folder.glob("*.parquet")):
         found = among_nulls(pd.read_parquet(path))

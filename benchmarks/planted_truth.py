@@ -12,9 +12,7 @@ each study is one process of one thread.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import count
@@ -23,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
@@ -42,6 +39,7 @@ from eifer.seeding import generator, sub_seed
 from eifer.training.weights import State, load_weights
 from eifer.vocabulary import Dimension, Group, Partition, Planted, video_id
 from flows.graph import ROOT
+from stages._runtime import pool
 from stages.params import Params, load_params
 
 Crops = NDArray[np.uint8]
@@ -327,7 +325,6 @@ def summary(studies: pd.DataFrame) -> pd.DataFrame:
 @cache
 def _drawn(params: Path, affect: Path, effect: float | None) -> tuple[Simulated, Any]:
     """What all studies of a process share."""
-    torch.set_num_threads(1)
     made = Simulated(with_effect(load_params(params), effect), affect)
     anybody = 3 * Sizes.of(made.params).cohort
     return made, made.people(anybody, TESTABLE, sub_seed(SEED, "pool"))
@@ -371,9 +368,7 @@ def main() -> None:
     work = partial(finish, drawn=drawn, folder=folder, fine_tuned=arguments.fine_tuned)
     numbers = range(1, arguments.studies + 1)
     left = [n for n in numbers if not (folder / f"study-{n:03d}.parquet").exists()]
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(arguments.processes, mp_context=spawn) as pool:
-        list(pool.map(work, left))
+    list(pool.each(work, left, workers=arguments.processes, label="studies"))
     found = summary(pd.concat(map(pd.read_parquet, sorted(folder.glob("*.parquet")))))
     print(found.round(4).to_string(index=False))
     print(f"\n    reference:\n      settings: {fingerprint(planted)}\n      differences:")
