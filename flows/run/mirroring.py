@@ -16,7 +16,7 @@ from stages._runtime.mlflow_place import DEPTHS, LOCK, SHOWN, TRAININGS, all_sho
 
 COMMAND = (sys.executable, "-m", "flows", "sync-tracking")
 EVERY_S = 60.0
-"""Each call imports mlflow: five seconds of a core."""
+"""How long it waits where no core is idle: each call imports mlflow, five seconds of a core."""
 WAIT_S = 120.0
 """How long the end of a flow waits for it; what is missing then, the next flow adds."""
 
@@ -31,11 +31,19 @@ class Mirroring:
         self._started = float("-inf")
 
     def after(self, instance: Instance) -> None:
-        """Call it soon, if the instance trained, evaluated or compared; never waits."""
+        """Have it called soon, if the instance trained, evaluated or compared."""
         self._new.append(instance)
-        running = self._process is not None and self._process.poll() is None
-        if not running and time.monotonic() > self._started + EVERY_S and self._wanted():
+
+    def look(self, *, idle: bool) -> None:
+        """Call it, if anything is missing: at once with a core ``idle``; never waits."""
+        due = idle or time.monotonic() > self._started + EVERY_S
+        if due and self.ended and self._wanted():
             self._start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether no call runs."""
+        return self._process is None or self._process.poll() is not None
 
     def finish(self) -> None:
         """Call it once more if anything is missing, and wait: at most `WAIT_S` in all."""

@@ -173,6 +173,7 @@ class _Walk:
                 address = ready.pop(0)
                 running.add(address)
                 self._start(address, len(running) + len(ready), ended)
+            self.mirroring.look(idle=len(running) < self.executor.slots)
             if not running:
                 break
             try:

@@ -96,13 +96,19 @@ def record(
                 "git": git_state(),
                 "given": declared | read,
                 "made": {str(p): known[p].sha256 for p in sorted(out)},
-                "packages": dict(sorted((d.name, d.version) for d in distributions() if d.name)),
+                "packages": _packages(),
                 **({} if error is None else {"error": f"{type(error).__name__}: {error}"}),
             }
         ),
         encoding="utf-8",
     )
     return path
+
+
+def _packages() -> dict[str, str]:
+    """The version of every package installed here, whose file of facts is read once."""
+    facts = (distribution.metadata for distribution in distributions())
+    return dict(sorted((each["Name"], each["Version"]) for each in facts if each["Name"]))
 
 
 def sealed(record: Mapping[str, Any]) -> str:

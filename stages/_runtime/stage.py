@@ -30,6 +30,7 @@ from eifer.errors import ContractError, ParamsError, RecordingError, StudyError,
 from eifer.seeding import sub_seed
 from eifer.tables.schema import Table
 from stages._runtime import artifacts, data_docs, pool, provenance
+from stages._runtime.interpreter import leave
 from stages._runtime.kinds import load_study
 from stages._runtime.machine import Machine
 from stages._runtime.places import Folder, Given, Made
@@ -383,6 +384,8 @@ class Stage:
             traceback.print_exc()
             print(f"{self.name}: this is a fault of eifer, not of the data", file=sys.stderr)
             raise SystemExit(2) from None
+        if arguments is None:
+            leave()
 
 
 def stage(

@@ -33,22 +33,31 @@ def test_it_is_called_after_a_training_and_at_the_end_if_more_came(
 
     (tmp_path / "data/train" / PLACE).mkdir(parents=True)
     (tmp_path / "data/train" / PLACE / "repetitions.parquet").touch()
+    mirror.look(idle=True)
+    assert not calls.exists()  # only a split is new
     mirror.after(TRAIN)
-    until(calls.exists)
-    mirror.after(TRAIN)  # within a minute: not again
+    mirror.look(idle=False)
+    until(lambda: calls.exists() and mirror.ended)
+    mirror.after(TRAIN)
+    mirror.look(idle=False)  # within a minute: not again
+    assert mirror.ended
+    mirror.look(idle=True)
+    until(lambda: calls.read_text() == ".." and mirror.ended)
+    mirror.look(idle=True)  # nothing is new
+    mirror.after(TRAIN)
     mirror.finish()
-    assert (calls.read_text(), said) == ("..", ["1 added", "1 added"])
+    assert (calls.read_text(), said) == ("...", ["1 added"] * 3)
 
     mirror.finish()  # what failed is tried again
     (tmp_path / LOCK).parent.mkdir()
     (tmp_path / LOCK).write_text(all_shown())
     mirror.finish()
-    assert calls.read_text() == "..."
+    assert calls.read_text() == "...."
 
     mirror.after(Instance("node", "node", outs=(f"data/node/{PLACE}",)))
     (tmp_path / "data/train").rename(tmp_path / "data/node")  # it comes home at the end
     mirror.finish()
-    assert calls.read_text() == "...."
+    assert calls.read_text() == "....."
 
 
 def test_a_mirror_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
