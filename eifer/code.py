@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Callable, Iterable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def reached(
     return modules
 
 
+@cache
 def fingerprint(module: str) -> str:
     """The SHA-256 of what a module says: without its comments, and however its lines are broken.
 

@@ -55,11 +55,12 @@ def mirror(study: Path, only: Collection[str] | None = None) -> Counts:
     chosen = [output for output in outputs(study) if only is None or output.address in only]
     if not chosen:
         return Counts()
+    shown = all_shown()  # before mlflow is asked, which changes the environment
     try:
         with _locked(study / LOCK) as lock:
             done = _mirror(study, chosen, whole=only is None)
             if only is None and not done.problems:
-                lock.write(all_shown())
+                lock.write(shown)
             return done
     except Exception as error:
         return Counts(problems=(in_short(error),))

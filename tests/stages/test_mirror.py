@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import json
 import multiprocessing
+import os
 import shutil
 import socket
 import subprocess
@@ -448,6 +449,13 @@ def test_again_it_adds_nothing_and_reads_nothing_large(monkeypatch: pytest.Monke
     assert mirror(Path()) == Counts(unchanged=4)
     assert [len(curve(run, "ambiguous/roc_auc")) for run in runs()] == [1, 1]
     assert len(runs()) == len(models()) == 2
+
+
+def test_a_mirror_that_is_whole_says_so_to_a_flow_that_names_no_server() -> None:
+    train(b"a")
+    command = [sys.executable, "-m", "flows", "sync-tracking"]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert place.LOCK.read_text() == place.all_shown()
 
 
 def test_the_same_bytes_made_again_leave_a_run_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
