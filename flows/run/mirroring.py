@@ -15,8 +15,8 @@ from flows.run.supervise import supervised
 from stages._runtime.mlflow_place import DEPTHS, LOCK, SHOWN, TRAININGS, all_shown
 
 COMMAND = (sys.executable, "-m", "flows", "sync-tracking")
-EVERY_S = 60.0
-"""How long it waits where no core is idle: each call imports mlflow, five seconds of a core."""
+EVERY_S, IDLE_S = 60.0, 10.0
+"""From call to call at least, and with an idle core: each takes three to five seconds of one."""
 WAIT_S = 120.0
 """How long the end of a flow waits for it; what is missing then, the next flow adds."""
 
@@ -35,8 +35,8 @@ class Mirroring:
         self._new.append(instance)
 
     def look(self, *, idle: bool) -> None:
-        """Call it, if anything is missing: at once with a core ``idle``; never waits."""
-        due = idle or time.monotonic() > self._started + EVERY_S
+        """Call it, if anything is missing and the last call is some time ago; never waits."""
+        due = time.monotonic() > self._started + (IDLE_S if idle else EVERY_S)
         if due and self.ended and self._wanted():
             self._start()
 

@@ -25,6 +25,7 @@ def test_it_is_called_after_a_training_and_at_the_end_if_more_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     says(monkeypatch, "open('calls', 'a').write('.'); print('1 added')")
+    monkeypatch.setattr(mirroring, "IDLE_S", 0)
     calls, said = tmp_path / "calls", list[str]()
     mirror = Mirroring(tmp_path, said.append)
     mirror.after(SPLIT)
