@@ -28,7 +28,6 @@ from prefect.artifacts import (
 )
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
-from prefect.concurrency.services import ConcurrencySlotAcquisitionWithLeaseService
 from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelled, Completed, Failed, State
@@ -182,7 +181,6 @@ class _Walk:
                 continue
             running.remove(address)
             self.futures[address].wait()
-            _let_go(self._tags(address))
             state = self.futures[address].state
             if state.is_completed():
                 self.done.append(address)
@@ -230,11 +228,9 @@ class _Walk:
 
     def _start(self, address: str, beside: int, ended: SimpleQueue[str]) -> None:
         instance, why = self.found[address], self.why.get(address)
+        # No tags: Prefect asks for limits on them, and SQLite refuses some who ask at once.
         run: Any = run_instance.with_options(
-            name=instance.stage,
-            task_run_name=address,
-            tags=self._tags(address),
-            retries=len(RETRY_DELAYS_S),
+            name=instance.stage, task_run_name=address, retries=len(RETRY_DELAYS_S)
         )
         future: PrefectFuture[Any] = run.submit(
             quote(instance),
@@ -246,10 +242,6 @@ class _Walk:
         )
         self.futures[address] = future
         future.add_done_callback(lambda _: ended.put(address))
-
-    def _tags(self, address: str) -> set[str]:
-        instance = self.found[address]
-        return {address, instance.stage, *(f"{k}={value}" for k, value in instance.values.items())}
 
     def _distances(self) -> dict[str, int]:
         """How many instances stand in a row from each to the end, itself among them."""
@@ -265,15 +257,6 @@ def time_left(ran: int, to_run: int, seconds: float) -> str:
     if ran < TOLD_FROM:
         return ""
     return f", about {max(1, round(seconds / ran * (to_run - ran) / 60))} min left"
-
-
-def _let_go(tags: set[str]) -> None:
-    """End what Prefect keeps for each set of tags, to ask for limits on them, until the flow ends.
-
-    That is a thread and a connection: a thousand instances would reach the limit of open files.
-    """
-    names = frozenset(f"tag:{tag}" for tag in tags)
-    ConcurrencySlotAcquisitionWithLeaseService.instance(names).drain()
 
 
 def _worth_it(_task: object, _run: object, state: State[Any]) -> bool:

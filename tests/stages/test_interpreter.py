@@ -1,0 +1,24 @@
+"""A stage that ends at once still does what was left for the end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from flows.graph import ROOT
+
+LEAVING = """
+import atexit
+from stages._runtime.interpreter import leave
+
+atexit.register(print, "registered")
+print("printed")
+leave()
+raise SystemExit(3)
+"""
+
+
+def test_what_was_printed_and_registered_is_not_lost() -> None:
+    command = [sys.executable, "-c", LEAVING]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "printed\nregistered\n", "")
