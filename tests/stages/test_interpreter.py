@@ -19,6 +19,6 @@ raise SystemExit(3)
 
 
 def test_what_was_printed_and_registered_is_not_lost() -> None:
-    command = [sys.executable, "-c", LEAVING]
+    command = [sys.executable, "-E", "-c", LEAVING]  # not unbuffered
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "printed\nregistered\n", "")
