@@ -105,8 +105,7 @@ def svg(figure: Figure) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """``figure``, laid out by `svg` before, as PNG without the version of what drew it."""
-    figure.set_layout_engine("none")
+    """``figure`` as PNG, without the version of what drew it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
