@@ -1,4 +1,4 @@
-"""How Python begins and ends a stage: what is imported need be searched for garbage but rarely."""
+"""How Python begins and ends a stage: with imports that are searched for garbage but rarely."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import sys
 
 
 def collect_rarely() -> None:
-    """Look for garbage after 50 000 new objects, not 700: to import torch alone makes a million."""
-    gc.set_threshold(50_000, 50, 1000)
+    """Look for garbage after 50 000 new objects, not 700: to import torch alone makes a million.
+
+    In this process alone: those that a stage starts, which work on videos, keep Python's number.
+    """
+    gc.set_threshold(50_000)
 
 
 def leave() -> None:

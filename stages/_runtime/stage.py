@@ -30,7 +30,7 @@ from eifer.errors import ContractError, ParamsError, RecordingError, StudyError,
 from eifer.seeding import sub_seed
 from eifer.tables.schema import Table
 from stages._runtime import artifacts, data_docs, pool, provenance
-from stages._runtime.interpreter import leave
+from stages._runtime.interpreter import collect_rarely, leave
 from stages._runtime.kinds import load_study
 from stages._runtime.machine import Machine
 from stages._runtime.places import Folder, Given, Made
@@ -355,6 +355,10 @@ class Stage:
 
         Under DVC there are no options: values in ``cmd`` would be read by a shell.
         """
+        alone = arguments is None
+        """Whether this process runs nothing else."""
+        if alone:
+            collect_rarely()
         parser = argparse.ArgumentParser(prog=f"python -m {self.module}", description=self.title)
         known = self._item_of(os.environ.get("DVC_STAGE", ""))
         for key in self.matrix:
@@ -384,7 +388,7 @@ class Stage:
             traceback.print_exc()
             print(f"{self.name}: this is a fault of eifer, not of the data", file=sys.stderr)
             raise SystemExit(2) from None
-        if arguments is None:
+        if alone:
             leave()
 
 
