@@ -52,7 +52,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 def _runs(study: Recorded, database: sqlite3.Connection, verdict: Verdict) -> None:
     """Compare each record with its run, and name the runs of now that have no record."""
     lock = study.root / LOCK
-    shown = lock.is_file() and lock.read_text() == all_shown()
+    shown = lock.is_file() and lock.read_text() == all_shown(study.root)
     runs = {
         row["value"]: row["run_uuid"]
         for row in database.execute("SELECT run_uuid, value FROM tags WHERE key = 'run_key'")

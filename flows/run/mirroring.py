@@ -12,7 +12,7 @@ from pathlib import Path
 from flows.run.executor import Log
 from flows.run.instances import Instance
 from flows.run.supervise import supervised
-from stages._runtime.mlflow_place import DEPTHS, LOCK, SHOWN, TRAININGS, all_shown
+from stages._runtime.mlflow_place import LOCK, SHOWN, TRAININGS, all_shown, tables
 
 COMMAND = (sys.executable, "-m", "flows", "sync-tracking")
 EVERY_S, IDLE_S = 60.0, 10.0
@@ -50,9 +50,8 @@ class Mirroring:
         deadline = time.monotonic() + WAIT_S
         self._end(deadline)
         lock = self.place / LOCK
-        whole = lock.exists() and lock.read_text() == all_shown()
-        data = self.place / "data"
-        trained = any(any(data.glob(f"{depth}/{table}")) for depth in DEPTHS for table in TRAININGS)
+        whole = lock.exists() and lock.read_text() == all_shown(self.place)
+        trained = any(table.name in TRAININGS for table in tables(self.place))
         if trained and (self._wanted() or not whole):
             self._start()
             self._end(deadline)

@@ -52,11 +52,11 @@ def mirror(study: Path, only: Collection[str] | None = None) -> Counts:
     Counts
         Problems are told there and not raised: the next call adds what is missing still.
     """
-    chosen = [output for output in outputs(study) if only is None or output.address in only]
-    if not chosen:
-        return Counts()
-    shown = all_shown()  # before mlflow is asked, which changes the environment
     try:
+        shown = all_shown(study)  # now: stages go on, and mlflow changes the environment
+        chosen = [output for output in outputs(study) if only is None or output.address in only]
+        if not chosen:
+            return Counts()
         with _locked(study / LOCK) as lock:
             done = _mirror(study, chosen, whole=only is None)
             if only is None and not done.problems:

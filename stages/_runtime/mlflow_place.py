@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import os
 import socket
@@ -11,6 +12,7 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 from stages._runtime.serving import sqlite_uri
@@ -41,9 +43,24 @@ def own_uri(study: Path = Path()) -> str:
     return sqlite_uri(study / DATABASE)
 
 
-def all_shown() -> str:
-    """What stands in `LOCK` once this server or database shows all that there was."""
-    return f"all shown {without_password(os.environ.get('MLFLOW_TRACKING_URI', ''))}"
+def tables(study: Path) -> Iterator[Path]:
+    """What MLflow shows of ``study``, trainings first: others add to their runs."""
+    for shown in SHOWN:
+        for depth in DEPTHS:
+            for path in sorted((study / "data").glob(f"{depth}/{shown}")):
+                if "." not in path.parent.name:  # a folder that is being replaced
+                    yield path
+
+
+def all_shown(study: Path) -> str:
+    """What stands in `LOCK` once this server or database shows all that there is.
+
+    DVC brings other tables without a flow: they are told by size and time.
+    """
+    stats = {str(table.relative_to(study)): table.stat() for table in tables(study)}
+    there = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats.items()]
+    address = without_password(os.environ.get("MLFLOW_TRACKING_URI", ""))
+    return f"all shown {address} {hashlib.sha256(repr(there).encode()).hexdigest()}"
 
 
 def answers(address: str) -> bool:

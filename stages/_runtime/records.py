@@ -25,7 +25,7 @@ from eifer.tables.schema import Table
 from eifer.tables.training import CURVES, EXTERNAL, REPETITIONS
 from stages._runtime import contents
 from stages._runtime.artifacts import read_table
-from stages._runtime.mlflow_place import COMPARED, DEPTHS, EVALUATED, SHOWN, TRAINED
+from stages._runtime.mlflow_place import COMPARED, EVALUATED, TRAINED, tables
 from stages._runtime.mlflow_store import Content, Model, Record
 
 ANSWERED = "predictions.parquet"
@@ -40,11 +40,7 @@ PLACE = ("assignment", *MODEL)
 
 def outputs(study: Path) -> Iterator[Output]:
     """What MLflow shows of ``study``, trainings first: others add to their runs."""
-    for shown in SHOWN:
-        for depth in DEPTHS:
-            for path in sorted((study / "data").glob(f"{depth}/{shown}")):
-                if "." not in path.parent.name:  # a folder that is being replaced
-                    yield Output(study, path.parent)
+    return (Output(study, table.parent) for table in tables(study))
 
 
 class Output:

@@ -51,14 +51,19 @@ def test_it_is_called_after_a_training_and_at_the_end_if_more_came(
 
     mirror.finish()  # what failed is tried again
     (tmp_path / LOCK).parent.mkdir()
-    (tmp_path / LOCK).write_text(all_shown())
+    (tmp_path / LOCK).write_text(all_shown(tmp_path))
     mirror.finish()
     assert calls.read_text() == "...."
+
+    (tmp_path / "data/train" / PLACE / "repetitions.parquet").write_text("of another commit")
+    mirror.finish()  # nothing ran, but DVC brought it
+    assert calls.read_text() == "....."
+    (tmp_path / LOCK).write_text(all_shown(tmp_path))
 
     mirror.after(Instance("node", "node", outs=(f"data/node/{PLACE}",)))
     (tmp_path / "data/train").rename(tmp_path / "data/node")  # it comes home at the end
     mirror.finish()
-    assert calls.read_text() == "....."
+    assert calls.read_text() == "......"
 
 
 def test_a_mirror_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -455,7 +455,7 @@ def test_a_mirror_that_is_whole_says_so_to_a_flow_that_names_no_server() -> None
     train(b"a")
     command = [sys.executable, "-m", "flows", "sync-tracking"]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    assert place.LOCK.read_text() == place.all_shown()
+    assert place.LOCK.read_text() == place.all_shown(Path())
 
 
 def test_the_same_bytes_made_again_leave_a_run_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
