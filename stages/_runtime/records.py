@@ -39,7 +39,7 @@ PLACE = ("assignment", *MODEL)
 
 
 def outputs(study: Path) -> Iterator[Output]:
-    """What MLflow shows of ``study``, trainings first: others add to their runs."""
+    """The outputs that MLflow shows of ``study``, in the order of `tables`."""
     return (Output(study, table.parent) for table in tables(study))
 
 

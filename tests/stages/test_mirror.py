@@ -726,3 +726,10 @@ def test_a_study_that_was_copied_or_moved_shows_itself(
         assert {path: path.read_bytes() for path in before} == before
         now = {path for path in study.rglob("*") if path.is_file()}
         assert {path for path in now if other not in path.parents} == set(before)
+
+
+def test_what_goes_while_it_is_looked_at_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stage that runs again takes its folder away between the list and the look."""
+    none = place.all_shown(Path())
+    monkeypatch.setattr(place, "tables", lambda study: iter([study / "data/gone/metrics.parquet"]))
+    assert place.all_shown(Path()) == none
