@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
-from importlib.metadata import distributions
 from pathlib import Path
 
 from flows.audit.study import PARAMS, Recorded, Verdict
-from stages._runtime.provenance import REWRITTEN
+from stages._runtime.provenance import REWRITTEN, packages
 
 LOCK = "requirements.lock"
 OF_STUDY = ("eifer", "stages", "reports", "presets", "dvc.yaml", "params.yaml", LOCK)
@@ -19,7 +18,7 @@ OF_STUDY = ("eifer", "stages", "reports", "presets", "dvc.yaml", "params.yaml", 
 def environment(study: Recorded) -> Verdict:
     """The packages installed here, and those that stages ran with, are those of the lock."""
     verdict = Verdict("environment", of=f"{LOCK}: the packages here and those of the records")
-    installed = {_name(d.name): d.version for d in distributions() if d.name}
+    installed = {_name(name): version for name, version in packages().items()}
     path = study.root / LOCK
     if not path.is_file():
         verdict.unchecked.append(f"{LOCK}: missing; the records are compared with what is here")

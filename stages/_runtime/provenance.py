@@ -96,7 +96,7 @@ def record(
                 "git": git_state(),
                 "given": declared | read,
                 "made": {str(p): known[p].sha256 for p in sorted(out)},
-                "packages": _packages(),
+                "packages": packages(),
                 **({} if error is None else {"error": f"{type(error).__name__}: {error}"}),
             }
         ),
@@ -105,7 +105,7 @@ def record(
     return path
 
 
-def _packages() -> dict[str, str]:
+def packages() -> dict[str, str]:
     """The version of every package installed here, whose file of facts is read once."""
     facts = (distribution.metadata for distribution in distributions())
     return dict(sorted((each["Name"], each["Version"]) for each in facts if each["Name"]))
