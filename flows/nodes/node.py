@@ -10,14 +10,16 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 
+import httpx
 from platformdirs import user_cache_path
 from prefect import flow, get_run_logger
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed, State
@@ -80,7 +82,16 @@ def stage(address: str, origin: Origin, gpu: bool = False) -> State:
         Wait for one of the GPUs of the concurrency limit ``gpu``.
     """
     log = get_run_logger().info
-    with _one_gpu() if gpu else nullcontext(), _own_clone(origin) as (folder, lock):
+    try:
+        with one_gpu(log) if gpu else nullcontext():
+            return _brought(address, origin, log)
+    except httpx.HTTPError as error:
+        why = f"Prefect's server did not answer as it should: {error}"
+        return Failed(name=INTERRUPTED, message=why)
+
+
+def _brought(address: str, origin: Origin, log: Log) -> State:
+    with _own_clone(origin) as (folder, lock):
         clone = Clone(folder, origin, lock)
         before = set(folder.glob(f"{RECORDS}/*.json"))
         try:
@@ -97,15 +108,53 @@ def stage(address: str, origin: Origin, gpu: bool = False) -> State:
     return Completed(message=EXECUTED + json.dumps(clone.executed))
 
 
-def _one_gpu() -> AbstractContextManager[None]:
+@contextmanager
+def one_gpu(log: Log) -> Iterator[None]:
     """One of the GPUs of the limit, when one is free.
 
-    A server that was away too long to have it renewed ends no training: it goes on, and until it
-    has ended the limit may be exceeded by it.
+    A server that is away ends no training that has its GPU. The training goes on where the GPU
+    could not be renewed, although another may be given it; and it ends well where the GPU could
+    not be given back, although nobody is given it for `LEASE_S` seconds more.
+
+    Raises
+    ------
+    ConcurrencySlotAcquisitionError
+        If there is no such limit.
+    httpx.HTTPError
+        If Prefect's server does not answer, or not as it should.
     """
-    return concurrency(
-        GPU, occupy=1, strict=True, lease_duration=LEASE_S, raise_on_lease_renewal_failure=False
-    )
+    gpu, held = ExitStack(), False
+    while not held:
+        try:
+            gpu.enter_context(
+                concurrency(
+                    GPU,
+                    occupy=1,
+                    strict=True,
+                    lease_duration=LEASE_S,
+                    raise_on_lease_renewal_failure=False,
+                )
+            )
+            held = True
+        except ConcurrencySlotAcquisitionError as error:
+            why = error.__cause__
+            if not isinstance(why, httpx.HTTPError):
+                raise
+            if not _busy(why):
+                raise why from None
+            # SQLite refuses, at once, to write where another wrote since it read: on a busy
+            # server all six tries of the client's minute. Nothing has begun: the node waits on.
+            log("WARNING: Prefect's server is too busy to give a GPU; asking again")
+    try:
+        yield
+    finally:
+        with suppress(httpx.HTTPError):
+            gpu.close()
+
+
+def _busy(error: httpx.HTTPError) -> bool:
+    status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
+    return status == httpx.codes.SERVICE_UNAVAILABLE
 
 
 @stage.on_failure

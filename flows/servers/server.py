@@ -87,7 +87,27 @@ def prefect_application() -> Any:
     """What `prefect server start` serves, behind a gate; Prefect asks for the password itself."""
     from prefect.server.api.server import create_app
 
+    _let_writers_wait()
     return serving.Gate.from_environment(create_app(final=True))
+
+
+def _let_writers_wait() -> None:
+    """Have each transaction of Prefect take SQLite's lock to write before it reads.
+
+    As Prefect has it, a transaction that read, and then would write, is refused at once where
+    another wrote in between (503, "database is locked"): a GPU could not be asked for.
+    """
+    from prefect.server.database.configurations import AioSqliteConfiguration
+    from prefect.server.database.dependencies import set_database_config
+    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
+
+    class Sqlite(AioSqliteConfiguration):
+        def begin_transaction(self, session: Any, with_for_update: bool = False) -> Any:
+            return super().begin_transaction(session, with_for_update=True)
+
+    url = PREFECT_API_DATABASE_CONNECTION_URL.value()
+    if url.startswith("sqlite"):
+        set_database_config(Sqlite(connection_url=url))
 
 
 def mlflow(study: Path, database: str, port: int, log: Path) -> Service:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -12,8 +13,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import psutil
 import pytest
 
@@ -335,6 +338,99 @@ def two_workers(
         worker.wait(STILL_S)
 
 
+class Busy:
+    """Prefect's server as it answers while SQLite is busy: the first requests for a GPU, and then
+    each one that gives a GPU back, are refused; behind it stands the real server.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *refusals: Exception) -> None:
+        from prefect.concurrency import _sync
+        from prefect.concurrency.services import ConcurrencySlotAcquisitionWithLeaseService as Ask
+
+        asked, given_back, left = (
+            Ask.acquire,
+            _sync.arelease_concurrency_slots_with_lease,
+            [*refusals],
+        )
+
+        async def acquire(service: Ask, *what: Any) -> httpx.Response:
+            if left:
+                raise left.pop(0)
+            return await asked(service, *what)
+
+        async def release(lease: UUID) -> None:
+            await given_back(lease)
+            raise refused(503)
+
+        monkeypatch.setattr(Ask, "acquire", acquire)
+        monkeypatch.setattr(_sync, "arelease_concurrency_slots_with_lease", release)
+
+
+def refused(status: int) -> Exception:
+    request = httpx.Request("POST", "http://prefect/increment")
+    response = httpx.Response(status, request=request)
+    return httpx.HTTPStatusError(str(status), request=request, response=response)
+
+
+def test_a_node_waits_on_while_the_server_is_too_busy_to_give_a_gpu(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.nodes.node import one_gpu
+
+    prepare_once(tmp_path)
+    Busy(monkeypatch, refused(503), refused(503))
+    said: list[str] = []
+    for _ in range(2):  # it was given back, though the server's answer was lost
+        with one_gpu(said.append):
+            said.append("trained")
+
+    busy = "WARNING: Prefect's server is too busy to give a GPU; asking again"
+    assert said == [busy, busy, "trained", "trained"]
+
+
+def test_the_server_refuses_nobody_who_asks_while_others_write(server: str, tmp_path: Path) -> None:
+    """Three nodes wait for a GPU while the logs of others come in."""
+    from prefect.settings import PREFECT_API_AUTH_STRING
+
+    user, password = PREFECT_API_AUTH_STRING.value().split(":")
+    limit = {"name": f"gpu-{uuid4()}", "limit": 1}
+    gpu = {"names": [limit["name"]], "slots": 1, "mode": "concurrency", "lease_duration": 90}
+    line = {"name": "a", "level": 20, "message": "b", "timestamp": "2026-01-01T00:00:00Z"}
+
+    def post(path: str, body: Any, times: int = 1) -> set[int]:
+        with httpx.Client(base_url=server, auth=(user, password), timeout=LONGEST_S) as client:
+            return {client.post(path, json=body).status_code for _ in range(times)}
+
+    assert post("/v2/concurrency_limits/", limit) == {201}
+    ask = "/v2/concurrency_limits/increment-with-lease"
+    assert post(ask, gpu) == {200}
+    asked = [beside(post, ask, gpu, 20) for _ in range(3)]
+    wrote = [beside(post, "/logs/", [line] * 5, 200) for _ in range(2)]
+
+    assert [one.result(LONGEST_S) for one in wrote] == [{201}] * 2
+    assert [one.result(LONGEST_S) for one in asked] == [{423}] * 3  # taken: ask again
+
+
+def test_a_server_that_fails_is_asked_by_another_try_and_a_missing_limit_is_said(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
+
+    from flows.nodes import node
+
+    prepare_once(tmp_path)
+    monkeypatch.setattr(node, "get_run_logger", logging.getLogger)
+    origin = node.Origin(repository=str(tmp_path), snapshot="")
+    Busy(monkeypatch, refused(500), httpx.ConnectError("no route"))
+    for why in ("500", "no route"):
+        state = node.stage.fn("make@1", origin, gpu=True)
+        assert state.name == node.INTERRUPTED
+        assert why in state.message
+    monkeypatch.setattr(node, "GPU", "none-such")
+    with pytest.raises(ConcurrencySlotAcquisitionError, match="must be created"):
+        node.stage.fn("make@1", origin, gpu=True)
+
+
 def test_two_nodes_make_the_lock_of_a_serial_run(
     study: Path,
     two_workers: list[Path],
@@ -342,9 +438,8 @@ def test_two_nodes_make_the_lock_of_a_serial_run(
     dvc: Callable[..., str],
     tmp_path: Path,
 ) -> None:
-    from prefect.concurrency.sync import concurrency
-
     from flows.nodes.coordinator import NodesExecutor
+    from flows.nodes.node import one_gpu
 
     use_remote(study, str(tmp_path / "store"))
     alone = serial(study, dvc, "join")
@@ -366,7 +461,7 @@ def test_two_nodes_make_the_lock_of_a_serial_run(
     def start(address: str) -> Future[None]:
         return beside(tried, address)
 
-    with concurrency("gpu", occupy=1, strict=True):
+    with one_gpu(print):
         made = [start("make@1"), start("make@2")]
         until(lambda: all("Running" in "".join(said[f"make@{n}"]) for n in (1, 2)), works=made)
         time.sleep(2)
