@@ -18,7 +18,7 @@ from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
 from eifer.corpora import scores
-from eifer.errors import AssetError, InputError, Problem
+from eifer.errors import InputError, Problem
 from eifer.ranges import Count, NotNegative, Part, Positive, Share
 from eifer.training.spec import Colours, Geometry, Hardware, Head, LayeredSpec, Top
 from eifer.vocabulary import Expression
@@ -473,17 +473,9 @@ def load(path: Path, sha256: str | None = None) -> Callable[[Images], NDArray[np
     AssetError
         If the file is missing, has another hash than ``sha256``, or is none of ours.
     """
-    from eifer.hashing import sha256_file
-    from eifer.training.weights import load_weights, read_metadata
+    from eifer.training.weights import load_own
 
-    if sha256 is None and path.is_file():
-        sha256 = sha256_file(path)
-    state = load_weights(path, sha256 or "")
-    made = read_metadata(path).get("recipe")
-    if made is None:
-        raise AssetError(
-            f"weights {path}: their card has no recipe; they are no network of expressions of eifer"
-        )
+    state, made = load_own(path, sha256, "recipe", "network of expressions")
     falls = made["falls"]
     recipe = ExpressionRecipe(
         **made

@@ -10,14 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eifer.errors import AssetError
-from eifer.hashing import sha256_file
 from eifer.models.spec import HEADS, LABEL
 from eifer.training.backbones import backbone_card
 from eifer.training.inference import Inference
 from eifer.training.network import Network
 from eifer.training.spec import Hardware, NetworkSpec
-from eifer.training.weights import fit_state, load_weights, read_metadata
+from eifer.training.weights import fit_state, load_own
 
 
 class Scorer(Inference):
@@ -78,13 +76,6 @@ def load(
     AssetError
         If the file is missing, has another hash than ``sha256``, or is none of ours.
     """
-    if sha256 is None and path.is_file():
-        sha256 = sha256_file(path)
-    state = load_weights(path, sha256 or "")
-    made = read_metadata(path).get("network")
-    if made is None:
-        raise AssetError(
-            f"weights {path}: their card names no network; they are not a classifier of eifer."
-        )
+    state, made = load_own(path, sha256, "network", "classifier")
     spec = backbone_card(made["backbone"]).at(made["size_px"])
     return Scorer(state, spec, hardware=hardware, batch=batch)

@@ -53,6 +53,23 @@ def load_weights(path: Path, sha256: str) -> State:
     return _without_prefix(_tensors(_read(path), path))
 
 
+def load_own(path: Path, sha256: str | None, part: str, what: str) -> tuple[State, Any]:
+    """Read the tensors in a file of this project, and the ``part`` of its card that says how.
+
+    Raises
+    ------
+    AssetError
+        As `load_weights`; a ``sha256`` of None accepts any. If the file is none of ``what``.
+    """
+    if sha256 is None and path.is_file():
+        sha256 = sha256_file(path)
+    state = load_weights(path, sha256 or "")
+    card = read_metadata(path).get(part)
+    if card is None:
+        raise AssetError(f"weights {path}: their card has no {part}; they are no {what} of eifer.")
+    return state, card
+
+
 def save_weights(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
     """Write ``state`` as safetensors: the same values and metadata give the same bytes.
 

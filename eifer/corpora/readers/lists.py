@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from eifer.corpora.readers.found import Found
@@ -29,9 +30,9 @@ def table(
     path: Path, needed: Sequence[str], found: Found, optional: Sequence[str] = ()
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Rows of a CSV file with their line numbers: ``needed`` and ``optional`` columns alone."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
+    with _told(path, found), path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
             names = [name.strip() for name in next(reader, [])]
             for name in needed:
                 if names.count(name) != 1:
@@ -55,30 +56,30 @@ def table(
                         f"{path.name} line {reader.line_num}: {len(cells)}, not {len(names)}",
                         _AGAIN,
                     )
-    except FileNotFoundError:
-        found.missing(path)
-    except OSError as error:
-        found.wrong("cannot be read", f"{path}: {error.strerror}", "give a file that can")
-    except UnicodeDecodeError as error:
-        found.wrong("no text in UTF-8", f"{path.name}: {error.reason}", _AGAIN)
-    except csv.Error as error:
-        found.wrong("no CSV file", f"{path.name} line {reader.line_num}: {error}", _AGAIN)
+        except csv.Error as error:
+            found.wrong("no CSV file", f"{path.name} line {reader.line_num}: {error}", _AGAIN)
 
 
 def lines(path: Path, fields: int, found: Found) -> Iterator[tuple[int, list[str]]]:
     """Lines of ``fields`` words with their numbers; only the first word may hold spaces."""
+    with _told(path, found), path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            words = line.strip().rsplit(maxsplit=fields - 1)
+            if len(words) == fields:
+                yield number, words
+            elif words:
+                found.wrong(
+                    f"line that has not {fields} fields",
+                    f"{path.name} line {number}: {len(words)}",
+                    _AGAIN,
+                )
+
+
+@contextmanager
+def _told(path: Path, found: Found) -> Iterator[None]:
+    """Tell why a file cannot be read, or not to its end."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            for number, line in enumerate(file, start=1):
-                words = line.strip().rsplit(maxsplit=fields - 1)
-                if len(words) == fields:
-                    yield number, words
-                elif words:
-                    found.wrong(
-                        f"line that has not {fields} fields",
-                        f"{path.name} line {number}: {len(words)}",
-                        _AGAIN,
-                    )
+        yield
     except FileNotFoundError:
         found.missing(path)
     except OSError as error:

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +28,7 @@ from eifer.hashing import sha256_file
 from eifer.tables.attrition import ATTRITION
 from eifer.tables.cohort import EI_ITEMS, PARTICIPANTS, STIMULI, VIDEOS
 from tests.eifer.cohort.ecg_files import Channels, write_edf, write_wfdb
+from tests.hostile.files import link, listener
 
 ECG_JSON = "task-elicitation_recording-ecg_physio.json"
 BEH = "sub-01/beh/"
@@ -564,20 +564,6 @@ def test_everything_wrong_is_listed_at_once(tiny: Path) -> None:
 
 def fifo(path: Path) -> None:
     os.mkfifo(path)
-
-
-def listener(path: Path) -> None:
-    here = Path.cwd()
-    os.chdir(path.parent)  # a socket's path may have 108 characters
-    try:
-        with socket.socket(socket.AF_UNIX) as one:
-            one.bind(path.name)
-    finally:
-        os.chdir(here)
-
-
-def link(target: str) -> Callable[[Path], None]:
-    return lambda path: path.symlink_to(target)
 
 
 def badly_named(path: Path) -> None:

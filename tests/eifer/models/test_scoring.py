@@ -57,7 +57,7 @@ def test_what_is_not_ours_is_refused(stored: Path, initial: State, tmp_path: Pat
     with pytest.raises(AssetError, match="no such file"):
         load(tmp_path / "absent.safetensors")
     save_weights(tmp_path / "plain.safetensors", initial, {})
-    with pytest.raises(AssetError, match="names no network"):
+    with pytest.raises(AssetError, match="their card has no network"):
         load(tmp_path / "plain.safetensors")
     with pytest.raises(AssetError, match="classifier weights for efficientnet_b0: weights of"):
         Scorer(initial, backbone_card("efficientnet_b0").at(32))
