@@ -60,7 +60,7 @@ class Design:
     models differ by chance in persons only; above it, a model can be better by luck of its
     training, which no number of test participants tells from a better training set. ``auc`` is the
     mean of two models' ROC-AUC within a person, and ``ease`` the SD of how much easier one person
-    is to read than another, for every model: above 0 most errors sit in few people.
+    is to read than another, for every model: above 0 few people hold most errors.
     """
 
     participants: int

@@ -44,8 +44,7 @@ def _errors_without_traceback(command: str) -> Iterator[None]:
             raise
         # A wheel without its extra.
         print(
-            f"eifer {command}: it needs {error.name}, which a study brings: "
-            "pip install 'eifer[study]'",
+            f"eifer {command}: {error.name} is missing; install it: pip install 'eifer[study]'",
             file=sys.stderr,
         )
         raise typer.Exit(1) from None
@@ -70,9 +69,9 @@ def simulate(
         ),
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="same seed, same bytes", min=0, max=2**63 - 1)] = 1,
-    params: Annotated[
-        Path, typer.Option(help="the file whose section simulate plants the rest")
-    ] = (PARAMS),
+    params: Annotated[Path, typer.Option(help="params; their section simulate says the rest")] = (
+        PARAMS
+    ),
 ) -> None:
     """Write a simulated cohort, with the planted truth beside it."""
     with _errors_without_traceback("simulate"):
@@ -119,11 +118,12 @@ def adapt(
         Path | None, typer.Option(help="the participants' EI test, which no corpus has (a table)")
     ] = None,
     stimuli: Annotated[
-        Path | None, typer.Option(help="of which domain each film is; else as it was rated")
+        Path | None,
+        typer.Option(help="a table with each film's domain; by default its ratings decide"),
     ] = None,
-    preset: Annotated[Path, typer.Option(help="params to which its exclusions are added")] = Path(
-        "presets/real.yaml"
-    ),
+    preset: Annotated[
+        Path, typer.Option(help="params to which the corpus's exclusions are added")
+    ] = Path("presets/real.yaml"),
 ) -> None:
     """Write a published corpus as a cohort (docs/how-to/published-corpora.md)."""
     with _errors_without_traceback("adapt"):
@@ -173,8 +173,8 @@ def workspace(
     preset: Annotated[
         Path | None,
         typer.Option(
-            help="its params: a file, or presets/real.yaml and others of eifer; by default those "
-            "of this folder, or of --study"
+            help="the new study's params: a file, or a preset of eifer (presets/real.yaml ...); by "
+            "default those of this folder, or of --study"
         ),
     ] = None,
     study: Annotated[
@@ -229,7 +229,7 @@ def audit(
     crate: Annotated[
         Path | None, typer.Option(help="a signed crate: is it as signed, and of this study?")
     ] = None,
-    key: Annotated[Path | None, typer.Option(help="the public key of who signed it")] = None,
+    key: Annotated[Path | None, typer.Option(help="the signer's public key")] = None,
 ) -> None:
     """Check that everything is what was recorded, from the recordings to the report.
 
@@ -263,12 +263,12 @@ def crate(
         list[str] | None,
         typer.Option(
             "--with",
-            help="faces, recordings, weights or tables: copy them too, which are else named by "
-            "their hashes; several times if need be",
+            help="faces, recordings, weights or tables: copy these too, not only their hashes; may "
+            "be repeated",
         ),
     ] = None,
     licence: Annotated[
-        str, typer.Option(help="of what the study made: an address, or a sentence")
+        str, typer.Option(help="licence of the study's outputs: an address, or a sentence")
     ] = "",
     sign: Annotated[
         Path | None, typer.Option(help="a private key: sign every file (needs eifer\\[signing])")
@@ -284,7 +284,9 @@ def crate(
 @app.command()
 def withdraw(
     participant: Annotated[str, typer.Argument(help="as the cohort names them: sub-07")],
-    reason: Annotated[str, typer.Option(help="stands in the certificate, and nowhere else")],
+    reason: Annotated[
+        str, typer.Option(help="of the withdrawal; written into the certificate alone")
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be removed")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
     no_run: Annotated[
@@ -294,7 +296,7 @@ def withdraw(
         bool, typer.Option("--delete-recordings", help="also their folder in the cohort")
     ] = False,
     shared_cache: Annotated[
-        bool, typer.Option("--shared-cache", help="even from a cache outside the study")
+        bool, typer.Option("--shared-cache", help="also from a DVC cache outside the study")
     ] = False,
 ) -> None:
     """Remove a participant, and all that was ever made of them; run again without them."""
@@ -386,25 +388,26 @@ def page(
     folder: Annotated[
         Path | None,
         typer.Option(
-            help="of uploads and readings; by default a temporary one, which goes at the end"
+            help="for uploads and readings; by default a temporary folder, deleted at the end"
         ),
     ] = None,
     allow: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="a folder whose videos may be named by their path; several times if need be"
-        ),
+        typer.Option(help="a folder whose videos may be named by their path; may be repeated"),
     ] = None,
     max_gb: Annotated[
-        float, typer.Option(help="of an upload", min=0.000001, max=10_000, callback=finite)
+        float, typer.Option(help="largest upload", min=0.000001, max=10_000, callback=finite)
     ] = 4,
     max_minutes: Annotated[
-        float, typer.Option(help="of a video", min=0.01, max=10_000, callback=finite)
+        float, typer.Option(help="longest video", min=0.01, max=10_000, callback=finite)
     ] = 60,
     keep_hours: Annotated[
         float,
         typer.Option(
-            help="after which a finished job is deleted", min=0.001, max=100_000, callback=finite
+            help="hours after which a finished job is deleted",
+            min=0.001,
+            max=100_000,
+            callback=finite,
         ),
     ] = 24,
     per_second: Annotated[
@@ -435,7 +438,7 @@ def page(
 
 @app.command()
 def docs() -> None:
-    """Print again what follows from declarations: outputs, settings, networks, graphs."""
+    """Print the pages that follow from declarations again: outputs, settings, networks, graphs."""
     with _errors_without_traceback("docs"):
         from flows.graph import ROOT
         from flows.pages import graph, outputs, settings
@@ -496,7 +499,7 @@ def plan(
         bool, typer.Option("--over-budget", help="even above training.budget in params")
     ] = False,
 ) -> None:
-    """Say how many trainings the study still needs, how long they take and how much they leave."""
+    """Say how many trainings the study still needs, and how long and how much disk they take."""
     with _errors_without_traceback("plan"):
         from flows.run.cost import show
 

@@ -64,8 +64,8 @@ def make_workspace(
     same = written.exists() and _says(written) == params
     if written.exists() and not same and not replace_params:
         raise StudyError(
-            f"{written} says otherwise than {preset}, and may be the only record of its study: "
-            "nothing was written. Replace it (--replace-params), or give another folder"
+            f"{written} differs from {preset} and may be the only record of its study, so nothing "
+            "was written. Replace it (--replace-params), or give another folder"
         )
     graph = _graph(source, kind_of(params, str(preset)))
     installed = source == ROOT != PACKAGES

@@ -162,7 +162,9 @@ def _read(spec: OnnxSpec) -> tuple[str, bytes]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise AssetError(f"{origin}: cannot be read ({error.strerror}). Mend its rights.") from None
+        raise AssetError(
+            f"{origin}: cannot be read ({error.strerror}). Correct the file's permissions."
+        ) from None
     actual = hashlib.sha256(content).hexdigest()
     if actual != spec.sha256:
         raise AssetError(

@@ -167,7 +167,9 @@ class OnnxSpec:
         if self.path is not None:
             place.local(self.path)
         elif not self.url.startswith("https://"):  # type: ignore[union-attr]
-            raise ValueError(f"url {self.url} is none of https; give a file here as path")
+            raise ValueError(
+                f"url {self.url} does not begin with https; give a file of this machine as path"
+            )
         if not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ValueError(
                 f"sha256 {self.sha256!r} is not 64 hexadecimal digits (sha256sum FILE)"

@@ -217,7 +217,9 @@ def _bad_parts(rows: pd.DataFrame, meaning: Mapping[str, str]) -> list[Problem]:
         if len(names) and own["official"].isna().any():
             where = f"{corpus}: {examples(own.loc[own['official'].isna(), 'image_id'].tolist())}"
             remedy = "divide by `drawn`, or read the corpus with all of its parts"
-            problems.append(Problem("images of a corpus with parts have none", where, remedy))
+            problems.append(
+                Problem("images belong to no part, although their corpus has parts", where, remedy)
+            )
         there = {meaning.get(name) for name in names}
         problems += [
             Problem(
@@ -284,7 +286,7 @@ def _too_large(free: pd.DataFrame, spec: DivisionSpec) -> list[Problem]:
             if n > np.ceil(largest * total[corpus]):
                 problems.append(
                     Problem(
-                        "copies of a picture, or pictures of a person, that are more than any part",
+                        "more copies of a picture, or pictures of a person, than fit into any part",
                         f"{corpus}: {atom} with {n} of {total[corpus]} images",
                         "look at its images in the table of duplicates: are all of one person or "
                         "picture? If so, leave the corpus out, or some of them",

@@ -52,5 +52,5 @@ def caption(comparison: pd.DataFrame, published: pd.DataFrame) -> str:
         f"Fixed-effect pooled ΔAUC of {len(comparison)} contrasts over "
         f"{comparison['n_repetitions'].max()} repetitions.{gaps} {len(there)} of "
         "the published intervals are known, of another cohort. All take frames and repetitions "
-        "for independent, which they are not: they are too narrow, here and there."
+        "for independent, which they are not, so the intervals of both studies are too narrow."
     )

@@ -62,6 +62,6 @@ def caption(rates: pd.DataFrame) -> str:
         "design in which no model is better; bars are the simulation's own 95 % intervals. "
         "With few people the participant level is cautious: the sign-flip test, and the stage's "
         "verdict, then cannot claim anything. Of uneven people most are read without error. "
-        "Random effects over repetitions speak of other "
-        "trainings on the same people, and need not hold the level over people."
+        "Random effects over repetitions are about "
+        "other trainings on the same people; they need not hold the level over people."
     )

@@ -61,5 +61,6 @@ def caption(by_assignment: pd.DataFrame) -> str:
         return "No random assignment of High and Low was trained."
     return (
         f"Each of {n} random assignments of High and Low to the same people was trained and tested "
-        "as the EI groups were. Where EI does not matter, its mark lies anywhere among theirs."
+        "as the EI groups were. If EI does not matter, the mark of the EI groups lies "
+        "anywhere among the others."
     )

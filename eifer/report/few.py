@@ -28,7 +28,7 @@ class Few:
     Parameters
     ----------
     least
-        The fewest people that a count may tell of.
+        The smallest number of people that a table may show.
     people
         Everybody by name, as the report calls them.
     """

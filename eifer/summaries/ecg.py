@@ -43,9 +43,9 @@ def caption(ecg_quality: pd.DataFrame) -> str:
     bad_s = (good["duration_s"] - good["usable_s"]).clip(lower=0)
     return (
         f"{len(ecg_quality)} ECG recordings; {len(rejected)} rejected"
-        f"{f' ({reasons})'.replace('_', ' ') if reasons else ''}. All is of the film's time: "
-        f"{ecg_quality[['before_s', 'after_s']].sum().sum():.0f} s of ECG before and after "
-        f"films are left out, and {bad_s.sum():.0f} s of bad moments within "
-        f"{int((bad_s > 0).sum())} of {len(good)} good recordings. What each value of HRV rests on "
-        "stands beside it in the table hrv (used_s, used_share, n_intervals)."
+        f"{f' ({reasons})'.replace('_', ' ') if reasons else ''}. All values are of the "
+        f"film's time: {ecg_quality[['before_s', 'after_s']].sum().sum():.0f} s of ECG before and "
+        f"after films are left out, and {bad_s.sum():.0f} s of bad moments within "
+        f"{int((bad_s > 0).sum())} of {len(good)} good recordings. The table hrv says on how many "
+        "seconds and intervals each value rests (used_s, used_share, n_intervals)."
     )

@@ -25,9 +25,9 @@ def caption(rates: pd.DataFrame) -> str:
     return (
         f"{rates['n_simulations'].min()} to {rates['n_simulations'].max()} cohorts of each design. "
         "True ΔAUC 0: the share claimed is an error, to be set against the level. Equivalence "
-        "claims that there is no difference that matters: there its share is its power, and its "
-        "error is the share at a difference as large as the margin. Where trainings differ by "
-        "luck, in everybody alike, no test over participants can tell that from a better training "
-        "set. Of uneven people most are read without error, so that errors sit in few. "
+        "claims that there is no difference that matters: at ΔAUC 0 its share is its power; its "
+        "error is the share at a difference as large as the margin. Where one training is better "
+        "by luck, for everybody alike, no test over participants can tell that from a better "
+        "training set. Of uneven people most are read without error; few people hold all errors. "
         "Intervals are Wilson's, of the simulation alone."
     )

@@ -38,7 +38,7 @@ def caption(
     """What is shown, and of how many."""
     made = judged(relabelled, known_truth.set_index("image_id")["label"])
     if not made["n_known"]:
-        told = "Of no image the truth is known, so that nothing says which labels are wrong."
+        told = "The truth is known of no image, so nobody can say which labels are wrong."
     else:
         told = (
             f"Of {made['n_known']} the truth is known: what was planted, or what over half of the "

@@ -94,6 +94,6 @@ def caption(
     left += [OTHER_ESTIMATOR] * trained.isdisjoint(ESTIMATORS)
     return (
         f"The sign of High less Low as declared survives {kept} of {len(made)} other choices. "
-        "The ends are the smallest and the largest difference. A sign that does not survive is no "
-        "basis."
+        "The ends are the smallest and the largest difference. Draw no conclusion from a sign "
+        "that does not survive."
     ) + f" Not trained: {'; '.join(left)}." * bool(left)

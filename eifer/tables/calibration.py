@@ -63,7 +63,7 @@ _DESIGN_COLUMNS = (
         "ease",
         "float 0..",
         "SD of how much easier one person is to read than another, on the scale of the scores; "
-        "above 0 most errors sit in few people",
+        "above 0 few people hold most errors",
     ),
     Column("true_effect", "float 0..1", "expected AUC of High less that of Low; 0: none"),
 )

@@ -329,7 +329,7 @@ def role_as_declared(table: pd.DataFrame, declared: pd.DataFrame) -> pd.DataFram
     return table[roles.reindex(place).to_numpy() != table["role"].to_numpy()]
 
 
-@rule("no difference shown is not no difference, and few people show nothing", _REPEAT)
+@rule("a difference may exist although none was shown; few people cannot show any", _REPEAT)
 def verdict_is_earned(table: pd.DataFrame) -> pd.DataFrame:
     """Better needs q < alpha and 2 / 2^K < alpha (K: people who speak), and where random
     assignments were trained also null_q < alpha; equivalent needs a q of equivalence below alpha
@@ -354,7 +354,7 @@ def verdict_is_earned(table: pd.DataFrame) -> pd.DataFrame:
     return table[wrong | (equivalent != (same & ~better)) | ~(better | equivalent | neither)]
 
 
-@rule("one more labelling cannot make chance rarer than one in all", _REPEAT)
+@rule("with n random assignments no p is below 1 / (n + 1)", _REPEAT)
 def null_p_is_possible(table: pd.DataFrame) -> pd.DataFrame:
     """No null_p is below null_smallest_p, which is 1 / (null_n + 1)."""
     least = 1.0 / (table["null_n"] + 1)

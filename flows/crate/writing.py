@@ -92,7 +92,7 @@ def _refuse_place(source: Source, out: Path) -> None:
     """Refuse a place in the study, and one with anything but an older crate of it."""
     place, root = out.resolve(), source.study.root.resolve()
     if place.is_relative_to(root) or root.is_relative_to(place):
-        raise StudyError(f"{out} and the study lie in one another; give a folder beside it")
+        raise StudyError(f"{out} contains the study or lies in it; give a folder outside")
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     try:

@@ -113,7 +113,7 @@ class NodesExecutor:
             code, lines = self._dvc("push", "--run-cache", log=lambda _: None)
             if code != 0:
                 raise StudyError(
-                    f"the DVC remote {remote['url']} takes nothing from here:\n{lines}"
+                    f"the DVC remote {remote['url']} took no results from here:\n{lines}"
                 )
         snapshot.publish(self.study, self.origin.snapshot, self.origin.repository)
 
@@ -157,9 +157,9 @@ class NodesExecutor:
         if executed:
             raise StudyError(
                 f"{len(executed)} of {len(self._done)} instances were executed here although nodes "
-                f"had made them ({', '.join(executed[:5])}). All is up to date, but their results "
-                "did not come: do nodes and this machine share the DVC remote (or cache)? Outputs "
-                "with `persist`, or of a stage without deps, are never restored"
+                f"had made them ({', '.join(executed[:5])}). All is up to date, but the results of "
+                "the nodes did not arrive: do nodes and this machine share the DVC remote (or "
+                "cache)? Outputs with `persist`, or of a stage without deps, are never restored"
             )
         log(f"collected {len(self._done)} instances: 0 executed here")
         with suppress(httpx.HTTPError, ObjectNotFound), get_client(sync_client=True) as client:

@@ -60,10 +60,10 @@ def _lines() -> Iterator[str]:
             yield f"\n## {section}\n"
             yield from _section(_named(section, field.annotation), field.annotation, presets)
     yield "\n## The machine: `machine.yaml`, or `EIFER_*` in the environment\n"
-    yield "| knob | default | meaning |\n|---|---|---|"
-    for name, knob in Machine.model_fields.items():
-        default = "all cores" if knob.default_factory else f"`{knob.default}`"
-        yield f"| `{name}` / `EIFER_{name.upper()}` | {default} | {knob.description} |"
+    yield "| setting | default | meaning |\n|---|---|---|"
+    for name, setting in Machine.model_fields.items():
+        default = "all cores" if setting.default_factory else f"`{setting.default}`"
+        yield f"| `{name}` / `EIFER_{name.upper()}` | {default} | {setting.description} |"
 
 
 def _section(path: str, form: Any, presets: dict[str, Any]) -> Iterator[str]:

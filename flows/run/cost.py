@@ -98,11 +98,11 @@ def show(
         for name, (first, second) in known.items()
     )
     print(
-        f"{hours:.2f} h on one device ({params.arithmetic.device}), where a step of "
-        f"{training.recipe.batch} crops of {px} px takes, of the heads alone and of the whole "
-        f"network, {paces}"
-        f"{'' if divided else ', if every video has all the frames asked for'}; "
-        f"{stored:.3g} GB of weights, and as much again in DVC's cache where that copies"
+        f"{hours:.2f} h on one device ({params.arithmetic.device})"
+        f"{'' if divided else ', if every video has all the frames asked for'}. "
+        f"Time of a step of {training.recipe.batch} crops of {px} px, of the heads alone and of "
+        f"the whole network: {paces}. "
+        f"{stored:.3g} GB of weights, and as much again if DVC's cache copies files"
     )
     above = [
         f"{value:.3g} {unit} of {most:g}"

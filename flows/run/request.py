@@ -33,7 +33,7 @@ KeepGoing = Annotated[
 ]
 AtOnce = Annotated[
     int,
-    typer.Option(help="instances at once; 0: what this machine carries", min=0, max=1024),
+    typer.Option(help="instances at once; 0: as many as this machine can run", min=0, max=1024),
     Ge(0),
 ]
 TimeoutMin = Annotated[

@@ -20,16 +20,16 @@ from stages._runtime.params_file import read_params
 FILE = Path("machine.yaml")
 
 PARAMS = ("device", "precision", "devices", "compile", "deterministic", "batch")
-"""What is no knob, because it can change a result: DVC must know of it."""
+"""Not settings of the machine: they can change a result, so DVC must know of them."""
 
 
 def _moved(name: str) -> Problem:
     remedy = "set it in params.yaml, section arithmetic, and take it away here"
-    return Problem("no knob of the machine, since it can change a result", name, remedy)
+    return Problem("not a setting of the machine: it can change a result", name, remedy)
 
 
 class Machine(BaseSettings):
-    """Knobs from ``machine.yaml`` (where there is one) and ``EIFER_*`` variables, which win."""
+    """Settings from ``machine.yaml`` (where there is one) and ``EIFER_*`` variables, which win."""
 
     model_config = SettingsConfigDict(
         env_prefix="EIFER_", extra="forbid", frozen=True, allow_inf_nan=False
@@ -75,7 +75,7 @@ class Machine(BaseSettings):
                     _moved(name)
                     if name in PARAMS
                     else Problem(
-                        f"knob does not fit: {detail['msg']}",
+                        f"setting does not fit: {detail['msg']}",
                         name,
                         f"known: {', '.join(type(self).model_fields)}",
                     )
@@ -84,7 +84,7 @@ class Machine(BaseSettings):
             raise ParamsError(describe("machine.yaml or EIFER_*", problems)) from None
 
     def hand_on(self) -> None:
-        """Tell this process, and those that it starts, the knob that `eifer.faces` reads."""
+        """Tell this process, and those that it starts, the setting that `eifer.faces` reads."""
         os.environ["EIFER_DECODER"] = self.decoder
 
     @classmethod
@@ -103,5 +103,7 @@ class Machine(BaseSettings):
 def _said(file: Path) -> dict[str, Any]:
     content = read_params(file) if file.exists() else None
     if content is not None and not isinstance(content, dict):
-        raise ParamsError(f"{file}: a {type(content).__name__}; write a line each knob: workers: 4")
+        raise ParamsError(
+            f"{file}: a {type(content).__name__}; write one line per setting: workers: 4"
+        )
     return content or {}

@@ -49,7 +49,7 @@ def read_params(path: Path) -> Any:
         raise ParamsError(f"{path} nests its values too deep; presets/ show how deep") from None
     # PyYAML's own of "!!int x", "!!bool x", "!!timestamp x", and Python's of 5000 digits.
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ParamsError(f"{path} holds a value that is none of its type: {error}") from None
+        raise ParamsError(f"{path} holds a value that does not fit its type: {error}") from None
 
 
 class _Plain(yaml.SafeLoader):

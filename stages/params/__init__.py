@@ -148,7 +148,6 @@ def check_params(content: Any, subject: str) -> Params:
     """
     if isinstance(content, dict) and "protocol" in content:
         raise ParamsError(
-            f"{subject} is of a study of another protocol than the EI study's, for which alone "
-            "this is"
+            f"{subject} is of another kind of study; this works for the EI study alone"
         )
     return validated(Params, content, subject)

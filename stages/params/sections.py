@@ -389,7 +389,7 @@ class ReportSources(Section):
         "whoever has the study can compute the key again: pseudonymity, not anonymity"
     )
     least_people: Annotated[int, Field(ge=1, le=1000)] = Field(
-        description="fewest people that a count in a table may tell of: fewer are withheld, and "
-        "so is what they would follow from; above 1, figures and tables that show single people "
-        "(a row or mark a person) are left out; 1: all is shown"
+        description="the smallest number of people that a table may show: smaller counts are "
+        "withheld, and so are numbers that would reveal them; above 1, figures and tables that "
+        "show single people (a row or mark a person) are left out; 1: all is shown"
     )

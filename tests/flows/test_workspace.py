@@ -47,7 +47,7 @@ def test_a_workspace_that_is_there_is_brought_up_to_date_and_keeps_its_results(
         path.write_text("kept")
     (made / "eifer/gone.py").write_text("a module that the code no longer has")
     (made / "eifer/errors.py").write_text("old")
-    with pytest.raises(StudyError, match=r"params\.yaml says otherwise .*--replace-params"):
+    with pytest.raises(StudyError, match=r"params\.yaml differs from .*--replace-params"):
         make_workspace(tmp_path / "study", preset=DEMO, overrides={"study.seed": 8})
     assert (made / "eifer/errors.py").read_text() == "old"
     seed = {"study.seed": 8}

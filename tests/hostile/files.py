@@ -620,7 +620,7 @@ PARAMS: dict[str, tuple[str, Write, str]] = {
     "a name twice": ("p.yaml", content("study: 1\nstudy: 2\n"), "'study' again"),
     "tabs": ("p.yaml", content("study:\n\tseed: 1\n"), "not YAML"),
     "two documents": ("p.yaml", content("study: 1\n---\nstudy: 2\n"), "not YAML"),
-    "a number of 5000 digits": ("p.yaml", content(f"study: {5000 * '9'}"), "none of its type"),
+    "a number of 5000 digits": ("p.yaml", content(f"study: {5000 * '9'}"), "does not fit its type"),
     "NaN": ("p.yaml", content("study: {seed: .nan}"), "p.yaml"),
     "NUL bytes": ("p.yaml", content(b"study: \0\0"), "not YAML"),
     "UTF-16 without its mark": ("p.yaml", content("study: 1".encode("utf-16-le")), "not YAML"),

@@ -147,7 +147,7 @@ def test_a_protocol_that_is_not_known(word: object, said: str) -> None:
 
 
 def test_either_study_refuses_the_params_of_the_other() -> None:
-    with pytest.raises(ParamsError, match="is of a study of another protocol than the EI study's"):
+    with pytest.raises(ParamsError, match="is of another kind of study"):
         check_ei(yaml.safe_load(DEMO), "params.yaml")
     with pytest.raises(ParamsError, match="is of an EI study: it has no word protocol"):
         check_params(yaml.safe_load(EI_DEMO), "params.yaml")
@@ -166,7 +166,7 @@ def test_commands_of_the_ei_study_refuse_params_of_expressions(tmp_path: Path) -
     ):
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 1, words
-        assert "another protocol than the EI study's" in done.output
+        assert "another kind of study" in done.output
         assert "Traceback" not in done.output
     assert os.listdir(tmp_path) == ["empty"]
 

@@ -62,7 +62,7 @@ def test_faults_of_the_file_and_of_variables_are_named_together(
 
 @pytest.mark.parametrize("name", PARAMS)
 @pytest.mark.parametrize("place", ["machine.yaml", "environment", "small letters"])
-def test_what_can_change_a_result_is_no_knob(
+def test_what_can_change_a_result_is_no_setting_of_the_machine(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str
 ) -> None:
     if place == "machine.yaml":
@@ -111,7 +111,7 @@ def test_bfloat16_needs_a_gpu() -> None:
         ("- 3\n", "machine.yaml: a list"),
         ("3\n", "machine.yaml: a int"),
         ("workers: 1\nworkers: 2\n", "'workers' again"),
-        (f"workers: {5000 * '9'}", "none of its type"),
+        (f"workers: {5000 * '9'}", "does not fit its type"),
         ("workers: &a [*a]", "stands in itself"),
         ("workers: 1000000000", "workers"),
         ("instance_gib: .nan", "instance_gib"),

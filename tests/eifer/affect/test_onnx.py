@@ -136,7 +136,7 @@ def test_a_file_from_an_address_lies_among_the_assets(
         ({"url": "https://models.example/n.onnx"}, "give path or url"),
         ({"path": None}, "give path or url"),
         ({"path": "https://models.example/n.onnx"}, "reads as a URL"),
-        ({"path": None, "url": "file:///etc/passwd"}, "is none of https"),
+        ({"path": None, "url": "file:///etc/passwd"}, "does not begin with https"),
         ({"sha256": "abc"}, "not 64 hexadecimal digits"),
         ({"outputs": EIGHT}, "arousal and valence among them"),
         ({"outputs": (*OUTPUTS, "anger")}, "name each once"),

@@ -150,9 +150,7 @@ def test_what_cannot_be_divided_is_refused_at_once() -> None:
     images = images.drop(few)
     duplicates = duplicates.drop(few)
     said = refused(images, duplicates, [], DRAWN)
-    assert (
-        "pictures of a person, that are more than any part (1): a: one person with 280 of" in said
-    )
+    assert "pictures of a person, than fit into any part (1): a: one person with 280 of" in said
 
 
 def test_a_class_too_small_for_every_part_is_told_and_not_refused() -> None:
@@ -174,7 +172,7 @@ def test_a_corpus_of_one_person_is_refused() -> None:
     duplicates.loc[images["corpus"] == "c", "atom"] = "person"
     duplicates["contradicts"] = False
     said = refused(images, duplicates, [], DRAWN)
-    assert "that are more than any part (1): c: person with 300 of 300 images" in said
+    assert "than fit into any part (1): c: person with 300 of 300 images" in said
     assert "a part has no image of a corpus (2)" in said
 
 
@@ -192,7 +190,7 @@ def test_bad_tables_and_parts_are_refused_at_once() -> None:
     said = refused(images, duplicates, [bad], KEPT)
     assert f"contradicts its copies (1): {bad}" in said
     assert "the corpus's own part is unknown (1): b: Trianing" in said
-    assert "images of a corpus with parts have none (1): a: a/0003" in said
+    assert "images belong to no part, although their corpus has parts (1): a: a/0003" in said
     assert "an official part is missing (1): a has no part test" in said
     assert "a corpus has one class alone (1): c: happy" in said
 

@@ -80,7 +80,7 @@ def test_nobody_asks_for_a_device_by_default(path: Path, asked: list[HWAccel | N
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_knob_reaches_ffmpeg_and_changes_no_byte(
+def test_the_setting_reaches_ffmpeg_and_changes_no_byte(
     path: Path, kind: str, ask: Callable[[str], None], asked: list[HWAccel | None]
 ) -> None:
     """Whether this machine has such a device or not."""

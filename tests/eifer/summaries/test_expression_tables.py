@@ -259,7 +259,7 @@ def test_relabelling_is_judged_by_what_is_true() -> None:
     none = other.iloc[:0], known.iloc[:0]
     made = relabelling_table.table(relabelled(), *none).set_index("corpus")
     assert made.loc["all", ["n", "changed", "n_known", "wrong"]].tolist() == [6, 2, 0, 0]
-    assert "Of no image the truth is known" in relabelling_table.caption(relabelled(), *none)
+    assert "The truth is known of no image" in relabelling_table.caption(relabelled(), *none)
 
 
 def test_planted_labels_and_copies_stand_beside_what_was_found() -> None:

@@ -248,7 +248,7 @@ def test_a_study_that_is_not_as_recorded_gets_no_crate(
 
 def test_places_and_words_that_are_refused(study: Path) -> None:
     for place in ("crate", "data/crate", ".", ".."):
-        with pytest.raises(StudyError, match="lie in one another"):
+        with pytest.raises(StudyError, match="contains the study or lies in it"):
             write(study, Path(place), [])
     Path("../mine").mkdir()
     Path("../mine/note").write_text("mine")
