@@ -130,13 +130,15 @@ def test_what_is_known_of_the_sources_on_expressions() -> None:
 
 
 def test_other_figures_give_other_verdicts(monkeypatch) -> None:
+    found = paper_consistency.expression_checks()
+
     def verdicts(check: str) -> list[str]:
-        found = paper_consistency.expression_checks()
         return found[found["check"].str.startswith(check)]["verdict"].tolist()
 
     assert "contradiction" not in verdicts("chosen and drawn")
     monkeypatch.setitem(faces._CHOSEN, ("nhfi",), (61, 62, 59, 79, 75, 69, 55, 460))
     monkeypatch.setitem(faces._ACCURACY, "fer2013", (0.6000, 0.4350, 0.5054, 0.3185, 0.5542))
+    found = paper_consistency.expression_checks()
     assert verdicts("chosen and drawn").count("contradiction") == 1
     assert verdicts("accuracy is a share of whole").count("contradiction") == 1  # .4350 x 560
     assert verdicts("accuracy on all").count("contradiction") == 2
@@ -145,6 +147,7 @@ def test_other_figures_give_other_verdicts(monkeypatch) -> None:
         *("agrees", "contradiction", "contradiction")
     ]
     monkeypatch.setitem(faces.PARAMETERS, "total", 5_000_000)
+    found = paper_consistency.expression_checks()
     assert verdicts("over 60 %") == ["agrees"]
     assert verdicts("the network's parameters") == ["agrees"]
     assert verdicts("trained and other") == ["contradiction"]
