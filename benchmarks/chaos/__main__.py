@@ -12,6 +12,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import tempfile
 import time
 from contextlib import suppress
@@ -108,6 +109,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder of the rounds; else a temporary one")
     options = parser.parse_args()
     keep_private()
+    # A shell that starts this in the background ignores SIGINT, and so would all that starts here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     home = (options.keep or Path(tempfile.mkdtemp(prefix="chaos-"))).resolve()
     home.mkdir(parents=True, exist_ok=True)
     servers = Servers(home)

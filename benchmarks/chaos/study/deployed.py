@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +42,7 @@ while True:
     if not run.state.is_cancelled():  # for the one that died counts as running for a while
         break
     time.sleep(5)
-while alone and process.poll() is None:
-    process.terminate()  # Prefect's worker can miss a stop while a run of its own ends
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(20)
+if alone:
+    process.terminate()
+    process.wait()
 os._exit(not run.state.is_completed())
