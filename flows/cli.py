@@ -359,7 +359,7 @@ def estimate(
         bool, typer.Option("--overlay", help="also write the video with boxes and expressions")
     ] = False,
     per_second: Annotated[
-        float, typer.Option(help="frames looked at in a second", min=0.01, max=1000)
+        float, typer.Option(help="frames read per second", min=0.01, max=1000)
     ] = 10,
     estimator: Annotated[
         str | None,
@@ -369,7 +369,7 @@ def estimate(
         ),
     ] = None,
     params: Annotated[
-        Path | None, typer.Option(help="of a study: its estimator and its crop of a face")
+        Path | None, typer.Option(help="params of a study, whose estimator and face crop are used")
     ] = None,
 ) -> None:
     """Read the faces of videos: who, where, which expression, arousal and valence, over time."""
@@ -412,11 +412,11 @@ def page(
     ] = 24,
     per_second: Annotated[
         float,
-        typer.Option(help="frames looked at in a second", min=0.01, max=1000, callback=finite),
+        typer.Option(help="frames read per second", min=0.01, max=1000, callback=finite),
     ] = 10,
-    estimator: Annotated[str | None, typer.Option(help="as `eifer estimate` has it")] = None,
+    estimator: Annotated[str | None, typer.Option(help="as in `eifer estimate`")] = None,
     params: Annotated[
-        Path | None, typer.Option(help="of a study: its estimator and its crop of a face")
+        Path | None, typer.Option(help="params of a study, whose estimator and face crop are used")
     ] = None,
 ) -> None:
     """Open a page on this machine that reads videos: drop one, watch it with what was read."""
@@ -493,7 +493,7 @@ def plan(
         ),
     ] = None,
     participants: Annotated[
-        int | None, typer.Option(help="of a cohort that is not there yet", min=1, max=100_000)
+        int | None, typer.Option(help="size of a cohort that is not there yet", min=1, max=100_000)
     ] = None,
     over_budget: Annotated[
         bool, typer.Option("--over-budget", help="even above training.budget in params")
