@@ -149,13 +149,16 @@ def _by_score(name: str, ids: pd.Series, scores: pd.DataFrame) -> pd.Series:
 def _nulls(high: Labels, held: _Held, wanted: int, seed: int) -> Iterator[Labels]:
     """``wanted`` different labellings of the same numbers; what there is before any is used."""
     strata = held.strata()
-    seen = {_division(high)}
+    # Of those who train nobody the labels stay: they tell no two assignments apart.
+    learners = np.sort(np.concatenate(strata))
+    seen = {_division(high[learners])}
     made: list[Labels] = []
     for labels in _labellings(high, strata, TRIES * wanted, seed):
         if len(made) == wanted:
             break
-        if _division(labels) not in seen and held.complete(labels, ~labels):
-            seen.add(_division(labels))
+        division = _division(labels[learners])
+        if division not in seen and held.complete(labels, ~labels):
+            seen.add(division)
             made.append(labels)
     if len(made) < wanted:
         raise DesignError(

@@ -183,12 +183,19 @@ def _metrics(part: pd.DataFrame, threshold: pd.Series) -> dict[str, object]:
         return {**dict.fromkeys(METRICS_OF_ITEMS, math.nan), "reason": why}
     values = metrics.binary(part["label"], part["score"], threshold)
     if any(math.isnan(value) for value in values.values()):
-        flat = part["score"].nunique() == 1
-        why = (
-            "all scores are the same" if flat else "the scores tell the classes apart without error"
-        )
-        return {**values, "reason": f"no calibration line: {why}"}
+        return {**values, "reason": f"no calibration line: {_why_no_line(part)}"}
     return {**values, "reason": None}
+
+
+def _why_no_line(part: pd.DataFrame) -> str:
+    if part["score"].nunique() == 1:
+        return "all scores are the same"
+    high, low = (part.loc[part["label"] == label, "score"] for label in (1, 0))
+    if high.min() > low.max():
+        return "the scores tell the classes apart without error"
+    if high.max() < low.min():
+        return "the scores tell the classes apart, the wrong way round"
+    return "the classes' scores overlap in ties alone, or not enough for a finite slope"
 
 
 def summarise(measured: pd.DataFrame) -> pd.DataFrame:

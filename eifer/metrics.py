@@ -43,8 +43,8 @@ def binary(y_true: object, score: object, threshold: object) -> dict[str, float]
           each of 10 equal-width bins, closed on the right (a score of .1 is in the first);
         - calibration_slope, calibration_intercept: the coefficients b and a of the logistic
           regression logit P(y = 1) = a + b logit(score); 1 and 0 for calibrated scores, b < 1
-          for overconfident ones. NaN where they have no finite value: a constant score, or one
-          that tells the classes apart without error.
+          for overconfident ones. NaN where they have no finite value: a constant score, or
+          one by which the classes do not overlap, or in ties alone.
 
     Raises
     ------

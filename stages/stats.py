@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from eifer.comparison import beside, participants, published, shown, text
-from eifer.comparison.declaration import changes
+from eifer.comparison.declaration import changes, claimed
 from eifer.designs import EI
 from eifer.tables.comparison import FINE_TUNED, PRETRAINED
 from stages import catalogue
@@ -53,7 +53,8 @@ def stats(run: Run) -> Outcome:
     }
     in_people = shown.findings(primary.compared)
     in_source = shown.findings_as_published(comparison, spec.published)
-    numbers = {**in_people, "changed": changed, "published": in_source}
+    said = {"changed": changed, "declared": claimed(before)}
+    numbers = {**in_people, **said, "published": in_source}
     methods = text.methods(numbers, declared, spec.published)
     return Outcome(made, Report(methods, numbers, text.results(numbers, spec.published)))
 

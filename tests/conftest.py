@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.meeting import Meeting
 
 ROOT = Path(__file__).parents[1]
+COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -82,7 +83,7 @@ def barriers(browser: Browser) -> Callable[[Path | Page], list[str]]:
         if not isinstance(where, Path):
             return on(where)
         broken = []
-        views = ((390, "light", {}), (1280, "light", {}), (390, "dark", {"runOnly": ["cat.color"]}))
+        views = ((390, "light", {}), (1280, "light", {}), (390, "dark", COLOURS))
         for width, scheme, options in views:
             size: Any = {"width": width, "height": 900}
             with browser.new_context(viewport=size, color_scheme=cast("Any", scheme)) as context:

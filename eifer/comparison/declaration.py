@@ -6,9 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from eifer.comparison.participants import ParticipantSpec
+from eifer.tables.comparison import PLACE
 
 Declaration = dict[str, Any]
 
@@ -22,10 +24,7 @@ def declaration(spec: ParticipantSpec) -> Declaration:
 
 def changes(before: Mapping[str, Any], spec: ParticipantSpec) -> list[str]:
     """What is otherwise than ``before`` (a `declaration`), in words; empty where nothing is."""
-    now = declaration(spec)
-    if now["sha256"] == before["sha256"]:
-        return []
-    were, are = before["participants"], now["participants"]
+    were, are = _ordered(before["participants"]), _ordered(declaration(spec)["participants"])
     return [
         f"{name}: {_in_words(were.get(name))} became {_in_words(are.get(name))}"
         for name in sorted({*were, *are})
@@ -33,8 +32,26 @@ def changes(before: Mapping[str, Any], spec: ParticipantSpec) -> list[str]:
     ]
 
 
+def claimed(before: Mapping[str, Any]) -> str:
+    """The test that speaks and the contrasts that may confirm, in words for the report."""
+    chosen = before["participants"]
+    claims = _in_words(chosen["confirmatory"])
+    return f"by the {chosen['test'].replace('_', '-')} test: {claims}"
+
+
+def _ordered(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The choices with their lists in one order, which changes no result."""
+    return {
+        name: sorted(value, key=partial(json.dumps, sort_keys=True))
+        if isinstance(value, list)
+        else value
+        for name, value in chosen.items()
+    }
+
+
 def _in_words(value: Any) -> str:
     if isinstance(value, list):
-        parts = [" ".join(v.values()) if isinstance(v, dict) else str(v) for v in value]
+        # A file may have the names of a claim in another order.
+        parts = [" ".join(v[n] for n in PLACE) if isinstance(v, dict) else str(v) for v in value]
         return "; ".join(parts) or "nothing"
     return "nothing" if value is None else str(value)

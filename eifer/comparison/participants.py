@@ -30,6 +30,7 @@ from eifer.statistics import (
     t_paired,
     tost_paired,
 )
+from eifer.statistics.estimability import negligible
 from eifer.tables.comparison import (
     BY_ASSIGNMENT,
     BY_PARTICIPANT,
@@ -202,11 +203,14 @@ def by_participant(
     declared = table["role"] == CONFIRMATORY
     names = [" ".join(names) or EXPLORATORY for names in table[list(spec.family)].to_numpy()]
     table["family"] = np.where(declared, CONFIRMATORY, names)
+    # Holm's first step: no corrected p of a declared contrast is below this.
+    times = np.where(declared, table["null_p"].where(declared).count(), 1)
+    least = (table["null_smallest_p"] * times).clip(upper=1)
     for method in TESTED:
         p = table[f"{method}_p"]
         found = benjamini_hochberg(p.mask(declared), table["family"])
         table[f"{method}_q"] = np.where(declared, holm(p.where(declared)), found)
-    table["verdict"] = [_verdict(dict(row)) for _, row in table.iterrows()]
+    table["verdict"] = [_verdict(dict(row)) for _, row in table.assign(least_q=least).iterrows()]
     return ParticipantComparison(
         declared=_declared(table),
         deltas=PARTICIPANT_DELTAS.frame(deltas),
@@ -294,11 +298,12 @@ def _tested(delta: Any, spec: ParticipantSpec, seed: int) -> Row:
         names = ["delta", "se", "ci_low", "ci_high", "t", "df", "t_p", "sign_flip_p", "smallest_p"]
         names += [f"equivalence_{name}" for name in ("p", "ci_low", "ci_high")]
         reasons = ("t_reason", "sign_flip_reason", "equivalence_reason")
-        return {**dict.fromkeys(names, math.nan), **dict.fromkeys(reasons, why)}
+        return {**dict.fromkeys(names, math.nan), **dict.fromkeys(reasons, why), "n_differ": 0}
     t, flip = t_paired(delta), sign_flip(delta, spec.flips, seed)
     alike = "no participant's difference is other than 0"
     same = tost_paired(delta, spec.margin, spec.alpha)
     return {
+        "n_differ": int((~negligible(delta, of=delta)).sum()),
         "delta": float(np.mean(delta)),
         "se": t.se,
         "ci_low": t.ci_low,
@@ -330,15 +335,23 @@ def _jackknifed(*pair: Any) -> Row:
 def _over_repetitions(tests: pd.DataFrame) -> Row:
     """The mean of the repetitions' differences, if trainings differ too."""
     pooled: Pooled = pool_random(tests["delta"], tests["se"], method="reml", knapp_hartung=True)
-    return {
+    left_out = map(str, tests["repetition"].to_numpy()[list(pooled.left_out)])
+    row: Row = {
+        "random_n_used": pooled.n_used,
+        "random_left_out": ", ".join(left_out) or None,
         "random_delta": pooled.estimate,
         "random_ci_low": pooled.ci_low,
         "random_ci_high": pooled.ci_high,
         "random_p": pooled.p,
         "tau2": pooled.tau2,
         "i2_pct": pooled.i2,
-        "random_reason": pooled.reason,
     }
+    if pooled.n_used != 1:
+        return row | {"random_reason": pooled.reason}
+    # Knapp and Hartung's interval is of the spread between repetitions.
+    blank = [name for name in row if name not in ("random_n_used", "random_left_out")]
+    why = "one repetition alone has a standard error above 0"
+    return row | dict.fromkeys(blank, math.nan) | {"random_reason": why}
 
 
 def among_nulls(deltas: pd.DataFrame) -> Row:
@@ -348,7 +361,7 @@ def among_nulls(deltas: pd.DataFrame) -> Row:
     without any EI, so that 0 is not the middle. Under the null every assignment is as likely to
     be the furthest as any other, whatever the distribution (a permutation test over labels; it is
     valid for any number of them, drawn without replacement: Phipson & Smyth 2010, Stat. Appl.
-    Genet. Mol. Biol. 9:39).
+    Genet. Mol. Biol. 9:39), but for the choice of who validates (docs/decisions/0012).
     """
     null = deltas.loc[deltas["assignment"].str.match(NULL), "delta"].dropna().to_numpy()
     own = deltas.loc[deltas["assignment"] == EI, "delta"].to_numpy()
@@ -423,15 +436,15 @@ def _verdict(row: Row) -> str:
 
     A difference needs q below alpha in the declared test, and people enough that a test without
     a model could have shown it (2 / 2^K below alpha; a t-test of four differences is as good as
-    its normal distribution). For the GEE these are the people in whom the models are not right
-    equally often: nobody else tells them apart. That there is no difference needs the test of
-    equivalence, one-sided. No test over participants knows whether other people to train on, or
+    its normal distribution). K are the people in whom the models differ (for the GEE: are not
+    right equally often): nobody else tells them apart. That there is no difference needs the test
+    of equivalence, one-sided. No test over participants knows whether other people to train on, or
     another training, would give the same. Where random assignments were trained, the difference
     must also be rare among theirs, and on the same side; where none was, "within this training"
     says so.
     """
     test, alpha = row["test"], row["alpha"]
-    k = row["gee_n_used"] if test == "gee" else row["n_used"]
+    k = row["gee_n_used"] if test == "gee" else row["n_differ"]
     same = row["equivalence_q"] < alpha and 0.5 ** row["n_used"] < alpha
     differ = row[f"{test}_q"] < alpha and smallest_p(k) < alpha
     high = row["gee_odds_ratio"] < 1 if test == "gee" else row["delta"] > 0
@@ -449,19 +462,23 @@ def _verdict(row: Row) -> str:
     if pd.notna(row[f"{test}_reason"]):
         return f"not estimable: {row[f'{test}_reason']}"
     if smallest_p(k) >= alpha:
-        return f"inconclusive: {k} participants allow no p below {smallest_p(k):.3g}"
+        who = "participants" if k == row["n_used"] else "participants in whom the models differ"
+        return f"inconclusive: {k} {who} allow no p below {smallest_p(k):.3g}"
     return "inconclusive"
 
 
 def _doubt_of_labels(row: Row, high: bool) -> str:
     """Why random assignments speak against a difference over people; empty where they do not."""
-    n, least = row["null_n"], row["null_smallest_p"]
+    n, least = row["null_n"], row["least_q"]
     if not n:
         return ""
     if least >= row["alpha"]:
-        return f"{n} random assignments of labels allow no p below {least:.3g}"
-    rare = row["null_q"] < row["alpha"] and high == (row["delta"] > row["null_mean"])
-    return "" if rare else f"random labels do as much (corrected p {row['null_q']:.3g})"
+        return f"{n} random assignments of labels allow no corrected p below {least:.3g}"
+    if not row["null_q"] < row["alpha"]:
+        return f"random labels do as much (corrected p {row['null_q']:.3g})"
+    if high != (row["delta"] > row["null_mean"]):
+        return f"random labels differ by more, {row['null_mean']:+.3g} on average"
+    return ""
 
 
 def smallest_p(n_participants: int) -> float:

@@ -62,14 +62,16 @@ def numbers(primary: pd.DataFrame, comparison: pd.DataFrame) -> dict[str, float]
 def findings(primary: pd.DataFrame) -> dict[str, Any]:
     """What the table ``BY_PARTICIPANT`` says in all: who was tested, what was declared, verdicts.
 
-    ``smallest_p`` is the smallest two-sided p that so many participants allow.
+    ``smallest_p`` is the smallest two-sided p that any contrast allows, by the people in whom its
+    models differ.
     """
     words = primary["verdict"].map(_word)
-    people = int(primary["n_participants"].max())
+    differ = int(primary["n_differ"].max())
     return {
-        "test_participants": people,
+        "test_participants": int(primary["n_participants"].max()),
         "participants_used": int(primary["n_used"].min()),
-        "smallest_p": smallest_p(people),
+        "participants_differ": differ,
+        "smallest_p": smallest_p(differ),
         "margin": float(primary["margin"].iloc[0]),
         "confirmatory": [
             f"{row['models']} {row['task']} {row['condition']} {row['contrast']}"

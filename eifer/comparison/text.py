@@ -20,6 +20,9 @@ def methods(known: Mapping[str, Any], people: ParticipantSpec, source: Compariso
         if n
         else "No model was trained on random labels."
     )
+    changed = "The declaration was changed afterwards, so nothing was confirmatory. " * bool(
+        known["changed"]
+    )
     return f"""In the primary analysis people were the sample. For the models that were trained on
         everybody last (fine-tuned) and for those that were trained on one group alone (pretrained),
         the difference of the models' ROC-AUC was taken among the frames of each of
@@ -30,8 +33,8 @@ def methods(known: Mapping[str, Any], people: ParticipantSpec, source: Compariso
         [@schuirmann1987] with a margin of {people.margin:g} were made; beside them generalised
         estimating equations clustered on participants [@liang1986; @mancl2001], and a
         random-effects mean over repetitions by REML with the interval of Knapp and Hartung
-        [@viechtbauer2005; @knapp2003]. Declared confirmatory before the run, by the {people.test}
-        test, were: {"; ".join(known["confirmatory"]) or "none"}. All else was exploratory. p-values
+        [@viechtbauer2005; @knapp2003]. Declared confirmatory before the run {known["declared"]}.
+        {changed}All else was exploratory. p-values
         of declared tests were adjusted by Holm [@holm1979], all others by Benjamini and Hochberg
         [@benjamini1995] within {" and ".join(("each test", *people.family))}. {labels} The
         published procedure [@kim2026] was applied as well: in each of
@@ -53,10 +56,11 @@ def results(known: Mapping[str, Any], source: ComparisonSpec) -> str:
     published = known["published"]
     verdicts = ", ".join(f"{word} {n}" for word, n in known["verdicts"].items())
     within = "" if known["random_assignments"] else " A difference is one within this training."
-    return f"""{changed}{known["test_participants"]} participants allow no p below
-        {known["smallest_p"]:.3g} without a model of their differences. In the worst contrast
-        {known["participants_used"]} of them had a difference. Verdicts: {verdicts}. Inconclusive
-        does not mean that there is no difference.{within} As published, of
+    return f"""{changed}{known["test_participants"]} participants were tested; in the worst contrast
+        {known["participants_used"]} of them had frames of both classes. In at most
+        {known["participants_differ"]} participants the models differed, which allows no p below
+        {known["smallest_p"]:.3g} without a model of their differences. Verdicts: {verdicts}.
+        Inconclusive does not mean that there is no difference.{within} As published, of
         {published["contrasts"]} contrasts {published["fisher_q_below_alpha"]} had a Fisher q below
         {source.alpha:g} and {published["gee_q_below_alpha"]} a GEE q;
         {published["sign_conflicts"]} pooled differences contradicted the sign of the plain mean.

@@ -41,8 +41,10 @@ def caption(truth: dict[str, Any], by_participant: pd.DataFrame) -> str:
             "and trainings of the demo's size and recipe (benchmarks/planted_truth.py)."
         )
     people = int(by_participant["n_participants"].max())
+    differ = int(by_participant["n_differ"].max())
     return (
         f"{planted} Found: mean over {people} people of ΔAUC of High less Low, averaged over "
-        f"{by_participant['n_repetitions'].max()} repetitions. {people} people allow no p below "
-        f"{min(1.0, 2 / 2**people):.3g}: an inconclusive verdict neither confirms nor refutes."
+        f"{by_participant['n_repetitions'].max()} repetitions. In at most {differ} people the "
+        f"models differ, which allows no p below {min(1.0, 2 / 2**differ):.3g}: an inconclusive "
+        "verdict neither confirms nor refutes."
     )

@@ -309,13 +309,18 @@ def interval_agrees_with_p(table: pd.DataFrame) -> pd.DataFrame:
 def rests_on_its_participants(
     table: pd.DataFrame, participant_deltas: pd.DataFrame
 ) -> pd.DataFrame:
-    """Delta is the mean of the differences in participant_deltas, n_used their number."""
+    """Delta is the mean of the differences in participant_deltas, n_used their number, n_differ
+    that of those other than 0 (1e-12 or less is 0).
+    """
     listed = participant_deltas.groupby(PLACE)["delta"]
     place = pd.MultiIndex.from_frame(table[PLACE])
     counted = listed.agg(["size", "count", "mean"]).reindex(place)
     wrong = (counted["size"].to_numpy() != table["n_participants"].to_numpy()) | (
         counted["count"].to_numpy() != table["n_used"].to_numpy()
     )
+    apart = participant_deltas["delta"].abs() > 1e-12
+    differ = apart.groupby([participant_deltas[name] for name in PLACE]).sum().reindex(place)
+    wrong |= differ.to_numpy() != table["n_differ"].to_numpy()
     gap = (counted["mean"].to_numpy() - table["delta"]).abs()
     return table[wrong | (gap > 1e-12) | (table["delta"].isna() != (table["n_used"] == 0))]
 
@@ -331,7 +336,7 @@ def role_as_declared(table: pd.DataFrame, declared: pd.DataFrame) -> pd.DataFram
 
 @rule("a difference may exist although none was shown; few people cannot show any", _REPEAT)
 def verdict_is_earned(table: pd.DataFrame) -> pd.DataFrame:
-    """Better needs q < alpha and 2 / 2^K < alpha (K: people who speak), and where random
+    """Better needs q < alpha and 2 / 2^K < alpha (K: people who differ), and where random
     assignments were trained also null_q < alpha; equivalent needs a q of equivalence below alpha
     and 1 / 2^K < alpha; all else is inconclusive or not estimable.
     """
@@ -340,7 +345,7 @@ def verdict_is_earned(table: pd.DataFrame) -> pd.DataFrame:
         index=table.index,
         dtype=float,
     )
-    people = table["n_used"].where(table["test"] != "gee", table["gee_n_used"])
+    people = table["n_differ"].where(table["test"] != "gee", table["gee_n_used"])
     shown = (q < table["alpha"]) & (2.0 / 2.0**people < table["alpha"])
     same = (table["equivalence_q"] < table["alpha"]) & (0.5 ** table["n_used"] < table["alpha"])
     asked = table["null_n"] > 0
@@ -387,6 +392,7 @@ BY_PARTICIPANT = Table(
         Column("n_participants", "int participants 1..", "people tested"),
         Column("n_used", "int participants 0..", "of these, with frames of both classes"),
         Column("left_out", "string?", "the others and why, one a line"),
+        Column("n_differ", "int participants 0..", "those used whose difference is other than 0"),
         Column("n_repetitions", "int repetitions 2..", "repetitions of each model"),
         Column(
             "delta", "float? -1..1", f"mean over participants of their differences: {_DIRECTION}"
@@ -449,6 +455,12 @@ BY_PARTICIPANT = Table(
         Column("gee_p", "float? 0..1", "its two-sided p-value, clustered on participants"),
         Column("gee_q", "float? 0..1", "its Benjamini-Hochberg q-value"),
         Column("gee_reason", "string?", "why there is no odds ratio"),
+        Column("random_n_used", "int repetitions 0..", "repetitions in the mean that follows"),
+        Column(
+            "random_left_out",
+            "string?",
+            "repetitions that have no weight because their se is 0 or missing",
+        ),
         Column(
             "random_delta", "float?", f"mean over repetitions with random effects: {_DIRECTION}"
         ),

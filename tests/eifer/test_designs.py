@@ -13,9 +13,11 @@ from eifer import partitions as parts
 from eifer.comparison import Claim, ParticipantSpec
 from eifer.comparison.declaration import changes, declaration
 from eifer.comparison.participants import _verdict, among_nulls
+from eifer.designs import assign
 from eifer.errors import DesignError, ParamsError
 from eifer.partitions import Design
 from eifer.tables.affect import OTHER_ESTIMATES
+from eifer.tables.partitions import CLASS_COLUMNS
 from eifer.tables.selection import OTHER_SELECTION
 from eifer.vocabulary import Dimension
 from tests.eifer.test_partitions import DESIGN, broken, cohort, selected, split
@@ -97,8 +99,7 @@ def test_random_labels_keep_the_sizes_and_differ(rotations: tuple[str, ...]) -> 
     names = ["ei", *(f"null{k:02d}" for k in range(1, 9))]
     made = split(scored(24), rotations=rotations, names=names)
     wide = labels(made.assignments)
-    mirrored = wide.eq(wide.iloc[:, 0], axis=0)
-    assert not mirrored.duplicated().any()
+    assert not wide.eq(wide.iloc[:, 0], axis=0).duplicated().any()
     counts = made.samples.groupby(["assignment", "rotation", "partition", "group"])[
         "participant_id"
     ].nunique()
@@ -115,6 +116,26 @@ def test_an_assignment_more_leaves_the_others_alone() -> None:
     made = scored(24)
     fewer, more = (split(made, names=["ei", "null01", "null02"][:k]).samples for k in (2, 3))
     pd.testing.assert_frame_equal(more[more["assignment"] != "null02"], fewer)
+
+
+def test_labels_exchanged_among_those_who_learn_are_no_other_assignment() -> None:
+    """Of 6 x 6 labellings of those who train and validate 18 are different, one of them ei's."""
+    people = pd.DataFrame(
+        {
+            "participant_id": [f"sub-{k:02d}" for k in range(12)],
+            "rotation": "1",
+            "group": ["High", "Low"] * 6,
+            "partition": np.repeat(["test", "train", "validation"], 4),
+            **dict.fromkeys(CLASS_COLUMNS, 10),
+        }
+    )
+    scores = people[["participant_id"]].assign(ei_score=np.arange(12.0))
+    nulls = [f"null{k:02d}" for k in range(1, 18)]
+    wide = labels(assign(["ei", *nulls], people, scores, 7))
+    learn = wide[people.loc[people["partition"] != "test", "participant_id"].tolist()] == "High"
+    assert not learn.eq(learn.iloc[:, 0], axis=0).duplicated().any()
+    with pytest.raises(DesignError, match="18 random assignments are asked for, and 17 were found"):
+        assign(["ei", *nulls, "null18"], people, scores, 7)
 
 
 def test_more_random_assignments_than_there_are_say_how_many_there_are() -> None:
@@ -292,9 +313,9 @@ def test_where_labels_do_not_matter_p_is_held() -> None:
 
 
 VERDICT = {
-    "test": "t", "alpha": 0.05, "n_used": 12, "gee_n_used": 12, "equivalence_q": 1.0, "t_q": 0.001,
-    "delta": 0.05, "contrast": "High-Low", "margin": 0.005, "role": "confirmatory",
-    "t_reason": None, "null_mean": 0.0,
+    "test": "t", "alpha": 0.05, "n_used": 12, "n_differ": 12, "gee_n_used": 12,
+    "equivalence_q": 1.0, "t_q": 0.001, "delta": 0.05, "contrast": "High-Low",
+    "margin": 0.005, "role": "confirmatory", "t_reason": None, "null_mean": 0.0,
 }  # fmt: skip
 
 
@@ -302,21 +323,25 @@ VERDICT = {
     ("null", "verdict"),
     [
         (
-            {"null_n": 0, "null_q": np.nan, "null_smallest_p": 1.0},
+            {"null_n": 0, "null_q": np.nan, "least_q": 1.0},
             "High better within this training",
         ),
-        ({"null_n": 39, "null_q": 0.03, "null_smallest_p": 0.025}, "High better"),
+        ({"null_n": 39, "null_q": 0.03, "least_q": 0.025}, "High better"),
         (
-            {"null_n": 39, "null_q": 0.4, "null_smallest_p": 0.025},
+            {"null_n": 39, "null_q": 0.4, "least_q": 0.025},
             "inconclusive: random labels do as much (corrected p 0.4)",
         ),
         (
-            {"null_n": 9, "null_q": 0.1, "null_smallest_p": 0.1},
-            "inconclusive: 9 random assignments of labels allow no p below 0.1",
+            {"null_n": 9, "null_q": 0.1, "least_q": 0.1},
+            "inconclusive: 9 random assignments of labels allow no corrected p below 0.1",
         ),
         (
-            {"null_n": 39, "null_q": 0.03, "null_smallest_p": 0.025, "null_mean": 0.2},
-            "inconclusive: random labels do as much (corrected p 0.03)",
+            {"null_n": 39, "null_q": 0.03, "least_q": 0.025, "null_mean": 0.2},
+            "inconclusive: random labels differ by more, +0.2 on average",
+        ),
+        (
+            {"null_n": 0, "null_q": np.nan, "least_q": 1.0, "n_differ": 5},
+            "inconclusive: 5 participants in whom the models differ allow no p below 0.0625",
         ),
     ],
 )
@@ -334,6 +359,9 @@ def test_what_changed_since_the_declaration_is_named() -> None:
     before = ParticipantSpec((claim,), "t", 0.05, (), 0.005, 99)
     frozen = declaration(before)
     assert changes(frozen, before) == []
+    # Another order of the claims is no change.
+    both = replace(before, confirmatory=(replace(claim, task="arousal"), claim))
+    assert changes(declaration(both), replace(both, confirmatory=both.confirmatory[::-1])) == []
     after = replace(before, margin=0.01, confirmatory=())
     assert changes(frozen, after) == [
         "confirmatory: fine-tuned valence baseline High-Low became nothing",

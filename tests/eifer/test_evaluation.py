@@ -217,6 +217,15 @@ def test_scores_without_error_have_no_calibration_line(predictions: pd.DataFrame
     found = measure(predictions.assign(score=0.2 + 0.6 * predictions["label"]))
     assert (found["roc_auc"] == 1).all() and found["calibration_slope"].isna().all()
     assert found["reason"].str.contains("tell the classes apart").all()
+    found = measure(predictions.assign(score=0.8 - 0.6 * predictions["label"]))
+    assert found["reason"].str.contains("the wrong way round").all()
+    # Nobody of class 1 is below, and nobody of class 0 above .4, but for ties there.
+    first = ~predictions.duplicated(
+        ["rotation", "task", "condition", "training_group", "repetition", "label"]
+    )
+    score = (0.2 + 0.6 * predictions["label"]).mask(first, 0.4)
+    found = measure(predictions.assign(score=score))
+    assert found["reason"].str.contains("overlap in ties alone").all()
     found = measure(predictions.assign(score=0.4))
     assert (found["roc_auc"] == 0.5).all()
     assert found["reason"].str.contains("all scores are the same").all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -70,13 +71,27 @@ def test_the_primary_analysis_comes_first(tmp_path: Path) -> None:
         " ".join(part.split()) for part in (outcome.report.methods, outcome.report.results)
     )
     assert text.index("primary analysis") < text.index("published procedure")
-    assert "a margin of 0.005" in text and "4 participants allow no p below 0.125" in found
-    assert "by the t test, were: fine-tuned arousal baseline High-Low; " in text
+    assert "a margin of 0.005" in text and "which allows no p below 0.125" in found
+    assert "before the run by the t test: fine-tuned arousal baseline High-Low; " in text
     assert "; fine-tuned valence baseline High-Low. All else was exploratory" in text
     assert "inconclusive 24. Inconclusive does not mean that there is no difference" in found
     numbers = outcome.report.numbers
     assert numbers["smallest_p"] == 0.125 and numbers["margin"] == 0.005
     assert numbers["published"]["contrasts"] == 12
+
+
+def test_what_was_declared_is_said_though_it_was_changed(tmp_path: Path) -> None:
+    given = run(tmp_path, predictions())
+    path = given.path(module.catalogue.DECLARATION)
+    content = json.loads(path.read_text())
+    content["participants"]["margin"] = 0.01
+    write_json(path, content)
+    report = module.stats.function(given).report
+    text = " ".join(report.methods.split())
+    assert "by the t test: fine-tuned arousal baseline High-Low; " in text
+    assert "The declaration was changed afterwards, so nothing was confirmatory." in text
+    assert report.numbers["confirmatory"] == []
+    assert report.numbers["changed"] == ["margin: 0.01 became 0.005"]
 
 
 def test_one_repetition_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -94,9 +94,14 @@ def simulated(
 ALIKE = {"High": 2.0, "Low": 2.0, "Total": 2.0}
 
 
-def compare(predictions: pd.DataFrame, spec: ParticipantSpec = SPEC) -> ParticipantComparison:
+def compare(
+    predictions: pd.DataFrame,
+    spec: ParticipantSpec = SPEC,
+    by_assignment: pd.DataFrame | None = None,
+) -> ParticipantComparison:
     tests, _ = as_published(predictions, PUBLISHED)
-    return by_participant({FINE_TUNED: predictions}, {FINE_TUNED: tests}, spec, seed=1)
+    tested = {FINE_TUNED: tests}
+    return by_participant({FINE_TUNED: predictions}, tested, spec, 1, by_assignment)
 
 
 def beside(made: ParticipantComparison) -> dict[str, pd.DataFrame]:
@@ -287,6 +292,55 @@ def test_enough_people_show_a_difference_and_only_a_declared_one_is_confirmed(be
     assert row(turned)["verdict"] == "Low better within this training"
 
 
+def test_random_labels_must_suffice_for_every_declared_contrast() -> None:
+    """20 of them allow p .048 for one contrast, and by Holm .095 for the first of two."""
+    predictions = simulated({"High": 4.0, "Low": 1.0, "Total": 4.0}, 8, noise=0.3)
+    places = [
+        {"models": FINE_TUNED, "task": task, "condition": "baseline", "contrast": "High-Low"}
+        for task in ("arousal", "valence")
+    ]
+    names = ["ei", *(f"null{k:02d}" for k in range(1, 21))]
+    counts = {"n_participants": 8, "n_used": 8}
+    trained = BY_ASSIGNMENT.frame(
+        [
+            {"assignment": name, **place, **counts, "delta": 0.2 if name == "ei" else 0.001 * k}
+            for place in places
+            for k, name in enumerate(names)
+        ]
+    )
+    assert row(compare(predictions, by_assignment=trained))["verdict"] == "High better"
+    both = replace(SPEC, confirmatory=tuple(Claim(**place) for place in places))
+    made = compare(predictions, both, trained)
+    said = "inconclusive: 20 random assignments of labels allow no corrected p below 0.0952"
+    assert {row(made, task)["verdict"] for task in ("arousal", "valence")} == {said}
+
+
+def test_people_in_whom_the_models_are_alike_show_no_difference() -> None:
+    predictions = simulated({"High": 3.0, "Low": 0.0, "Total": 3.0}, 12)
+    who = predictions["participant_id"] < "sub-07"
+    high = predictions["training_group"] == "High"
+    alike = predictions[who & high]
+    same = pd.concat([predictions[~who], *(alike.assign(training_group=g) for g in ALIKE)])
+    made = compare(PREDICTIONS.conform(same))
+    mine = row(made)
+    assert (mine["n_used"], mine["n_differ"], mine["smallest_p"]) == (12, 5, 0.0625)
+    assert mine["t_q"] < 0.05
+    said = "inconclusive: 5 participants in whom the models differ allow no p below 0.0625"
+    assert mine["verdict"] == said
+    check(BY_PARTICIPANT, made.compared, beside(made))
+
+
+def test_one_repetition_that_is_left_is_no_mean_over_repetitions(four) -> None:
+    """At the ceiling a repetition's difference has a standard error of 0, and no weight."""
+    ceiling = four["repetition"] == 1
+    made = compare(four.assign(score=four["score"].mask(ceiling, 0.1 + 0.8 * four["label"])))
+    mine = row(made)
+    assert (mine["random_n_used"], mine["random_left_out"]) == (1, "1")
+    assert mine[["random_delta", "random_ci_low", "random_p", "tau2", "i2_pct"]].isna().all()
+    assert mine["random_reason"] == "one repetition alone has a standard error above 0"
+    check(BY_PARTICIPANT, made.compared, beside(made))
+
+
 def test_the_gee_speaks_by_its_odds_ratio() -> None:
     predictions = simulated({"High": 3.0, "Low": 1.0, "Total": 3.0}, 8)
     made = compare(predictions, replace(SPEC, test="gee"))
@@ -300,7 +354,8 @@ def test_no_difference_is_said_only_where_equivalence_is_shown(better) -> None:
     alike = compare(simulated(ALIKE, 8, seed=2, noise=0.3))
     assert row(alike, "valence", "High-Low")["verdict"] == "equivalent: less than 0.05 apart"
     # Most people have no difference at all: their spread says nothing.
-    assert row(better, "valence", "High-Total")["verdict"] == "inconclusive"
+    few = "inconclusive: 2 participants in whom the models differ allow no p below 0.5"
+    assert row(better, "valence", "High-Total")["verdict"] == few
     noisy = compare(simulated(ALIKE, 8, seed=3, noise=3.0))
     open_ = noisy.compared[noisy.compared["t_q"] > 0.05]
     assert len(open_) and set(open_["verdict"]) == {"inconclusive"}

@@ -499,6 +499,7 @@ def over_people(**more: object) -> dict[str, object]:
         "verdict": "inconclusive: 4 participants allow no p below 0.125",
         "n_participants": 4,
         "n_used": 4,
+        "n_differ": 4,
         "left_out": None,
         "n_repetitions": 3,
         "delta": 0.2,
@@ -531,7 +532,7 @@ def test_effect_found_gives_the_verdict_over_people_and_claims_no_more() -> None
     assert made.loc[0, "true_delta"] == 0 and pd.isna(made.loc[1, "true_delta"])
     said = effect_found.caption(truth(0.0), primary)
     assert "the true difference is 0 and a difference found is chance" in said
-    assert "4 people allow no p below 0.125" in said
+    assert "4 people the models differ, which allows no p below 0.125" in said
     said = effect_found.caption(truth(1.0), primary)
     assert "Planted: effect 1;" in said and "was measured once" in said
     unknown = truth(1.0) | {"auc_differences": []}
