@@ -8,7 +8,7 @@ an item is one frame of it, ``sub-01_run-1_frame-000123``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NewType, get_args
 
@@ -130,6 +130,12 @@ def video_id(participant: str, run: int) -> VideoId:
 def item_id(video: str, frame: int) -> ItemId:
     """The identifier of frame ``frame`` (counted from 0) of ``video``."""
     return ItemId(f"{video}_frame-{frame:06d}")
+
+
+def conditions_in_order(names: Iterable[str]) -> list[str]:
+    """Test conditions, each once, as the protocol lists them; others after them, by name."""
+    place = {str(name): k for k, name in enumerate(Condition)}
+    return sorted(set(names), key=lambda name: (place.get(name, len(place)), name))
 
 
 def in_order(rows: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

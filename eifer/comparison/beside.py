@@ -16,7 +16,7 @@ from scipy.stats import pearsonr
 
 from eifer.statistics import benjamini_hochberg, t_paired
 from eifer.tables.comparison import INTERACTION, PLACE, STABILITY
-from eifer.vocabulary import in_order
+from eifer.vocabulary import conditions_in_order
 
 Row = dict[str, Any]
 Floats = NDArray[np.float64]
@@ -42,8 +42,7 @@ def interaction(deltas: pd.DataFrame) -> pd.DataFrame:
     rows: list[Row] = []
     for place, part in deltas.groupby(by, sort=True):
         wide = part.pivot(index="participant_id", columns="condition", values="delta")
-        ordered = in_order(part[["condition"]].drop_duplicates(), ["condition"])["condition"]
-        for a, b in itertools.combinations(ordered, 2):
+        for a, b in itertools.combinations(conditions_in_order(part["condition"]), 2):
             both = wide[[a, b]].dropna()
             known = {**dict(zip(by, place, strict=True)), "condition": a, "other_condition": b}
             rows.append({**known, **_tested((both[a] - both[b]).to_numpy())})

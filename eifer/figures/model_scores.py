@@ -6,23 +6,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import GROUP, GROUP_MARK, canvas, count, legend_below
-from eifer.vocabulary import Condition
+from eifer.vocabulary import conditions_in_order
 
 METRICS = {"macro_f1": "macro F1", "roc_auc": "ROC-AUC"}
 ORDER = ("High", "Low", "Total", "Affect")
-
-
-def _conditions(metrics: pd.DataFrame) -> list[str]:
-    """The test conditions in the protocol's order, others after them."""
-    order = {str(name): k for k, name in enumerate(Condition)}
-    return sorted(metrics["condition"].unique(), key=lambda c: (order.get(c, len(order)), c))
 
 
 def draw(metrics: pd.DataFrame) -> Figure:
     """A mark a repetition, a bar for their mean; a column a task, a row a metric."""
     searched = metrics[metrics["threshold_kind"] == "searched"]
     tasks = sorted(searched["task"].unique())
-    conditions = _conditions(searched)
+    conditions = conditions_in_order(searched["condition"])
     figure, grid = canvas(4.8, len(METRICS), len(tasks), sharex=True, sharey="row")
     for row, (metric, name) in zip(grid, METRICS.items(), strict=True):
         for axes, task in zip(row, tasks, strict=True):
@@ -61,7 +55,9 @@ def caption(metrics: pd.DataFrame) -> str:
     searched = metrics[metrics["threshold_kind"] == "searched"]
     repetitions = searched.loc[searched["training_group"] != "Affect", "repetition"].nunique()
     sizes = searched.groupby("condition")["n_items"].max()
-    items = ", ".join(f"{name} {sizes[name]}" for name in _conditions(searched))
+    items = ", ".join(
+        f"{name} {sizes[name]}" for name in conditions_in_order(searched["condition"])
+    )
     return (
         "Macro F1 at the threshold found on validation, and ROC-AUC, of "
         f"{count(repetitions, 'repetition')} of each model (marks) with their mean (bar), on the "

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from eifer.figures.style import GROUP, canvas, count, legend_below
 from eifer.metrics import Curve, averaged, roc
-from eifer.vocabulary import Condition, Dimension
+from eifer.vocabulary import Dimension, conditions_in_order
 
 DASHES = {"High": "-", "Low": "--", "Total": "-.", "Affect": ":"}
 STEPS = 50
@@ -28,7 +28,7 @@ def draw(predictions: pd.DataFrame) -> Figure:
 def panels_by_test(predictions: pd.DataFrame, x: str, y: str) -> tuple[Figure, dict[str, Axes]]:
     """Square panels, a row a task and a column a condition, by "task condition"."""
     tasks = [t for t in Dimension if t in set(predictions["task"])]
-    conditions = [c for c in Condition if c in set(predictions["condition"])]
+    conditions = conditions_in_order(predictions["condition"])
     height = 2.2 * len(tasks) + 0.5
     figure, grid = canvas(height, len(tasks), len(conditions), sharex=True, sharey=True)
     for row, task in zip(grid, tasks, strict=True):
@@ -62,7 +62,7 @@ def sample(predictions: pd.DataFrame) -> str:
     """Of how many models, trainings and frames curves are."""
     n = predictions.loc[predictions["training_group"] != "Affect", "repetition"].nunique()
     frames = predictions.groupby("condition")["item_id"].nunique()
-    sizes = ", ".join(f"{name} {frames[name]}" for name in Condition if name in frames)
+    sizes = ", ".join(f"{name} {frames[name]}" for name in conditions_in_order(frames.index))
     return (
         f"of each model, mean over {count(n, 'repetition')}, on the same frames "
         f"(of both tasks: {sizes}). Frames of one person are alike, so that a curve says less than "

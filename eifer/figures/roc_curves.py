@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import ACCENT, CLASS, MUTED, canvas
-from eifer.vocabulary import Condition
+from eifer.vocabulary import conditions_in_order
 
-COLOUR = {
-    Condition.BASELINE: MUTED,
-    Condition.UNAMBIGUOUS: ACCENT,
-    Condition.AMBIGUOUS: CLASS[1],
-}
+COLOURS = (MUTED, ACCENT, CLASS[1], CLASS[0])
+"""In turn, of the test conditions in their order."""
 
 
 def draw(predictions: pd.DataFrame) -> Figure:
@@ -20,7 +19,8 @@ def draw(predictions: pd.DataFrame) -> Figure:
     from sklearn.metrics import roc_auc_score, roc_curve
 
     figure, [[axes]] = canvas(4.2)
-    for condition, colour in COLOUR.items():
+    conditions = conditions_in_order(predictions["condition"])
+    for condition, colour in zip(conditions, itertools.cycle(COLOURS), strict=False):
         rows = predictions[predictions["condition"] == condition]
         label, score = rows["label"], rows["score"]
         if label.nunique() < 2:  # one class alone has no curve

@@ -14,15 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from eifer.designs import EI as EI_GROUPS
 from eifer.errors import StudyError, examples
 from eifer.report.exhibits import Printed, printed
 from eifer.report.fragments import merged
 from eifer.report.methods import uncited
 from eifer.tables.attrition import ATTRITION
-from eifer.tables.calibration import CALIBRATION, POWER
-from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON
-from eifer.tables.evaluation import SUMMARY
-from eifer.tables.partitions import PARTITIONS
 from flows.audit.hashes import unlike
 from flows.audit.study import Recorded
 from flows.graph import ROOT, folders
@@ -35,16 +32,9 @@ from stages._runtime.places import MadeTable
 from stages._runtime.provenance import RECORDS
 
 PIPE_WIDTH = 140
-SOURCES = (
-    ("split", PARTITIONS),
-    ("evaluate/assignment-ei", SUMMARY),
-    ("stats", BY_PARTICIPANT),
-    ("stats", COMPARISON),
-    ("calibrate", CALIBRATION),
-    ("calibrate", POWER),
-)
-"""The EI study's tables in a terminal are made of these, and of what was left out."""
-OF_EI = ("split", "evaluate", "stats")
+LONG = "calibrate"
+"""The stage of the EI study whose tables are printed by ``make calibrate`` alone."""
+SHOWN = {"assignment": EI_GROUPS, "total": EI_GROUPS}
 
 
 def console() -> Console:
@@ -119,14 +109,14 @@ def tables(
 ) -> list[Printed]:
     """The report's short tables of what ``stages`` left in ``study``: those for ``where``.
 
-    Without ``stages`` of all, in the EI study's terminal of `OF_EI`.
+    Without ``stages`` of all, in the EI study's terminal of all but `LONG`.
     """
     params = study / "params.yaml"
     kind = kind_of(read_params(params), str(params))
-    if kind is KINDS[EI] and where == "terminal":
-        sources = _of_ei(study, OF_EI if stages is None else stages)
-    else:
-        sources = _of_kind(kind, study, stages, where)
+    of = stages
+    if stages is None and kind is KINDS[EI] and where == "terminal":
+        of = {folder.stage for folder in kind.catalogue.FOLDERS} - {LONG}
+    sources = _sources(kind, study, of, where)
     there = folders(study).items()
     left_out = _attrition({name: of for name, of in there if stages is None or name in stages})
     if len(left_out):
@@ -134,33 +124,24 @@ def tables(
     return list(printed(ROOT / kind.spec, {**kind.sources, **sources}, where))
 
 
-def _of_ei(study: Path, stages: Collection[str]) -> dict[str, pd.DataFrame]:
-    return {
-        table.name: read_table(path, table)
-        for stage, table in SOURCES
-        if stage.split("/")[0] in stages
-        and (path := study / f"data/{stage}/{table.name}.parquet").exists()
-    }
-
-
-def _of_kind(
-    kind: Kind, study: Path, stages: Collection[str] | None, where: str
-) -> dict[str, pd.DataFrame]:
-    """The tables that those for ``where`` are made of, if they are one file of a finished stage."""
+def _sources(kind: Kind, study: Path, stages: Collection[str] | None, where: str) -> dict[str, Any]:
+    """What tables for ``where`` are made of, if it is one file of a finished stage."""
     spec = yaml.safe_load((ROOT / kind.spec).read_text(encoding="utf-8"))
     items = [item for section in spec["sections"] for item in section.get("show", [])]
     wanted = {name for item in items if item.get(where) for name in item["of"]}
     places = {path for inside in folders(study).values() for path in inside}
-    return {
-        made.table.name: read_table(path, made.table)
-        for folder in kind.catalogue.FOLDERS
-        if stages is None or folder.stage in stages
-        for made in folder.made
-        if isinstance(made, MadeTable)
-        and made.table.name in wanted - {ATTRITION.name}
-        and (path := study / made.path).parent in places
-        and path.is_file()
-    }
+    found: dict[str, Any] = {}
+    for folder in kind.catalogue.FOLDERS:
+        for made in folder.made if stages is None or folder.stage in stages else ():
+            name = made.table.name if isinstance(made, MadeTable) else Path(made.name).stem
+            own = made.at(**{key: value for key, value in SHOWN.items() if key in made.matrix})
+            path = study / own.path
+            if name in wanted - {ATTRITION.name} and path.parent in places and path.is_file():
+                table = isinstance(made, MadeTable)
+                found[name] = (
+                    read_table(path, made.table) if table else json.loads(path.read_text())
+                )
+    return found
 
 
 def rendered(table: Printed) -> Table:
