@@ -43,13 +43,7 @@ LISTED = [given for given in (*FOLDERS, *SOURCES) if "network" not in given.matr
 """All but those of the external check, which few studies have: `NETWORKS` stands for them."""
 ONLY = {catalogue.FRAMES: ["video_id", "frame", "status"]}
 """Of tables too large to be read whole."""
-JSON = [
-    made
-    for folder in SHOWN
-    for made in folder.made
-    if made.name.endswith(".json") and not made.matrix and folder not in DRAWN
-]
-"""Sources, too, by the names of the files."""
+JSON = (catalogue.CUTOFF, catalogue.CARD, catalogue.DISJOINTNESS)
 
 
 @stage(

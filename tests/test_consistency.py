@@ -6,10 +6,11 @@ import re
 
 import pytest
 
+from eifer.errors import ParamsError
 from flows.dvc_yaml import printed
 from flows.graph import ROOT, declared, graph_of, stage_of
 from flows.pages import graph, outputs, settings
-from stages._runtime.kinds import KINDS, Kind, load_study
+from stages._runtime.kinds import EI, KINDS, Kind, load_study
 from stages._runtime.privacy import TELEMETRY_OFF
 
 STAGES = [(kind, name) for kind in KINDS.values() for name in declared(graph_of(kind))]
@@ -48,9 +49,20 @@ def test_params_sections_are_those_of_the_stages(kind: Kind) -> None:
 
 
 def test_presets_are_valid() -> None:
+    refused = []
     for preset in sorted((ROOT / "presets").glob("*.yaml")):
-        load_study(preset)
-    assert (ROOT / "params.yaml").read_text() == (ROOT / "presets/demo.yaml").read_text()
+        try:
+            load_study(preset)
+        except ParamsError as error:
+            refused.append(str(error))
+    assert not refused, "\n".join(refused)
+    same = (ROOT / "params.yaml").read_text() == (ROOT / "presets/demo.yaml").read_text()
+    assert same, "params.yaml is a copy: cp presets/demo.yaml params.yaml"
+
+
+def test_the_readme_has_a_row_for_every_stage() -> None:
+    rows = re.findall(r"^\| (`\w+`.*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) >= set(declared(graph_of(KINDS[EI])))
 
 
 def test_stage_modules_stay_short_and_have_a_title() -> None:

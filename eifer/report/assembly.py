@@ -154,8 +154,8 @@ class Assembly:
             if name not in self.sources:
                 raise StudyError(
                     f"{self.place}: {name!r} is not a source"
-                    f"{did_you_mean(name, list(self.sources))}. Sources are the tables and JSON "
-                    "files of the catalogue, by their names"
+                    f"{did_you_mean(name, list(self.sources))}. Sources are the tables of the "
+                    "catalogue by their names, and the JSON files that the stage report names"
                 )
         return all(self.sources[name] is not None for name in names)
 

@@ -166,7 +166,10 @@ class Table:
         absent = [name for name in self.names if name not in frame]
         unknown = [str(name) for name in frame if name not in self.names]
         if absent or unknown:
-            raise ValueError(f"{self.name}: columns missing {absent}, columns unknown {unknown}")
+            raise ValueError(
+                f"{self.name}: columns missing {absent}, columns unknown {unknown}; fill or drop "
+                "them where the table is made, or declare them in eifer/tables"
+            )
         for column in self.columns:
             values = frame[column.name]
             # pandas casts 1.5 to the integer 1 without a word.

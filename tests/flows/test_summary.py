@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,11 @@ from eifer.tables.evaluation import METRICS_OF_ITEMS, SEARCHED, SUMMARY
 from eifer.tables.expressions import DUPLICATES, RELABELLED, TRUTH
 from eifer.tables.partitions import CLASS_COLUMNS, PARTITIONS
 from flows.graph import ROOT
+from flows.pages import summary
 from flows.pages.summary import show, tables
 from stages._runtime import data_docs
 from stages._runtime.artifacts import write_json, write_table
+from stages._runtime.kinds import EI, KINDS, Kind
 from tests.corpora import world
 
 
@@ -166,6 +169,31 @@ def test_a_study_that_stopped_half_way_is_told_as_far_as_it_came(
     assert "Title of extract" in said and "Title of split" not in said
 
 
+def test_a_json_file_is_a_source_as_well(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = study / "spec.yml"
+    shown = {"table": "known", "of": ["disjointness"], "terminal": True}
+    spec.write_text(yaml.safe_dump({"sections": [{"show": [shown]}]}))
+    write_json(study / "data/split/disjointness.json", {"shared": 0})
+    seen: dict[str, object] = {}
+    monkeypatch.setattr(summary, "ROOT", study)
+    kind = replace(KINDS[EI], spec="spec.yml")
+    monkeypatch.setattr(summary, "kind_of", lambda *_: kind)
+    monkeypatch.setattr(summary, "printed", lambda _, given, where: seen.update(given) or [])
+    assert tables(study) == []
+    assert seen["disjointness"] == {"shared": 0}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_table_for_the_terminal_is_made_of_what_the_summary_reads(kind: Kind) -> None:
+    spec = yaml.safe_load((ROOT / kind.spec).read_text())
+    items = [item for section in spec["sections"] for item in section.get("show", [])]
+    read = {made.name.partition(".")[0] for f in kind.catalogue.FOLDERS for made in f.made}
+    read |= {made.table.name for f in kind.catalogue.FOLDERS for made in f.made if made.table}
+    for item in items:
+        if item.get("terminal"):
+            assert set(item["of"]) <= read | set(kind.sources) | {"attrition"}, item
+
+
 def test_the_reports_short_tables_are_uncut_where_there_is_no_terminal(
     study: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +234,7 @@ def test_the_reports_short_tables_are_uncut_where_there_is_no_terminal(
             | {"models": models, "task": task, "condition": condition, "contrast": contrast}
             | {"role": "exploratory", "null_n": 99, "null_smallest_p": 0.01, "null_p": 0.01}
             | dict.fromkeys(("n_participants", "n_used", "n_repetitions", "gee_n_used"), 4)
+            | dict.fromkeys(("n_differ", "random_n_used"), 4)
             | place
             | numbers
             | {"t_q": 0.0001, "sign_flip_p": 0.125}

@@ -350,6 +350,21 @@ def test_what_a_figure_shows_keeps_its_digits() -> None:
     assert not re.search(r"<[^>]*\d\.\d{3}", text)
 
 
+def test_a_condition_that_the_source_does_not_have_is_drawn() -> None:
+    """As docs/how-to/add-a-test-condition.md adds one."""
+    drawn = set()
+    for figure, (make, _) in FIGURES.items():
+        given = make()
+        tables = [one for one in given if isinstance(one, pd.DataFrame) and "condition" in one]
+        for one in tables:
+            one["condition"] = one["condition"].replace("unambiguous", "faint")
+        if any("faint" in set(one["condition"]) for one in tables):
+            with drawing():
+                text = svg(figure.draw(*given)) + figure.caption(*given)
+            drawn |= {figure.__name__.rpartition(".")[2]} if "faint" in text else set()
+    assert {"precision_recall", "reliability", "roc"} <= drawn
+
+
 def test_roc_curves_are_those_of_the_conditions_with_both_classes() -> None:
     rows = [
         {"condition": condition, "score": score, "threshold": 0.5, "label": label}
