@@ -27,9 +27,8 @@ def methods(known: Mapping[str, Any], people: ParticipantSpec, source: Compariso
         everybody last (fine-tuned) and for those that were trained on one group alone (pretrained),
         the difference of the models' ROC-AUC was taken among the frames of each of
         {known["test_participants"]} test participants and averaged over repetitions. A participant
-        whose frames were all of one class had no difference. Over participants a t-test with K - 1
-        degrees of freedom, the sign-flip test (exact up to {EXACT_LIMIT} participants, else of
-        {people.flips} random assignments of signs), and two one-sided tests of equivalence
+        whose frames were all of one class had no difference. Over participants a t-test, the
+        sign-flip test (exact up to {EXACT_LIMIT} participants, else of {people.flips} random assignments of signs), and two one-sided tests of equivalence
         [@schuirmann1987] with a margin of {people.margin:g} were made; beside them generalised
         estimating equations clustered on participants [@liang1986; @mancl2001], and a
         random-effects mean over repetitions by REML with the interval of Knapp and Hartung

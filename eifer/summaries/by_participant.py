@@ -33,7 +33,7 @@ def caption(by_participant: pd.DataFrame) -> str:
         f"{len(by_participant)} contrasts, {confirmatory} of them confirmatory, over {people} test "
         f"participants and {by_participant['n_repetitions'].max()} repetitions."
         f"{left * bool(len(gaps))} ΔAUC: mean of the participants' own differences; above 0 "
-        f"favours High. K: participants in whom the models differ. Better: q < {alpha:g} in the declared test, and enough participants. "
-        f"Equivalent: shown to be less than {margin:g} apart. Inconclusive is neither, and not a "
-        "sign that there is no difference."
+        f"favours High. K: participants in whom the models differ. Better: q < {alpha:g} in the "
+        f"declared test, and K large enough. Equivalent: shown to be less than {margin:g} apart. "
+        "Inconclusive is neither, and not a sign that there is no difference."
     )
