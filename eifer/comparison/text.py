@@ -28,8 +28,9 @@ def methods(known: Mapping[str, Any], people: ParticipantSpec, source: Compariso
         the difference of the models' ROC-AUC was taken among the frames of each of
         {known["test_participants"]} test participants and averaged over repetitions. A participant
         whose frames were all of one class had no difference. Over participants a t-test, the
-        sign-flip test (exact up to {EXACT_LIMIT} participants, else of {people.flips} random assignments of signs), and two one-sided tests of equivalence
-        [@schuirmann1987] with a margin of {people.margin:g} were made; beside them generalised
+        sign-flip test (exact up to {EXACT_LIMIT} participants, else of {people.flips} random
+        assignments of signs), and two one-sided tests of equivalence [@schuirmann1987] with a
+        margin of {people.margin:g} were made; beside them generalised
         estimating equations clustered on participants [@liang1986; @mancl2001], and a
         random-effects mean over repetitions by REML with the interval of Knapp and Hartung
         [@viechtbauer2005; @knapp2003]. Declared confirmatory before the run {known["declared"]}.
