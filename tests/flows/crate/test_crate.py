@@ -281,7 +281,9 @@ def test_the_command_says_where_it_is_and_how_to_check_it(study: Path) -> None:
     assert "crate in ../a crate: 4 executions (0 failed)" in done.stdout
     assert "rocrate-validator validate '../a crate'" in done.stdout
     done = tool("python", "-P", "-m", "flows", "crate", "data/x", cwd=study)
-    assert done.returncode == 1 and done.stderr.startswith("eifer crate: data/x and the study")
+    assert done.returncode == 1 and done.stderr.startswith(
+        "eifer crate: data/x contains the study or lies in it"
+    )
 
 
 VALIDATORS = ("roc-validator==0.13.0", "mlcroissant==1.1.1", "rocrate==0.13.0")
