@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eifer.comparison.declaration import declaration
+from eifer.comparison.declaration import claims, declaration
 from stages import catalogue
 from stages._runtime.stage import Outcome, Report, Run, stage
 
@@ -16,14 +16,14 @@ def declare(run: Run) -> Outcome:
     ``dvc repro --force --single-item declare``: DVC then trains anew as well.
     """
     made = declaration(run.params.stats.participants)
-    claims = [" ".join(claim.values()) for claim in made["participants"]["confirmatory"]]
+    named = claims(made)
     return Outcome(
         {catalogue.DECLARATION: made},
         Report(
             f"""Before any training it was declared which contrasts may confirm:
-            {"; ".join(claims) or "none"}; by the {run.params.stats.participants.test} test (sha256
+            {"; ".join(named) or "none"}; by the {run.params.stats.participants.test} test (sha256
             of the declaration: {made["sha256"]}).""",
-            {"sha256": made["sha256"], "confirmatory": claims},
+            {"sha256": made["sha256"], "confirmatory": named},
         ),
     )
 

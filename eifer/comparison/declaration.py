@@ -32,11 +32,15 @@ def changes(before: Mapping[str, Any], spec: ParticipantSpec) -> list[str]:
     ]
 
 
-def claimed(before: Mapping[str, Any]) -> str:
+def claims(made: Mapping[str, Any]) -> list[str]:
+    """The contrasts that may confirm by a `declaration`; a file may have their keys in any order."""
+    return [" ".join(c[name] for name in PLACE) for c in made["participants"]["confirmatory"]]
+
+
+def claimed(made: Mapping[str, Any]) -> str:
     """The test that speaks and the contrasts that may confirm, in words for the report."""
-    chosen = before["participants"]
-    claims = _in_words(chosen["confirmatory"])
-    return f"by the {chosen['test'].replace('_', '-')} test: {claims}"
+    test = made["participants"]["test"].replace("_", "-")
+    return f"by the {test} test: {'; '.join(claims(made)) or 'nothing'}"
 
 
 def _ordered(chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,7 +55,6 @@ def _ordered(chosen: Mapping[str, Any]) -> dict[str, Any]:
 
 def _in_words(value: Any) -> str:
     if isinstance(value, list):
-        # A file may have the names of a claim in another order.
         parts = [" ".join(v[n] for n in PLACE) if isinstance(v, dict) else str(v) for v in value]
         return "; ".join(parts) or "nothing"
     return "nothing" if value is None else str(value)

@@ -113,10 +113,10 @@ def tables(
     """
     params = study / "params.yaml"
     kind = kind_of(read_params(params), str(params))
-    of = stages
+    read = {folder.stage for folder in kind.catalogue.FOLDERS} if stages is None else {*stages}
     if stages is None and kind is KINDS[EI] and where == "terminal":
-        of = {folder.stage for folder in kind.catalogue.FOLDERS} - {LONG}
-    sources = _sources(kind, study, of, where)
+        read -= {LONG}
+    sources = _sources(kind, study, read, where)
     there = folders(study).items()
     left_out = _attrition({name: of for name, of in there if stages is None or name in stages})
     if len(left_out):
@@ -124,23 +124,20 @@ def tables(
     return list(printed(ROOT / kind.spec, {**kind.sources, **sources}, where))
 
 
-def _sources(kind: Kind, study: Path, stages: Collection[str] | None, where: str) -> dict[str, Any]:
+def _sources(kind: Kind, study: Path, stages: Collection[str], where: str) -> dict[str, Any]:
     """What tables for ``where`` are made of, if it is one file of a finished stage."""
     spec = yaml.safe_load((ROOT / kind.spec).read_text(encoding="utf-8"))
     items = [item for section in spec["sections"] for item in section.get("show", [])]
     wanted = {name for item in items if item.get(where) for name in item["of"]}
     places = {path for inside in folders(study).values() for path in inside}
     found: dict[str, Any] = {}
-    for folder in kind.catalogue.FOLDERS:
-        for made in folder.made if stages is None or folder.stage in stages else ():
-            name = made.table.name if isinstance(made, MadeTable) else Path(made.name).stem
-            own = made.at(**{key: value for key, value in SHOWN.items() if key in made.matrix})
-            path = study / own.path
-            if name in wanted - {ATTRITION.name} and path.parent in places and path.is_file():
-                table = isinstance(made, MadeTable)
-                found[name] = (
-                    read_table(path, made.table) if table else json.loads(path.read_text())
-                )
+    for made in (m for f in kind.catalogue.FOLDERS if f.stage in stages for m in f.made):
+        table = made.table if isinstance(made, MadeTable) else None
+        name = table.name if table else Path(made.name).stem
+        own = made.at(**{key: value for key, value in SHOWN.items() if key in made.matrix})
+        path = study / own.path
+        if name in wanted - {ATTRITION.name} and path.parent in places and path.is_file():
+            found[name] = read_table(path, table) if table else json.loads(path.read_text())
     return found
 
 
