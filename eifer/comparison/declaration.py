@@ -33,8 +33,8 @@ def changes(before: Mapping[str, Any], spec: ParticipantSpec) -> list[str]:
 
 
 def claims(made: Mapping[str, Any]) -> list[str]:
-    """The contrasts that may confirm by a `declaration`; a file may have their keys in any order."""
-    return [" ".join(c[name] for name in PLACE) for c in made["participants"]["confirmatory"]]
+    """The contrasts that may confirm by a `declaration`, in words."""
+    return list(map(_claim, made["participants"]["confirmatory"]))
 
 
 def claimed(made: Mapping[str, Any]) -> str:
@@ -53,8 +53,13 @@ def _ordered(chosen: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _claim(claim: Mapping[str, str]) -> str:
+    """In one order, whatever that of its keys in the file."""
+    return " ".join(claim[name] for name in PLACE)
+
+
 def _in_words(value: Any) -> str:
     if isinstance(value, list):
-        parts = [" ".join(v[n] for n in PLACE) if isinstance(v, dict) else str(v) for v in value]
+        parts = [_claim(one) if isinstance(one, dict) else str(one) for one in value]
         return "; ".join(parts) or "nothing"
     return "nothing" if value is None else str(value)
