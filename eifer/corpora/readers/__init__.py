@@ -25,7 +25,11 @@ from eifer.tables.expressions import DRAWN, MERGED, WITHOUT
 
 @dataclass(frozen=True)
 class Form:
-    """A form in which a corpus lies: its reader, and what it is in a line."""
+    """A form in which a corpus lies: its reader, and what it is in a line.
+
+    A reader is given the corpus's name and what params say of it. All that is wrong with its files
+    it raises as one InputError.
+    """
 
     read: Callable[[str, CorpusSpec], Labelled]
     words: str
@@ -77,22 +81,17 @@ def open_corpus(name: str, spec: CorpusSpec) -> Labelled:
         its files.
     """
     taken = name in (MERGED, *SETS) or name.startswith(WITHOUT)
+    problem = None
     if taken or "/" in name or (name == DRAWN and spec.form != DRAWN):
         remedy = f"take another, without a slash, none of {MERGED}, {DRAWN}, {', '.join(SETS)}"
         problem = Problem("name that no corpus may have", repr(name), f"{remedy}, {WITHOUT}...")
-        raise InputError(f"corpus {name}", [problem])
-    if spec.form not in FORMS:
-        forms = ", ".join(FORMS)
-        problem = Problem(
-            "unknown form",
-            f"{spec.form!r}{did_you_mean(spec.form, FORMS)}",
-            f"write one of {forms}",
-        )
-        raise InputError(f"corpus {name}", [problem])
-    if spec.votes is not None and spec.form != VOTED:
-        problem = Problem(
-            "votes of a form that has none", f"{spec.form}: {spec.votes}", "write votes: null"
-        )
+    elif spec.form not in FORMS:
+        where = f"{spec.form!r}{did_you_mean(spec.form, FORMS)}"
+        problem = Problem("unknown form", where, f"write one of {', '.join(FORMS)}")
+    elif spec.votes is not None and spec.form != VOTED:
+        where = f"{spec.form}: {spec.votes}"
+        problem = Problem("votes of a form that has none", where, "write votes: null")
+    if problem:
         raise InputError(f"corpus {name}", [problem])
     return FORMS[spec.form].read(name, spec)
 

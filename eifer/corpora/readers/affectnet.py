@@ -27,39 +27,20 @@ from eifer.affect.corpus import AFFECTNET_IMAGES, AFFECTNET_LISTS, affectnet_lis
 from eifer.corpora.labelled import Box, CorpusSpec, Labelled
 from eifer.corpora.readers import lists
 from eifer.corpora.readers.found import Found, pictures_in
-from eifer.corpora.readers.words import NAMES, Meanings, code
+from eifer.corpora.readers.words import NAMES, code, codes
 from eifer.errors import InputError
-from eifer.vocabulary import Expression
 
-CODES: Meanings = {
-    "0": Expression.NEUTRAL,
-    "1": Expression.HAPPY,
-    "2": Expression.SAD,
-    "3": Expression.SURPRISE,
-    "4": Expression.FEAR,
-    "5": Expression.DISGUST,
-    "6": Expression.ANGRY,
-    "7": "contempt",
-    "8": "none",
-    "9": "uncertain",
-    "10": "no face",
-}
+CODES = codes("neutral happy sad surprise fear disgust angry contempt none uncertain no-face")
 YOLO_NAMES = ("anger", "contempt", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 """The classes of the YOLO form, whose codes count from 0 in this order."""
-YOLO: Meanings = {str(k): NAMES[name] for k, name in enumerate(YOLO_NAMES)}
+YOLO = codes(" ".join(YOLO_NAMES))
 SETS = ("train_set", "val_set")
 YOLO_PARTS = ("train", "valid", "test")
 _UNPACK = "unpack AffectNet again"
 
 
 def read_lists(name: str, spec: CorpusSpec) -> Labelled:
-    """AffectNet's lists, with and without a header; each face is cut out by its box.
-
-    Raises
-    ------
-    InputError
-        With all that is wrong.
-    """
+    """AffectNet's lists, with and without a header; each face is cut out by its box."""
     path = Path(spec.path)
     found = Found(name, path, path / AFFECTNET_IMAGES)
     for file in AFFECTNET_LISTS:
@@ -93,13 +74,7 @@ def read_lists(name: str, spec: CorpusSpec) -> Labelled:
 
 
 def read_arrays(name: str, spec: CorpusSpec) -> Labelled:
-    """AffectNet's numbered pictures with an array for each label.
-
-    Raises
-    ------
-    InputError
-        With all that is wrong.
-    """
+    """AffectNet's numbered pictures with an array for each label."""
     path = Path(spec.path)
     found = Found(name, path)
     for part in SETS:
@@ -128,11 +103,6 @@ def read_labels(name: str, spec: CorpusSpec) -> Labelled:
 
     An image whose folder says another class than the list is left out: one of the two is a
     model's guess, and nothing says which is right.
-
-    Raises
-    ------
-    InputError
-        With all that is wrong.
     """
     path = Path(spec.path)
     found = Found(name, path)
@@ -156,10 +126,7 @@ def read_labels(name: str, spec: CorpusSpec) -> Labelled:
 def read_yolo(name: str, spec: CorpusSpec) -> Labelled:
     """The copy in YOLO's form; a picture's second face and further ones are images of their own.
 
-    Raises
-    ------
-    InputError
-        With all that is wrong: also where ``data.yaml`` has other classes than `YOLO_NAMES`.
+    ``data.yaml``, where it is there, must have `YOLO_NAMES`.
     """
     path = Path(spec.path)
     found = Found(name, path)

@@ -17,32 +17,16 @@ from pathlib import Path
 from eifer.corpora.labelled import CorpusSpec, Labelled
 from eifer.corpora.readers.fer2013 import USAGES, pixel_rows
 from eifer.corpora.readers.found import Found, folders_in
-from eifer.corpora.readers.words import FER2013, Meanings, code
-from eifer.vocabulary import Expression
+from eifer.corpora.readers.words import FER2013, Meanings, code, codes
 
-CODES: Meanings = {
-    "0": Expression.NEUTRAL,
-    "1": Expression.ANGRY,
-    "2": "contempt",
-    "3": Expression.DISGUST,
-    "4": Expression.FEAR,
-    "5": Expression.HAPPY,
-    "6": Expression.SAD,
-    "7": Expression.SURPRISE,
-}
+CODES = codes("neutral angry contempt disgust fear happy sad surprise")
 EXTENDED: Meanings = {**FER2013, "7": "contempt"}
 IMAGES = "cohn-kanade-images"
 _UNPACK = "unpack CK+ again"
 
 
 def read(name: str, spec: CorpusSpec) -> Labelled:
-    """CK+ as published.
-
-    Raises
-    ------
-    InputError
-        With all that is wrong.
-    """
+    """CK+ as published."""
     path = Path(spec.path)
     found = Found(name, path, path / IMAGES)
     for person in folders_in(found.root, found):
@@ -77,13 +61,7 @@ def _keep(person: str, sequence: str, file: Path, found: Found) -> None:
 
 
 def read_extended(name: str, spec: CorpusSpec) -> Labelled:
-    """The public copy ``ckextended.csv``: the file itself, or its folder.
-
-    Raises
-    ------
-    InputError
-        With all that is wrong.
-    """
+    """The public copy ``ckextended.csv``: the file itself, or its folder."""
     path = Path(spec.path)
     source = path / "ckextended.csv" if path.is_dir() else path
     return pixel_rows(source, Found(name, path), EXTENDED, "row", USAGES)

@@ -25,13 +25,7 @@ FIELDS = 8
 
 
 def read(name: str, spec: CorpusSpec) -> Labelled:
-    """Every face of ExpW's list, cut out by its box.
-
-    Raises
-    ------
-    InputError
-        With all that is wrong.
-    """
+    """Every face of ExpW's list, cut out by its box."""
     path = Path(spec.path)
     places = [path / folder for folder in FOLDERS]
     root = next((place for place in places if place.is_dir()), places[0])

@@ -61,13 +61,7 @@ _AGAIN = "fetch the file again from its source, or take the row out"
 
 
 def read_csv(name: str, spec: CorpusSpec) -> Labelled:
-    """FER2013 as CSV: the file itself, or a folder with one of `FILES`, the first of them.
-
-    Raises
-    ------
-    InputError
-        With all that is wrong with labels, pixels, parts or votes.
-    """
+    """FER2013 as CSV: the file itself, or a folder with one of `FILES`, the first of them."""
     path = Path(spec.path)
     found = Found(name, path)
     sources = (
@@ -95,13 +89,7 @@ def pixel_rows(
     parts: tuple[str, ...],
     votes: list[dict[str, str]] | None = None,
 ) -> Labelled:
-    """A CSV file of FER2013's columns; of one part alone ``Usage`` may be missing.
-
-    Raises
-    ------
-    InputError
-        With all that is wrong.
-    """
+    """A CSV file of FER2013's columns; of one part alone ``Usage`` may be missing."""
     needed = ["emotion", "pixels"] + ["Usage"] * (
         len(parts) > 1 or "Usage" in lists.columns(source)
     )
@@ -205,13 +193,7 @@ def _refuse_other_votes(
 
 
 def read_folders(name: str, spec: CorpusSpec) -> Labelled:
-    """FER2013 as folders: a part, a class, files whose names say the part too.
-
-    Raises
-    ------
-    InputError
-        With all that is wrong.
-    """
+    """FER2013 as folders: a part, a class, files whose names say the part too."""
     path = Path(spec.path)
     found = Found(name, path)
     for folder, parts in (("train", USAGES[:1]), ("test", USAGES[1:])):

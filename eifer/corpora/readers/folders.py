@@ -24,11 +24,6 @@ def read(name: str, spec: CorpusSpec) -> Labelled:
     """Every picture in a folder named by its class.
 
     Folders are parts where none of them is named by a class; the corpus's own part is their name.
-
-    Raises
-    ------
-    InputError
-        If a folder is named by no class, or fewer than two classes have pictures.
     """
     path = Path(spec.path)
     found = Found(name, path)

@@ -30,13 +30,7 @@ NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})\d+\.\d+\.[A-Za-z]+")
 
 
 def read(name: str, spec: CorpusSpec) -> Labelled:
-    """JAFFE's pictures by their names.
-
-    Raises
-    ------
-    InputError
-        With all that is wrong.
-    """
+    """JAFFE's pictures by their names."""
     path = Path(spec.path)
     found = Found(name, path)
     if not path.is_dir():

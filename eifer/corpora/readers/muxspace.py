@@ -23,13 +23,7 @@ PERSON = re.compile(r"([^\d]+)_\d{4}\.\w+")
 
 
 def read(name: str, spec: CorpusSpec) -> Labelled:
-    """Every picture of the legend on which those who labelled it agree.
-
-    Raises
-    ------
-    InputError
-        With all that is wrong.
-    """
+    """Every picture of the legend on which those who labelled it agree."""
     path = Path(spec.path)
     found = Found(name, path, path / "images")
     answers: dict[str, list[tuple[str, str]]] = defaultdict(list)

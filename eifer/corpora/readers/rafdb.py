@@ -20,19 +20,10 @@ from typing import Any
 from eifer.corpora.labelled import CorpusSpec, Labelled
 from eifer.corpora.readers import lists
 from eifer.corpora.readers.found import Found
-from eifer.corpora.readers.words import Meanings, code
+from eifer.corpora.readers.words import code, codes
 from eifer.tables.expressions import UNKNOWN
-from eifer.vocabulary import Expression
 
-CODES: Meanings = {
-    "1": Expression.SURPRISE,
-    "2": Expression.FEAR,
-    "3": Expression.DISGUST,
-    "4": Expression.HAPPY,
-    "5": Expression.SAD,
-    "6": Expression.ANGRY,
-    "7": Expression.NEUTRAL,
-}
+CODES = codes("surprise fear disgust happy sad angry neutral", first=1)
 ATTRIBUTES = {
     "gender": {"0": "male", "1": "female", "2": UNKNOWN},
     "ethnicity": {"0": "white", "1": "black", "2": "asian"},
@@ -46,13 +37,7 @@ _UNPACK = "unpack RAF-DB again"
 
 
 def read(name: str, spec: CorpusSpec) -> Labelled:
-    """RAF-DB's list with its aligned faces; attributes are unknown where their folder is absent.
-
-    Raises
-    ------
-    InputError
-        With all that is wrong.
-    """
+    """RAF-DB's list with its aligned faces; attributes are unknown where their folder is absent."""
     path = Path(spec.path)
     if (path / "basic").is_dir():
         path /= "basic"

@@ -50,26 +50,14 @@ _WRITE = "write the file again"
 
 
 def read(name: str, spec: CorpusSpec) -> Labelled:
-    """A Parquet file, or all that a name with ``*`` stands for, as ``faces_*.parquet``.
-
-    Raises
-    ------
-    InputError
-        With all that is wrong.
-    """
+    """A Parquet file, or all that a name with ``*`` stands for, as ``faces_*.parquet``."""
     path = Path(spec.path)
     files = sorted(path.parent.glob(path.name)) if "*" in path.name else [path]
     return _read(name, path, files, "corpus")
 
 
 def read_drawn(name: str, spec: CorpusSpec) -> Labelled:
-    """A drawn corpus's folder.
-
-    Raises
-    ------
-    InputError
-        With all that is wrong.
-    """
+    """A drawn corpus's folder."""
     path = Path(spec.path)
     return _read(name, path, [path / "images.parquet"], "planted")
 

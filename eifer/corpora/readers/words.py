@@ -27,15 +27,13 @@ NAMES: Meanings = {
 }
 """Names of classes in small letters."""
 
-FER2013: Meanings = {
-    "0": Expression.ANGRY,
-    "1": Expression.DISGUST,
-    "2": Expression.FEAR,
-    "3": Expression.HAPPY,
-    "4": Expression.SAD,
-    "5": Expression.SURPRISE,
-    "6": Expression.NEUTRAL,
-}
+
+def codes(words: str, first: int = 0) -> Meanings:
+    """The meanings of codes that count from ``first``, given as `NAMES` in their order."""
+    return {str(k): NAMES[word] for k, word in enumerate(words.split(), first)}
+
+
+FER2013 = codes("angry disgust fear happy sad surprise neutral")
 """FER2013's codes, which ExpW shares."""
 
 
