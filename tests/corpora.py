@@ -1,8 +1,9 @@
-"""Two made-up corpora with the answers of networks, as the evaluation of expressions reads them."""
+"""IMAGES of given files, and two made-up corpora as the evaluation of expressions reads them."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,25 @@ import numpy as np
 import pandas as pd
 
 from eifer.corpora.evaluation import CLASSES, Evaluated, EvaluationSpec, evaluate
-from eifer.tables.expressions import AGES, ETHNICITIES, GENDERS, VOTES
+from eifer.corpora.labelled import described
+from eifer.corpora.looks import look_at
+from eifer.tables.expressions import AGES, ETHNICITIES, GENDERS, IMAGES, VOTES
 
 SPEC = EvaluationSpec(draws=200, level=0.95, bins=15)
 CORPORA = ("aff", "fer")
 TRAINED_ON = (*CORPORA, "merged", "without-aff", "without-fer")
 P = [f"p_{name}" for name in CLASSES]
+
+
+def pictured(files: Mapping[str, bytes], **known: Mapping[str, str]) -> pd.DataFrame:
+    """IMAGES of files named ``corpus/name``: happy ones, of which ``known`` says more by column."""
+    rows = [
+        {"image_id": name, "corpus": name.split("/")[0], "label": "happy"}
+        | {column: values[name] for column, values in known.items() if name in values}
+        for name in files
+    ]
+    looks = [dataclasses.asdict(look_at(file)) for file in files.values()]
+    return IMAGES.conform(described(rows, "corpus").join(pd.DataFrame(looks)))
 
 
 @dataclass

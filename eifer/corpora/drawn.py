@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import cv2
@@ -21,21 +21,18 @@ from numpy.typing import NDArray
 from eifer.cohort.simulation import face
 from eifer.cohort.simulation.action_units import PROTOTYPES, expressive
 from eifer.cohort.simulation.processes import Processes
-from eifer.corpora.looks import Look
-from eifer.errors import InputError, Problem
+from eifer.corpora.labelled import described
 from eifer.ranges import Count, NotNegative, Part, Positive, Share, Text
 from eifer.seeding import generator
 from eifer.tables.expressions import (
-    AGES,
     ATTRIBUTES,
     DRAWN,
     ETHNICITIES,
     GENDERS,
-    IMAGES,
     MERGED,
+    PICTURES,
     TRUTH,
     UNKNOWN,
-    VOTES,
 )
 from eifer.vocabulary import Expression
 
@@ -48,13 +45,8 @@ TONE_OF = dict(zip(("white", "asian", "other", "indian", "black"), TONES, strict
 ethnicity: the word is there so that drawn corpora have that column, as real ones do."""
 YEARS = {"child": (5, 15), "young": (15, 30), "adult": (30, 65), "old": (65, 86)}
 """The ages of each band, the last year not in it."""
-PLANTED, NONE = "planted", "none"
-"""Sources of an attribute: it was drawn so; the corpus does not say."""
-DRAWN_COLUMNS = (
-    *(name for name in IMAGES.names if name not in {field.name for field in fields(Look)}),
-    "image",
-)
-"""What is known of an image before it is looked at, and its file's bytes."""
+PLANTED = "planted"
+"""The source of an attribute that was drawn so."""
 COPIES = ("pixels", "scaled", "mirrored", "compressed")
 """How copies differ from their originals: not at all, by scaling, by mirroring, by compression."""
 LEAST_PX = 96
@@ -63,13 +55,6 @@ FINER = 1.4
 """Faces are drawn larger than shown by this, which smooths their edges."""
 EYES_UP = 0.18
 """How far the eyes lie above a picture's middle, in units."""
-FILL_IN: dict[str, tuple[str, ...]] = {
-    "label": tuple(Expression),
-    "gender": GENDERS,
-    "age": AGES,
-    "tone": TONES,
-}
-"""What a drawn face that fills a cell can be."""
 
 
 @dataclass(frozen=True)
@@ -269,8 +254,8 @@ def draw_corpus(
 
     Returns
     -------
-    The images, with the columns `DRAWN_COLUMNS`, and the planted truth (the table TRUTH), which
-    no stage but the report may read. Both by ``image_id``, ``NAME/00042``.
+    The images, with the columns of `described` and ``image``, their files, and the planted truth
+    (the table TRUTH), which no stage but the report may read. Both by ``image_id``, ``NAME/00042``.
 
     Notes
     -----
@@ -287,164 +272,51 @@ def draw_corpus(
         files[copy.image_id] = _copied(files[copy.of.image_id], copy, name, corpus.drawing, rng)
     people = sorted({(one.corpus, one.person) for one in wanted.values()})
     names = {person: f"{name}-{k:04d}" for k, person in enumerate(people, start=1)}
-    rows: list[dict[str, object]] = []
-    truth: list[dict[str, object]] = []
+    rows, truth = [], []
     everything: list[_Original | _Copy] = [*originals, *copies]
     for one in everything:
         drawn = one.of if isinstance(one, _Copy) else one
-        who = _person(drawn.corpus, drawn.person, seed)
-        rows.append(
-            _row(
-                one.image_id,
-                name,
-                one.given,
-                files[one.image_id],
-                official=one.official,
-                identity=names[drawn.corpus, drawn.person] if corpus.identities else None,
-                known={key: getattr(who, key) for key in ATTRIBUTES} if corpus.attributes else {},
-            )
-        )
-        truth.append(
-            {
-                "image_id": one.image_id,
-                "corpus": name,
-                "label": drawn.label,
-                "given": one.given,
-                "copy_of": drawn.image_id if isinstance(one, _Copy) else None,
-            }
-        )
-    return _frame(rows, DRAWN_COLUMNS), TRUTH.frame(truth)
+        same: dict[str, str | None] = {"image_id": one.image_id, "corpus": name}
+        row = same | {"label": one.given, "official": one.official}
+        if corpus.identities:
+            row["identity"] = names[drawn.corpus, drawn.person]
+        if corpus.attributes:
+            who = _person(drawn.corpus, drawn.person, seed)
+            row |= {key: getattr(who, key) for key in ATTRIBUTES}
+        rows.append(row)
+        copied = drawn.image_id if isinstance(one, _Copy) else None
+        truth.append(same | {"label": drawn.label, "given": one.given, "copy_of": copied})
+    images = described(rows, PLANTED)
+    images["image"] = [files[image_id] for image_id in images["image_id"]]
+    return images.sort_values("image_id", ignore_index=True), TRUTH.frame(truth)
 
 
 def fill_in_name(label: str, gender: str, age: str, tone: str, number: int) -> str:
-    """What `draw_fill_ins` calls a face: the ``number``-th of its kind, from 1."""
-    return f"{_fill_in_person(gender, age, tone, number)}-{label}"
-
-
-def _fill_in_person(gender: str, age: str, tone: str, number: int) -> str:
-    return f"{DRAWN}/{gender}-{age}-{tone}-{number:03d}"
+    """The name of a face of `draw_fill_ins`: the ``number``-th person of their kind, from 1."""
+    return f"{DRAWN}/{gender}-{age}-{tone}-{number:03d}-{label}"
 
 
 def draw_fill_ins(
     wanted: pd.DataFrame, drawing: Drawing, *, seed: int, workers: int = 1
 ) -> pd.DataFrame:
-    """Draw faces of known class, gender, age and tone of skin.
+    """Draw faces of known class, gender, age and tone of skin: rows of PICTURES.
 
     Parameters
     ----------
     wanted
-        Columns ``label``, ``gender``, ``age``, ``tone`` (`TONES`) and ``n``, how many; a row a
-        kind of face. Its order does not matter.
-
-    Returns
-    -------
-    The columns `DRAWN_COLUMNS` and ``tone``, by ``image_id``; the corpus is DRAWN. Ethnicity
-    is unknown: a tone is none. The ``n`` faces of a row are of ``n`` people, and the same
-    people show every other class that is wanted of their gender, age and tone.
-
-    Raises
-    ------
-    InputError
-        If a column is missing, a word is unknown, a number is not whole or below 0, or a kind
-        is named twice.
+        A row a face, in any order: ``image_id`` (`fill_in_name`), ``label``, ``gender``, ``age``
+        and ``tone`` (`TONES`). Faces whose names differ by their class are of one person.
     """
-    _check_wanted(wanted)
-    people: dict[str, _Person] = {}
-    shown: dict[str, list[tuple[str, Expression]]] = {}
-    for row in wanted.to_dict("records"):
-        label, gender, age, tone = (str(row[key]) for key in FILL_IN)
-        for k in range(1, int(row["n"]) + 1):
-            name = _fill_in_person(gender, age, tone, k)
-            years = float(generator(seed, "drawn", "years", name).uniform(*YEARS[age]))
-            people[name] = _Person(gender, age, years, UNKNOWN, tone)
-            shown.setdefault(name, []).append(
-                (fill_in_name(label, gender, age, tone, k), Expression(label))
-            )
-    sittings = [
-        _Sitting(name, who, tuple(shown[name]), drawing, seed) for name, who in people.items()
-    ]
+    sittings = []
+    people = wanted.assign(person=[i.rpartition("-")[0] for i in wanted["image_id"]])
+    for person, faces in people.groupby("person"):
+        gender, age, tone = faces[["gender", "age", "tone"]].iloc[0]
+        years = float(generator(seed, "drawn", "years", str(person)).uniform(*YEARS[age]))
+        who = _Person(gender, age, years, UNKNOWN, tone)
+        named = zip(faces["image_id"], map(Expression, faces["label"]), strict=True)
+        sittings.append(_Sitting(str(person), who, tuple(named), drawing, seed))
     files = _drawn(sittings, workers)
-    made = [
-        {
-            **_row(
-                image_id,
-                DRAWN,
-                label,
-                files[image_id],
-                official=None,
-                identity=sitting.name,
-                known={"gender": sitting.who.gender, "age": sitting.who.age},
-            ),
-            "tone": sitting.who.tone,
-        }
-        for sitting in sittings
-        for image_id, label in sitting.pictures
-    ]
-    return _frame(made, (*DRAWN_COLUMNS, "tone"))
-
-
-def _check_wanted(wanted: pd.DataFrame) -> None:
-    absent = [name for name in (*FILL_IN, "n") if name not in wanted]
-    problems = [Problem("a column is missing", name, "Add it.") for name in absent]
-    for name, known in FILL_IN.items():
-        for value in () if name in absent else wanted[name]:
-            if value not in known:
-                remedy = f"Write one of {', '.join(known)}."
-                problems.append(Problem(f"{name} is unknown", repr(value), remedy))
-    for value in () if "n" in absent else wanted["n"]:
-        if (
-            not isinstance(value, int | float | np.integer | np.floating)
-            or not value >= 0
-            or value % 1
-        ):
-            problems.append(
-                Problem("n is no count", repr(value), "Write a whole number, 0 or more.")
-            )
-    if not absent:
-        twice = wanted[wanted.duplicated(list(FILL_IN), keep="first")]
-        problems += [
-            Problem("a kind of face is named twice", "-".join(map(str, row)), "Add its rows up.")
-            for row in twice[list(FILL_IN)].itertuples(index=False)
-        ]
-    if problems:
-        raise InputError("faces to draw", problems)
-
-
-def _row(
-    image_id: str,
-    corpus: str,
-    label: Expression,
-    image: bytes,
-    *,
-    official: str | None,
-    identity: str | None,
-    known: Mapping[str, str],
-) -> dict[str, object]:
-    attributes = {
-        name: value
-        for key in ATTRIBUTES
-        for name, value in (
-            (key, known.get(key, UNKNOWN)),
-            (f"{key}_source", PLANTED if key in known else NONE),
-        )
-    }
-    return {
-        "image_id": image_id,
-        "corpus": corpus,
-        "official": official,
-        "label": label,
-        **{f"votes_{name}": None for name in VOTES},
-        "identity": identity,
-        **attributes,
-        "image": image,
-    }
-
-
-def _frame(rows: list[dict[str, object]], columns: tuple[str, ...]) -> pd.DataFrame:
-    forms = {column.name: column.dtype for column in IMAGES.columns} | {"tone": "str"}
-    frame = pd.DataFrame(rows, columns=list(columns))
-    typed = frame.astype({name: forms.get(name, "object") for name in columns})
-    return typed.sort_values("image_id", ignore_index=True)
+    return PICTURES.frame([{"image_id": name, "image": files[name]} for name in files])
 
 
 def _originals(name: str, corpus: DrawnCorpus, seed: int) -> list[_Original]:

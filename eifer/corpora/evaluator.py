@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from annotated_types import Ge, Le
 
-from eifer.corpora.drawn import FILL_IN, TONES, fill_in_name
+from eifer.corpora.drawn import TONES, fill_in_name
 from eifer.errors import InputError, Problem
 from eifer.ranges import Part
 from eifer.seeding import generator
@@ -32,11 +32,12 @@ from eifer.tables.expressions import (
 
 _CELL = list(ATTRIBUTES)
 _WHERE = ["corpus", "label", *_CELL]
+_KIND = ["label", "gender", "age", "tone"]
+_FILLED = [f"cell_{name}" for name in _CELL]
+"""Columns of `fill_ins`: of what kind a face is, and the cell that it fills."""
 KNOWS = 0.5
 """The share of a corpus's images whose attribute is known from which on the corpus knows it: some
 few known ones do not make cells that could be filled."""
-KIND = list(FILL_IN)
-"""What a drawn face is of: the columns of `fill_ins` by which it is drawn."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +106,7 @@ def choose(
     chosen = _chosen(_blurred(rows, unknowing), wanted, spec, seed)
     found = chosen.groupby(_WHERE).size()
     shortfall = pd.DataFrame(
-        [
-            {
-                **dict(zip(_WHERE, where, strict=True)),
-                "wanted": n,
-                "found": int(found.get(where, 0)),
-            }
-            for where, n in wanted.items()
-        ],
+        [(*where, n, int(found.get(where, 0))) for where, n in wanted.items()],
         columns=[*_WHERE, "wanted", "found"],
     )
     shortfall = shortfall[shortfall["found"] < shortfall["wanted"]].assign(filled=0)
@@ -131,9 +125,9 @@ def fill_ins(shortfall: pd.DataFrame, seed: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a face: ``image_id``, as `eifer.corpora.drawn.draw_fill_ins` calls it; ``label``,
-        ``gender``, ``age`` and ``tone`` as they are to be drawn; ``corpus`` and the cell that it
-        fills, ``cell_gender``, ``cell_age``, ``cell_ethnicity``.
+        A row a face: ``image_id``, ``label``, ``gender``, ``age`` and ``tone`` as
+        `eifer.corpora.drawn.draw_fill_ins` is to draw it; ``corpus`` and the cell that it fills,
+        ``cell_gender``, ``cell_age``, ``cell_ethnicity``.
     """
     rows = []
     rng = generator(seed, "fill-ins")
@@ -152,14 +146,11 @@ def fill_ins(shortfall: pd.DataFrame, seed: int) -> pd.DataFrame:
                 {
                     "image_id": fill_in_name(*kind, people[kind]),
                     "corpus": corpus,
-                    **dict(zip(KIND, kind, strict=True)),
-                    "cell_gender": gender,
-                    "cell_age": age,
-                    "cell_ethnicity": ethnicity,
+                    **dict(zip(_KIND, kind, strict=True)),
+                    **dict(zip(_FILLED, (gender, age, ethnicity), strict=True)),
                 }
             )
-    cell = [f"cell_{name}" for name in _CELL]
-    return pd.DataFrame(rows, columns=["image_id", "corpus", *KIND, *cell])
+    return pd.DataFrame(rows, columns=["image_id", "corpus", *_KIND, *_FILLED])
 
 
 def filled(
@@ -170,10 +161,7 @@ def filled(
     In the evaluator they are of the corpus whose cells they fill; their ethnicity is `UNKNOWN`.
     """
     faces = drawn.assign(ethnicity=UNKNOWN, drawn=True)[EVALUATOR.names]
-    cells = drawn.rename(columns={"gender": "_", "age": "__"}).rename(
-        columns={f"cell_{name}": name for name in _CELL}
-    )
-    count = cells.groupby(_WHERE).size()
+    count = drawn.groupby(["corpus", "label", *_FILLED]).size()
     places = pd.MultiIndex.from_frame(shortfall[_WHERE])
     more = count.reindex(places, fill_value=0).to_numpy()
     return (

@@ -11,7 +11,7 @@ import pandas as pd
 from eifer.cohort import place
 from eifer.ranges import Text
 from eifer.tables.attrition import ATTRITION
-from eifer.tables.expressions import IMAGES
+from eifer.tables.expressions import ATTRIBUTES, IMAGES, UNKNOWN
 
 SEEN = ("width_px", "height_px", "colour", "sha256", "look")
 """Columns of `IMAGES` that only the picture can tell (`eifer.corpora.reading`)."""
@@ -74,6 +74,19 @@ class Labelled:
     pictures: Callable[[], Iterator[bytes]]
     left_out: pd.DataFrame
     boxes: Sequence[Box | None] | None = None
+
+
+def described(faces: Sequence[Mapping[str, object]], source: str) -> pd.DataFrame:
+    """`COLUMNS` of ``faces``, of each of which is given what is known of it, by column.
+
+    Attributes are from ``source`` where nothing else is said; those that are unknown, from none.
+    """
+    rows = pd.DataFrame(list(faces), columns=[column.name for column in COLUMNS])
+    for name in ATTRIBUTES:
+        rows[name] = rows[name].fillna(UNKNOWN)
+        origin = rows[f"{name}_source"].fillna(source)
+        rows[f"{name}_source"] = origin.mask(rows[name] == UNKNOWN, "none")
+    return rows.astype({column.name: column.dtype for column in COLUMNS})
 
 
 def attrition(corpus: str, reasons: Mapping[str, int]) -> pd.DataFrame:

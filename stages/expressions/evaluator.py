@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eifer.corpora.drawn import draw_fill_ins
-from eifer.corpora.evaluator import KIND, choose, fill_ins, filled
+from eifer.corpora.evaluator import choose, fill_ins, filled
 from stages._runtime.stage import Outcome, Report, Run, stage
 from stages.expressions import catalogue
 
@@ -18,10 +18,9 @@ def evaluator(run: Run) -> Outcome:
     wanted, seed = run.params.evaluator, run.seed()
     images, atoms = run.read(catalogue.DESCRIBED), run.read(catalogue.ATOMS)
     chosen, shortfall = choose(images, atoms, wanted.size, seed)
-    empty = fill_ins(shortfall, seed)
-    kinds = empty.groupby(KIND).size().rename("n").reset_index()
-    faces = draw_fill_ins(kinds, wanted.fill_ins, seed=seed, workers=run.machine.workers)
-    chosen, shortfall = filled(chosen, shortfall, empty)
+    lacking = fill_ins(shortfall, seed)
+    faces = draw_fill_ins(lacking, wanted.fill_ins, seed=seed, workers=run.machine.workers)
+    chosen, shortfall = filled(chosen, shortfall, lacking)
     counts = chosen[~chosen["drawn"]].groupby("corpus").size()
     listed = ", ".join(f"{name} {n}" for name, n in counts.items())
     drawn = int(chosen["drawn"].sum())
@@ -34,7 +33,7 @@ def evaluator(run: Run) -> Outcome:
         {
             catalogue.EVALUATED: chosen,
             catalogue.SHORTFALL: shortfall,
-            catalogue.FILL_INS: faces[["image_id", "image"]],
+            catalogue.FILL_INS: faces,
         },
         Report(
             f"""For the evaluator {wanted.size.per_cell} images of every cell of gender, age,

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-import pandas as pd
-
-from eifer.corpora.labelled import COLUMNS, Box, Labelled, attrition
+from eifer.corpora.labelled import COLUMNS, Box, Labelled, attrition, described
 from eifer.corpora.readers.words import Meanings
 from eifer.errors import InputError, Problem, did_you_mean
-from eifer.tables.expressions import ATTRIBUTES, UNKNOWN
 from eifer.vocabulary import Expression
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -105,7 +103,8 @@ class Found:
             raise TypeError(f"keep has no {column!r}{hint}; it has {', '.join(sorted(KEPT))}")
         before = self._images.get(name)
         if before is None:
-            self._images[name] = {"label": label, "file": file, "box": box, **columns}
+            known = {"image_id": f"{self.corpus}/{name}", "corpus": self.corpus, "label": label}
+            self._images[name] = {**known, "file": file, "box": box, **columns}
             return True
         if before["label"] == label:
             self.leave_out("listed more than once with the same label")
@@ -171,42 +170,18 @@ class Found:
         self.refuse()
         names = list(self._images) if pictures else sorted(self._images)
         images = [self._images[name] for name in names]
-        rows: dict[str, list[object]] = {
-            "image_id": [f"{self.corpus}/{name}" for name in names],
-            "corpus": [self.corpus] * len(names),
-        }
-        for column in COLUMNS[2:]:
-            attribute = column.name.removesuffix("_source")
-            if column.name in ATTRIBUTES:
-                rows[column.name] = [image.get(column.name, UNKNOWN) for image in images]
-            elif attribute in ATTRIBUTES:
-                rows[column.name] = [
-                    "none"
-                    if image.get(attribute, UNKNOWN) == UNKNOWN
-                    else image.get(column.name, "corpus")
-                    for image in images
-                ]
-            else:
-                rows[column.name] = [image.get(column.name) for image in images]
         boxes = [image["box"] for image in images]
         return Labelled(
-            pd.DataFrame(rows).astype({column.name: column.dtype for column in COLUMNS}),
-            pictures or _Files(self.root, [str(image["file"]) for image in images]),
+            described(images, "corpus"),
+            pictures or partial(_contents, [self.root / str(image["file"]) for image in images]),
             attrition(self.corpus, self.lost),
             boxes if any(box is not None for box in boxes) else None,  # type: ignore[arg-type]
         )
 
 
-class _Files:
-    """The bytes of files, in their order, as often as they are asked for."""
-
-    def __init__(self, root: Path, names: list[str]) -> None:
-        self.root = root
-        self.names = names
-
-    def __call__(self) -> Iterator[bytes]:
-        for name in self.names:
-            yield (self.root / name).read_bytes()
+def _contents(files: list[Path]) -> Iterator[bytes]:
+    for file in files:
+        yield file.read_bytes()
 
 
 def pictures_in(folder: Path, found: Found) -> Iterator[Path]:

@@ -15,33 +15,15 @@ import pytest
 from eifer.cohort.simulation.corpus import CorpusSpec, simulate_corpus
 from eifer.corpora.duplicates import CopiesSpec, Pictures, find_copies
 from eifer.corpora.looks import look_at
+from eifer.corpora.reading import png
 from eifer.errors import InputError
+from eifer.faces.pictures import decoded
 from eifer.seeding import generator
-from eifer.tables.expressions import ATTRIBUTES, DUPLICATES, IMAGES, VOTES
+from eifer.tables.expressions import DUPLICATES, IMAGES
+from tests.corpora import pictured
 
 SPEC = CopiesSpec(bits=2, correlation=0.9)
 Files = dict[str, bytes]
-
-
-def table(files: Files, labels: dict[str, str] | None = None) -> pd.DataFrame:
-    """IMAGES of files that are called ``corpus/name``; all happy, where nothing else is said."""
-    rows = []
-    for name, file in files.items():
-        look = look_at(file)
-        rows.append(
-            {
-                "image_id": name,
-                "corpus": name.split("/")[0],
-                "official": None,
-                "label": (labels or {}).get(name, "happy"),
-                **{f"votes_{vote}": None for vote in VOTES},
-                "identity": None,
-                **{name: "unknown" for name in ATTRIBUTES},
-                **{f"{name}_source": "none" for name in ATTRIBUTES},
-                **look.__dict__,
-            }
-        )
-    return IMAGES.frame(rows)
 
 
 def of(files: Files) -> Pictures:
@@ -49,10 +31,6 @@ def of(files: Files) -> Pictures:
         return (files[name] for name in names)
 
     return pictures
-
-
-def png(rgb: np.ndarray) -> bytes:
-    return cv2.imencode(".png", rgb[..., ::-1])[1].tobytes()
 
 
 def jpeg(rgb: np.ndarray, quality: int) -> bytes:
@@ -64,15 +42,12 @@ def drawn() -> dict[str, np.ndarray]:
     """Drawn portraits of 40 people, no two alike, RGB."""
     spec = CorpusSpec(identities=40, images_per_identity=1, size_px=96, noise_levels=3)
     corpus = simulate_corpus(spec, seed=5)
-    return {
-        name: cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-        for name, file in zip(corpus["image_id"], corpus["image"], strict=True)
-    }
+    return dict(zip(corpus["image_id"], map(decoded, corpus["image"]), strict=True))
 
 
 def test_distinct_drawn_images_are_no_copies(drawn: dict[str, np.ndarray]) -> None:
     files = {f"a/{name}": png(rgb) for name, rgb in drawn.items()}
-    found = find_copies(table(files), of(files), SPEC)
+    found = find_copies(pictured(files), of(files), SPEC)
     assert found["copies"].isna().all() and found["how"].isna().all()
     assert (found["atom"] == found["image_id"]).all() and not found["contradicts"].any()
 
@@ -95,11 +70,11 @@ def test_every_planted_copy_is_found_and_named(drawn: dict[str, np.ndarray], see
     }
     for k, (form, (how, make)) in enumerate(made.items()):
         for name in names[4 * k : 4 * k + 4]:
-            files[f"b/{name}-{form}"] = make(np.ascontiguousarray(drawn[name]))
+            files[f"b/{name}-{form}"] = make(drawn[name])
             planted[f"b/{name}-{form}"] = (f"a/{name}", how)
     order = rng.permutation(list(files))
-    found = find_copies(table({name: files[name] for name in order}), of(files), SPEC)
-    pd.testing.assert_frame_equal(found, find_copies(table(files), of(files), SPEC))
+    found = find_copies(pictured({name: files[name] for name in order}), of(files), SPEC)
+    pd.testing.assert_frame_equal(found, find_copies(pictured(files), of(files), SPEC))
     rows = found.set_index("image_id")
     assert {i: (rows.loc[i, "copies"], rows.loc[i, "how"]) for i in planted} == planted
     originals = rows.loc[sorted(original for original, _ in planted.values())]
@@ -112,9 +87,9 @@ def test_persons_join_copies_and_the_names_of_persons_hold_within_a_corpus(
     drawn: dict[str, np.ndarray],
 ) -> None:
     """p's two pictures, and a copy of one of them in b, whose other p is somebody else."""
-    one, two, three, four = (png(np.ascontiguousarray(x)) for x in list(drawn.values())[:4])
+    one, two, three, four = (png(x) for x in list(drawn.values())[:4])
     files = {"a/1": one, "a/2": two, "b/1": two, "b/2": three, "c/1": four}
-    images = table(files, {"a/2": "sad"}).set_index("image_id")
+    images = pictured(files, label={"a/2": "sad"}).set_index("image_id")
     images.loc[["a/1", "a/2", "b/2"], "identity"] = "p"
     found = find_copies(images.reset_index(), of(files), SPEC).set_index("image_id")
     atoms = {"a/1": "a/1", "a/2": "a/1", "b/1": "a/1", "b/2": "b/2", "c/1": "c/1"}
@@ -139,12 +114,12 @@ def test_copies_of_copies_are_one_group_and_the_middle_one_is_not_lost() -> None
             looks.append(look)
         else:
             grey = cv2.imdecode(np.frombuffer(list(files.values())[-1], np.uint8), 0).astype(float)
-    found = find_copies(table(files), of(files), SPEC)
+    found = find_copies(pictured(files), of(files), SPEC)
     assert found["copies"].tolist() == ["a/1"] * 3
     assert found["how"].tolist()[1:] == ["look", "look"]
     apart = {"a/1": files["a/1"], "a/3": files["a/3"]}
-    assert find_copies(table(apart), of(apart), SPEC)["copies"].isna().all()
-    near = find_copies(table(apart), of(apart), replace(SPEC, bits=4))
+    assert find_copies(pictured(apart), of(apart), SPEC)["copies"].isna().all()
+    near = find_copies(pictured(apart), of(apart), replace(SPEC, bits=4))
     assert near["copies"].tolist() == ["a/1"] * 2
 
 
@@ -152,14 +127,14 @@ def test_pictures_without_contrast_are_copies_by_their_pixels_alone() -> None:
     files = {
         f"a/{k}": png(np.full((48, 48, 3), grey, np.uint8)) for k, grey in enumerate((7, 7, 9))
     }
-    assert find_copies(table(files), of(files), SPEC)["copies"].tolist()[:2] == ["a/0", "a/0"]
-    assert find_copies(table(files), of(files), SPEC)["copies"].isna().tolist()[2]
+    assert find_copies(pictured(files), of(files), SPEC)["copies"].tolist()[:2] == ["a/0", "a/0"]
+    assert find_copies(pictured(files), of(files), SPEC)["copies"].isna().tolist()[2]
 
 
 def test_all_that_is_wrong_is_said_at_once(drawn: dict[str, np.ndarray]) -> None:
-    one, two, three = (png(np.ascontiguousarray(x)) for x in list(drawn.values())[:3])
+    one, two, three = (png(x) for x in list(drawn.values())[:3])
     files = {"a/1": one, "a/2": two, "a/3": three}
-    images = table(files)
+    images = pictured(files)
     with pytest.raises(InputError) as error:
         find_copies(images, of(files | {"a/1": b"none", "a/3": two}), SPEC)
     assert "2 problems" in str(error.value)
@@ -183,7 +158,7 @@ def test_copies_in_fer2013_are_those_of_a_search_through_all_pairs(
     faces = pd.concat(parts, ignore_index=True)
     names = ("fer2013/" + faces["image_id"]).tolist()
     files = dict(zip(names, faces["png"], strict=True))
-    images = table(files, dict(zip(names, faces["label"], strict=True)))
+    images = pictured(files, label=dict(zip(names, faces["label"], strict=True)))
     found = find_copies(images, of(files), SPEC, tmp_path).set_index("image_id")
     greys = [cv2.imdecode(np.frombuffer(files[name], np.uint8), 0) for name in names]
     raw = pd.Series([hashlib.sha256(grey.data).hexdigest() for grey in greys], index=names)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from eifer.corpora import reading
-from eifer.corpora.labelled import COLUMNS, Box, Labelled, attrition
+from eifer.corpora.labelled import Box, Labelled, attrition, described
 from eifer.corpora.looks import look_at
 from eifer.corpora.reading import added_up, picture, png, read_corpus
 from eifer.errors import InputError
@@ -19,20 +19,13 @@ from tests.eifer.corpora.readers.published import drawn
 
 
 def labelled(pictures: list[bytes], labels: list[str]) -> Labelled:
-    rows = pd.DataFrame(
-        {
-            column.name: {"corpus": "tiny", "gender": "unknown"}.get(column.name)
-            for column in COLUMNS
-        },
-        index=range(len(pictures)),
-    )
-    for name in ("gender", "age", "ethnicity"):
-        rows[name], rows[f"{name}_source"] = "unknown", "none"
     # In another order than that of their names.
-    rows["image_id"] = [f"tiny/{len(pictures) - k:03d}" for k in range(len(pictures))]
-    rows["label"] = labels
-    typed = rows.astype({column.name: column.dtype for column in COLUMNS})
-    return Labelled(typed, lambda: iter(pictures), attrition("tiny", {}))
+    named = [f"tiny/{len(pictures) - k:03d}" for k in range(len(pictures))]
+    rows = [
+        {"image_id": name, "corpus": "tiny", "label": label}
+        for name, label in zip(named, labels, strict=True)
+    ]
+    return Labelled(described(rows, "corpus"), lambda: iter(pictures), attrition("tiny", {}))
 
 
 def test_chunks_hold_each_picture_beside_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
