@@ -34,7 +34,7 @@ from eifer.corpora.recipes import (
     train_expressions,
 )
 from eifer.corpora.relabelling import RelabelSpec, confident, judged
-from eifer.corpora.stored import pictures_at
+from eifer.faces.pictures import at_size, decoded
 from eifer.seeding import generator
 from eifer.training.spec import Geometry
 from flows.graph import ROOT
@@ -83,7 +83,7 @@ VOTES = {
 def read(path: Path) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
     """Names, labels, votes and atoms (identical pixels) of the faces, and the faces."""
     table = pd.read_parquet(path)
-    images = pictures_at(table["png"], len(table), RECIPE.size_px)
+    images = np.stack([at_size(decoded(png), RECIPE.size_px) for png in table["png"]])
     votes = {
         f"votes_{ours}": table[[f"votes_{name}" for name in theirs]].sum(axis=1)
         for ours, theirs in VOTES.items()
@@ -140,11 +140,7 @@ def main() -> None:
 
     found = train_expressions(
         faces,
-        train["label"].tolist(),
-        np.ones(len(train)),
-        train["atom"].isin(held).to_numpy(),
-        train["image_id"].tolist(),
-        train["atom"].tolist(),
+        train.assign(weight=1.0, part=np.where(train["atom"].isin(held), "validation", "train")),
         recipe,
         SEED,
         on_epoch=tell,

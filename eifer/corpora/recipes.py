@@ -7,7 +7,6 @@ it is needed, since params read this module.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +22,9 @@ from eifer.ranges import Count, NotNegative, Part, Positive, Share
 from eifer.training.spec import Colours, Geometry, Hardware, Head, LayeredSpec, Top
 from eifer.vocabulary import Expression
 
-if TYPE_CHECKING:  # they import torch
+if TYPE_CHECKING:  # most of them import torch
+    import pandas as pd
+
     from eifer.training.checkpoint import Curve
     from eifer.training.description import Description, Judged, Outputs
     from eifer.training.learner import OnEpoch
@@ -38,7 +39,6 @@ KERAS_GAIN = 1e-4
 """What Keras takes for a lower loss on its plateaus, where nobody says otherwise."""
 CHUNK = 1024
 
-Labels = Sequence[str]
 Images = NDArray[np.uint8]
 NetworkName = Literal["cnn48", "frozen_efficientnet_b0", "frozen_mobilenetv2", "attention"]
 Values = Literal["0..1", "0..255", "imagenet"]
@@ -336,17 +336,12 @@ class TrainedExpressions:
 
 def train_expressions(
     images: Images,
-    labels: Labels,
-    weights: NDArray[np.float64],
-    validates: NDArray[np.bool_],
-    ids: Sequence[str],
-    atoms: Sequence[str],
+    rows: pd.DataFrame,
     recipe: ExpressionRecipe,
     seed: int,
     checkpoint: Path | None = None,
     hardware: Hardware | None = None,
     on_epoch: OnEpoch | None = None,
-    initial: State | None = None,
 ) -> TrainedExpressions:
     """Train a network of seven expressions, and keep its best epoch.
 
@@ -356,19 +351,11 @@ def train_expressions(
     ----------
     images
         RGB ``[N, S, S, 3]`` of the recipe's size, best mapped (`eifer.corpora.stored`).
-    labels
-        Names of classes ``[N]``.
-    weights
-        ``[N]``: 1, or 0 for a training picture that is not trained on.
-    validates
-        bool ``[N]``: which pictures choose the epoch.
-    ids, atoms
-        ``[N]``: each picture's own name, and that of what must not be divided.
+    rows
+        ``[N]``, as of `eifer.corpora.division.training_rows`: ``image_id``, ``label``, ``weight``
+        (0 or 1), ``part`` (validation chooses the epoch) and ``atom``, which must not be divided.
     checkpoint, hardware, on_epoch
         See `eifer.training.engine.train`.
-    initial
-        Weights to start from: of a timm backbone (an ImageNet file), or of a whole network of
-        this kind. Without them, random ones.
 
     Raises
     ------
@@ -380,30 +367,30 @@ def train_expressions(
     from eifer.training.data import TrainingData
     from eifer.training.engine import train
 
-    names, kinds = np.asarray(ids, dtype=str), np.asarray(labels, dtype=str)
-    _check(names, kinds, weights, validates, len(atoms), len(images))
-    rows = np.argsort(names, kind="stable")
-    rows = rows[(weights[rows] > 0) | validates[rows]]
-    codes = np.array([CLASSES.index(Expression(name)) for name in kinds[rows]], np.int64)
+    _check(rows, len(images))
+    order = np.argsort(np.asarray(rows["image_id"], dtype=str), kind="stable")
+    taken = (rows["weight"] > 0) | (rows["part"] == "validation")
+    order = order[taken.to_numpy()[order]]
+    own = rows.iloc[order]
+    codes = own["label"].map(CLASSES.index).to_numpy(np.int64)
     data = TrainingData(
-        items=names[rows],
-        people=np.asarray(atoms, dtype=str)[rows],
-        images=_in_order(images, rows),
+        items=np.asarray(own["image_id"], dtype=str),
+        people=np.asarray(own["atom"], dtype=str),
+        images=_in_order(images, order),
         targets={HEAD.name: np.eye(len(CLASSES), dtype=np.float32)[codes]},
-        validates=np.asarray(validates, bool)[rows],
+        validates=(own["part"] == "validation").to_numpy(bool),
     )
     counts = np.bincount(codes[data.train], minlength=len(CLASSES)).tolist()
     found = train(
         data,
         describe(recipe, counts),
         seed=seed,
-        initial=initial,
         carried=True,
         subject="training of expressions",
         remedy="Give more pictures, or divide them otherwise.",
         hardware=hardware,
         checkpoint=checkpoint,
-        on_epoch=on_epoch and (lambda row: on_epoch(_curve(row))),
+        on_epoch=on_epoch,
     )
     kept = found.curves[found.kept_epoch - 1]
     return TrainedExpressions(
@@ -501,36 +488,21 @@ def _curve(row: Curve) -> Curve:
     return {name: row[name] for name in own} | {"learning_rate": row["network_learning_rate"]}
 
 
-def _check(
-    names: NDArray[np.str_],
-    kinds: NDArray[np.str_],
-    weights: NDArray[np.float64],
-    validates: NDArray[np.bool_],
-    atoms: int,
-    images: int,
-) -> None:
-    lengths = {
-        "names": len(names),
-        "labels": len(kinds),
-        "weights": len(weights),
-        "parts": len(validates),
-        "atoms": atoms,
-        "images": images,
-    }
+def _check(rows: pd.DataFrame, images: int) -> None:
     problems: list[Problem] = []
-    if len(set(lengths.values())) > 1:
-        where = ", ".join(f"{n} {name}" for name, n in lengths.items())
+    if len(rows) != images:
+        where = f"{len(rows)} rows, {images} images"
         problems.append(Problem("lists of different lengths", where, "give one of each a picture"))
         raise InputError("training of expressions", problems)
-    for name, n in Counter(names.tolist()).items():
-        if n > 1:
-            problems.append(Problem("picture that comes twice", name, "leave one out"))
-    for name, kind, weight, held in zip(names, kinds.tolist(), weights, validates, strict=True):
-        if kind not in CLASSES:
-            problems.append(Problem(f"label {kind!r}", name, f"name one of {', '.join(CLASSES)}"))
+    for name in rows.loc[rows["image_id"].duplicated(), "image_id"].unique():
+        problems.append(Problem("picture that comes twice", name, "leave one out"))
+    columns = rows[["image_id", "label", "weight", "part"]].itertuples(index=False)
+    for name, label, weight, part in columns:
+        if label not in CLASSES:
+            problems.append(Problem(f"label {label!r}", name, f"name one of {', '.join(CLASSES)}"))
         if weight not in (0, 1):
             problems.append(Problem(f"weight {weight}", name, "give 0 or 1"))
-        elif held and not weight:
+        elif part == "validation" and not weight:
             what = "validation picture of weight 0"
             problems.append(Problem(what, name, "give 1: only training pictures are left out"))
     if problems:

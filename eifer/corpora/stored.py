@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -85,17 +85,3 @@ def faces(
     for name, file in encoded(shards, ids):
         images[row[name]] = at_size(decoded(file), side_px)
     return images
-
-
-def pictures_at(encoded: Iterable[bytes], n: int, size_px: int) -> NDArray[np.uint8]:
-    """``n`` pictures (PNG or JPEG files) as RGB ``[n, size_px, size_px, 3]``, mapped.
-
-    Raises
-    ------
-    ValueError
-        As `eifer.faces.pictures.decoded`.
-    """
-    found = mapped_crops(n, size_px, None)
-    for place, content in zip(found, encoded, strict=True):
-        place[:] = at_size(decoded(content), size_px)
-    return found

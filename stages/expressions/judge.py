@@ -41,7 +41,6 @@ def _network(run: Run, rows: pd.DataFrame, labels: pd.DataFrame) -> relabelling.
     recipe = run.params.networks[name]
     hardware = run.params.arithmetic.hardware(run.machine.hold)
     ids = rows["image_id"].tolist()
-    validates = (rows["part"] == "validation").to_numpy()
     place = pd.Series(np.arange(len(rows)), index=rows["image_id"])[labels["image_id"]].to_numpy()
 
     @cache
@@ -49,15 +48,11 @@ def _network(run: Run, rows: pd.DataFrame, labels: pd.DataFrame) -> relabelling.
         return faces(run.paths(catalogue.PICTURES), ids, recipe.size_px, run.folder)
 
     def network(learns: relabelling.Mask, asked: relabelling.Mask, number: int) -> Any:
-        weights = validates.astype(np.float64)
+        weights = (rows["part"] == "validation").to_numpy(np.float64)
         weights[place[learns]] = 1.0
         found = train_expressions(
             pictures(),
-            rows["label"].tolist(),
-            weights,
-            validates,
-            ids,
-            rows["atom"].tolist(),
+            rows.assign(weight=weights),
             recipe,
             run.seed(name, number),
             checkpoint=checkpoints(run) / f"network-{number}.pt",

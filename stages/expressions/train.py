@@ -29,8 +29,9 @@ def train(run: Run) -> Outcome:
     recipe = run.params.networks[network]
     labels = run.read(catalogue.RELABELLED)
     rows = training_rows(run.read(catalogue.DIVISION), run.read(catalogue.ATOMS), data, labels)
-    ids = rows["image_id"].tolist()
-    images = faces(run.paths(catalogue.PICTURES), ids, recipe.size_px, run.folder)
+    images = faces(
+        run.paths(catalogue.PICTURES), rows["image_id"].tolist(), recipe.size_px, run.folder
+    )
     listed: list[dict[str, Any]] = []
     curves: list[pd.DataFrame] = []
     cards: dict[str, Any] = {}
@@ -39,11 +40,7 @@ def train(run: Run) -> Outcome:
         seed = run.seed(network, data, repetition)
         found = train_expressions(
             images,
-            rows["label"].tolist(),
-            rows["weight"].to_numpy(),
-            (rows["part"] == "validation").to_numpy(),
-            ids,
-            rows["atom"].tolist(),
+            rows,
             recipe,
             seed,
             checkpoint=checkpoints(run) / f"repetition-{repetition}.pt",

@@ -8,10 +8,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from eifer.corpora import recipes
@@ -27,7 +28,6 @@ from eifer.corpora.recipes import (
     probabilities,
     train_expressions,
 )
-from eifer.corpora.stored import pictures_at
 from eifer.errors import AssetError, DesignError, InputError
 from eifer.seeding import sub_seed
 from eifer.tables.expressions import EXPRESSION_CURVES, MODEL
@@ -57,11 +57,7 @@ RECIPE = replace(
 )
 
 
-class KilledError(Exception):
-    """What a power cut does, as far as a test can."""
-
-
-def faces(n: int = N) -> dict[str, Any]:
+def faces(n: int = N) -> tuple[NDArray[np.uint8], pd.DataFrame]:
     """Stripes: lying, upright, none; two pictures an atom."""
     rng = np.random.default_rng(0)
     images = rng.integers(80, 120, (n, PX, PX, 3)).astype(np.uint8)
@@ -70,18 +66,21 @@ def faces(n: int = N) -> dict[str, Any]:
             image[::4] = 230
         elif i // 2 % 3 == 1:
             image[:, ::4] = 230
-    return {
-        "images": images,
-        "labels": [SHOWN[i // 2 % 3] for i in range(n)],
-        "weights": np.ones(n),
-        "validates": np.arange(n) // 2 % 4 == 0,
-        "ids": [f"corpus/{i:03d}" for i in range(n)],
-        "atoms": [f"corpus/{i // 2 * 2:03d}" for i in range(n)],
-    }
+    rows = pd.DataFrame(
+        {
+            "image_id": [f"corpus/{i:03d}" for i in range(n)],
+            "label": [SHOWN[i // 2 % 3] for i in range(n)],
+            "weight": 1.0,
+            "part": ["train" if i // 2 % 4 else "validation" for i in range(n)],
+            "atom": [f"corpus/{i // 2 * 2:03d}" for i in range(n)],
+        }
+    )
+    return images, rows
 
 
 def train(**changes: Any) -> TrainedExpressions:
-    given: dict[str, Any] = {**faces(), "recipe": RECIPE, "seed": 1}
+    images, rows = faces()
+    given: dict[str, Any] = {"images": images, "rows": rows, "recipe": RECIPE, "seed": 1}
     return train_expressions(**{**given, **changes})
 
 
@@ -97,12 +96,12 @@ def as_bytes(found: TrainedExpressions, folder: Path) -> bytes:
 
 def test_three_patterns_are_learnt_and_found_again(trained: TrainedExpressions) -> None:
     assert trained.accuracy == trained.macro_f1 == 1
-    given = faces()
-    found = probabilities(trained.state, RECIPE, given["images"])
+    images, rows = faces()
+    found = probabilities(trained.state, RECIPE, images)
     assert found.shape == (N, 7) and found.dtype == np.float32
     assert found.sum(1) == pytest.approx(1, abs=1e-6)
     said = [CLASSES[code] for code in found.argmax(1)]
-    assert np.mean(np.array(said) == given["labels"]) > 0.97
+    assert (rows["label"] == said).mean() > 0.97
 
 
 def test_the_kept_epoch_is_the_best_and_its_row_says_so(trained: TrainedExpressions) -> None:
@@ -139,69 +138,41 @@ def test_training_ends_early_where_nothing_gets_better() -> None:
     assert len(found.curves) == found.kept_epoch + 2 < 20
 
 
-@pytest.mark.parametrize("epoch", [1, 5])
-def test_a_killed_training_ends_with_the_same_bytes(
-    trained: TrainedExpressions, tmp_path: Path, epoch: int
-) -> None:
-    path = tmp_path / "c.pt"
-
-    def kill(row: dict[str, Any]) -> None:
-        if row["epoch"] == epoch:
-            raise KilledError
-
-    with pytest.raises(KilledError):
-        train(checkpoint=path, on_epoch=kill)
-    torch.manual_seed(epoch)
-    told: list[Any] = []
-    resumed = train(checkpoint=path, on_epoch=told.append)
-    assert [row["epoch"] for row in told] == list(range(epoch + 1, 13))
-    assert told[-1] == trained.curves[-1]
-    assert as_bytes(resumed, tmp_path) == as_bytes(trained, tmp_path)
-    assert resumed == replace(trained, state=resumed.state)
-
-
 def test_the_order_of_pictures_does_not_matter(trained: TrainedExpressions, tmp_path: Path) -> None:
     order = np.random.default_rng(1).permutation(N)
-    given = {
-        name: values[order] if isinstance(values, np.ndarray) else [values[i] for i in order]
-        for name, values in faces().items()
-    }
-    assert as_bytes(train(**given), tmp_path) == as_bytes(trained, tmp_path)
+    images, rows = faces()
+    turned = train(images=images[order], rows=rows.iloc[order])
+    assert as_bytes(turned, tmp_path) == as_bytes(trained, tmp_path)
 
 
 def test_pictures_of_weight_0_are_not_trained_on(tmp_path: Path) -> None:
-    given = faces()
-    harmed = np.flatnonzero(~given["validates"])[::5]
-    weights = given["weights"].copy()
-    weights[harmed] = 0
+    images, rows = faces()
+    harmed = rows.index[rows["part"] == "train"][::5]
+    rows.loc[harmed, "weight"] = 0
     short = replace(RECIPE, epochs=2)
-    with_them = train(recipe=short, weights=weights)
-    without = {
-        name: np.delete(values, harmed, 0)
-        if isinstance(values, np.ndarray)
-        else np.delete(np.array(values), harmed).tolist()
-        for name, values in given.items()
-    }
-    assert as_bytes(with_them, tmp_path) == as_bytes(train(recipe=short, **without), tmp_path)
+    with_them = train(recipe=short, rows=rows)
+    without = train(recipe=short, images=np.delete(images, harmed, 0), rows=rows.drop(harmed))
+    assert as_bytes(with_them, tmp_path) == as_bytes(without, tmp_path)
     assert with_them.n_train == 108 - len(harmed)
 
 
 def test_what_does_not_fit_is_refused_all_at_once() -> None:
-    given = faces()
-    labels = ["joy", *given["labels"][1:]]
-    weights = given["weights"].copy()
-    weights[0], weights[1], weights[20] = 0, 0.5, 0.5
-    ids = [*given["ids"][:-1], given["ids"][0]]
+    _, rows = faces()
+    wrong = rows.copy()
+    wrong.loc[0, "label"] = "joy"
+    wrong.loc[[0, 1, 20], "weight"] = [0, 0.5, 0.5]
+    wrong.loc[N - 1, "image_id"] = wrong.loc[0, "image_id"]
     with pytest.raises(InputError) as error:
-        train(labels=labels, weights=weights, ids=ids)
+        train(rows=wrong)
     said = str(error.value)
     for part in ("label 'joy'", "name one of angry", "weight 0.5", "comes twice", "of weight 0"):
         assert part in said
     with pytest.raises(InputError, match="lists of different lengths"):
-        train(weights=np.ones(3))
-    atoms = ["one", *given["atoms"][1:-4], "one", *given["atoms"][-3:]]
+        train(rows=rows.head(3))
+    shared = rows.copy()
+    shared.loc[[0, N - 4], "atom"] = "one"
     with pytest.raises(DesignError, match="1 people are in train and validation"):
-        train(atoms=atoms)
+        train(rows=shared)
 
 
 def test_the_protocol_s_table() -> None:
@@ -301,7 +272,7 @@ def test_a_frozen_backbone_stays_as_it_was() -> None:
 def test_both_sides_are_the_mean_of_the_picture_and_its_mirror_image(
     trained: TrainedExpressions,
 ) -> None:
-    images = faces()["images"][:20]
+    images = faces()[0][:20]
     images[:, :, :9] = 10
     plain = probabilities(trained.state, RECIPE, images)
     mirrored = probabilities(trained.state, RECIPE, np.ascontiguousarray(images[:, :, ::-1]))
@@ -312,15 +283,6 @@ def test_both_sides_are_the_mean_of_the_picture_and_its_mirror_image(
         probabilities(trained.state, replace(RECIPE, width=1 / 8), images)
     with pytest.raises(ValueError, match=r"crop 0 is uint8 \(16, 16, 3\)"):
         probabilities(trained.state, RECIPE, images[:, :16, :16])
-
-
-def test_pictures_are_read_at_the_network_s_size() -> None:
-    grey = np.tile(np.arange(0, 240, 5, dtype=np.uint8), (48, 1))
-    files = [cv2.imencode(".png", picture)[1].tobytes() for picture in (grey, grey[::2, ::2])]
-    found = pictures_at(files, 2, 48)
-    assert found.shape == (2, 48, 48, 3) and found.dtype == np.uint8
-    assert (found[0] == grey[..., None]).all()
-    assert np.abs(found[1].astype(int) - grey[..., None]).max() <= 6
 
 
 @pytest.mark.parametrize(
@@ -352,5 +314,5 @@ def test_the_attention_network_answers_with_seven_probabilities() -> None:
         RECIPE, network="attention", width=1, colours="grey_in_3", block_dropout=0
     )
     state = Network(recipe.spec(), [recipes.HEAD]).state_dict()
-    found = probabilities(state, recipe, faces(4)["images"])
+    found = probabilities(state, recipe, faces(4)[0])
     assert found.shape == (4, 7) and found.sum(1) == pytest.approx(1, abs=1e-6)
