@@ -41,7 +41,6 @@ from eifer.tables.expressions import (
     MERGED,
     MODEL,
     SPECIALISTS,
-    TESTED,
     VOTES,
     WITHOUT,
 )
@@ -63,7 +62,6 @@ BLOCK = 4_000_000
 DECIMALS = 12
 """Differences are rounded to this."""
 _MODEL = [column.name for column in MODEL]
-_TESTED = [column.name for column in TESTED]
 _CELL = [column.name for column in CELL]
 _PROBABILITIES = [f"p_{name}" for name in CLASSES]
 
@@ -137,8 +135,8 @@ def evaluate(
     pool = _pool(images, division, evaluator, duplicates, relabelled)
     said = _said(answers, pool)
     asked = _sets(pool)
-    scored = [
-        (network, where, target, _scored(probabilities[rows], truth[rows], spec.bins))
+    found = [
+        (network, where, target, scored(probabilities[rows], truth[rows], spec.bins))
         for network, probabilities in said.items()
         for where in asked
         for target, truth, rows in _targets(pool, where.rows)
@@ -147,10 +145,10 @@ def evaluate(
     places = [
         dict(zip(_MODEL, network, strict=True))
         | {"tested_on": where.tested_on, "images": where.images, "target": target}
-        for network, where, target, _ in scored
+        for network, where, target, _ in found
     ]
-    counts = [part for *_, (part, _) in scored]
-    matrix = [place | scores for place, (*_, (_, scores)) in zip(places, scored, strict=True)]
+    counts = [part for *_, (part, _) in found]
+    matrix = [place | scores for place, (*_, (_, scores)) in zip(places, found, strict=True)]
     return Evaluated(
         MATRIX.frame(matrix),
         BY_CLASS.conform(_by_class(places, counts)),
@@ -180,29 +178,6 @@ def majority(votes: pd.DataFrame) -> pd.Series:
     most = counts[:, :N].argmax(axis=1)
     over_half = 2 * counts[np.arange(len(counts)), most] > counts.sum(axis=1)
     return pd.Series(np.array(CLASSES, dtype=object)[most], index=votes.index).where(over_half)
-
-
-def scores(probabilities: Floats, truth: Integers, bins: int) -> dict[str, float]:
-    """Accuracy, balanced accuracy, macro F1, log loss and ECE of one network on one set.
-
-    Parameters
-    ----------
-    probabilities : ndarray, shape (images, 7)
-        In the order of `Expression`.
-    truth : ndarray, shape (images,)
-        Codes 0 to 6.
-    bins : int
-        Bins of equal width of the ECE, closed on the right.
-
-    Returns
-    -------
-    dict
-        As scikit-learn's functions of these names with ``labels`` the classes that are there;
-        F1 of a class that is never answered is 0. The log loss takes no probability below
-        2.2e-16. ECE is the mean over images of the gap between share right and mean probability
-        of the answered class, bin by bin (Guo et al. 2017, ICML).
-    """
-    return _scored(probabilities, truth, bins)[1]
 
 
 # the images -----------------------------------------------------------------------------------
@@ -320,8 +295,26 @@ def _targets(pool: pd.DataFrame, rows: Integers) -> Iterator[tuple[str, Integers
 # scores ---------------------------------------------------------------------------------------
 
 
-def _scored(probabilities: Floats, truth: Integers, bins: int) -> tuple[Integers, dict[str, float]]:
-    """Counts ``[true, answer]``, and the scores."""
+def scored(probabilities: Floats, truth: Integers, bins: int) -> tuple[Integers, dict[str, float]]:
+    """Of one network on one set: counts ``[true, answer]``, and the scores by name.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (images, 7)
+        In the order of `Expression`.
+    truth : ndarray, shape (images,)
+        Codes 0 to 6.
+    bins : int
+        Bins of equal width of the ECE, closed on the right.
+
+    Returns
+    -------
+    tuple
+        Scores are as scikit-learn's functions of these names with ``labels`` the classes that are
+        there; F1 of a class that is never answered is 0. The log loss takes no probability below
+        2.2e-16. ECE is the mean over images of the gap between share right and mean probability
+        of the answered class, bin by bin (Guo et al. 2017, ICML).
+    """
     n, answer = len(truth), probabilities.argmax(axis=1)
     counts = np.bincount(truth * N + answer, minlength=N * N).reshape(N, N)
     right, support, answered = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)

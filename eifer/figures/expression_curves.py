@@ -13,6 +13,7 @@ ACROSS = 4
 LINES = {
     "train_loss": (":", GROUP["Low"], "training loss"),
     "validation_loss": ("-", GROUP["Low"], "validation loss"),
+    "validation_accuracy": ("-", GROUP["High"], "validation accuracy"),
 }
 
 
@@ -37,24 +38,9 @@ def draw(expression_curves: pd.DataFrame, trained_networks: pd.DataFrame) -> Fig
         for n, (repetition, rows) in enumerate(expression_curves[of].groupby("repetition")):
             curve = rows.set_index("epoch").sort_index()
             for name, (style, colour, words) in LINES.items():
-                loss.plot(
-                    curve.index,
-                    curve[name],
-                    style,
-                    color=colour,
-                    linewidth=1,
-                    alpha=0.8,
-                    label="" if n else words,
-                )
-            score.plot(
-                curve.index,
-                curve["validation_accuracy"],
-                "-",
-                color=GROUP["High"],
-                linewidth=1,
-                alpha=0.8,
-                label="" if n else "validation accuracy",
-            )
+                axes = score if name == "validation_accuracy" else loss
+                label = "" if n else words
+                axes.plot(curve[name], style, color=colour, linewidth=1, alpha=0.8, label=label)
             epoch = kept[network, trained_on, repetition]
             score.plot(
                 epoch,

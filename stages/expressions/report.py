@@ -87,11 +87,8 @@ def report(run: Run) -> Outcome:
 def _tables(run: Run) -> dict[str, pd.DataFrame]:
     """The tables whose names are among the words of the declaration, those of folders as one."""
     words = set(re.findall(r"\w+", run.path(SPEC).read_text(encoding="utf-8")))
-    tables = {}
-    for made in SOURCES:
-        if made.table.name in words:
-            tables[made.table.name] = run.read(made, made.table.names)
-    return tables
+    named = {made.table.name: made for made in SOURCES if made.table.name in words}
+    return {name: run.read(made, made.table.names) for name, made in named.items()}
 
 
 def _planted(run: Run) -> dict[str, pd.DataFrame | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,7 @@ def test_every_score_is_that_of_scikit_learn() -> None:
     assert set(rows["trained_on"]) == {*TRAINED_ON, "specialists"}
     assert {*zip(rows["tested_on"], rows["images"], strict=True)} == {
         ("drawn", "with_fill_ins"),
-        *((name, kind) for name in ("aff", "fer", "all") for kind in evaluation_kinds()),
+        *product(("aff", "fer", "all"), ("real", "with_fill_ins", "test")),
     }
     assert len(rows) == 6 * 2 * (3 * 3 + 1)
     each = made.by_class.set_index(["trained_on", "repetition", "tested_on", "images", "target"])
@@ -82,10 +83,6 @@ def test_every_score_is_that_of_scikit_learn() -> None:
         assert (counts == sk.confusion_matrix(truth, said, labels=CLASSES)).all()
 
 
-def evaluation_kinds() -> tuple[str, str, str]:
-    return "real", "with_fill_ins", "test"
-
-
 def test_calibration_error_is_the_plain_sum_over_bins() -> None:
     random = np.random.default_rng(0)
     p = random.dirichlet(np.ones(7) / 2, 400)
@@ -96,12 +93,12 @@ def test_calibration_error_is_the_plain_sum_over_bins() -> None:
         if inside:
             right = np.mean([p[i].argmax() == truth[i] for i in inside])
             expected += len(inside) / 400 * abs(right - np.mean([p[i].max() for i in inside]))
-    assert evaluation.scores(p, truth, 10)["ece"] == pytest.approx(expected, abs=1e-12)
+    assert evaluation.scored(p, truth, 10)[1]["ece"] == pytest.approx(expected, abs=1e-12)
 
 
 def test_log_loss_of_a_certain_error_is_finite() -> None:
     p = np.eye(7)[[0, 1]]
-    found = evaluation.scores(p, np.array([0, 2]), 15)["log_loss"]
+    found = evaluation.scored(p, np.array([0, 2]), 15)[1]["log_loss"]
     assert found == pytest.approx(sk.log_loss([0, 2], p, labels=list(range(7))))
 
 
@@ -324,7 +321,7 @@ def test_a_probability_at_the_edge_of_a_bin_lies_below_it() -> None:
     # Both lie in the bin up to .5: right in one of two, .45 on average.
     p = np.zeros((2, 7))
     p[0, :2], p[1, :3] = 0.5, (0.4, 0.35, 0.25)
-    assert evaluation.scores(p, np.array([0, 1]), 2)["ece"] == pytest.approx(0.05)
+    assert evaluation.scored(p, np.array([0, 1]), 2)[1]["ece"] == pytest.approx(0.05)
 
 
 def test_the_worst_cell_is_that_of_lowest_accuracy_and_then_of_most_images() -> None:
