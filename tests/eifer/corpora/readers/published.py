@@ -9,11 +9,21 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
+import pytest
 
 from eifer.affect.corpus import AFFECTNET_COLUMNS
 from eifer.corpora.labelled import CorpusSpec
+from eifer.corpora.readers import open_corpus
+from eifer.errors import InputError
 
 BOM = "\ufeff"
+
+
+def problems(spec: CorpusSpec) -> list[str]:
+    """What is wrong with a corpus, and where."""
+    with pytest.raises(InputError) as refused:
+        open_corpus("tiny", spec)
+    return [f"{problem.what}: {problem.where}" for problem in refused.value.problems]
 
 
 def drawn(value: int, side: int = 48, kind: str = ".png", colour: bool = False) -> bytes:
@@ -53,17 +63,22 @@ FER_ROWS = [
     (3, "PrivateTest"),
 ]
 """FER2013's codes and parts; the k-th picture begins at 10 k."""
+FER_PARTS = [part for _, part in FER_ROWS]
 FER_LABELS = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "happy"]
+FER_HEAD = ("emotion", "pixels", "Usage")
+
+
+def fer_rows() -> list[list[object]]:
+    return [[code, grey_values(10 * k), usage] for k, (code, usage) in enumerate(FER_ROWS)]
 
 
 def fer2013_csv(folder: Path) -> CorpusSpec:
-    rows = [(code, grey_values(10 * k), usage) for k, (code, usage) in enumerate(FER_ROWS)]
-    path = write_csv(folder / "fer2013.csv", [("emotion", "pixels", "Usage"), *rows])
+    path = write_csv(folder / "fer2013.csv", [FER_HEAD, *fer_rows()])
     return CorpusSpec("fer2013_csv", str(path), None)
 
 
 def icml(folder: Path) -> CorpusSpec:
-    rows = [(code, usage, grey_values(10 * k)) for k, (code, usage) in enumerate(FER_ROWS)]
+    rows = [(code, usage, pixels) for code, pixels, usage in fer_rows()]
     head = ("emotion", " Usage", " pixels")
     path = write_csv(folder / "icml_face_data.csv", [head, *rows], "\r\n")
     return CorpusSpec("fer2013_csv", str(path), None)
@@ -217,9 +232,9 @@ def ckplus(folder: Path) -> CorpusSpec:
 
 
 def ckplus_csv(folder: Path) -> CorpusSpec:
-    rows = [(code, grey_values(10 * k), usage) for k, (code, usage) in enumerate(FER_ROWS)]
-    rows.insert(1, (7, grey_values(200), "Training"))
-    write_csv(folder / "ckextended.csv", [("emotion", "pixels", "Usage"), *rows])
+    rows = fer_rows()
+    rows.insert(1, [7, grey_values(200), "Training"])
+    write_csv(folder / "ckextended.csv", [FER_HEAD, *rows])
     return CorpusSpec("ckplus_csv", str(folder), None)
 
 

@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-
 from eifer.corpora.labelled import CorpusSpec, Labelled
 from eifer.corpora.readers import open_corpus
 from eifer.corpora.reading import read_corpus
-from eifer.errors import InputError
 from eifer.faces.pictures import decoded
 from tests.eifer.corpora.readers.published import (
     WRITERS,
@@ -17,6 +14,7 @@ from tests.eifer.corpora.readers.published import (
     jaffe,
     muxspace,
     nhfi,
+    problems,
     put,
     rafdb,
 )
@@ -26,12 +24,6 @@ ATTRIBUTES = ["gender", "gender_source", "age", "age_source", "ethnicity", "ethn
 
 def opened(spec: CorpusSpec) -> Labelled:
     return open_corpus("tiny", spec)
-
-
-def problems(spec: CorpusSpec) -> list[str]:
-    with pytest.raises(InputError) as refused:
-        opened(spec)
-    return [f"{problem.what}: {problem.where}" for problem in refused.value.problems]
 
 
 def test_attributes_of_rafdb(tmp_path: Path) -> None:
@@ -74,13 +66,6 @@ def test_what_is_wrong_with_rafdb(tmp_path: Path) -> None:
         "image with contradicting labels: test_0002: fear and disgust",
         "line that has not 2 fields: list_patition_label.txt line 11: 1",
     ]
-
-
-def test_rafdb_without_its_test_part(tmp_path: Path) -> None:
-    spec = rafdb(tmp_path)
-    labels = tmp_path / "basic" / "EmoLabel" / "list_patition_label.txt"
-    put(labels, "".join(labels.read_text().splitlines(keepends=True)[:3]))
-    assert problems(spec) == ["official part without one image: test"]
 
 
 def test_a_folder_of_no_class(tmp_path: Path) -> None:

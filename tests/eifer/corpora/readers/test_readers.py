@@ -11,16 +11,14 @@ from eifer.corpora.readers.found import Found
 from eifer.corpora.reading import added_up, read_corpus
 from eifer.errors import InputError
 from eifer.vocabulary import Expression
-from tests.eifer.corpora.readers.published import WRITERS
+from tests.eifer.corpora.readers.published import FER_LABELS, FER_PARTS, WRITERS
 
 NONE = ", which is none of the seven classes"
-PARTS = [*["Training"] * 4, *["PublicTest"] * 2, *["PrivateTest"] * 2]
-FER = ["angry", "disgust", "fear", "happy", "sad", "surprise", "neutral", "happy"]
 EXPECTED: dict[str, tuple[list[tuple[str, str, str | None, str | None]], dict[str, int]]] = {
     "fer2013_csv": (
         [
             (f"fer{k:07d}", label, part, None)
-            for k, (label, part) in enumerate(zip(FER, PARTS, strict=True))
+            for k, (label, part) in enumerate(zip(FER_LABELS, FER_PARTS, strict=True))
         ],
         {},
     ),
@@ -124,7 +122,7 @@ EXPECTED: dict[str, tuple[list[tuple[str, str, str | None, str | None]], dict[st
     "ckplus_csv": (
         [
             (f"row{k + (k > 0):07d}", label, part, None)
-            for k, (label, part) in enumerate(zip(FER, PARTS, strict=True))
+            for k, (label, part) in enumerate(zip(FER_LABELS, FER_PARTS, strict=True))
         ],
         {f"labelled contempt{NONE}": 1},
     ),
@@ -215,6 +213,24 @@ def test_what_a_form_holds(form: str, folder: Path) -> None:
 def test_a_corpus_that_is_not_there(form: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"missing.*nowhere"):
         open_corpus("tiny", CorpusSpec(form, str(tmp_path / "nowhere"), None))
+
+
+@pytest.mark.parametrize(
+    ("form", "gone", "part"),
+    [
+        ("fer2013_folders", "test/neutral/*", "PrivateTest"),
+        ("affectnet_lists", "Manually_Annotated_Images/3/*", "validation"),
+        ("affectnet_arrays", "val_set/annotations/*", "val_set"),
+        ("affectnet_yolo", "valid/labels/*", "valid"),
+        ("rafdb", "basic/Image/aligned/test_*", "test"),
+    ],
+)
+def test_an_official_part_has_an_image(form: str, gone: str, part: str, folder: Path) -> None:
+    spec = WRITERS[form](folder)
+    for file in folder.glob(gone):
+        file.unlink()
+    with pytest.raises(InputError, match=rf"official part without one image \(1\): {part}"):
+        open_corpus("tiny", spec)
 
 
 def test_forms_that_are_not_known(tmp_path: Path) -> None:

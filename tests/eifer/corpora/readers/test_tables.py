@@ -5,15 +5,21 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from eifer.corpora.evaluation import majority
 from eifer.corpora.labelled import CorpusSpec, Labelled
 from eifer.corpora.readers import open_corpus
+from eifer.corpora.readers.fer2013 import LEAST_AGREEING
 from eifer.corpora.reading import read_corpus
 from eifer.errors import InputError
-from tests.eifer.corpora.readers.published import drawn, drawn_form, parquet, put
+from tests.eifer.corpora.readers.published import drawn, drawn_form, parquet, problems, put
+
+
+def of(path: Path) -> CorpusSpec:
+    return CorpusSpec("parquet", str(path), None)
 
 
 def opened(path: Path) -> Labelled:
-    return open_corpus("tiny", CorpusSpec("parquet", str(path), None))
+    return open_corpus("tiny", of(path))
 
 
 def small(**columns: object) -> pd.DataFrame:
@@ -68,9 +74,7 @@ def test_all_that_is_wrong_with_a_table(tmp_path: Path) -> None:
         votes_sad=[1, -1, 2],
         corpus="other",
     ).to_parquet(tmp_path / "a.parquet")
-    with pytest.raises(InputError) as refused:
-        opened(tmp_path / "a.parquet")
-    assert [f"{problem.what}: {problem.where}" for problem in refused.value.problems] == [
+    assert problems(of(tmp_path / "a.parquet")) == [
         "votes that are no whole number: a.parquet row 1: votes_happy 1.5",
         "votes that are no whole number: a.parquet row 1: votes_sad -1",
         "rows of a corpus of another name: a.parquet: 'other', not 'tiny'",
@@ -100,9 +104,7 @@ def test_tables_that_are_no_corpus(tmp_path: Path, table: pd.DataFrame, says: st
 def test_a_column_whose_name_is_nearly_one_that_is_read_is_refused(tmp_path: Path) -> None:
     rows = small().assign(Identity="a", oficial="train", sex="f")
     rows.to_parquet(tmp_path / "a.parquet")
-    with pytest.raises(InputError) as refused:
-        opened(tmp_path / "a.parquet")
-    assert [f"{problem.what}: {problem.where}" for problem in refused.value.problems] == [
+    assert problems(of(tmp_path / "a.parquet")) == [
         "column that is not read: a.parquet: 'Identity'; did you mean 'identity'?",
         "column that is not read: a.parquet: 'oficial'; did you mean 'official'?",
     ]
@@ -110,10 +112,8 @@ def test_a_column_whose_name_is_nearly_one_that_is_read_is_refused(tmp_path: Pat
 
 def test_a_label_that_many_rows_have_is_one_problem(tmp_path: Path) -> None:
     small(label=["wrath", "wrath", "happy"]).to_parquet(tmp_path / "a.parquet")
-    with pytest.raises(InputError) as refused:
-        opened(tmp_path / "a.parquet")
-    (problem,) = refused.value.problems
-    assert problem.where == "a.parquet row 0: 'wrath' (2 images)"
+    found = problems(of(tmp_path / "a.parquet"))
+    assert found == ["unknown label: a.parquet row 0: 'wrath' (2 images)"]
 
 
 def test_what_is_no_parquet(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_row_without_a_picture_is_left_out_when_read(tmp_path: Path) -> None:
 
 def test_real_faces(shared: Path) -> None:
     path = shared / "real_faces" / "fer2013_*.parquet"
-    labelled = open_corpus("fer", CorpusSpec("parquet", str(path), None))
+    labelled = open_corpus("fer", of(path))
     rows = labelled.rows
     assert rows["official"].value_counts().to_dict() == {"Training": 27_132, "PublicTest": 3_549}
     assert rows["label"].value_counts().to_dict() == {
@@ -148,16 +148,20 @@ def test_real_faces(shared: Path) -> None:
     }
     votes = rows[[name for name in rows if name.startswith("votes_")]].astype(int)
     assert sorted(votes.sum(axis=1).unique()) == [9, 10]
-    # Section 12 of the protocol: original labels agree with majorities of over 5 of 10 in .71.
-    majority = votes.idxmax(axis=1).str.removeprefix("votes_")
-    clear = (votes.max(axis=1) > 5) & (majority != "other")
-    assert abs((rows["label"] == majority)[clear].mean() - 0.713) < 0.01
+    # Section 12 of the protocol: original labels agree with majorities of over 5 of 10 in .71. What
+    # the reader of FER+'s votes asks for lies between that and chance.
+    clear = majority(rows).dropna()
+    labels = rows["label"][clear.index]
+    agreement = (labels == clear).mean()
+    chance = (labels.sample(frac=1, random_state=3).to_numpy() == clear).mean()
+    assert abs(agreement - 0.713) < 0.01
+    assert agreement - 0.2 > LEAST_AGREEING > chance + 0.1
     assert labelled.left_out.empty
 
 
 def test_real_faces_of_people(shared: Path) -> None:
     path = shared / "real_faces" / "muxspace_sample.parquet"
-    labelled = open_corpus("mux", CorpusSpec("parquet", str(path), None))
+    labelled = open_corpus("mux", of(path))
     parts = list(read_corpus(labelled))
     images = pd.concat([part.images for part in parts])
     assert len(images) == 738 - 8
