@@ -15,7 +15,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn import metrics
 
 from eifer.hashing import sha256_file
 from eifer.vocabulary import Expression
@@ -236,51 +234,6 @@ def test_every_network_answers_for_every_image(study: Path) -> None:
     assert trained["seed"].is_unique and trained["weights_sha256"].is_unique
 
 
-def sets_of(study: Path) -> Iterator[tuple[str, str, pd.Series]]:
-    """Every set of images with its labels, put together from the tables anew."""
-    division = table(study, "split/division.parquet")
-    evaluator = table(study, "evaluator/evaluator.parquet")
-    tested = division[division["part"] == "test"]
-    kinds = {
-        "real": evaluator[~evaluator["drawn"]], "with_fill_ins": evaluator, "test": tested
-    }  # fmt: skip
-    for kind, rows in kinds.items():
-        yield "all", kind, rows.set_index("image_id")["label"]
-        for corpus, own in rows.groupby("corpus"):
-            yield str(corpus), kind, own.set_index("image_id")["label"]
-
-
-def test_the_matrix_has_the_scores_that_scikit_learn_finds(study: Path) -> None:
-    answers = table(study, "evaluate/answers.parquet")
-    matrix = table(study, "evaluate/matrix.parquet").query("target == 'original'")
-    key = ["trained_on", "repetition", "tested_on", "images"]
-    scores: Any = matrix.set_index(key).to_dict("index")
-    compared = 0
-    for (data, repetition), rows in answers.groupby(["trained_on", "repetition"]):
-        said = rows.set_index("image_id")[[f"p_{name}" for name in CLASSES]]
-        for tested_on, kind, truth in sets_of(study):
-            chances = said.loc[truth.index].to_numpy(np.float64)
-            answer = np.array(CLASSES)[chances.argmax(axis=1)]
-            there = sorted(set(truth))
-            row = scores[data, repetition, tested_on, kind]
-            expected = {
-                "accuracy": metrics.accuracy_score(truth, answer),
-                "balanced_accuracy": metrics.recall_score(
-                    truth, answer, labels=there, average="macro"
-                ),
-                "macro_f1": metrics.f1_score(truth, answer, labels=there, average="macro"),
-                "log_loss": metrics.log_loss(
-                    truth, chances / chances.sum(axis=1, keepdims=True), labels=CLASSES
-                ),
-            }
-            assert row["n"] == len(truth)
-            assert {name: row[name] for name in expected} == pytest.approx(expected, rel=1e-6)
-            compared += 1
-    assert compared == 4 * 9
-    # Beside these, the fill-ins alone.
-    assert set(matrix["tested_on"]) == {"all", *CORPORA, "drawn"}
-
-
 def test_an_audit_computes_again_what_follows_from_corpora_judgements_and_answers(
     study: Path,
 ) -> None:
@@ -411,14 +364,8 @@ def test_outputs_name_no_day_and_no_machine(study: Path) -> None:
     written = [path for path in (study / "data").rglob("*") if path.is_file()]
     began = datetime.datetime.fromtimestamp(study.stat().st_mtime, datetime.UTC).date()
     days = {(began + datetime.timedelta(days=n)).isoformat() for n in (-1, 0, 1)}
-    words = [
-        str(study),
-        str(study.parent),
-        str(ROOT),
-        str(Path.home()),
-        socket.gethostname(),
-        *days,
-    ]
+    places = map(str, (study, study.parent, ROOT, Path.home()))
+    words = [*places, socket.gethostname(), *days]
     assert len(written) > 50
     for path in written:
         content = path.read_bytes()

@@ -141,18 +141,6 @@ def refused(*args: object) -> str:
     return str(error.value)
 
 
-def test_what_cannot_be_divided_is_refused_at_once() -> None:
-    images, duplicates = corpora(1)
-    duplicates = duplicates.assign(atom=duplicates["image_id"], contradicts=False)
-    a = images["corpus"] == "a"
-    duplicates.loc[a & (images.index < 840), "atom"] = "one person"
-    few = images.index[(images["corpus"] == "b") & (images["label"] == "fear")][2:]
-    images = images.drop(few)
-    duplicates = duplicates.drop(few)
-    said = refused(images, duplicates, [], DRAWN)
-    assert "pictures of a person, than fit into any part (1): a: one person with 280 of" in said
-
-
 def test_a_class_too_small_for_every_part_is_told_and_not_refused() -> None:
     images, duplicates = corpora(1)
     duplicates["contradicts"] = False
