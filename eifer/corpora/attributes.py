@@ -128,8 +128,6 @@ def with_attributes(
         The table ``IMAGES``.
     pictures
         Asked once, for the images with an unknown gender or age, in order of ``image_id``.
-    spec
-        Whether anything is predicted.
     predictor
         Else a `Predictor`, opened where it is needed.
 

@@ -87,7 +87,7 @@ def divide(
     spec: DivisionSpec,
     seed: int,
 ) -> pd.DataFrame:
-    """Give every image its part, and training images their fold.
+    """Give every image its part, and training images their fold: the table ``DIVISION``.
 
     No atom comes into two parts. What shares an atom with an image of the evaluator is left out. An
     image whose copies have another label may train, its atom with it, but never validates or tests.
@@ -103,15 +103,8 @@ def divide(
         The tables ``IMAGES`` and ``DUPLICATES``.
     evaluator_ids
         The images of the evaluator.
-    spec
-        How they are divided.
     seed
         The study's. The result does not depend on the order of rows.
-
-    Returns
-    -------
-    DataFrame
-        The table ``DIVISION``.
 
     Raises
     ------

@@ -69,8 +69,6 @@ def find_copies(
         The table ``IMAGES``, of all corpora.
     pictures
         Asked once, for the first image of each SHA-256, in order of ``image_id``.
-    spec
-        What counts as a copy.
     scratch
         A folder for the nameless file of small pictures; without one, the system's.
 

@@ -40,6 +40,7 @@ from eifer.tables.expressions import (
     MATRIX,
     MERGED,
     MODEL,
+    PROBABILITIES,
     SPECIALISTS,
     VOTES,
     WITHOUT,
@@ -63,7 +64,6 @@ DECIMALS = 12
 """Differences are rounded to this."""
 _MODEL = [column.name for column in MODEL]
 _CELL = [column.name for column in CELL]
-_PROBABILITIES = [f"p_{name}" for name in CLASSES]
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ def _said(answers: pd.DataFrame, pool: pd.DataFrame) -> dict[Network, Floats]:
     """The probabilities of every network, ``[images, 7]``, and of the specialists together."""
     ids = pd.Index(pool["image_id"])
     place = ids.get_indexer(answers["image_id"])
-    values = answers[_PROBABILITIES].to_numpy(np.float64)
+    values = answers[list(PROBABILITIES)].to_numpy(np.float64)
     problems, said = [], dict[Network, Floats]()
     off = np.abs(values.sum(axis=1) - 1) > SUM
     by_network: dict[Any, Any] = answers.groupby(_MODEL, sort=False).indices

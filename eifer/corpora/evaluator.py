@@ -75,8 +75,6 @@ def choose(
     ----------
     images, duplicates : DataFrame
         The tables ``IMAGES`` and ``DUPLICATES``.
-    spec
-        How large it is.
     seed
         The study's. The result does not depend on the order of rows.
 

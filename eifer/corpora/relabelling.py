@@ -32,6 +32,7 @@ Chances = NDArray[Any]
 Network = Callable[[Mask, Mask, int], Chances]
 """Trains a new network on some pictures (`bool [N]`) and gives its probabilities of others
 (`bool [N]`), ``[M, 7]`` in their order; the number, from 1, is for its seed."""
+Judge = Literal["none", "published", "confident"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class RelabelSpec:
         It also ends once a smaller share of the pictures is newly kept or dropped.
     """
 
-    method: Literal["none", "published", "confident"]
+    method: Judge
     apply: Literal["weight", "relabel"]
     above: Share
     rounds: Annotated[int, Ge(1), Le(100)]
@@ -68,7 +69,6 @@ class RelabelSpec:
 
 METHODS = ("none", "published", "confident_weight", "confident_relabel")
 """What relabelling can be, in one word."""
-Judge = Literal["none", "published", "confident"]
 
 
 def judges(methods: Sequence[str]) -> list[str]:

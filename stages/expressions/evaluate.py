@@ -8,8 +8,7 @@ import pandas as pd
 
 from eifer.corpora.evaluation import evaluate as measured
 from eifer.corpora.stored import faces
-from eifer.tables.expressions import ANSWERS
-from eifer.vocabulary import Expression
+from eifer.tables.expressions import ANSWERS, PROBABILITIES
 from stages._runtime.places import MadeTable
 from stages._runtime.stage import Outcome, Report, Run, stage
 from stages.expressions import catalogue
@@ -84,8 +83,8 @@ def _asked(run: Run, ids: list[str]) -> list[pd.DataFrame]:
             state = load_weights(file, row["weights_sha256"])
             said: Any = probabilities(state, recipe, images, hardware)
             named = {name: row[name] for name in ("trained_on", "network", "repetition")}
-            columns = [f"p_{name}" for name in Expression]
-            answers.append(pd.DataFrame(said, columns=columns).assign(image_id=ids, **named))
+            table = pd.DataFrame(said, columns=list(PROBABILITIES))
+            answers.append(table.assign(image_id=ids, **named))
     return answers
 
 
