@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 from eifer.errors import ParamsError
 from flows.cli import app
 from flows.graph import ROOT
-from flows.workspace import make_workspace
 from stages._runtime.kinds import check_study
 from stages.expressions.params import check_params
 from stages.params import check_params as check_ei
@@ -169,13 +168,3 @@ def test_commands_of_the_ei_study_refuse_params_of_expressions(tmp_path: Path) -
         assert "another kind of study" in done.output
         assert "Traceback" not in done.output
     assert os.listdir(tmp_path) == ["empty"]
-
-
-def test_a_workspace_is_not_made_of_params_that_do_not_fit(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"train\.data: no 'webcma'"):
-        make_workspace(
-            tmp_path / "study",
-            preset=ROOT / "presets/expressions.yaml",
-            overrides={"train.data": ["webcma"]},
-        )
-    assert not (tmp_path / "study").exists()
