@@ -14,7 +14,7 @@ from eifer.cohort.simulation import recordings
 from eifer.physiology.hrv import EcgSpec, analyse_ecg, ecg_quality
 from eifer.physiology.peaks import r_peaks
 from eifer.physiology.quality import Film, in_film
-from stages.params import load_params
+from tests.eifer.physiology.conftest import DEMO
 
 Floats = NDArray[np.float64]
 HZ = 250
@@ -89,7 +89,6 @@ def six_minutes() -> tuple[Floats, Floats]:
     return times, drawn(times, 360)
 
 
-DEMO = load_params(Path(__file__).parents[3] / "params.yaml").stratify.ecg
 # As strict as the presets for recorded hearts.
 SPEC = replace(DEMO, quality=replace(DEMO.quality, highest_artefact_share=0.12))
 SOME = replace(
@@ -318,7 +317,7 @@ def test_tall_t_waves_are_no_beats(
 ) -> None:
     times = heart(60, bpm, 0)
     ecg = waves(times, 60, r_mv=r_mv, t_mv=t_mv, t_width_s=width, t_after_s=after)
-    found = r_peaks(ecg, HZ, method="neurokit", powerline_hz=50, correct_artefacts=False) / HZ
+    found = r_peaks(ecg, HZ, method="neurokit", powerline_hz=50) / HZ
     inside = times[(times > 0.5) & (times < 59.5)]
     found = found[(found > 0.4) & (found < 59.6)]
     assert np.abs(found[:, None] - times).min(axis=1).max() < 0.03
