@@ -106,7 +106,7 @@ def drawn(
         sitter = face.Portrait(looks, face.light(rng), unit)
         room = face.background(rng, side, side)
         move_x, move_y, roll, gaze = (
-            recordings.wander(rng, frames, float(np.exp(-1 / (1.2 * fps)))) for _ in range(4)
+            people.wander(rng, frames, float(np.exp(-1 / (1.2 * fps)))) for _ in range(4)
         )
         for k in np.flatnonzero([what is Planted.FACE for what in planted]):
             act = face.action(

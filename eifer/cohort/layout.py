@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from reprlib import repr as short
@@ -33,7 +33,7 @@ from annotated_types import Ge, Le
 from eifer.cohort.ecg import FORMATS, Sidecars, ecg_files
 from eifer.cohort.folder import EXCLUDE, Folder, Row
 from eifer.cohort.place import opened
-from eifer.cohort.ratings import LEGAL, illegal, labelled
+from eifer.cohort.ratings import LEGAL, illegal, labelled, unknown_domain
 from eifer.errors import InputError, Problem, did_you_mean, examples
 from eifer.ranges import Text
 from eifer.tables.attrition import ATTRITION
@@ -75,6 +75,11 @@ _ITEM_VALUES = {
 
 Recording = Literal["video", "ecg"]
 RECORDINGS: tuple[Recording, ...] = ("video", "ecg")
+FILES: dict[Recording, tuple[str, str, tuple[str, ...]]] = {
+    "video": ("videos", "video", VIDEO_EXTENSIONS),
+    "ecg": ("ECGs", "recording-ecg_physio", tuple(FORMATS)),
+}
+"""What several of a recording are called, how its file is named, and with which extensions."""
 
 
 @dataclass(frozen=True)
@@ -162,8 +167,8 @@ def read_cohort(
     listed = folders if people is None else list(people)
     _check_exclusions(folder, exclude, listed)
     whole = {e.participant: e.reason for e in exclude if e.whole}
-    _check_folders(folder, folders, people, whole)
     if people is not None:
+        _check_folders(folder, folders, people, whole)
         _check_waves(folder, waves, people, whole)
     videos: list[dict[str, Any]] = []
     items: list[dict[str, Any]] = []
@@ -268,11 +273,7 @@ def _read_stimuli(folder: Folder) -> dict[str, dict[str, Any]] | None:
         elif name in stimuli:
             folder.note("stimulus twice", row.at("stimulus_id"), "keep one row a stimulus")
         if domain not in DOMAINS:
-            folder.note(
-                "unknown domain",
-                row.at("domain") + did_you_mean(domain, DOMAINS),
-                f"use one of {', '.join(DOMAINS)}",
-            )
+            folder.problems.append(unknown_domain(row.at("domain"), domain))
         if duration != MISSING and not 0 < (_positive(duration) or 0) <= LONGEST_FILM_S:
             what = f"duration_s not a number above 0 and up to {LONGEST_FILM_S}"
             folder.note(what, row.at("duration_s"), "give the film's length in seconds")
@@ -371,11 +372,9 @@ def _check_exclusions(
 def _check_folders(
     folder: Folder,
     folders: Sequence[str],
-    people: Mapping[str, object] | None,
+    people: Mapping[str, object],
     whole: Collection[str],
 ) -> None:
-    if people is None:
-        return
     for name in folders:
         if name not in people:
             folder.note(
@@ -481,14 +480,10 @@ def _read_runs(
     """A row a run with at least one recording that is not excluded."""
     if not folder.usable(f"{participant}/beh", folder=True):
         return []
-    finders: dict[Recording, Callable[[Folder, str, int], str | None]] = {
-        "video": _find_video,
-        "ecg": _find_ecg,
-    }
     recordings = {
         run: {
-            recording: find(folder, participant, run)
-            for recording, find in finders.items()
+            recording: _find(folder, participant, run, recording)
+            for recording in RECORDINGS
             if not any(exclusion.covers(participant, run, recording) for exclusion in exclude)
         }
         for run in RUNS
@@ -593,25 +588,14 @@ def _check_domains(folder: Folder, name: str, rated: Mapping[int, Mapping[str, A
             )
 
 
-def _stem(participant: str, run: int) -> str:
-    return f"{participant}/beh/{participant}_task-elicitation_run-{run}"
-
-
-def _find_video(folder: Folder, participant: str, run: int) -> str | None:
-    stem = f"{_stem(participant, run)}_video"
-    return _find(folder, "several videos of one run", stem, VIDEO_EXTENSIONS)
-
-
-def _find_ecg(folder: Folder, participant: str, run: int) -> str | None:
-    stem = f"{_stem(participant, run)}_recording-ecg_physio"
-    return _find(folder, "several ECGs of one run", stem, tuple(FORMATS))
-
-
-def _find(folder: Folder, several: str, stem: str, extensions: Sequence[str]) -> str | None:
+def _find(folder: Folder, participant: str, run: int, recording: Recording) -> str | None:
+    """The one usable file of a recording, by its path."""
+    what, ending, extensions = FILES[recording]
+    stem = f"{participant}/beh/{participant}_task-elicitation_run-{run}_{ending}"
     names = [f"{stem}.{extension}" for extension in extensions]
     there = [name for name in names if folder.there(name)]
     if len(there) > 1:
-        folder.note(several, " and ".join(there), "keep one of them")
+        folder.note(f"several {what} of one run", " and ".join(there), "keep one of them")
     usable = [name for name in there if folder.usable(name)]
     if not there:
         folder.missing(f"{names[0]} (or {', '.join(extensions[1:])})")
