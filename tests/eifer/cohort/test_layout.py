@@ -15,6 +15,7 @@ import pytest
 
 from eifer.cohort.ecg import ecg_sidecar, read_ecg
 from eifer.cohort.layout import (
+    RECORDINGS,
     WITHDRAWN,
     Cohort,
     Exclusion,
@@ -173,12 +174,6 @@ def test_a_link_inside_the_folder_is_followed(tiny: Path) -> None:
 # -- exclusions ---------------------------------------------------------------------------
 
 
-def test_a_wave_of_excluded_participants_need_not_be_listed(tiny: Path) -> None:
-    cohort = read(tiny, Exclusion("sub-02", "withdrew consent"), waves=["1"])
-    check_tables(cohort)
-    assert set(cohort.videos["wave"]) == {"1"}
-
-
 def test_an_excluded_participant_leaves_a_reason(tiny: Path) -> None:
     swap("participants.tsv", "M\t2", "M\t1")(tiny)
     shutil.rmtree(tiny / "sub-02")
@@ -244,31 +239,24 @@ def test_an_excluded_run_needs_neither_recordings_nor_ratings(tiny: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("exclusion", "said"),
+    ("exclude", "said"),
     [
-        (Exclusion("sub-03", "late"), "who does not exist (1): sub-03; did you mean 'sub-0"),
-        (Exclusion("sub-01", "late", run=5), "run or recording that does not exist (1): sub-01"),
-        (Exclusion("sub-01", "  ", run=1), "without a reason (1): sub-01 run-1"),
+        ([Exclusion("sub-03", "late")], "who does not exist (1): sub-03; did you mean 'sub-0"),
+        ([Exclusion("sub-01", "late", 5)], "run or recording that does not exist (1): sub-01"),
+        ([Exclusion("sub-01", "  ", 1)], "without a reason (1): sub-01 run-1"),
+        (
+            [Exclusion("sub-01", "noise", 1), Exclusion("sub-01", "noise", 1, "ecg")],
+            "contained in another (1): sub-01 run-1 ecg",
+        ),
+        (
+            [Exclusion("sub-01", "off", recording=what) for what in RECORDINGS],
+            "participant without recordings that are not excluded (1): sub-01",
+        ),
+        ([Exclusion("sub-02", "withdrew")], "wave without participants (1): params.yaml: '2'"),
     ],
 )
-def test_an_exclusion_must_make_sense(tiny: Path, exclusion: Exclusion, said: str) -> None:
-    assert said in str(refused(tiny, exclusion))
-
-
-def test_exclusions_that_overlap_are_refused(tiny: Path) -> None:
-    error = refused(
-        tiny, Exclusion("sub-01", "noise", run=1), Exclusion("sub-01", "noise", 1, "ecg")
-    )
-    assert "contained in another (1): sub-01 run-1 ecg" in str(error)
-
-
-def test_somebody_with_nothing_left_must_be_excluded_whole(tiny: Path) -> None:
-    error = refused(
-        tiny,
-        Exclusion("sub-01", "camera off", recording="video"),
-        Exclusion("sub-01", "electrode off", recording="ecg"),
-    )
-    assert "participant without recordings that are not excluded (1): sub-01" in str(error)
+def test_exclusions_must_make_sense(tiny: Path, exclude: list[Exclusion], said: str) -> None:
+    assert said in str(refused(tiny, *exclude))
 
 
 # -- what is wrong: one fault, one problem, with file, row, value --------------------------
@@ -480,12 +468,6 @@ def test_a_fault_is_named_with_its_place_and_remedy(tiny: Path, fault: str) -> N
 def test_a_wave_of_the_params_without_participants_is_named(tiny: Path) -> None:
     assert "wave without participants (1): params.yaml: '3'" in str(
         refused(tiny, waves=["1", "2", "3"])
-    )
-
-
-def test_a_wave_emptied_by_exclusions_is_named(tiny: Path) -> None:
-    assert "wave without participants (1): params.yaml: '2'" in str(
-        refused(tiny, Exclusion("sub-02", "withdrew"))
     )
 
 

@@ -282,21 +282,10 @@ def test_an_ecg_that_is_not_of_its_film_is_named(
     assert quality.reason == reason
     if reason:
         assert quality.why.startswith(f"{reason}: ")
-        assert f"film of {film_s:.1f} s at 250 Hz" in quality.why
+        assert f"film of {film_s:.1f} s at 250 Hz; are SamplingFrequency" in quality.why
 
 
 # Rates that cannot be true ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("bpm", [72, 90])
-@pytest.mark.parametrize("factor", [0.25, 0.5, 0.7, 1.4, 2, 4])
-def test_a_false_rate_shows_in_the_films_length(bpm: int, factor: float) -> None:
-    ecg = drawn(heart(60, bpm, 8), 60, hz=500)
-    assert ecg_quality(ecg, 500, SPEC, 0.0, 60.0).reason is None
-    expected = "outlasts_film" if factor < 1 else "film_not_covered"
-    found = ecg_quality(ecg, 500 * factor, SPEC, 0.0, 60.0)
-    assert found.reason == expected
-    assert f"{500 * factor:g} Hz" in found.why and "SamplingFrequency" in found.why
 
 
 @pytest.mark.parametrize("bpm", [60, 100])

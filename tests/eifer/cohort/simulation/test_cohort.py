@@ -6,7 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -70,12 +70,15 @@ def test_the_tables_say_what_the_layout_asks(made: tuple[Path, Simulated]) -> No
     assert not list(out.rglob("*truth*"))
 
 
-def test_the_truth_is_plain_json_and_agrees_with_the_frames(made: tuple[Path, Simulated]) -> None:
+def test_the_truth_is_plain_json_and_agrees_with_the_frames(
+    made: tuple[Path, Simulated], plan: CohortSpec
+) -> None:
     _, simulated = made
     truth = json.loads(json.dumps(simulated.truth, allow_nan=False))
     assert truth["seed"] == 5
-    assert truth["spec"]["expression"]["coupling_shift"] == 0.2
-    assert truth["spec"]["autonomic"]["response"]["HALV"]["ei_vagal_log"] == -0.4
+    assert truth["spec"]["expression"] == asdict(plan.expression)
+    calm = plan.autonomic.response[Domain.LAHV]
+    assert truth["spec"]["autonomic"]["response"]["LAHV"] == asdict(calm)
     latent = simulated.latent
     pd.testing.assert_frame_equal(latent, LATENT.conform(latent))
     assert len(latent) == 2 * 4 * 15
