@@ -64,13 +64,13 @@ def refuses(path: Path) -> str:
 
 
 def test_every_frame_in_order_with_its_time(film: Film) -> None:
+    allowed = resource.getrlimit(resource.RLIMIT_AS)
     path = film(greys(30), fps=20)
     got = list(decoding.frames(path))
     assert [i for i, _, _ in got] == list(range(30))
     assert [told(rgb) for _, _, rgb in got] == list(range(30))
     np.testing.assert_allclose([t for _, t, _ in got], np.arange(30) / 20, atol=1e-6)
     assert all(rgb.shape == (48, 64, 3) for _, _, rgb in got)
-    allowed = resource.getrlimit(resource.RLIMIT_AS)
     decoding.check(path)
     assert resource.getrlimit(resource.RLIMIT_AS) == allowed
 
