@@ -261,6 +261,63 @@ def test_exclusions_must_make_sense(tiny: Path, exclude: list[Exclusion], said: 
 
 # -- what is wrong: one fault, one problem, with file, row, value --------------------------
 
+OTHER = "sub-02\tn/a\tM\t2\n"
+ITEM = "self_awareness\t1\t3\t0\n"
+DURATION = "duration_s not a number above 0 and up to 86400 (1): {} row 2: duration_s"
+# By the table: what is changed in it, to what, and what is then said of the table ({}).
+SWAPPED: dict[str, list[tuple[str, str, str]]] = {
+    "participants.tsv": [
+        (OTHER, OTHER * 2, "participant twice (1): {} row 4: participant_id 'sub-02'"),
+        (
+            OTHER,
+            OTHER.replace("02", "O2") + OTHER.replace("02", "o2"),
+            "differ in case alone (1): {}: participant_id 'sub-O2' and 'sub-o2'",
+        ),
+        ("\t21\t", "\ttwenty\t", "{} row 2: age 'twenty'"),
+        ("\tF\t", "\tf\t", "{} row 2: sex 'f'"),
+        ("F\t1\n", "F\t1\nsub-03\t30\tF\t3\n", "{} row 3: sub-03, wave '3'"),
+        ("wave", "Waves", "{} row 1: 'Waves'; did you mean 'wave'?"),
+    ],
+    "stimuli.tsv": [
+        (
+            "lalv1\t",
+            "HAHV1\tHAHV\t360\nlalv1\t",
+            "differ in case alone (1): {}: stimulus_id 'HAHV1' and 'hahv1'",
+        ),
+        ("halv1\t", "hahv1\t", "stimulus twice (1): {} row 3: stimulus_id 'hahv1'"),
+        ("\tHALV", "\tHAVL", "{} row 3: domain 'HAVL'; did you mean"),
+        ("lalv1\tLALV", "lalv1\tLAHV", "domain without a stimulus (1): {}: LALV"),
+        *(
+            ("HAHV\t360", f"HAHV\t{cell}", f"{DURATION} '{cell[:9]}")
+            for cell in ("-1", "0", "NaN", "6 min", "inf", "9" * 400, "8" * 10**6, "172800")
+        ),
+    ],
+    RATINGS: [
+        ("arousal", "arousel", "{} row 1: 'arousal' missing, 'arousel'; did you mean 'arousal'?"),
+        ("2\thalv1\t5\t1\n", "2\thalv1\t5\n", "{} row 3: 3 instead of 4"),
+        ("\t6\t4", "\t0\t4", "{} row 2: arousal '0'"),
+        ("\t6\t4", "\t6\t8", "{} row 2: valence '8'"),
+        ("\t5\t1", "\t3.5\t1", "{} row 3: arousal '3.5'"),
+        ("\t5\t1", "\tn/a\t1", "sub-01 sub-01_run-2 {} row 3: arousal 'n/a'"),
+        ("halv1", "halv9", "{} row 3: stimulus_id 'halv9'; did you mean 'halv1'?"),
+        ("2\thalv1", "1\thalv1", "{} row 3: run '1', first in"),
+        ("4\tlalv1", "5\tlalv1", "{} row 5: run '5'"),
+        ("4\tlalv1\t4\t2\n", "", "{}: run 4"),
+        ("halv1", "hahv1", "{} row 3: stimulus_id 'hahv1', first in row 2"),
+    ],
+    ITEMS: [
+        (ITEM, "", "fewer than 120 EI items (1): {}: 1 missing (self_awareness 1 3)"),
+        (ITEM, ITEM * 2, "EI item twice (1): {} row 5: self_awareness 1 3, first in row 4"),
+        (
+            ITEM,
+            ITEM.replace("awareness", "awarness"),
+            "{} row 4: index 'self_awarness'; did you mean 'self_awareness'?",
+        ),
+        (ITEM, "self_awareness\t5\t3\t0\n", "{} row 4: category '5'"),
+        (ITEM, "self_awareness\t1\t11\t0\n", "{} row 4: stimulus '11'"),
+        (ITEM, "self_awareness\t1\t3\tn/a\n", "{} row 4: correct 'n/a'"),
+    ],
+}
 FAULTS: dict[str, tuple[Break, str]] = {
     "no description": (remove("dataset_description.json"), "missing file or folder (1): dataset_"),
     "no participants": (remove("participants.tsv"), "missing file or folder (1): participants.tsv"),
@@ -293,115 +350,11 @@ FAULTS: dict[str, tuple[Break, str]] = {
         put("participants.json", '{"age": 5}'),
         "not a JSON object (1): participants.json: age 5",
     ),
-    "ids that differ in case alone": (
-        swap("participants.tsv", "sub-02\tn/a\tM\t2\n", "sub-O2\t9\tM\t2\nsub-o2\t9\tM\t2\n"),
-        "differ in case alone (1): participants.tsv: participant_id 'sub-O2' and 'sub-o2'",
-    ),
-    "stimuli that differ in case alone": (
-        swap("stimuli.tsv", "lalv1\t", "HAHV1\tHAHV\t360\nlalv1\t"),
-        "differ in case alone (1): stimuli.tsv: stimulus_id 'HAHV1' and 'hahv1'",
-    ),
-    "participant twice": (
-        swap("participants.tsv", "sub-02\tn/a\tM\t2\n", "sub-02\tn/a\tM\t2\n" * 2),
-        "participant twice (1): participants.tsv row 4: participant_id 'sub-02'",
-    ),
-    "age in words": (
-        swap("participants.tsv", "\t21\t", "\ttwenty\t"),
-        "participants.tsv row 2: age 'twenty'",
-    ),
     "age in months": (
         put("participants.json", '{"age": {"Units": "months"}}'),
         "participants.json: age Units 'months'",
     ),
-    "sex": (swap("participants.tsv", "\tF\t", "\tf\t"), "participants.tsv row 2: sex 'f'"),
-    "wave unlisted": (
-        swap("participants.tsv", "F\t1\n", "F\t1\nsub-03\t30\tF\t3\n"),
-        "participants.tsv row 3: sub-03, wave '3'",
-    ),
-    "wave misspelt": (
-        swap("participants.tsv", "wave", "Waves"),
-        "participants.tsv row 1: 'Waves'; did you mean 'wave'?",
-    ),
-    "column misspelt": (
-        swap(RATINGS, "arousal", "arousel"),
-        f"{RATINGS} row 1: 'arousal' missing, 'arousel'; did you mean 'arousal'?",
-    ),
-    "row too short": (
-        swap(RATINGS, "2\thalv1\t5\t1\n", "2\thalv1\t5\n"),
-        f"{RATINGS} row 3: 3 instead of 4",
-    ),
-    "stimulus twice": (
-        swap("stimuli.tsv", "halv1\t", "hahv1\t"),
-        "stimulus twice (1): stimuli.tsv row 3: stimulus_id 'hahv1'",
-    ),
-    "domain misspelt": (
-        swap("stimuli.tsv", "\tHALV", "\tHAVL"),
-        "stimuli.tsv row 3: domain 'HAVL'; did you mean",
-    ),
-    "domain missing": (
-        swap("stimuli.tsv", "lalv1\tLALV", "lalv1\tLAHV"),
-        "domain without a stimulus (1): stimuli.tsv: LALV",
-    ),
-    **{
-        f"duration {name}": (
-            swap("stimuli.tsv", "HAHV\t360", f"HAHV\t{cell}"),
-            f"duration_s not a number above 0 and up to 86400 (1): "
-            f"stimuli.tsv row 2: duration_s '{cell[:9]}",
-        )
-        for name, cell in {
-            "below zero": "-1",
-            "zero": "0",
-            "of no number": "NaN",
-            "in words": "6 min",
-            "infinite": "inf",
-            "infinite in digits": "9" * 400,
-            "infinite in a million digits": "9" * 1_000_000,
-            "of two days": "172800",
-        }.items()
-    },
-    "rating 0": (swap(RATINGS, "\t6\t4", "\t0\t4"), f"{RATINGS} row 2: arousal '0'"),
-    "rating 8": (swap(RATINGS, "\t6\t4", "\t6\t8"), f"{RATINGS} row 2: valence '8'"),
-    "rating 3.5": (swap(RATINGS, "\t5\t1", "\t3.5\t1"), f"{RATINGS} row 3: arousal '3.5'"),
-    "rating missing": (
-        swap(RATINGS, "\t5\t1", "\tn/a\t1"),
-        f"sub-01 sub-01_run-2 {RATINGS} row 3: arousal 'n/a'",
-    ),
-    "stimulus unknown": (
-        swap(RATINGS, "halv1", "halv9"),
-        f"{RATINGS} row 3: stimulus_id 'halv9'; did you mean 'halv1'?",
-    ),
-    "run twice": (swap(RATINGS, "2\thalv1", "1\thalv1"), f"{RATINGS} row 3: run '1', first in"),
-    "run 5": (swap(RATINGS, "4\tlalv1", "5\tlalv1"), f"{RATINGS} row 5: run '5'"),
-    "run missing": (swap(RATINGS, "4\tlalv1\t4\t2\n", ""), f"{RATINGS}: run 4"),
-    "stimulus shown twice": (
-        swap(RATINGS, "halv1", "hahv1"),
-        f"{RATINGS} row 3: stimulus_id 'hahv1', first in row 2",
-    ),
     "ratings missing": (remove(RATINGS), f"missing file or folder (1): {RATINGS}"),
-    "item missing": (
-        swap(ITEMS, "self_awareness\t1\t3\t0\n", ""),
-        f"fewer than 120 EI items (1): {ITEMS}: 1 missing (self_awareness 1 3)",
-    ),
-    "item twice": (
-        swap(ITEMS, "self_awareness\t1\t3\t0\n", "self_awareness\t1\t3\t0\n" * 2),
-        f"EI item twice (1): {ITEMS} row 5: self_awareness 1 3, first in row 4",
-    ),
-    "item index": (
-        swap(ITEMS, "self_awareness\t1\t3", "self_awarness\t1\t3"),
-        f"{ITEMS} row 4: index 'self_awarness'; did you mean 'self_awareness'?",
-    ),
-    "item category": (
-        swap(ITEMS, "self_awareness\t1\t3", "self_awareness\t5\t3"),
-        f"{ITEMS} row 4: category '5'",
-    ),
-    "item stimulus": (
-        swap(ITEMS, "self_awareness\t1\t3", "self_awareness\t1\t11"),
-        f"{ITEMS} row 4: stimulus '11'",
-    ),
-    "item correct": (
-        swap(ITEMS, "self_awareness\t1\t3\t0", "self_awareness\t1\t3\tn/a"),
-        f"{ITEMS} row 4: correct 'n/a'",
-    ),
     "video missing": (remove(VIDEO), f"missing file or folder (1): {VIDEO} (or mkv"),
     "video of no bytes": (put(VIDEO, b""), f"zero-byte file (1): {VIDEO}"),
     "video twice": (
@@ -453,6 +406,11 @@ FAULTS: dict[str, tuple[Break, str]] = {
         link_out("sub-01", folder=True),
         "out of the cohort's folder (1): sub-01\n",
     ),
+    **{
+        said: (swap(name, old, new), said.format(name))
+        for name, faults in SWAPPED.items()
+        for old, new, said in faults
+    },
 }
 
 
@@ -479,7 +437,7 @@ def test_a_participant_shown_one_domain_twice_is_named(tiny: Path) -> None:
 
 def test_everything_wrong_is_listed_at_once(tiny: Path) -> None:
     swap(RATINGS, "\t6\t4", "\t0\t4")(tiny)
-    swap(ITEMS, "self_awareness\t1\t3\t0\n", "")(tiny)
+    swap(ITEMS, ITEM, "")(tiny)
     swap("participants.tsv", "\t21\t", "\told\t")(tiny)
     remove("sub-02/beh/sub-02_task-elicitation_run-3_video.mp4")(tiny)
     sidecar(StartTime=None)(tiny)
