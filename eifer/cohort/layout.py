@@ -23,6 +23,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from reprlib import repr as short
 from typing import Annotated, Any, Literal
@@ -59,19 +60,14 @@ WITHDRAWN = "withdrawn"
 VIDEO_EXTENSIONS = ("mp4", "mkv", "avi", "mov", "webm")
 YEARS = ("year", "years")
 
-_ALL_ITEMS = tuple(
-    (index, str(category), str(stimulus))
-    for index in INDICES
-    for category in CATEGORIES
-    for stimulus in range(1, STIMULI_PER_CATEGORY + 1)
-)
-_KNOWN_ITEMS = frozenset(_ALL_ITEMS)
 _ITEM_VALUES = {
     "index": INDICES,
     "category": tuple(map(str, CATEGORIES)),
     "stimulus": tuple(map(str, range(1, STIMULI_PER_CATEGORY + 1))),
     "correct": ("0", "1"),
 }
+_ITEM = ("index", "category", "stimulus")
+_ALL_ITEMS = tuple(product(*(_ITEM_VALUES[column] for column in _ITEM)))
 
 Recording = Literal["video", "ecg"]
 RECORDINGS: tuple[Recording, ...] = ("video", "ecg")
@@ -426,27 +422,28 @@ def _read_ei_items(folder: Folder, participant: str) -> list[dict[str, Any]]:
     name = f"{participant}/beh/{participant}_task-ei_beh.tsv"
     if not folder.usable(f"{participant}/beh", folder=True):
         return []
-    rows = folder.rows(name, ("index", "category", "stimulus", "correct"))
+    rows = folder.rows(name, tuple(_ITEM_VALUES))
     if rows is None:
         return []
-    seen: dict[tuple[str, str, str], Row] = {}
+    seen: dict[tuple[str, ...], Row] = {}
     unreadable = 0
     for row in rows:
-        key = (row.cells["index"], row.cells["category"], row.cells["stimulus"])
+        key = tuple(row.cells[column] for column in _ITEM)
         if key in seen:
             folder.note(
                 "EI item twice",
                 f"{name} row {row.number}: {' '.join(key)}, first in row {seen[key].number}",
                 "keep one row an item",
             )
-        elif key in _KNOWN_ITEMS:
+        elif key in _ALL_ITEMS:
             seen[key] = row
         else:
             unreadable += 1
         for column, legal in _ITEM_VALUES.items():
             if row.cells[column] not in legal:
                 hint = did_you_mean(row.cells[column], legal) if column == "index" else ""
-                folder.note(f"unknown {column} of an EI item", row.at(column) + hint, _say(legal))
+                remedy = f"use one of {', '.join(legal)}"
+                folder.note(f"unknown {column} of an EI item", row.at(column) + hint, remedy)
     absent = [key for key in _ALL_ITEMS if key not in seen]
     if len(absent) > unreadable:
         folder.note(
@@ -464,10 +461,6 @@ def _read_ei_items(folder: Folder, participant: str) -> list[dict[str, Any]]:
         }
         for key, row in seen.items()
     ]
-
-
-def _say(legal: Sequence[str]) -> str:
-    return f"use one of {', '.join(legal)}"
 
 
 def _read_runs(
