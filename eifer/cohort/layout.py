@@ -11,9 +11,7 @@ What is read, under the cohort's folder::
 Nothing else is read: other top-level files and folders (derivatives/,
 sourcedata/), folders beside beh/, hidden files and further columns are passed
 over, but they must be such as can be read (`Folder.look_through`). Inside beh/
-an unknown file is an error, because it is most often a misnamed one. Nothing
-outside the folder is followed. Row numbers in messages count the header as
-row 1, as an editor does.
+an unknown file is an error, because it is most often a misnamed one.
 """
 
 from __future__ import annotations

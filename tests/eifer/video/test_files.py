@@ -294,9 +294,7 @@ def test_a_killed_command_goes_on_to_the_same_bytes(
     assert not list(out.rglob("*.npz"))
 
 
-def test_the_estimator_of_a_study_reads_a_video(
-    reader: Reader, meeting, tmp_path: Path, tmp_path_factory
-) -> None:
+def test_the_estimator_of_a_study_reads_a_video(tmp_path: Path) -> None:
     preset = (ROOT / "presets/real.yaml").read_text()
     study = tmp_path / "params.yaml"
     study.write_text(preset)

@@ -91,7 +91,7 @@ def test_closed_eyes_show_no_white(sitter: face.Portrait, room: face.Image) -> N
     assert white(0) == 0
 
 
-def test_low_arousal_droops_the_lids_but_does_not_shut_them(sitter: face.Portrait) -> None:
+def test_low_arousal_droops_the_lids_but_does_not_shut_them() -> None:
     for number in range(30):
         sleepy = face.action(_identity(number), -1, 0, lids=1, gaze_x=0, gaze_y=0)
         awake = face.action(_identity(number), 1, 0, lids=1, gaze_x=0, gaze_y=0)
