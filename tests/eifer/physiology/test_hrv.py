@@ -332,25 +332,14 @@ def test_the_rules_catch_what_they_are_for() -> None:
             for name, verdict, reason in (("a", "good", None), ("b", "rejected", None))
         ]
     )
+    columns = ["video_id", "variable", "unit", "value", "reason"]
     rows = [
         ("a", "rmssd_ms", "ms", 30.0, "too short"),
         ("a", "sdnn_ms", "ms", float("inf"), None),
         ("b", "rmssd_ms", "s", 0.03, None),
     ]
-    hrv = HRV.frame(
-        [
-            {
-                "video_id": video,
-                "participant_id": "p",
-                "family": "time",
-                "variable": name,
-                "unit": unit,
-                "value": value,
-                "reason": reason,
-            }
-            for video, name, unit, value, reason in rows
-        ]
-    )
+    hrv = pd.DataFrame(rows, columns=columns).assign(participant_id="p", family="time")
+    hrv = HRV.conform(hrv.reindex(columns=HRV.names))
     broken = {
         rule.name: len(rule.broken(frame, {"ecg_quality": quality}))
         for table, frame in ((HRV, hrv), (ECG_QUALITY, quality))
