@@ -30,7 +30,7 @@ from eifer.cohort import ratings
 from eifer.cohort.simulation import face, people, recordings
 from eifer.cohort.simulation.people import CohortSpec, Person
 from eifer.cohort.simulation.reference import fingerprint
-from eifer.faces.crops import CropSpec, cut
+from eifer.faces.crops import CropSpec, aligned
 from eifer.hashing import sha256_file
 from eifer.models.repetitions import training_data
 from eifer.models.scoring import Scorer
@@ -106,7 +106,7 @@ def drawn(
         sitter = face.Portrait(looks, face.light(rng), unit)
         room = face.background(rng, side, side)
         move_x, move_y, roll, gaze = (
-            recordings.wander(rng, frames, float(np.exp(-1 / (1.2 * fps)))) for _ in range(4)
+            people.wander(rng, frames, float(np.exp(-1 / (1.2 * fps)))) for _ in range(4)
         )
         for k in np.flatnonzero([what is Planted.FACE for what in planted]):
             act = face.action(
@@ -123,11 +123,8 @@ def drawn(
             grain = rng.normal(0, spec.video.noise_levels, picture.shape)
             noisy = np.clip(picture + grain, 0, 255).astype(np.uint8)
             turn = np.exp(1j * np.radians(pose.roll_deg)) * unit * looks.eye_x
-            eyes = {
-                "right_eye_x_px": x - turn.real, "right_eye_y_px": y - turn.imag,
-                "left_eye_x_px": x + turn.real, "left_eye_y_px": y + turn.imag,
-            }  # fmt: skip
-            images.append(cut(np.ascontiguousarray(noisy[..., ::-1]), eyes, crop))
+            eyes = np.array([[x - turn.real, y - turn.imag], [x + turn.real, y + turn.imag]])
+            images.append(aligned(np.ascontiguousarray(noisy[..., ::-1]), eyes, crop))
             rows.append({"video_id": video, "participant_id": who, "frame": int(k)})
     return pd.DataFrame(rows), np.stack(images)
 

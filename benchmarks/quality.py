@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks._measured import show
-from eifer.cohort.simulation import face, recordings
+from eifer.cohort.simulation import face, people, recordings
 from eifer.faces import decoding
 from eifer.faces.extraction import ExtractSpec, extract_video, find
 from eifer.seeding import generator
@@ -145,7 +145,7 @@ def _pictures(
     unit = recordings.UNIT_SHARE * video.height_px
     sitter = face.Portrait(who, face.light(rng), unit)
     room = face.background(rng, video.width_px, video.height_px)
-    x, y, roll, arousal, valence = (recordings.wander(rng, n, 0.9) for _ in range(5))
+    x, y, roll, arousal, valence = (people.wander(rng, n, 0.9) for _ in range(5))
     by_frame = {k: case.kind for case in cases for k in range(case.first, case.last + 1)}
     side = float(rng.choice([-1, 1]))
     for k in range(n):

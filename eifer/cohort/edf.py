@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eifer.cohort.header import MOST_SAMPLES, Header, check_size, refused, signed
+from eifer.cohort.header import Header, check_length, check_size, refused, signed
 
 VERSIONS = {b"0       ": 2, b"\xffBIOSEMI": 3}
 """The first eight bytes, and how many a sample has."""
@@ -73,13 +73,7 @@ def digital(path: Path, channel: int) -> NDArray[np.int64]:
     """
     layout = _layout(path)
     width, count = layout.bytes, layout.samples[channel]
-    if count * layout.records > MOST_SAMPLES:
-        raise refused(
-            "ECG too long",
-            path,
-            f"{count * layout.records} samples",
-            f"cut it to its film; {MOST_SAMPLES} are read at most",
-        )
+    check_length(path, count * layout.records)
     start = width * list(accumulate(layout.samples, initial=0))[channel]
     shape = (layout.records, width * sum(layout.samples))
     records = np.memmap(path, np.uint8, "r", offset=layout.at, shape=shape)

@@ -52,6 +52,19 @@ def check_size(path: Path, *, at: int, declared: range) -> None:
     raise refused(what, path, detail, "copy it again from its source, or export it again")
 
 
+def check_length(path: Path, samples: int) -> None:
+    """Refuse a channel of more than `MOST_SAMPLES` samples.
+
+    Raises
+    ------
+    RecordingError
+        Saying how many there are.
+    """
+    if samples > MOST_SAMPLES:
+        remedy = f"cut it to its film; {MOST_SAMPLES} are read at most"
+        raise refused("ECG too long", path, f"{samples} samples", remedy)
+
+
 def signed(stored: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Little-endian integers in two's complement: bytes ``[N, width]`` to values ``[N]``."""
     values = stored[:, -1].astype(np.int8).astype(np.int64)  # the sign is the highest byte's

@@ -11,9 +11,7 @@ What is read, under the cohort's folder::
 Nothing else is read: other top-level files and folders (derivatives/,
 sourcedata/), folders beside beh/, hidden files and further columns are passed
 over, but they must be such as can be read (`Folder.look_through`). Inside beh/
-an unknown file is an error, because it is most often a misnamed one. Nothing
-outside the folder is followed. Row numbers in messages count the header as
-row 1, as an editor does.
+an unknown file is an error, because it is most often a misnamed one.
 """
 
 from __future__ import annotations
@@ -21,8 +19,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from reprlib import repr as short
 from typing import Annotated, Any, Literal
@@ -33,7 +32,7 @@ from annotated_types import Ge, Le
 from eifer.cohort.ecg import FORMATS, Sidecars, ecg_files
 from eifer.cohort.folder import EXCLUDE, Folder, Row
 from eifer.cohort.place import opened
-from eifer.cohort.ratings import LEGAL, illegal, labelled
+from eifer.cohort.ratings import LEGAL, illegal, labelled, unknown_domain
 from eifer.errors import InputError, Problem, did_you_mean, examples
 from eifer.ranges import Text
 from eifer.tables.attrition import ATTRITION
@@ -59,22 +58,22 @@ WITHDRAWN = "withdrawn"
 VIDEO_EXTENSIONS = ("mp4", "mkv", "avi", "mov", "webm")
 YEARS = ("year", "years")
 
-_ALL_ITEMS = tuple(
-    (index, str(category), str(stimulus))
-    for index in INDICES
-    for category in CATEGORIES
-    for stimulus in range(1, STIMULI_PER_CATEGORY + 1)
-)
-_KNOWN_ITEMS = frozenset(_ALL_ITEMS)
 _ITEM_VALUES = {
     "index": INDICES,
     "category": tuple(map(str, CATEGORIES)),
     "stimulus": tuple(map(str, range(1, STIMULI_PER_CATEGORY + 1))),
     "correct": ("0", "1"),
 }
+_ITEM = ("index", "category", "stimulus")
+_ALL_ITEMS = tuple(product(*(_ITEM_VALUES[column] for column in _ITEM)))
 
 Recording = Literal["video", "ecg"]
 RECORDINGS: tuple[Recording, ...] = ("video", "ecg")
+FILES: dict[Recording, tuple[str, str, tuple[str, ...]]] = {
+    "video": ("videos", "video", VIDEO_EXTENSIONS),
+    "ecg": ("ECGs", "recording-ecg_physio", tuple(FORMATS)),
+}
+"""What several of a recording are called, how its file is named, and with which extensions."""
 
 
 @dataclass(frozen=True)
@@ -162,8 +161,8 @@ def read_cohort(
     listed = folders if people is None else list(people)
     _check_exclusions(folder, exclude, listed)
     whole = {e.participant: e.reason for e in exclude if e.whole}
-    _check_folders(folder, folders, people, whole)
     if people is not None:
+        _check_folders(folder, folders, people, whole)
         _check_waves(folder, waves, people, whole)
     videos: list[dict[str, Any]] = []
     items: list[dict[str, Any]] = []
@@ -268,11 +267,7 @@ def _read_stimuli(folder: Folder) -> dict[str, dict[str, Any]] | None:
         elif name in stimuli:
             folder.note("stimulus twice", row.at("stimulus_id"), "keep one row a stimulus")
         if domain not in DOMAINS:
-            folder.note(
-                "unknown domain",
-                row.at("domain") + did_you_mean(domain, DOMAINS),
-                f"use one of {', '.join(DOMAINS)}",
-            )
+            folder.problems.append(unknown_domain(row.at("domain"), domain))
         if duration != MISSING and not 0 < (_positive(duration) or 0) <= LONGEST_FILM_S:
             what = f"duration_s not a number above 0 and up to {LONGEST_FILM_S}"
             folder.note(what, row.at("duration_s"), "give the film's length in seconds")
@@ -371,11 +366,9 @@ def _check_exclusions(
 def _check_folders(
     folder: Folder,
     folders: Sequence[str],
-    people: Mapping[str, object] | None,
+    people: Mapping[str, object],
     whole: Collection[str],
 ) -> None:
-    if people is None:
-        return
     for name in folders:
         if name not in people:
             folder.note(
@@ -427,27 +420,28 @@ def _read_ei_items(folder: Folder, participant: str) -> list[dict[str, Any]]:
     name = f"{participant}/beh/{participant}_task-ei_beh.tsv"
     if not folder.usable(f"{participant}/beh", folder=True):
         return []
-    rows = folder.rows(name, ("index", "category", "stimulus", "correct"))
+    rows = folder.rows(name, tuple(_ITEM_VALUES))
     if rows is None:
         return []
-    seen: dict[tuple[str, str, str], Row] = {}
+    seen: dict[tuple[str, ...], Row] = {}
     unreadable = 0
     for row in rows:
-        key = (row.cells["index"], row.cells["category"], row.cells["stimulus"])
+        key = tuple(row.cells[column] for column in _ITEM)
         if key in seen:
             folder.note(
                 "EI item twice",
                 f"{name} row {row.number}: {' '.join(key)}, first in row {seen[key].number}",
                 "keep one row an item",
             )
-        elif key in _KNOWN_ITEMS:
+        elif key in _ALL_ITEMS:
             seen[key] = row
         else:
             unreadable += 1
         for column, legal in _ITEM_VALUES.items():
             if row.cells[column] not in legal:
                 hint = did_you_mean(row.cells[column], legal) if column == "index" else ""
-                folder.note(f"unknown {column} of an EI item", row.at(column) + hint, _say(legal))
+                remedy = f"use one of {', '.join(legal)}"
+                folder.note(f"unknown {column} of an EI item", row.at(column) + hint, remedy)
     absent = [key for key in _ALL_ITEMS if key not in seen]
     if len(absent) > unreadable:
         folder.note(
@@ -467,10 +461,6 @@ def _read_ei_items(folder: Folder, participant: str) -> list[dict[str, Any]]:
     ]
 
 
-def _say(legal: Sequence[str]) -> str:
-    return f"use one of {', '.join(legal)}"
-
-
 def _read_runs(
     folder: Folder,
     sidecars: Sidecars,
@@ -481,14 +471,10 @@ def _read_runs(
     """A row a run with at least one recording that is not excluded."""
     if not folder.usable(f"{participant}/beh", folder=True):
         return []
-    finders: dict[Recording, Callable[[Folder, str, int], str | None]] = {
-        "video": _find_video,
-        "ecg": _find_ecg,
-    }
     recordings = {
         run: {
-            recording: find(folder, participant, run)
-            for recording, find in finders.items()
+            recording: _find(folder, participant, run, recording)
+            for recording in RECORDINGS
             if not any(exclusion.covers(participant, run, recording) for exclusion in exclude)
         }
         for run in RUNS
@@ -593,25 +579,14 @@ def _check_domains(folder: Folder, name: str, rated: Mapping[int, Mapping[str, A
             )
 
 
-def _stem(participant: str, run: int) -> str:
-    return f"{participant}/beh/{participant}_task-elicitation_run-{run}"
-
-
-def _find_video(folder: Folder, participant: str, run: int) -> str | None:
-    stem = f"{_stem(participant, run)}_video"
-    return _find(folder, "several videos of one run", stem, VIDEO_EXTENSIONS)
-
-
-def _find_ecg(folder: Folder, participant: str, run: int) -> str | None:
-    stem = f"{_stem(participant, run)}_recording-ecg_physio"
-    return _find(folder, "several ECGs of one run", stem, tuple(FORMATS))
-
-
-def _find(folder: Folder, several: str, stem: str, extensions: Sequence[str]) -> str | None:
+def _find(folder: Folder, participant: str, run: int, recording: Recording) -> str | None:
+    """The one usable file of a recording, by its path."""
+    what, ending, extensions = FILES[recording]
+    stem = f"{participant}/beh/{participant}_task-elicitation_run-{run}_{ending}"
     names = [f"{stem}.{extension}" for extension in extensions]
     there = [name for name in names if folder.there(name)]
     if len(there) > 1:
-        folder.note(several, " and ".join(there), "keep one of them")
+        folder.note(f"several {what} of one run", " and ".join(there), "keep one of them")
     usable = [name for name in there if folder.usable(name)]
     if not there:
         folder.missing(f"{names[0]} (or {', '.join(extensions[1:])})")

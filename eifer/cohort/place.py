@@ -68,6 +68,20 @@ def refuse_around(study: Path, cohort: Path) -> None:
         raise _no_cohort(f"{cohort}: the study itself lies in it")
 
 
+def make_empty(out: Path, subject: str) -> None:
+    """Make the folder in which a cohort is to be written.
+
+    Raises
+    ------
+    InputError
+        Of ``subject``, if ``out`` holds something already.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        problem = Problem("the folder to write is not empty", str(out), "give a new or empty one")
+        raise InputError(subject, [problem])
+    out.mkdir(parents=True, exist_ok=True)
+
+
 def _no_cohort(where: str) -> InputError:
     subject = where.rpartition(": ")[0]
     return InputError(

@@ -11,35 +11,6 @@ from eifer.vocabulary import Dimension, Domain, LabelSource
 LEGAL = range(LOWEST_RATING, HIGHEST_RATING + 1)
 
 
-def label(rating: int, domain: Domain, dimension: Dimension) -> tuple[int, LabelSource]:
-    """The class of one rating, and where it came from.
-
-    Parameters
-    ----------
-    rating
-        The participant's rating, an integer from 1 to 7.
-    domain
-        The stimulus's domain, which decides a neutral rating.
-    dimension
-        Arousal or valence.
-
-    Returns
-    -------
-    tuple
-        0 (low) or 1 (high), and ``LabelSource.STIMULUS`` for a neutral rating.
-
-    Raises
-    ------
-    InputError
-        If the rating is none of 1..7.
-    """
-    if rating not in LEGAL:
-        raise InputError("rating", [illegal(str(dimension), rating)])
-    if rating == NEUTRAL_RATING:
-        return domain.label(dimension), LabelSource.STIMULUS
-    return int(rating > NEUTRAL_RATING), LabelSource.RATING
-
-
 def labelled(rated: pd.DataFrame) -> pd.DataFrame:
     """Ratings with the labels that follow from them.
 
@@ -63,11 +34,7 @@ def labelled(rated: pd.DataFrame) -> pd.DataFrame:
     """
     table = rated.copy()
     problems = [
-        Problem(
-            "unknown domain",
-            f"{video}: {domain!r}{did_you_mean(str(domain), DOMAINS)}",
-            f"use one of {', '.join(DOMAINS)}",
-        )
+        unknown_domain(f"{video}: {domain!r}", str(domain))
         for video, domain in zip(table["video_id"], table["domain"], strict=True)
         if domain not in DOMAINS
     ]
@@ -94,6 +61,12 @@ def labelled(rated: pd.DataFrame) -> pd.DataFrame:
             {True: LabelSource.STIMULUS.value, False: LabelSource.RATING.value}
         ).astype("str")
     return table
+
+
+def unknown_domain(where: str, domain: str) -> Problem:
+    """The problem of a stimulus of no domain, at ``where``."""
+    remedy = f"use one of {', '.join(DOMAINS)}"
+    return Problem("unknown domain", where + did_you_mean(domain, DOMAINS), remedy)
 
 
 def illegal(where: str, value: object) -> Problem:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from eifer.cohort.header import MOST_SAMPLES, Header, check_size, refused, signed
+from eifer.cohort.header import Header, check_length, check_size, refused, signed
 
 BITS = {"16": 16, "24": 24, "32": 32, "80": 8, "212": 12}
 """How many bits a sample has in each format. The lowest value stands for a missing sample."""
@@ -93,10 +93,7 @@ def signal(path: Path, channel: int) -> NDArray[np.float64]:
             "state how many steps a unit has: 200/mV, for instance",
         )
     each = [one.each for one in record.signals]
-    if record.frames * max(each) > MOST_SAMPLES:
-        detail = f"{record.frames} frames"
-        remedy = f"cut it to its film; {MOST_SAMPLES} samples are read at most"
-        raise refused("ECG too long", path, detail, remedy)
+    check_length(path, record.frames * max(each))
     stored = np.fromfile(data_file(path), np.uint8, offset=record.at)
     samples = _unpacked(stored, record.format)[: record.frames * sum(each)]
     start = list(accumulate(each, initial=0))[channel]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eifer.errors import InputError, Problem
 from eifer.faces.pictures import at_size, decoded
-from eifer.faces.stored import CHUNK, mapped_crops, values
+from eifer.faces.stored import CHUNK, mapped_crops
 
 SHARD = 4096
 """Pictures of a file."""
@@ -36,7 +36,7 @@ def encoded(shards: Sequence[Path], ids: Sequence[str]) -> Iterator[tuple[str, b
     for path in files:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(CHUNK, columns=["image_id", "image"]):
-                for name, image in zip(*map(values, batch.columns), strict=True):
+                for name, image in zip(*batch.to_pydict().values(), strict=True):
                     if name in wanted:
                         wanted.discard(name)
                         yield name, image

@@ -6,10 +6,10 @@ in every crop, whatever the head's tilt and distance.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import cv2
 import numpy as np
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
     Image = NDArray[np.uint8]
     Points = NDArray[np.float64]
+
+
+EYE_COLUMNS = [f"{eye}_{axis}_px" for eye in EYES for axis in "xy"]
+"""Where FRAMES has the eyes: x and y of the right one, then of the left."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +53,6 @@ class CropSpec:
     eye_height: Part
 
 
-def cut(rgb: Image, row: Mapping[Any, Any] | pd.Series[Any], spec: CropSpec) -> Image:
-    """Cut the face in ``row`` (of FRAMES, with eyes) out of its upright RGB frame.
-
-    Returns
-    -------
-    array
-        uint8, ``size_px`` x ``size_px`` x 3, RGB, C-contiguous. What lies outside the
-        frame repeats its edge.
-    """
-    eyes = [[float(row[f"{eye}_x_px"]), float(row[f"{eye}_y_px"])] for eye in EYES]
-    return aligned(rgb, np.array(eyes), spec)
-
-
 def crops(path: Path, rows: pd.DataFrame, spec: CropSpec) -> Iterator[tuple[int, Image]]:
     """Cut the faces of ``rows`` (of FRAMES, of one video), in the order of their frames.
 
@@ -74,10 +65,9 @@ def crops(path: Path, rows: pd.DataFrame, spec: CropSpec) -> Iterator[tuple[int,
     ValueError
         If a frame is there twice, or has no face.
     """
-    columns = [f"{eye}_{axis}_px" for eye in EYES for axis in "xy"]
-    if rows["frame"].duplicated().any() or rows[columns].isna().any(axis=None):
+    if rows["frame"].duplicated().any() or rows[EYE_COLUMNS].isna().any(axis=None):
         raise ValueError(f"{path}: each row must be another frame, with a face")
-    eyes = dict(zip(rows["frame"].tolist(), rows[columns].to_numpy(), strict=True))
+    eyes = dict(zip(rows["frame"].tolist(), rows[EYE_COLUMNS].to_numpy(), strict=True))
     for frame, _, rgb in decoding.frames(path, wanted=eyes.keys()):
         yield frame, aligned(rgb, eyes[frame].reshape(2, 2), spec)
 
@@ -123,14 +113,21 @@ def align_image(
     Returns
     -------
     array or None
-        As `cut`; None where no confident face is found (at the box).
+        As `aligned`; None where no confident face is found (at the box).
     """
     face = find(np.ascontiguousarray(rgb), faces, box)
     return None if face is None else aligned(rgb, face[1].five()[:2].astype(float), spec)
 
 
 def aligned(rgb: Image, eyes: Points, spec: CropSpec) -> Image:
-    """Move, turn and scale ``rgb`` so that ``eyes`` (right, left; px) come to their places."""
+    """Move, turn and scale ``rgb`` so that ``eyes`` (right, left; px) come to their places.
+
+    Returns
+    -------
+    array
+        uint8, ``size_px`` x ``size_px`` x 3, RGB, C-contiguous. What lies outside ``rgb``
+        repeats its edge.
+    """
     along = eyes[1] - eyes[0]
     scale = spec.eye_distance * spec.size_px / float(np.hypot(*along))
     # Warping reads four pixels for each of the crop's: a face much larger than the crop is

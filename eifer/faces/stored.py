@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -54,7 +53,7 @@ def read_crops(
     for shard in filter(lambda path: path.exists(), shards):
         with pq.ParquetFile(shard) as file:
             for batch in file.iter_batches(CHUNK, columns=["item_id", "crop"]):
-                for item, crop in zip(*map(values, batch.columns), strict=True):
+                for item, crop in zip(*batch.to_pydict().values(), strict=True):
                     row = place.get(item)
                     if row is None:
                         continue
@@ -74,9 +73,3 @@ def read_crops(
     if problems:
         raise InputError("crops", problems)
     return images
-
-
-def values(column: Any) -> list[Any]:
-    """The values of a column as Python has them."""
-    listed: list[Any] = column.to_pylist()
-    return listed

@@ -1,4 +1,4 @@
-"""Heart rate variability: one registered function a variable, each with its card.
+"""Heart rate variability: a registry of variables, each with its card.
 
 **One path.** Every value comes from the NN intervals of
 `eifer.physiology.peaks.nn_intervals_ms`, handed to NeuroKit2 as intervals; each
@@ -23,15 +23,14 @@ edge moves with the duration, for the same reason); HTI and TINN (20 min at leas
 Task Force 1996); SDANN and its kin (hours); DFA alpha 2 (nothing to fit below
 some 200 beats); Shannon entropy of raw intervals (depends on the sampling rate).
 
-To add a variable: one line of `outputs` below, or a function with its `variable` card where
-NeuroKit2's output is turned into something else; and name it in params. Tests, tables and
-documents follow the registry.
+To add a variable: one line of `outputs` below, with ``of`` where NeuroKit2's output is turned into
+something else; and name it in params. Tests, tables and documents follow the registry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import numpy as np
@@ -41,11 +40,11 @@ from numpy.typing import NDArray
 
 from eifer.errors import Problem, StudyError, describe, did_you_mean
 from eifer.physiology.peaks import (
+    METHODS,
     departing,
     neurokit_quiet,
     nn_intervals_ms,
     r_peaks,
-    require_method,
 )
 from eifer.physiology.quality import (
     EcgQuality,
@@ -139,8 +138,12 @@ class EcgSpec:
 
     def __post_init__(self) -> None:
         # As ValueErrors, so that whoever reads the params can list them among other faults.
+        if self.method not in METHODS:
+            raise ValueError(
+                f"R-peak detector {self.method!r} is not known"
+                f"{did_you_mean(self.method, METHODS)}; known: {', '.join(METHODS)}"
+            )
         try:
-            require_method(self.method)
             cards(self.variables)
         except StudyError as error:
             raise ValueError(str(error)) from None
@@ -200,54 +203,40 @@ VARIABLES: dict[str, Variable] = {}
 """Every variable by its name, in the order below."""
 
 
-def variable(
-    column: str, *, symbol: str, domain: str, unit: str, least_s: float, source: str
-) -> Callable[[Callable[[float], float]], Callable[[float], float]]:
-    """Register a function of one NeuroKit2 output; its name and first line go on the card."""
+def outputs(
+    domain: str,
+    least_s: float,
+    source: str,
+    *,
+    of: Callable[[float], float] = float,
+    scales: str = "",
+) -> Callable[..., None]:
+    """Register NeuroKit2 outputs, each as ``name="column unit symbol: meaning"``.
 
-    def register(of: Callable[[float], float]) -> Callable[[float], float]:
-        meaning = (of.__doc__ or "").strip().splitlines()[0]
-        card = Variable(of.__name__, domain, unit, least_s, source, meaning, column, symbol, of)
-        _register(card)
-        return of
-
-    return register
-
-
-def outputs(domain: str, least_s: float, source: str, scales: str = "") -> Callable[..., None]:
-    """Register NeuroKit2 outputs as they are, each as ``name="column unit symbol: meaning"``.
-
-    Without a symbol, it is the column's name.
+    Without a symbol, it is the column's name; ``of`` and ``scales`` are those of `Variable`.
     """
 
     def register(**named: str) -> None:
         for name, text in named.items():
+            if name in VARIABLES:
+                raise ValueError(f"HRV variable {name!r} is registered twice")
             form, meaning = text.split(": ", 1)
             column, unit, *given = form.split(maxsplit=2)
             symbol = given[0] if given else column.removeprefix("HRV_")
-            card = Variable(name, domain, unit, least_s, source, meaning, column, symbol)
-            _register(replace(card, scales=scales))
+            VARIABLES[name] = Variable(
+                name, domain, unit, least_s, source, meaning, column, symbol, of, scales
+            )
 
     return register
-
-
-def _register(card: Variable) -> None:
-    if card.name in VARIABLES:
-        raise ValueError(f"HRV variable {card.name!r} is registered twice")
-    VARIABLES[card.name] = card
 
 
 # Time domain ------------------------------------------------------------------------------
 
 
-@variable(
-    "HRV_MeanNN", symbol="mean HR", domain="time", unit="1/min", least_s=10, source=SALAHUDDIN
+outputs("time", 10, SALAHUDDIN, of=lambda mean_nn_ms: 60000.0 / mean_nn_ms)(
+    mean_hr_bpm="HRV_MeanNN 1/min mean HR: Heart rate of the mean NN interval; about level, not "
+    "variability.",
 )
-def mean_hr_bpm(value: float) -> float:
-    """Heart rate of the mean NN interval; about level, not variability."""
-    return 60000.0 / value
-
-
 outputs("time", 10, SALAHUDDIN)(
     mean_nn_ms="HRV_MeanNN ms mean NN: Mean NN interval; about the level of the heart rate, not "
     "its variability.",
@@ -292,18 +281,12 @@ outputs("time", 120, OVERVIEW)(
 # 20 s (Baek 2015) and 40 s enough, and the band is whole from 27 s on.
 
 
-@variable(
-    "HRV_LFHF", symbol="LF n.u.", domain="frequency", unit="%", least_s=120, source=TASK_FORCE
+# NeuroKit2's LFn divides by the total power instead, whose lower edge depends on the recording's
+# length.
+outputs("frequency", 120, TASK_FORCE, of=lambda lf_hf: 100.0 * lf_hf / (1.0 + lf_hf))(
+    lf_nu_pct="HRV_LFHF % LF n.u.: LF power as a share of LF + HF: the Task Force's normalised "
+    "units.",
 )
-def lf_nu_pct(value: float) -> float:
-    """LF power as a share of LF + HF: the Task Force's normalised units.
-
-    NeuroKit2's LFn divides by the total power instead, whose lower edge depends
-    on the recording's length.
-    """
-    return 100.0 * value / (1.0 + value)
-
-
 outputs("frequency", 40, SALAHUDDIN)(
     hf_ms2="HRV_HF ms2: Power of the high-frequency band (respiratory, vagal).",
     hf_ln="HRV_LnHF ln(ms2) ln HF: Natural logarithm of the high-frequency power, whose "
@@ -457,13 +440,7 @@ def _judged(
     part, film = in_film(whole, sampling_hz, start_s, film_s)
     peaks = np.empty(0, dtype=np.int64)
     if unreadable(part, sampling_hz, spec.quality, film) is None:
-        peaks = r_peaks(
-            part,
-            sampling_hz,
-            method=spec.method,
-            powerline_hz=spec.powerline_hz,
-            correct_artefacts=False,
-        )
+        peaks = r_peaks(part, sampling_hz, method=spec.method, powerline_hz=spec.powerline_hz)
     return peaks, *assess(part, sampling_hz, peaks, spec.quality, film)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter, percentile_filter, uniform_filter1d
 
-from eifer.errors import RecordingError, StudyError, did_you_mean
+from eifer.errors import RecordingError
 
 METHODS = ("neurokit", "pantompkins1985", "hamilton2002", "elgendi2010", "engzeemod2012")
 """Detectors of NeuroKit2 whose cleaning step has the same name, so that the two always match."""
@@ -60,9 +60,8 @@ def r_peaks(
     *,
     method: str,
     powerline_hz: float,
-    correct_artefacts: bool,
 ) -> NDArray[np.int64]:
-    """Find the R-peaks of an ECG.
+    """Find the R-peaks of an ECG; see `correct` for their artefacts.
 
     A lead in which QRS complexes point down is turned over first (`INVERTED`); what is
     found and not as sharp as its neighbours, a T wave, is left out (`SHARP_SHARE`).
@@ -77,8 +76,6 @@ def r_peaks(
         One of `METHODS`, used for cleaning and for detection.
     powerline_hz
         Mains frequency that ``neurokit`` cleaning smooths away; the other methods band-pass.
-    correct_artefacts
-        Whether to apply `correct`.
 
     Returns
     -------
@@ -91,10 +88,7 @@ def r_peaks(
     RecordingError
         If the samples are not one row of finite numbers, or the rate is below `LOWEST_HZ`, or
         there is less than a second.
-    StudyError
-        If ``method`` is unknown.
     """
-    require_method(method)
     if not (np.isfinite(sampling_hz) and sampling_hz >= LOWEST_HZ):
         raise RecordingError(
             f"ECG with a sampling rate of {sampling_hz} Hz; R-peaks need {LOWEST_HZ} Hz at least"
@@ -113,9 +107,7 @@ def r_peaks(
     clean, peaks = _detected(samples, sampling_hz, method, powerline_hz)
     if len(peaks) and _points_down(clean, peaks, sampling_hz):
         clean, peaks = _detected(-samples, sampling_hz, method, powerline_hz)
-    if len(peaks):
-        peaks = _sharp(clean, peaks, sampling_hz)
-    return correct(peaks, sampling_hz) if correct_artefacts else peaks
+    return _sharp(clean, peaks, sampling_hz) if len(peaks) else peaks
 
 
 def _detected(
@@ -164,21 +156,6 @@ def _sharp(
     sharpness = around(away, peaks, round(QRS_S * sampling_hz)).max(axis=1)
     usual = percentile_filter(sharpness, 75, size=SHARP_BEATS, mode="reflect")
     return peaks[sharpness >= SHARP_SHARE * usual]
-
-
-def require_method(method: str) -> None:
-    """Refuse a detector that is not one of `METHODS`.
-
-    Raises
-    ------
-    StudyError
-        With the nearest known name.
-    """
-    if method not in METHODS:
-        hint = did_you_mean(method, METHODS)
-        raise StudyError(
-            f"R-peak detector {method!r} is not known{hint}; known: {', '.join(METHODS)}"
-        )
 
 
 def correct(peaks: NDArray[np.int64], sampling_hz: float) -> NDArray[np.int64]:

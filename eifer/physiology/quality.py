@@ -176,11 +176,11 @@ def in_film(
 
 
 def unreadable(
-    ecg_mv: NDArray[np.float64], sampling_hz: float, spec: QualitySpec, film: Film | None = None
+    ecg_mv: NDArray[np.float64], sampling_hz: float, spec: QualitySpec, film: Film
 ) -> str | None:
     """Why the samples need not be searched for beats; None where they may be.
 
-    ``ecg_mv`` is what lies within ``film``; None: no film is known.
+    ``ecg_mv`` is what lies within ``film``.
 
     Returns
     -------
@@ -192,12 +192,11 @@ def unreadable(
         return "implausible_sampling_rate"
     if not np.isfinite(ecg_mv).all():
         return "not_finite"
-    if film is not None:
-        # To the nearest sample: the last one of a whole recording need not be there.
-        if len(ecg_mv) + 1 < spec.lowest_film_share * film.seconds * sampling_hz:
-            return "film_not_covered"
-        if film.after_s > spec.highest_after_share * film.seconds:
-            return "outlasts_film"
+    # To the nearest sample: the last one of a whole recording need not be there.
+    if len(ecg_mv) + 1 < spec.lowest_film_share * film.seconds * sampling_hz:
+        return "film_not_covered"
+    if film.after_s > spec.highest_after_share * film.seconds:
+        return "outlasts_film"
     if len(ecg_mv) < spec.least_duration_s * sampling_hz:
         return "too_short"
     if flat_share(ecg_mv, sampling_hz, spec.flat_run_s) > spec.highest_flat_share:
@@ -212,7 +211,7 @@ def assess(
     sampling_hz: float,
     peaks: NDArray[np.int64],
     spec: QualitySpec,
-    film: Film | None = None,
+    film: Film,
 ) -> tuple[EcgQuality, list[Stretch]]:
     """Judge one ECG, and split its beats where the signal is bad.
 
@@ -228,7 +227,7 @@ def assess(
     spec
         The thresholds.
     film
-        What `in_film` says of the recording; None: no film is known.
+        What `in_film` says of the recording.
 
     Returns
     -------
@@ -270,7 +269,6 @@ def assess(
             reason = "artefacts"
     elif reason is None:
         reason = "no_beats"
-    film = film or Film(duration_s)
     quality = EcgQuality(
         duration_s=duration_s,
         film_s=film.seconds,

@@ -96,23 +96,10 @@ def test_other_films_and_a_participants_own_are_no_copies() -> None:
     films["again-2"] = encoded_again(films["1-1"])  # nor here: both are trained on
     films["nobody-9"] = films["1-4"]  # in no partition
     proof = compared(*videos(**films))
+    pairs = {("train", "validation"): 10, ("train", "test"): 15, ("validation", "test"): 6}
     assert {(p["of"], p["a"], p["b"]): (p["shared"], p["compared"]) for p in proof} == {
-        **{
-            ("pictures", a, b): (0, 24 * 24 * n)
-            for a, b, n in (
-                ("train", "validation", 10),
-                ("train", "test", 15),
-                ("validation", "test", 6),
-            )
-        },
-        **{
-            ("videos that look the same", a, b): (0, n)
-            for a, b, n in (
-                ("train", "validation", 10),
-                ("train", "test", 15),
-                ("validation", "test", 6),
-            )
-        },
+        **{("pictures", *parts): (0, 24 * 24 * n) for parts, n in pairs.items()},
+        **{("videos that look the same", *parts): (0, n) for parts, n in pairs.items()},
     }
 
 

@@ -66,14 +66,6 @@ def test_sign_first_then_magnitude_then_frame() -> None:
     assert counts.loc["valence"].tolist() == [4, 3, 3]
 
 
-def test_an_estimate_of_zero_matches_neither_direction() -> None:
-    estimates = estimates_of({V: [(0.0, 0.0), (-0.0, 0.0)], "sub-02_run-1": [(0.0, -0.0)]})
-    ranked, shortfall = select(estimates, labels_of({V: (1, 0), "sub-02_run-1": (0, 1)}), top=5)
-    assert ranked.empty
-    assert (shortfall["matching"] == 0).all()
-    assert len(shortfall) == 4
-
-
 def test_what_is_short_stays_short_and_is_recorded() -> None:
     estimates = estimates_of({V: [(0.5, -0.5), (-0.5, -0.4), (-0.6, -0.2)]})
     ranked, shortfall = select(

@@ -324,6 +324,13 @@ COHORTS: dict[str, tuple[str, Write, str]] = {
     "30 MB of NUL bytes": ("stimuli.tsv", content(bytes(30 * MIB)), "too large"),
     "a million columns": ("participants.tsv", content(b"a\t" * MIB), "too large"),
     "a million rows": (RATINGS, content(HEAD.encode() + b"1\thahv1\t6\t4\n" * MIB), "too large"),
+    "a million empty rows": (RATINGS, content(HEAD + "\n" * 900_000 + "x"), "rows of 4 columns"),
+    "a million empty columns": (RATINGS, content(b"\t" * 10**6), "1 rows of 1000001 columns"),
+    "4000 wrong columns": (
+        RATINGS,
+        content("\t".join(f"arousel{n}" for n in range(4000)) + "\n1\n"),
+        "wrong columns",
+    ),
     "a cell of a million": (RATINGS, content(f"{HEAD}1\t{'x' * 10**6}\t1\t1\n"), "xxx..."),
     "digits without end": (
         "stimuli.tsv",
@@ -334,15 +341,19 @@ COHORTS: dict[str, tuple[str, Write, str]] = {
     "Latin-1": (
         "stimuli.tsv",
         content("stimulus_id\tdomain\né\tHAHV\n".encode("latin-1")),
-        "UTF-8",
+        "not UTF-8 (1): stimuli.tsv byte 19 (0xe9)",
     ),
-    "byte-order mark": ("participants.tsv", content(f"\ufeff{PEOPLE}"), "byte-order mark"),
+    "byte-order mark": ("participants.tsv", content(f"\ufeff{PEOPLE}"), "participants.tsv byte 0"),
     "old Mac's line ends": (
         "participants.tsv",
         content(f"{PEOPLE}sub-01\t1\tF\t1\n".replace("\n", "\r")),
         "wrong columns",
     ),
-    "a column twice": ("participants.tsv", content("participant_id\tage\tage\tsex\n"), "twice"),
+    "a column twice": (
+        "participants.tsv",
+        content("participant_id\tage\tage\tsex\n"),
+        "'age' twice",
+    ),
     "a formula as a name": (
         "participants.tsv",
         content(f"{PEOPLE}=cmd|' /C calc'!A0\t1\tF\t1\n"),
@@ -357,7 +368,7 @@ COHORTS: dict[str, tuple[str, Write, str]] = {
     "table that is /dev/zero": ("stimuli.tsv", link("/dev/zero"), "leads out"),
     "JSON 200 000 deep": ("participants.json", content("[" * 200_000), "nested too deeply"),
     "objects 100 000 deep": ("participants.json", content('{"a":' * 100_000), "nested too deeply"),
-    "a key twice": (DESCRIPTION, content('{"Name": "a", "Name": "b"}'), "more than once"),
+    "a key twice": (DESCRIPTION, content('{"Name": "a", "Name": "b"}'), "'Name' more than once"),
     "NaN": (ECG_JSON, content('{"SamplingFrequency": NaN}'), "no number in JSON"),
     "infinity": (ECG_JSON, content('{"StartTime": 1e999}'), "too large"),
     "an integer of 400 000 digits": (DESCRIPTION, content('{"Name": ' + "9" * 400_000), "not JSON"),

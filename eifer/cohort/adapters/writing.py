@@ -14,7 +14,9 @@ from statistics import median
 
 from eifer.cohort.adapters.corpus import Ecg, Plan, Trial, rating
 from eifer.cohort.folder import Folder, Row
-from eifer.errors import InputError, Problem, did_you_mean
+from eifer.cohort.place import make_empty
+from eifer.cohort.ratings import unknown_domain
+from eifer.errors import InputError, did_you_mean
 from eifer.tables.cohort import DOMAINS
 from eifer.vocabulary import Dimension, Domain
 
@@ -37,8 +39,7 @@ def read_stimuli(path: Path) -> dict[str, Domain]:
         if row.cells["domain"] in DOMAINS:
             domains[row.cells["stimulus_id"]] = Domain(row.cells["domain"])
         else:
-            where = row.at("domain") + did_you_mean(row.cells["domain"], DOMAINS)
-            folder.note("unknown domain", where, f"use one of {', '.join(DOMAINS)}")
+            folder.problems.append(unknown_domain(row.at("domain"), row.cells["domain"]))
     if folder.problems:
         raise InputError(f"stimuli {path}", folder.problems)
     return domains
@@ -75,10 +76,7 @@ def write(plan: Plan, out: Path, ei: Mapping[str, list[Row]]) -> None:
     InputError
         If ``out`` holds something already.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        problem = Problem("the folder to write is not empty", str(out), "give a new or empty one")
-        raise InputError(plan.corpus.name, [problem])
-    out.mkdir(parents=True, exist_ok=True)
+    make_empty(out, plan.corpus.name)
     (out / "dataset_description.json").write_text(
         json.dumps({"Name": plan.corpus.name, "BIDSVersion": "1.11.1", "DatasetType": "raw"})
     )

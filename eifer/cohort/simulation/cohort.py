@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from eifer.cohort.place import make_empty
 from eifer.cohort.simulation import face, people, recordings
 from eifer.cohort.simulation.people import CohortSpec, Person, Viewing
 from eifer.cohort.simulation.processes import Processes
 from eifer.cohort.simulation.reference import true_differences
-from eifer.errors import InputError, Problem
 from eifer.seeding import generator
 from eifer.tables.simulation import LATENT
 from eifer.vocabulary import Dimension, Domain, EiIndex, Planted, video_id
@@ -38,13 +37,12 @@ def simulate_cohort(
     *,
     seed: int,
     workers: int = 1,
-    finished: Callable[[str], object] | None = None,
 ) -> Simulated:
     """Write a cohort into the folder ``out`` and return what was planted in it.
 
     A participant depends on ``seed`` and the participant's number only: one more
     leaves everybody else's files as they were. ``workers`` processes never change
-    a byte. ``finished`` is called with each participant who is done.
+    a byte.
 
     Raises
     ------
@@ -52,16 +50,11 @@ def simulate_cohort(
         If ``out`` holds something already.
     """
     out = Path(out)
-    _refuse(out)
-    out.mkdir(parents=True, exist_ok=True)
+    make_empty(out, "simulate")
     waves = [str(w) for w, n in enumerate(spec.participants_per_wave, 1) for _ in range(n)]
     tasks = [(out, spec, number, seed) for number in range(1, len(waves) + 1)]
-    done: list[tuple[dict[str, Any], pd.DataFrame]] = []
     with Processes(workers, len(tasks)) as processes:
-        for truth, latent in processes.map(_participant, tasks):
-            done.append((truth, latent))
-            if finished is not None:
-                finished(truth["participant_id"])
+        done = list(processes.map(_participant, tasks))
     everybody = [truth | {"wave": wave} for (truth, _), wave in zip(done, waves, strict=True)]
     _write_cohort_files(out, spec, everybody)
     return Simulated(
@@ -73,12 +66,6 @@ def simulate_cohort(
         },
         latent=LATENT.conform(pd.concat([latent for _, latent in done], ignore_index=True)),
     )
-
-
-def _refuse(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        problem = "the folder to write is not empty"
-        raise InputError("simulate", [Problem(problem, str(out), "Give a new or an empty folder.")])
 
 
 def _participant(task: tuple[Path, CohortSpec, int, int]) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -213,16 +200,6 @@ def stimulus(domain: Domain) -> str:
 
 
 def _write_cohort_files(out: Path, spec: CohortSpec, everybody: list[dict[str, Any]]) -> None:
-    _write_json(
-        out / "dataset_description.json",
-        {
-            "Name": "A simulated cohort: drawn faces, made-up hearts, planted effects",
-            "BIDSVersion": BIDS_VERSION,
-            "DatasetType": "raw",
-            "License": "CC0",
-            "Authors": ["eifer simulate"],
-        },
-    )
     (out / ".bidsignore").write_text("*_video.*\nstimuli.tsv\nstimuli.json\n")
     (out / "README").write_text(
         "Nobody in this cohort exists. Faces are drawn, ECGs are computed, and ratings and\n"
@@ -231,25 +208,9 @@ def _write_cohort_files(out: Path, spec: CohortSpec, everybody: list[dict[str, A
     )
     _write_table(
         out / "participants.tsv",
-        pd.DataFrame(
-            {
-                "participant_id": [p["participant_id"] for p in everybody],
-                "age": [p["age_years"] for p in everybody],
-                "sex": [p["sex"] for p in everybody],
-                "wave": [p["wave"] for p in everybody],
-            }
+        pd.DataFrame(everybody, columns=["participant_id", "age_years", "sex", "wave"]).rename(
+            columns={"age_years": "age"}
         ),
-    )
-    _write_json(
-        out / "participants.json",
-        {
-            "age": {"Description": "age at the recording", "Units": "years"},
-            "sex": {
-                "Description": "sex",
-                "Levels": {"F": "female", "M": "male", "n/a": "not recorded"},
-            },
-            "wave": {"Description": "recruitment wave"},
-        },
     )
     _write_table(
         out / "stimuli.tsv",
@@ -262,19 +223,36 @@ def _write_cohort_files(out: Path, spec: CohortSpec, everybody: list[dict[str, A
             }
         ),
     )
-    _write_json(
-        out / "stimuli.json",
-        {
+    for name, content in _described(spec).items():
+        (out / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _described(spec: CohortSpec) -> dict[str, dict[str, Any]]:
+    """What stands in each JSON file of the cohort, by its name."""
+    return {
+        "dataset_description": {
+            "Name": "A simulated cohort: drawn faces, made-up hearts, planted effects",
+            "BIDSVersion": BIDS_VERSION,
+            "DatasetType": "raw",
+            "License": "CC0",
+            "Authors": ["eifer simulate"],
+        },
+        "participants": {
+            "age": {"Description": "age at the recording", "Units": "years"},
+            "sex": {
+                "Description": "sex",
+                "Levels": {"F": "female", "M": "male", "n/a": "not recorded"},
+            },
+            "wave": {"Description": "recruitment wave"},
+        },
+        "stimuli": {
             "domain": {
                 "Description": "what the video was made to elicit",
                 "Levels": {d.value: _in_words(d) for d in Domain},
             },
             "duration_s": {"Description": "length of the film", "Units": "s"},
         },
-    )
-    _write_json(
-        out / "task-ei_beh.json",
-        {
+        "task-ei_beh": {
             "TaskName": "ei",
             "index": {
                 "Description": "what the item tests",
@@ -284,27 +262,21 @@ def _write_cohort_files(out: Path, spec: CohortSpec, everybody: list[dict[str, A
             "stimulus": {"Description": "item of the category, 1-10"},
             "correct": {"Description": "1 correct (10 points), 0 not"},
         },
-    )
-    _write_json(
-        out / "task-elicitation_beh.json",
-        {
+        "task-elicitation_beh": {
             "TaskName": "elicitation",
             "run": {"Description": "order of presentation"},
             "stimulus_id": {"Description": "row of stimuli.tsv"},
             "arousal": {"Description": "self-rating, 1 (calm) to 7 (excited), 4 neutral"},
             "valence": {"Description": "self-rating, 1 (unpleasant) to 7 (pleasant), 4 neutral"},
         },
-    )
-    _write_json(
-        out / "task-elicitation_recording-ecg_physio.json",
-        {
+        "task-elicitation_recording-ecg_physio": {
             "TaskName": "elicitation",
             "SamplingFrequency": spec.ecg.hz,
             "StartTime": 0,
             "Columns": [ECG_COLUMN],
             ECG_COLUMN: {"Description": "ECG, lead I", "Units": "mV"},
         },
-    )
+    }
 
 
 def _in_words(domain: Domain) -> str:
@@ -314,7 +286,3 @@ def _in_words(domain: Domain) -> str:
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
     table.to_csv(path, sep="\t", index=False, na_rep="n/a", lineterminator="\n")
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n")

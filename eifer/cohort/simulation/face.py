@@ -335,6 +335,11 @@ class Portrait:
         thick = max(1, round(thickness * self.line * self.scale))
         cv2.polylines(canvas, [_fixed(points)], False, (*colour, 255), thick, cv2.LINE_AA, SHIFT)
 
+    def _fill(self, canvas: Image, x: Any, upper: Any, lower: Any, colour: Colour) -> None:
+        """Fill what lies between two curves over ``x``."""
+        outline = np.concatenate([self._pixels(x, upper), self._pixels(x, lower)[::-1]])
+        cv2.fillPoly(canvas, [_fixed(outline)], (*colour, 255), cv2.LINE_AA, SHIFT)
+
     def _eye(self, canvas: Image, act: Action, side: int) -> None:
         who, skin = self.who, self.skin_lit
         t = np.linspace(-1, 1, 17)
@@ -349,8 +354,7 @@ class Portrait:
         opening = max(who.eye_height * act.lids - 1.2 * raised, 0)
         upper = lower - opening * arch**0.7
         crease = np.minimum(upper, lower - 0.045 * arch) - 0.03 - 0.02 * min(act.lids, 1) * arch
-        lid = np.concatenate([self._pixels(x, crease), self._pixels(x, lower)[::-1]])
-        cv2.fillPoly(canvas, [_fixed(lid)], (*_scaled(skin, 0.95), 255), cv2.LINE_AA, SHIFT)
+        self._fill(canvas, x, crease, lower, _scaled(skin, 0.95))
         self._line(canvas, self._pixels(x, crease)[2:-2], _scaled(skin, 0.72), 0.014)
         if opening > 0.2 * who.eye_height:
             self._eyeball(canvas, act, side, self._pixels(x, upper), self._pixels(x, lower))
@@ -401,11 +405,8 @@ class Portrait:
         )
         y = y - 0.15 * act.inner_brows * (1 - t) ** 1.3 - 0.13 * act.outer_brows * np.sin(2.2 * t)
         thickness = who.brow_thickness * (1 - t**2.5 * 0.85) * (0.7 + 0.3 * np.sin(np.pi * t))
-        outline = np.concatenate(
-            [self._pixels(x, y - thickness / 2), self._pixels(x, y + thickness / 2)[::-1]]
-        )
         colour = _colour(0.75 * np.array(who.hair) + 0.25 * 0.5 * np.array(self.skin_lit))
-        cv2.fillPoly(canvas, [_fixed(outline)], (*colour, 255), cv2.LINE_AA, SHIFT)
+        self._fill(canvas, x, y - thickness / 2, y + thickness / 2, colour)
 
     def _mouth(self, canvas: Image, act: Action) -> None:
         who, skin = self.who, self.skin_lit
@@ -435,15 +436,11 @@ class Portrait:
             (inner_low, outer_low, _colour(lip)),
             (inner_up, inner_low, (34.0, 26.0, 54.0)),
         ):
-            outline = np.concatenate([self._pixels(x, upper), self._pixels(x, lower)[::-1]])
-            cv2.fillPoly(canvas, [_fixed(outline)], (*colour, 255), cv2.LINE_AA, SHIFT)
+            self._fill(canvas, x, upper, lower, colour)
         if gap > 0.03:
             inside = slice(4, -4)
             bite = np.minimum(inner_up + 0.055 * arch, inner_low)
-            outline = np.concatenate(
-                [self._pixels(x, inner_up)[inside], self._pixels(x, bite)[inside][::-1]]
-            )
-            cv2.fillPoly(canvas, [_fixed(outline)], (206, 216, 222, 255), cv2.LINE_AA, SHIFT)
+            self._fill(canvas, x[inside], inner_up[inside], bite[inside], (206.0, 216.0, 222.0))
         self._line(
             canvas, self._pixels(x, middle if gap < 0.03 else inner_up), _scaled(skin, 0.42), 0.014
         )

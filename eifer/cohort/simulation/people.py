@@ -234,18 +234,13 @@ class Person:
         return int(self.items["correct"].sum()) * POINTS
 
 
-def participant_number(number: int) -> str:
-    """Name the ``number``-th participant, counted from 1."""
-    return f"sub-{number:02d}"
-
-
 def person(spec: CohortSpec, number: int, seed: int) -> Person:
     """Draw the ``number``-th participant (from 1), who depends on nobody else in the cohort.
 
     People come in pairs of one able and one less able, in either order, so that
     a small cohort too has both; over pairs ability is standard normal.
     """
-    who = participant_number(number)
+    who = f"sub-{number:02d}"
 
     def draws(*names: object) -> np.random.Generator:
         return generator(seed, "cohort", who, *names)
@@ -352,6 +347,15 @@ def _viewings(
     return tuple(viewings)
 
 
+def wander(rng: np.random.Generator, frames: int, keep: float, sd: float = 1.0) -> Floats:
+    """Draw a first-order autoregression of spread ``sd`` that keeps ``keep`` of its last value."""
+    steps = rng.standard_normal(frames) * sd
+    steps[1:] *= np.sqrt(1 - keep**2)
+    for k in range(1, frames):
+        steps[k] += keep * steps[k - 1]
+    return steps
+
+
 def expressed(
     spec: ExpressionSpec,
     levels: Mapping[Dimension, float],
@@ -365,12 +369,7 @@ def expressed(
     that the frames that show the one best show the other best, too.
     """
     keep = float(np.exp(-1 / (spec.memory_s * fps)))
-    steps = rng.standard_normal(frames) * spec.wander_sd
-    intensity = np.empty(frames)
-    now = 0.0
-    for k, step in enumerate(steps):
-        now = step if k == 0 else keep * now + np.sqrt(1 - keep**2) * step
-        intensity[k] = 1 + now
+    intensity = 1 + wander(rng, frames, keep, spec.wander_sd)
     time_s = np.arange(frames) / fps
     duration_s = frames / fps
     for _ in range(rng.poisson(spec.excursions_per_minute * duration_s / 60)):

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eifer.cohort.simulation import face
-from eifer.cohort.simulation.people import VideoSpec
+from eifer.cohort.simulation.people import VideoSpec, wander
 from eifer.vocabulary import Planted
 
 Floats = NDArray[np.float64]
@@ -33,15 +33,6 @@ WAVE_DEG = np.array([-70.0, -15.0, 0.0, 15.0, 100.0])
 WAVE_SIZE = np.array([1.2, -5.0, 30.0, -7.5, 0.75])
 WAVE_WIDTH = np.array([0.25, 0.1, 0.1, 0.1, 0.4])
 SINES = 12
-
-
-def wander(rng: np.random.Generator, frames: int, keep: float) -> Floats:
-    """Draw a first-order autoregression of unit spread that keeps ``keep`` of its last value."""
-    steps = rng.standard_normal(frames)
-    steps[1:] *= np.sqrt(1 - keep**2)
-    for k in range(1, frames):
-        steps[k] += keep * steps[k - 1]
-    return steps
 
 
 def film(

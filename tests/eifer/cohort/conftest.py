@@ -10,6 +10,18 @@ import pytest
 
 DOMAINS = ("HAHV", "HALV", "LAHV", "LALV")
 INDICES = ("self_awareness", "others_awareness", "emotion_discrimination")
+EI_ITEMS = [
+    f"{index}\t{category}\t{stimulus}\t{(category + stimulus) % 2}\n"
+    for index in INDICES
+    for category in range(1, 5)
+    for stimulus in range(1, 11)
+]
+
+
+def stimuli(film_s: str) -> str:
+    """A table of four stimuli, one of each domain."""
+    rows = [f"{domain.lower()}1\t{domain}\t{film_s}\n" for domain in DOMAINS]
+    return "stimulus_id\tdomain\tduration_s\n" + "".join(rows)
 
 
 def write_cohort(root: Path) -> Path:
@@ -18,9 +30,7 @@ def write_cohort(root: Path) -> Path:
     (root / "participants.tsv").write_text(
         "participant_id\tage\tsex\twave\nsub-01\t21\tF\t1\nsub-02\tn/a\tM\t2\n"
     )
-    (root / "stimuli.tsv").write_text(
-        "stimulus_id\tdomain\tduration_s\n" + "".join(f"{d.lower()}1\t{d}\t360\n" for d in DOMAINS)
-    )
+    (root / "stimuli.tsv").write_text(stimuli("360"))
     (root / "task-elicitation_recording-ecg_physio.json").write_text(
         json.dumps(
             {
@@ -35,13 +45,7 @@ def write_cohort(root: Path) -> Path:
         beh = root / participant / "beh"
         beh.mkdir(parents=True)
         (beh / f"{participant}_task-ei_beh.tsv").write_text(
-            "index\tcategory\tstimulus\tcorrect\n"
-            + "".join(
-                f"{i}\t{c}\t{s}\t{(c + s) % 2}\n"
-                for i in INDICES
-                for c in range(1, 5)
-                for s in range(1, 11)
-            )
+            "index\tcategory\tstimulus\tcorrect\n" + "".join(EI_ITEMS)
         )
         # Row 2 is run 1: HAHV rated 6, 4; the neutral valence takes the stimulus's side.
         (beh / f"{participant}_task-elicitation_beh.tsv").write_text(
@@ -52,7 +56,7 @@ def write_cohort(root: Path) -> Path:
             stem = f"{participant}_task-elicitation_run-{run}"
             (beh / f"{stem}_video.mp4").write_bytes(f"{stem} film".encode())
             (beh / f"{stem}_recording-ecg_physio.tsv.gz").write_bytes(
-                gzip.compress(b"0.1\n-0.25\n1.5\n", mtime=0)
+                gzip.compress(f"0.1\n-0.25\n{participant[-1]}.{run}\n".encode(), mtime=0)
             )
     return root
 

@@ -3,43 +3,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from eifer.cohort.ratings import label, labelled
+from eifer.cohort.ratings import labelled
 from eifer.errors import InputError
-from eifer.vocabulary import Dimension, Domain, LabelSource
-
-A, V = Dimension.AROUSAL, Dimension.VALENCE
-
-
-@pytest.mark.parametrize("rating", [1, 2, 3])
-@pytest.mark.parametrize("domain", list(Domain))
-def test_low_ratings_are_low_whatever_the_stimulus(rating: int, domain: Domain) -> None:
-    assert label(rating, domain, A) == (0, LabelSource.RATING)
-    assert label(rating, domain, V) == (0, LabelSource.RATING)
-
-
-@pytest.mark.parametrize("rating", [5, 6, 7])
-@pytest.mark.parametrize("domain", list(Domain))
-def test_high_ratings_are_high_whatever_the_stimulus(rating: int, domain: Domain) -> None:
-    assert label(rating, domain, A) == (1, LabelSource.RATING)
-    assert label(rating, domain, V) == (1, LabelSource.RATING)
-
-
-@pytest.mark.parametrize(
-    ("domain", "arousal", "valence"),
-    [("HAHV", 1, 1), ("HALV", 1, 0), ("LAHV", 0, 1), ("LALV", 0, 0)],
-)
-def test_a_neutral_rating_takes_the_stimulus_letter(
-    domain: str, arousal: int, valence: int
-) -> None:
-    assert label(4, Domain(domain), A) == (arousal, LabelSource.STIMULUS)
-    assert label(4, Domain(domain), V) == (valence, LabelSource.STIMULUS)
-
-
-@pytest.mark.parametrize("rating", [0, 8, -1, 3.5, float("nan")])
-def test_any_other_rating_is_refused(rating: float) -> None:
-    with pytest.raises(InputError, match="not an integer from 1 to 7") as caught:
-        label(rating, Domain.HAHV, A)  # type: ignore[arg-type]
-    assert repr(rating) in str(caught.value)
+from eifer.vocabulary import Dimension, Domain
 
 
 def rated(**columns: object) -> pd.DataFrame:
@@ -53,28 +19,17 @@ def rated(**columns: object) -> pd.DataFrame:
     return pd.DataFrame(table | columns)
 
 
-def test_the_table_form_agrees_with_the_scalar_form() -> None:
-    ratings = list(range(1, 8))
-    table = pd.DataFrame(
-        [
-            {
-                "participant_id": "sub-01",
-                "video_id": f"{domain}{a}{v}",
-                "domain": domain.value,
-                "arousal_rating": a,
-                "valence_rating": v,
-            }
-            for domain in Domain
-            for a in ratings
-            for v in ratings
-        ]
-    )
+def test_neutral_ratings_take_the_letter_of_the_stimulus_and_others_their_own_side() -> None:
+    scale = range(1, 8)
+    rows = [("sub-01", f"{d}{a}{v}", d.value, a, v) for d in Domain for a in scale for v in scale]
+    table = pd.DataFrame(rows, columns=list(rated()))
     out = labelled(table)
     assert len(out) == 4 * 49
     for row in out.to_dict("records"):
-        for d in Dimension:
-            expected = label(row[f"{d}_rating"], Domain(row["domain"]), d)
-            assert (row[f"{d}_label"], row[f"{d}_label_source"]) == expected
+        for dimension, letter in zip(Dimension, row["domain"][::2], strict=True):
+            rating = row[f"{dimension}_rating"]
+            expected = (letter == "H", "stimulus") if rating == 4 else (rating > 4, "rating")
+            assert (row[f"{dimension}_label"], row[f"{dimension}_label_source"]) == expected
     assert "arousal_label" not in table
 
 
@@ -95,6 +50,7 @@ def test_every_illegal_rating_is_named_with_participant_video_and_value() -> Non
         "sub-01 sub-01_run-2 arousal 0.0",
         "sub-01 sub-01_run-1 valence 8.0",
         "sub-01 sub-01_run-2 valence nan",
+        "rating that is not an integer from 1 to 7",
         "study.exclude",
     ):
         assert place in said

@@ -13,29 +13,16 @@ import pytest
 from numpy.typing import NDArray
 
 from eifer.faces.extraction import ExtractSpec
-from eifer.faces.quality import QualitySpec
+from stages.params import load_params
 
 Image = NDArray[np.uint8]
 Film = Callable[..., Path]
-
-QUALITY = QualitySpec(
-    max_repeat_levels=0.25,
-    min_face_score=0.7,
-    min_presence=0.5,
-    max_eye_closed=0.48,
-    max_covered=0.08,
-    prior_frames=10,
-    colour_tolerance=0.15,
-    detail_tolerance=0.7,
-    spread_tolerance=4.0,
-    light_tolerance=0.3,
-    blur_tolerance=0.5,
-)
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
 def thresholds() -> ExtractSpec:
-    return ExtractSpec(detector_width_px=256, min_candidate_score=0.3, quality=QUALITY)
+    return load_params(ROOT / "presets/demo.yaml").extract
 
 
 @pytest.fixture(scope="session")

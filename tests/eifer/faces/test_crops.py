@@ -18,13 +18,8 @@ Image = NDArray[np.uint8]
 SPEC = CropSpec(size_px=64, eye_distance=0.34, eye_height=0.36)
 
 
-def row(right: tuple[float, float], left: tuple[float, float]) -> dict[str, float]:
-    return {
-        "right_eye_x_px": right[0],
-        "right_eye_y_px": right[1],
-        "left_eye_x_px": left[0],
-        "left_eye_y_px": left[1],
-    }
+def eyes(rows: pd.DataFrame, index: int) -> NDArray[np.float64]:
+    return rows.loc[index, crops.EYE_COLUMNS].to_numpy(float).reshape(2, 2)
 
 
 def spots(right: tuple[float, float], left: tuple[float, float], radius: int) -> Image:
@@ -57,7 +52,7 @@ def middle(crop: Image, channel: int) -> NDArray[np.float64]:
 def test_eyes_come_to_their_places(
     right: tuple[float, float], left: tuple[float, float], radius: int
 ) -> None:
-    crop = crops.cut(spots(right, left, radius), row(right, left), SPEC)
+    crop = crops.aligned(spots(right, left, radius), np.array([right, left], float), SPEC)
     assert crop.shape == (64, 64, 3)
     assert crop.dtype == np.uint8
     assert crop.flags.c_contiguous
@@ -69,7 +64,7 @@ def test_eyes_come_to_their_places(
 def test_a_large_face_is_averaged_not_sampled() -> None:
     picture = np.indices((600, 800)).sum(axis=0) % 2 * 255
     fine = np.repeat(picture[..., None], 3, axis=2).astype(np.uint8)
-    crop = crops.cut(fine, row((300, 250), (500, 250)), SPEC)
+    crop = crops.aligned(fine, np.array([[300.0, 250.0], [500.0, 250.0]]), SPEC)
     assert crop.std() < 15, "a fine chequerboard shrunk nine times is grey"
 
 
@@ -86,7 +81,7 @@ def test_crops_of_a_video_are_those_of_its_frames(extracted: tuple[Path, pd.Data
     got = dict(crops.crops(path, chosen.iloc[::-1], SPEC))
     assert list(got) == [3, 17, 40]
     for index, _, rgb in decoding.frames(path, wanted=got):
-        assert np.array_equal(got[index], crops.cut(rgb, rows.loc[index], SPEC))
+        assert np.array_equal(got[index], crops.aligned(rgb, eyes(rows, index), SPEC))
     assert list(crops.crops(path, chosen[:0], SPEC)) == []
 
 
@@ -97,7 +92,7 @@ def test_a_still_is_cut_like_the_frame_it_is(
     for index, _, rgb in decoding.frames(path, wanted=[5, 50]):
         still = crops.align_image(rgb, spec=SPEC, faces=spec)
         assert still is not None
-        difference = still.astype(int) - crops.cut(rgb, rows.loc[index], SPEC)
+        difference = still.astype(int) - crops.aligned(rgb, eyes(rows, index), SPEC)
         # The row's pixels are rounded to hundredths.
         assert np.abs(difference).max() <= 3
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from eifer.errors import CutShortError, ParamsError, RecordingError
 from eifer.faces import decoding
+from tests.eifer.faces.test_decoding import noise
 
 Film = Callable[..., Path]
 KINDS = hwdevices_available()
@@ -24,8 +25,7 @@ KINDS = hwdevices_available()
 
 @pytest.fixture
 def path(film: Film) -> Path:
-    rng = np.random.default_rng(0)
-    return film(rng.integers(0, 255, (12, 48, 66, 3), dtype=np.uint8))
+    return film(noise(12, 66))
 
 
 @pytest.fixture(autouse=True)
@@ -104,29 +104,9 @@ def test_a_kind_that_ffmpeg_has_not_is_refused(
     assert str(error.value).endswith(", ".join(["cpu", *KINDS]))
 
 
-@pytest.mark.skipif(not KINDS, reason="FFmpeg has no kind of device here")
-def test_a_codec_that_no_device_decodes_is_told_once(
-    film: Film, ask: Callable[[str], None], caplog: pytest.LogCaptureFixture
-) -> None:
-    pictures = np.random.default_rng(0).integers(0, 255, (12, 48, 64, 3), dtype=np.uint8)
-    path = film(pictures, "film.mkv", codec="ffv1")
-    own = read(path)
-    ask(KINDS[0])
-    for _ in range(2):
-        np.testing.assert_array_equal(read(path), own)
-    (line,) = caplog.messages
-    said = f"decoder {KINDS[0]} does not decode such a video, so the processor decodes it"
-    assert line == f"{said}: a video of ffv1 (said once)"
-
-
-@pytest.mark.skipif(not KINDS, reason="FFmpeg has no kind of device here")
-def test_a_device_that_does_not_open_is_told_with_the_reason(
-    path: Path,
-    ask: Callable[[str], None],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    own, whole = read(path), av.open
+def closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that does not open."""
+    whole = av.open
 
     def opened(file: Any, hwaccel: HWAccel | None, **how: Any) -> Any:
         if hwaccel is not None:
@@ -134,10 +114,48 @@ def test_a_device_that_does_not_open_is_told_with_the_reason(
         return whole(file, **how)
 
     monkeypatch.setattr(av, "open", opened)
+
+
+def wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device that makes another picture."""
+
+    def changed(frame: Any) -> Any:
+        picture = frame.to_ndarray(format="yuv420p")
+        picture[5, 5] ^= 64
+        made = av.VideoFrame.from_ndarray(picture, format="yuv420p")
+        made.pts, made.time_base = frame.pts, frame.time_base
+        return made
+
+    device(monkeypatch, "nv12", changed)
+
+
+@pytest.mark.skipif(not KINDS, reason="FFmpeg has no kind of device here")
+@pytest.mark.parametrize(
+    ("codec", "machine", "why"),
+    [
+        ("ffv1", lambda monkeypatch: None, "does not decode such a video"),
+        ("h264", closed, "cannot be used (Operation not permitted)"),
+        ("h264", wrong, "makes another picture"),
+    ],
+)
+def test_a_device_that_is_not_believed_is_told_once_with_the_reason(
+    film: Film,
+    codec: str,
+    machine: Callable[[pytest.MonkeyPatch], None],
+    why: str,
+    ask: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = film(noise(12), "film.mkv", codec="libx264" if codec == "h264" else codec)
+    own = read(path)
+    machine(monkeypatch)
     ask(KINDS[0])
-    np.testing.assert_array_equal(read(path), own)
+    for _ in range(2):
+        np.testing.assert_array_equal(read(path), own)
     (line,) = caplog.messages
-    assert "cannot be used (Operation not permitted), so the processor decodes it" in line
+    said = f"decoder {KINDS[0]} {why}, so the processor decodes it"
+    assert line == f"{said}: a video of {codec} (said once)"
 
 
 @pytest.mark.skipif(not KINDS, reason="FFmpeg has no kind of device here")
@@ -155,32 +173,6 @@ def test_a_device_that_agrees_decodes_the_whole_video_to_the_same_bytes(
         assert mine[:2] == theirs[:2]
         np.testing.assert_array_equal(mine[2], theirs[2])
     assert len(seen) == 1 + 12 and not caplog.messages
-
-
-@pytest.mark.skipif(not KINDS, reason="FFmpeg has no kind of device here")
-def test_a_device_that_makes_another_picture_is_told_and_not_believed(
-    path: Path,
-    ask: Callable[[str], None],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    own = read(path)
-
-    def lower(frame: Any) -> Any:
-        changed = frame.to_ndarray(format="yuv420p")
-        changed[5, 5] ^= 64
-        return av.VideoFrame.from_ndarray(changed, format="yuv420p")
-
-    def dated(frame: Any) -> Any:
-        made = lower(frame)
-        made.pts, made.time_base = frame.pts, frame.time_base
-        return made
-
-    device(monkeypatch, "nv12", dated)
-    ask(KINDS[0])
-    np.testing.assert_array_equal(read(path), own)
-    (line,) = caplog.messages
-    assert "makes another picture, so the processor decodes it: a video of h264" in line
 
 
 @pytest.mark.parametrize("colour_range", [1, 2])
@@ -217,8 +209,7 @@ def test_what_a_device_gives_becomes_the_processor_s_colours(
 def test_what_is_refused_or_cut_short_is_so_with_a_device_asked_for(
     path: Path, film: Film, kind: str, ask: Callable[[str], None]
 ) -> None:
-    pictures = np.random.default_rng(0).integers(0, 255, (60, 48, 64, 3), dtype=np.uint8)
-    cut = film(pictures, "cut.mkv")
+    cut = film(noise(60), "cut.mkv")
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     ask(kind)
     with pytest.raises(CutShortError):

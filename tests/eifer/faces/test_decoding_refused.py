@@ -5,11 +5,8 @@ from __future__ import annotations
 import base64
 import errno
 import math
-import os
-import pickle
-import resource
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Never
@@ -21,39 +18,10 @@ from numpy.typing import NDArray
 
 from eifer.errors import RecordingError
 from eifer.faces import decoding
+from tests.eifer.faces.test_decoding import noise, refuses
 
 Image = NDArray[np.uint8]
 Film = Callable[..., Path]
-
-
-def pictures(n: int, width: int = 64, height: int = 48) -> Iterator[Image]:
-    """Noise, so that a file has more bytes of pictures than of headers."""
-    rng = np.random.default_rng(0)
-    for _ in range(n):
-        yield rng.integers(0, 255, (height, width, 3), dtype=np.uint8)
-
-
-def flat(n: int, width: int, height: int) -> Iterator[Image]:
-    for _ in range(n):
-        yield np.zeros((height, width, 3), np.uint8)
-
-
-def refuses(path: Path) -> str:
-    """Every way of opening says the same: that the video cannot be used, and what to do."""
-    said = []
-    for ask in (decoding.check, lambda path: list(decoding.frames(path))):
-        with pytest.raises(RecordingError) as error:
-            ask(path)
-        said.append(str(error.value))
-    assert said[0] == said[1]
-    assert said[0].startswith(f"{path}: ") and "exclude" in said[0]
-    assert len(said[0]) < len(str(path)) + 400
-    if (problem := error.value.problem) is not None:
-        assert said[0] == f"{path}: {problem.what} {problem.where[len(str(path)) + 1 :]}. " + (
-            problem.remedy
-        )
-        assert pickle.loads(pickle.dumps(error.value)).problem == problem
-    return said[0]
 
 
 # What else a file of that name may be.
@@ -87,7 +55,7 @@ PLAYLISTS: dict[str, Callable[[Path], str]] = {
 @pytest.mark.parametrize("name", ["video.mp4", "video.m3u8", "video.mkv", "video_%03d.mp4"])
 @pytest.mark.parametrize("kind", PLAYLISTS)
 def test_a_file_that_names_others_is_not_followed(film: Film, kind: str, name: str) -> None:
-    other = film(pictures(30), "other.mp4")
+    other = film(noise(30), "other.mp4")
     path = other.with_name(name)
     path.write_text(PLAYLISTS[kind](other))
     assert "holds its own frames" in refuses(path)
@@ -118,7 +86,7 @@ def aliased(place: bytes) -> bytes:
 
 def test_frames_kept_in_another_file_are_not_read(film: Film) -> None:
     """An mp4 with external data: its track names the file that its frames are in."""
-    other = film(pictures(30), "other.mp4")
+    other = film(noise(30), "other.mp4")
     inside = [b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref", b"url "]
     path = other.with_name("video.mp4")
     url = f"file://{other}".encode() + b"\0"
@@ -138,7 +106,7 @@ def test_a_path_is_a_path_and_never_a_url(
     film: Film, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    path = film(pictures(5))
+    path = film(noise(5))
     for name in ("http:", "2024:pilot", "concat:x", "data:,", "a?b#c%20d e", "ümlaut"):
         (tmp_path / name).mkdir()
         there = Path(name) / "film.mp4"
@@ -149,27 +117,7 @@ def test_a_path_is_a_path_and_never_a_url(
         decoding.check(Path("http://127.0.0.1:9/film.mp4"))
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
-    path = tmp_path / "video.mp4"
-    os.mkfifo(path)
-    assert "no such video file" in refuses(path)
-    path.unlink()
-    path.mkdir()
-    assert "no such video file" in refuses(path)
-    assert "no such video file" in refuses(Path("/dev/zero"))
-
-
 # Codecs and pictures.
-
-
-def test_codecs_that_are_unknown_or_no_camera_s(film: Film) -> None:
-    path = film(pictures(5))
-    data = path.read_bytes()
-    path.write_bytes(data.replace(b"avc1", b"zzzz"))
-    assert "a codec that is not read (stream 0 (no known codec))" in refuses(path)
-    for codec, pix_fmt in (("png", "rgb24"), ("qtrle", "rgb24")):
-        path = film(pictures(5), "film.mov", codec=codec, pix_fmt=pix_fmt)
-        assert f"a codec that is not read (stream 0 (64x48, {codec}))" in refuses(path)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +126,9 @@ def test_codecs_that_are_unknown_or_no_camera_s(film: Film) -> None:
 def test_pictures_of_an_unlikely_size_are_refused_before_decoding(
     film: Film, monkeypatch: pytest.MonkeyPatch, width: int, height: int
 ) -> None:
-    path = film(flat(2, width, height), "film.mov", codec="mjpeg", pix_fmt="yuvj420p")
+    path = film(
+        np.zeros((2, height, width, 3), np.uint8), "film.mov", codec="mjpeg", pix_fmt="yuvj420p"
+    )
     monkeypatch.setattr(decoding._Video, "frames", lambda *_: pytest.fail("decoded"))
     said = refuses(path)
     # FFmpeg itself looks no further into one of too many.
@@ -187,7 +137,7 @@ def test_pictures_of_an_unlikely_size_are_refused_before_decoding(
 
 
 def test_a_picture_that_is_larger_than_the_file_says_is_not_decoded(film: Film) -> None:
-    path = film(flat(2, 4352, 2560), "film.mp4")
+    path = film(np.zeros((2, 2560, 4352, 3), np.uint8), "film.mp4")
     data = bytearray(path.read_bytes())
     place = data.index(b"avc1", data.index(b"stsd")) + 4 + 24
     assert struct.unpack_from(">HH", data, place) == (4352, 2560)
@@ -197,7 +147,7 @@ def test_a_picture_that_is_larger_than_the_file_says_is_not_decoded(film: Film) 
 
 
 def test_a_picture_that_changes_its_size_is_named(film: Film) -> None:
-    small, large = (film(pictures(10, w, 48), f"{w}.mp4") for w in (64, 96))
+    small, large = (film(noise(10, w, 48), f"{w}.mp4") for w in (64, 96))
     # Annex B streams can follow each other; an mp4 holds one set of parameters, so mkv by hand.
     import av
 
@@ -224,36 +174,17 @@ def test_a_picture_that_changes_its_size_is_named(film: Film) -> None:
 # Times.
 
 
-def delta(path: Path, entry: int, ticks: int) -> Path:
-    """Set the time between frames in one of the runs of an mp4's table of times."""
-    data = bytearray(path.read_bytes())
-    table = data.index(b"stts") + 8
-    assert entry < struct.unpack_from(">I", data, table)[0]
-    struct.pack_into(">I", data, table + 4 + 8 * entry + 4, ticks)
-    path.write_bytes(data)
-    return path
-
-
-def test_times_that_stand_still(film: Film) -> None:
-    tick = Fraction(1, 1000)
-    path = film(pictures(6), stamps=[0, 40, 80, 130, 170, 210], tick=tick)
-    said = refuses(delta(path, 1, 0))
-    assert "frame 3 comes at 0.080000 s, the one before at 0.080000 s" in said
-    # All of them at once.
-    assert "frame 1 comes at 0.000000 s" in refuses(delta(film(pictures(6)), 0, 0))
-
-
 def test_times_that_are_not_a_camera_s(film: Film) -> None:
     tick = Fraction(1, 1000)
-    hour = film(pictures(4), stamps=[0, 40, 3_600_000, 3_600_040], tick=tick)
+    hour = film(noise(4), stamps=[0, 40, 3_600_000, 3_600_040], tick=tick)
     assert "frame 2 comes at 3600.000000 s, the one before at 0.040000 s" in refuses(hour)
-    slow = film(pictures(4), stamps=[0, 2000, 4000, 6000], tick=tick)
+    slow = film(noise(4), stamps=[0, 2000, 4000, 6000], tick=tick)
     assert "0.5 frames a second: 4 in 6 s" in refuses(slow)
-    fast = film(pictures(4), stamps=[0, 1, 2, 3], tick=Fraction(1, 90_000))
+    fast = film(noise(4), stamps=[0, 1, 2, 3], tick=Fraction(1, 90_000))
     assert "90000 frames a second" in refuses(fast)
-    faster = film(pictures(4), stamps=[0, 1, 2, 3], tick=Fraction(1, 4_000_000))
+    faster = film(noise(4), stamps=[0, 1, 2, 3], tick=Fraction(1, 4_000_000))
     assert "each must be later" in refuses(faster)
-    alone = film(pictures(1), stamps=[0], tick=Fraction(1, 20))
+    alone = film(noise(1), stamps=[0], tick=Fraction(1, 20))
     assert "a single frame" in refuses(alone)
 
 
@@ -273,7 +204,7 @@ def test_times_that_are_not_a_camera_s(film: Film) -> None:
 def test_flipped_bytes_end_in_words_or_in_frames(
     film: Film, name: str, codec: str, pix_fmt: str
 ) -> None:
-    path = film(pictures(20), name, codec=codec, pix_fmt=pix_fmt)
+    path = film(noise(20), name, codec=codec, pix_fmt=pix_fmt)
     data = path.read_bytes()
     refused = 0
     for seed in range(40):
@@ -297,50 +228,11 @@ def test_flipped_bytes_end_in_words_or_in_frames(
 
 
 def test_a_video_cut_anywhere_is_refused_or_all_but_whole(film: Film) -> None:
-    path = film(pictures(40))
+    path = film(noise(40))
     data = path.read_bytes()
     for share in (0.001, 0.01, 0.1, 0.5, 0.9, 0.99):
         path.write_bytes(data[: int(len(data) * share)])
         refuses(path)
-
-
-def test_hostile_files_are_named(shared: Path) -> None:
-    said = {
-        "concat_playlist.mp4": "another kind of file",
-        "hls_rel.m3u8": "another kind of file",
-        "svg_as.mp4": "another kind of file",
-        "raw_h264.mp4": "another kind of file",
-        "png_16200x16200.mp4": "another kind of file",
-        "png_100x1000000.mp4": "another kind of file",
-        "unknown_codec.mp4": "no known codec",
-        "first_frame_damaged.mp4": "damaged",
-        "frame_duration_huge.mp4": "a single frame can be decoded (100 are declared)",
-    }
-    folder = shared / "failing_inputs/hostile"
-    for name, words in said.items():
-        assert words in refuses(folder / name), name
-    # The others of these kinds that lie there are read as they are shown.
-    for path in folder.glob("*.m*"):
-        if path.name not in said:
-            decoding.check(path)
-
-
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
-@pytest.mark.parametrize("claimed", [30_000_000, 100_000_000])
-def test_a_head_that_claims_millions_of_frames_takes_no_memory(film: Film, claimed: int) -> None:
-    path = film(pictures(20))
-    data = bytearray(path.read_bytes())
-    # Every frame of one byte; all of them in one run of times, and in one stretch of the file.
-    struct.pack_into(">II", data, data.index(b"stsz") + 8, 1, claimed)
-    struct.pack_into(">I", data, data.index(b"stts") + 12, claimed)
-    struct.pack_into(">I", data, data.index(b"stsc") + 16, claimed)
-    path.write_bytes(data)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    allowed = resource.getrlimit(resource.RLIMIT_AS)
-    refuses(path)
-    grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown_kib * 1024 < decoding.OPENING_BYTES
-    assert resource.getrlimit(resource.RLIMIT_AS) == allowed
 
 
 @pytest.mark.parametrize("seconds", ["nan", "inf"])
@@ -348,7 +240,7 @@ def test_a_duration_that_is_no_time_is_none(film: Film, tmp_path: Path, seconds:
     """A container's text may say anything."""
     path = tmp_path / "film.mkv"
     with (
-        av.open(str(film(pictures(5)))) as source,
+        av.open(str(film(noise(5)))) as source,
         av.open(str(path), "w", format="matroska") as container,
     ):
         (stream,) = source.streams.video
@@ -366,7 +258,7 @@ def test_a_duration_that_is_no_time_is_none(film: Film, tmp_path: Path, seconds:
 
 
 def test_a_video_that_may_not_be_read_is_named(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = film(pictures(2))
+    path = film(noise(2))
 
     def refuse(path: Path, mode: str = "r") -> Never:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))

@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from eifer.errors import AssetError, RecordingError
+from eifer.errors import AssetError, CutShortError, RecordingError
 from eifer.faces import assets, decoding, extraction
 from eifer.faces.extraction import ExtractSpec, extract_video, fingerprint, has_face
 from eifer.tables.faces import BLENDSHAPES, COUNTS, FRAMES, MEASURES
+from tests.eifer.faces.test_decoding import stopped
 
 Image = NDArray[np.uint8]
 Film = Callable[..., Path]
@@ -294,6 +295,24 @@ def test_rate_and_duration_are_those_of_the_time_stamps(film: Film, spec: Extrac
     holds(frames, counts, shapes)
     assert frames["time_s"].tolist() == [0, 0.04, 0.08, 0.16, 0.2]
     assert counts.loc[0, ["fps", "duration_s"]].tolist() == [20, 0.25]
+
+
+def test_of_a_video_that_is_cut_the_rows_are_those_of_what_is_there(
+    film: Film, spec: ExtractSpec
+) -> None:
+    path, whole = stopped(film, "mkv", 0.5)
+    frames, counts, shapes = extract(path, spec)
+    holds(frames, counts, shapes)
+    told: list[CutShortError] = []
+    came = [round(time_s, 6) for _, time_s, _ in decoding.frames(path, cut=told.append)]
+    assert frames["time_s"].tolist() == came
+    assert not has_face(path, samples=0, spec=spec)
+    row = counts.iloc[0]
+    assert (row["frames_decoded"], row["declared_s"]) == (len(came), told[0].declared_s)
+    listed = extraction.attrition(counts).set_index("reason")
+    reason = f"cut short: {row['duration_s']:.2f} s there, 3.00 s declared"
+    assert listed.loc[reason, "n"] == len(whole) - len(came)
+    assert listed["n"].sum() == len(whole) - row["frames_accepted"]
 
 
 def test_the_fingerprint_follows_all_that_rows_are_made_of(

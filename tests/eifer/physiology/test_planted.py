@@ -14,7 +14,7 @@ from eifer.cohort.simulation import recordings
 from eifer.physiology.hrv import EcgSpec, analyse_ecg, ecg_quality
 from eifer.physiology.peaks import r_peaks
 from eifer.physiology.quality import Film, in_film
-from stages.params import load_params
+from tests.eifer.physiology.conftest import DEMO
 
 Floats = NDArray[np.float64]
 HZ = 250
@@ -89,7 +89,6 @@ def six_minutes() -> tuple[Floats, Floats]:
     return times, drawn(times, 360)
 
 
-DEMO = load_params(Path(__file__).parents[3] / "params.yaml").stratify.ecg
 # As strict as the presets for recorded hearts.
 SPEC = replace(DEMO, quality=replace(DEMO.quality, highest_artefact_share=0.12))
 SOME = replace(
@@ -283,21 +282,10 @@ def test_an_ecg_that_is_not_of_its_film_is_named(
     assert quality.reason == reason
     if reason:
         assert quality.why.startswith(f"{reason}: ")
-        assert f"film of {film_s:.1f} s at 250 Hz" in quality.why
+        assert f"film of {film_s:.1f} s at 250 Hz; are SamplingFrequency" in quality.why
 
 
 # Rates that cannot be true ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("bpm", [72, 90])
-@pytest.mark.parametrize("factor", [0.25, 0.5, 0.7, 1.4, 2, 4])
-def test_a_false_rate_shows_in_the_films_length(bpm: int, factor: float) -> None:
-    ecg = drawn(heart(60, bpm, 8), 60, hz=500)
-    assert ecg_quality(ecg, 500, SPEC, 0.0, 60.0).reason is None
-    expected = "outlasts_film" if factor < 1 else "film_not_covered"
-    found = ecg_quality(ecg, 500 * factor, SPEC, 0.0, 60.0)
-    assert found.reason == expected
-    assert f"{500 * factor:g} Hz" in found.why and "SamplingFrequency" in found.why
 
 
 @pytest.mark.parametrize("bpm", [60, 100])
@@ -318,7 +306,7 @@ def test_tall_t_waves_are_no_beats(
 ) -> None:
     times = heart(60, bpm, 0)
     ecg = waves(times, 60, r_mv=r_mv, t_mv=t_mv, t_width_s=width, t_after_s=after)
-    found = r_peaks(ecg, HZ, method="neurokit", powerline_hz=50, correct_artefacts=False) / HZ
+    found = r_peaks(ecg, HZ, method="neurokit", powerline_hz=50) / HZ
     inside = times[(times > 0.5) & (times < 59.5)]
     found = found[(found > 0.4) & (found < 59.6)]
     assert np.abs(found[:, None] - times).min(axis=1).max() < 0.03

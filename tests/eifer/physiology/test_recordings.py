@@ -18,7 +18,7 @@ from eifer.errors import RecordingError
 from eifer.physiology.recordings import analyse_recording
 from tests.eifer.cohort.ecg_files import write_csv, write_edf, write_tsv, write_wfdb
 from tests.eifer.physiology import test_planted as planted
-from tests.eifer.physiology.test_hrv import SPEC
+from tests.eifer.physiology.conftest import SPEC
 
 HZ, SECONDS = 250, 90
 STEM = "sub-01_task-elicitation_run-1_recording-ecg_physio"

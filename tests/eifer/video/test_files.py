@@ -28,6 +28,7 @@ from flows.pages import reading
 from stages.params import load_params
 
 ROOT = Path(__file__).parents[3]
+ENV = os.environ | {"PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture(scope="module")
@@ -104,16 +105,18 @@ def test_of_a_finished_reading_only_what_is_missing_is_made(
     assert (tmp_path / "faces.csv").read_bytes() == before["faces.csv"]
 
 
+def stop(what: str, time_s: float) -> None:
+    """Ctrl-C as soon as the film is made."""
+    if what == "overlay":
+        raise KeyboardInterrupt
+
+
 def test_a_reading_stopped_half_way_vouches_for_nothing(
     reader: Reader, meeting, tmp_path: Path
 ) -> None:
     first = files.write(reader, meeting.path, tmp_path, told="", form="csv", film=False)
     whole = (tmp_path / "faces.csv").read_bytes()
     slow = opened(spec=ReadingSpec(per_second=2))
-
-    def stop(what: str, time_s: float) -> None:
-        if what == "overlay":
-            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         files.write(slow, meeting.path, tmp_path, told="", form="csv", film=True, seen=stop)
@@ -125,10 +128,6 @@ def test_a_reading_stopped_half_way_vouches_for_nothing(
 def test_a_stop_while_the_film_is_made_costs_no_reading(
     reader: Reader, meeting, tmp_path: Path, monkeypatch
 ) -> None:
-    def stop(what: str, time_s: float) -> None:
-        if what == "overlay":
-            raise KeyboardInterrupt
-
     monkeypatch.setattr(files_reading, "PART_FRAMES", 10)
     write = partial(files.write, reader, meeting.path, tmp_path, told="", form="csv", film=True)
     with pytest.raises(KeyboardInterrupt):
@@ -243,7 +242,7 @@ def test_a_video_that_ends_its_process_is_named_and_the_others_are_read(
     videos = [tmp_path / name for name in ("crash.mp4", "text.mp4", written[0].name)]
     done = subprocess.run(
         [sys.executable, script, "estimate", *videos, "--out", out],
-        env=os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[2])},
+        env=ENV,
         capture_output=True,
         text=True,
         check=False,
@@ -272,7 +271,7 @@ def test_a_killed_command_goes_on_to_the_same_bytes(
     script = command_with(tmp_path, slow)
     command = [sys.executable, str(script), "estimate", str(video), "--out", str(tmp_path / "out")]
     # Slow enough to be stopped on the way, whatever the machine.
-    slowly = os.environ | {"PYTHONPATH": str(Path(files.__file__).parents[2]), "SLOW_S": "0.2"}
+    slowly = ENV | {"SLOW_S": "0.2"}
     running = subprocess.Popen(command, env=slowly, stderr=subprocess.PIPE, text=True)
     out = tmp_path / "out" / video.stem
     deadline = time.monotonic() + 120
@@ -295,9 +294,7 @@ def test_a_killed_command_goes_on_to_the_same_bytes(
     assert not list(out.rglob("*.npz"))
 
 
-def test_the_estimator_of_a_study_reads_a_video(
-    reader: Reader, meeting, tmp_path: Path, tmp_path_factory
-) -> None:
+def test_the_estimator_of_a_study_reads_a_video(tmp_path: Path) -> None:
     preset = (ROOT / "presets/real.yaml").read_text()
     study = tmp_path / "params.yaml"
     study.write_text(preset)

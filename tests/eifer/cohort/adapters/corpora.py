@@ -14,6 +14,7 @@ from scipy.io import savemat
 from eifer.cohort.simulation import face, recordings
 from eifer.cohort.simulation.people import VideoSpec
 from eifer.vocabulary import Planted
+from tests.eifer.cohort.conftest import EI_ITEMS
 from tests.eifer.cohort.ecg_files import write_edf
 from tests.eifer.physiology import test_planted as planted
 
@@ -150,13 +151,7 @@ def write_mahnob(root: Path) -> Path:
 
 def write_ei(path: Path, *participants: str) -> Path:
     """A whole EI test of each."""
-    rows = ["participant_id\tindex\tcategory\tstimulus\tcorrect"]
-    rows += [
-        f"{who}\t{index}\t{category}\t{stimulus}\t{(category + stimulus) % 2}"
-        for who in participants
-        for index in ("self_awareness", "others_awareness", "emotion_discrimination")
-        for category in range(1, 5)
-        for stimulus in range(1, 11)
-    ]
-    path.write_text("".join(f"{row}\n" for row in rows))
+    rows = ["participant_id\tindex\tcategory\tstimulus\tcorrect\n"]
+    rows += [f"{who}\t{item}" for who in participants for item in EI_ITEMS]
+    path.write_text("".join(rows))
     return path

@@ -15,6 +15,7 @@ from eifer.cohort.adapters.corpus import Corpus, Person
 from eifer.errors import InputError
 from eifer.vocabulary import Dimension
 from tests.eifer.cohort.adapters.corpora import heart, write_amigos, write_deap, write_mahnob
+from tests.eifer.cohort.test_layout import Break, swap
 
 RATINGS = "metadata_csv/participant_ratings.csv"
 MAT = "data_preprocessed/Data_Preprocessed_P01/Data_Preprocessed_P01.mat"
@@ -69,18 +70,6 @@ def test_mahnob(tmp_path: Path) -> None:
     # Mains hum, which is the same at both electrodes, is gone.
     np.testing.assert_allclose(first.ecg.read(), whole[2560:7680], atol=6e-4)
     assert mine[-1].video is None
-
-
-Break = Callable[[Path], object]
-
-
-def swap(name: str, old: str, new: str) -> Break:
-    def change(root: Path) -> None:
-        text = (root / name).read_text()
-        assert old in text
-        (root / name).write_text(text.replace(old, new, 1))
-
-    return change
 
 
 def cut(name: str, size: int) -> Break:

@@ -22,19 +22,10 @@ BROWS, EYES, NOSE, MOUTH = (
 )
 FACE = (slice(Y - 42, Y + 51), slice(X - 36, X + 36))
 PLACES = {
-    1: BROWS,
-    2: BROWS,
-    4: BROWS,
-    5: EYES,
-    6: EYES,
-    7: EYES,
+    **dict.fromkeys((1, 2, 4), BROWS),
+    **dict.fromkeys((5, 6, 7), EYES),
     9: NOSE,
-    10: MOUTH,
-    12: MOUTH,
-    15: MOUTH,
-    20: MOUTH,
-    23: MOUTH,
-    26: MOUTH,
+    **dict.fromkeys((10, 12, 15, 20, 23, 26), MOUTH),
 }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +30,10 @@ def _identity(number: int) -> face.Identity:
     return face.identity(generator(9, "identity", number), female=number % 2 == 0, age_years=30)
 
 
+def _portrait(number: int, **how: Any) -> face.Portrait:
+    return face.Portrait(_identity(number), face.Light(0.2, -0.4, 0.45, 0.6), UNIT, **how)
+
+
 @pytest.fixture(scope="module")
 def sitter() -> face.Portrait:
     return face.Portrait(_identity(0), face.light(generator(9, "light")), UNIT)
@@ -46,23 +52,14 @@ def _picture(
 
 
 def test_the_same_face_twice_is_the_same_picture(room: face.Image) -> None:
-    first, second = (
-        _picture(
-            face.Portrait(_identity(3), face.Light(0.2, -0.4, 0.45, 0.6), UNIT), room, 0.2, 0.3
-        )
-        for _ in range(2)
-    )
+    first, second = (_picture(_portrait(3), room, 0.2, 0.3) for _ in range(2))
     assert (first == second).all()
 
 
 def test_people_look_different(room: face.Image) -> None:
-    pictures = [
-        _picture(face.Portrait(_identity(k), face.Light(0.2, -0.4, 0.45, 0.6), UNIT), room, 0, 0)
-        for k in range(6)
-    ]
-    for a in range(6):
-        for b in range(a):
-            assert np.abs(pictures[a] - pictures[b]).mean() > 4
+    pictures = [_picture(_portrait(k), room, 0, 0) for k in range(6)]
+    for one, other in combinations(pictures, 2):
+        assert np.abs(one - other).mean() > 4
 
 
 def test_valence_moves_the_mouth_and_arousal_opens_it(
@@ -94,7 +91,7 @@ def test_closed_eyes_show_no_white(sitter: face.Portrait, room: face.Image) -> N
     assert white(0) == 0
 
 
-def test_low_arousal_droops_the_lids_but_does_not_shut_them(sitter: face.Portrait) -> None:
+def test_low_arousal_droops_the_lids_but_does_not_shut_them() -> None:
     for number in range(30):
         sleepy = face.action(_identity(number), -1, 0, lids=1, gaze_x=0, gaze_y=0)
         awake = face.action(_identity(number), 1, 0, lids=1, gaze_x=0, gaze_y=0)
@@ -157,21 +154,17 @@ def test_hair_greys_and_skin_has_the_tone_that_is_asked_for() -> None:
 
 
 def test_what_is_not_seen_need_not_be_drawn(room: face.Image) -> None:
-    lit = face.Light(0.2, -0.4, 0.45, 0.6)
-    who = _identity(1)
-    whole = _picture(face.Portrait(who, lit, UNIT), room, 0.3, 0.3)
-    part = _picture(face.Portrait(who, lit, UNIT, seen=(-1.0, 1.0, -1.2, 1.6)), room, 0.3, 0.3)
+    whole = _picture(_portrait(1), room, 0.3, 0.3)
+    part = _picture(_portrait(1, seen=(-1.0, 1.0, -1.2, 1.6)), room, 0.3, 0.3)
     oval = (slice(90 - 40, 90 + 50), slice(65, 135))
     # The grain of skin and hair is laid over what is drawn, so it differs.
     assert np.abs(whole - part)[oval].mean() < 4
     with pytest.raises(ValueError, match="face and throat"):
-        face.Portrait(who, lit, UNIT, seen=(-0.5, 0.5, -1.2, 1.6))
+        _portrait(1, seen=(-0.5, 0.5, -1.2, 1.6))
 
 
 def test_a_wider_line_darkens_the_lids(room: face.Image) -> None:
     thin, thick = (
-        _picture(face.Portrait(_identity(1), face.Light(0.2, -0.4, 0.45, 0.6), UNIT, line=line),
-                 room, 0, 0)[EYES].mean()
-        for line in (0.5, 2.0)
-    )  # fmt: skip
+        _picture(_portrait(1, line=line), room, 0, 0)[EYES].mean() for line in (0.5, 2.0)
+    )
     assert thick < thin - 1
