@@ -26,7 +26,7 @@ from eifer.tables.evaluation import (
     SEARCHED,
     SUMMARY,
     TEST,
-    refuse_incomparable,
+    incomparable,
 )
 
 DECIMALS = 6
@@ -161,9 +161,10 @@ def measure(predictions: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If models scored different items, and whatever else `refuse_incomparable` names.
+        If models scored different items, and whatever else `incomparable` names.
     """
-    refuse_incomparable("evaluate", predictions)
+    if problems := incomparable(predictions):
+        raise InputError("evaluate", problems)
     rows = []
     for key, part in predictions.groupby([*TEST, *MODEL], sort=True):
         place = dict(zip([*TEST, *MODEL], key, strict=True))
