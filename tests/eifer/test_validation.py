@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +14,12 @@ import pytest
 
 from eifer import validation
 from eifer.cohort.layout import Exclusion
-from eifer.errors import CutShortError, InputError, RecordingError
+from eifer.errors import CutShortError, InputError, Problem, RecordingError
 from eifer.hashing import sha256_file
 from eifer.validation import ValidationSpec, validate
+from tests.eifer.cohort.conftest import write_cohort
 from tests.eifer.cohort.ecg_files import write_wfdb
 
-DOMAINS = ("HAHV", "HALV", "LAHV", "LALV")
 SPEC = ValidationSpec(
     face_samples=3, least_participants=2, least_filmed_share=0.9, short_face_videos="refuse"
 )
@@ -27,43 +27,20 @@ SPEC = ValidationSpec(
 
 @pytest.fixture
 def cohort(tmp_path: Path) -> Path:
-    """Two people whose recordings are a few bytes."""
-    root = tmp_path / "cohort"
-    for name, text in {
-        "dataset_description.json": '{"Name": "Tiny", "BIDSVersion": "1.11.1"}',
-        "participants.tsv": "participant_id\tage\tsex\nsub-01\t21\tF\nsub-02\t22\tM\n",
-        "stimuli.tsv": "stimulus_id\tdomain\tduration_s\n"
-        + "".join(f"{d}1\t{d}\t6\n" for d in DOMAINS),
-        "task-elicitation_recording-ecg_physio.json": json.dumps(
-            {"SamplingFrequency": 250, "StartTime": 0, "Columns": ["cardiac"]}
-            | {"cardiac": {"Units": "mV"}}
-        ),
-    }.items():
-        root.mkdir(exist_ok=True)
-        (root / name).write_text(text)
-    for who in ("sub-01", "sub-02"):
-        beh = root / who / "beh"
-        beh.mkdir(parents=True)
-        (beh / f"{who}_task-ei_beh.tsv").write_text(
-            "index\tcategory\tstimulus\tcorrect\n"
-            + "".join(
-                f"{index}\t{category}\t{stimulus}\t1\n"
-                for index in ("self_awareness", "others_awareness", "emotion_discrimination")
-                for category in range(1, 5)
-                for stimulus in range(1, 11)
-            )
-        )
-        (beh / f"{who}_task-elicitation_beh.tsv").write_text(
-            "run\tstimulus_id\tarousal\tvalence\n"
-            + "".join(f"{run}\t{d}1\t6\t2\n" for run, d in enumerate(DOMAINS, 1))
-        )
-        for run in range(1, 5):
-            stem = f"{who}_task-elicitation_run-{run}"
-            (beh / f"{stem}_video.mp4").write_bytes(f"film of {stem}".encode())
-            (beh / f"{stem}_recording-ecg_physio.tsv.gz").write_bytes(
-                gzip.compress(f"0.1\n{run}.{who[-1]}\n".encode())
-            )
+    """Two people whose recordings are a few bytes, each of its own; films of 6 s."""
+    root = write_cohort(tmp_path / "cohort")
+    (root / "participants.tsv").write_text(
+        "participant_id\tage\tsex\nsub-01\t21\tF\nsub-02\t22\tM\n"
+    )
+    for path in root.glob("sub-*/beh/*.tsv.gz"):
+        path.write_bytes(path.name.encode())
+    films_last(root, "6")
     return root
+
+
+def films_last(root: Path, seconds: str) -> None:
+    stimuli = root / "stimuli.tsv"
+    stimuli.write_text(re.sub(r"(HV|LV)\t.*", rf"\1\t{seconds}", stimuli.read_text()))
 
 
 @pytest.fixture(autouse=True)
@@ -108,13 +85,10 @@ def in_turn(function: Callable[[Any], Any], tasks: Sequence[Any], label: str) ->
 
 
 def checked(
-    root: Path,
-    *exclude: Exclusion,
-    waves: Sequence[str] = ("1",),
-    spec: ValidationSpec = SPEC,
+    root: Path, *exclude: Exclusion, waves: Sequence[str] = ("1",), **otherwise: object
 ) -> Any:
-    specs: Any = {"faces": None, "ecg": None}
-    return validate(root, waves=waves, exclude=exclude, spec=spec, each=in_turn, **specs)
+    given: Any = {"faces": None, "ecg": None, "spec": SPEC, "each": in_turn} | otherwise
+    return validate(root, waves=waves, exclude=exclude, **given)
 
 
 def complaint(root: Path, *exclude: Exclusion, waves: Sequence[str] = ("1",)) -> str:
@@ -257,12 +231,11 @@ def test_hashes_are_handed_on_and_faults_are_told_when_found(cohort: Path) -> No
         assert told == ["missing file or folder"]
         yield from map(function, tasks)
 
-    specs: Any = {"faces": None, "ecg": None}
+    def tell(problems: Sequence[Problem]) -> None:
+        told.extend(problem.what for problem in problems)
+
     with pytest.raises(InputError):
-        validate(
-            cohort, waves=("1",), exclude=(), spec=SPEC, each=watched,
-            tell=lambda problems: told.extend(problem.what for problem in problems), **specs,
-        )  # fmt: skip
+        checked(cohort, each=watched, tell=tell)
     assert told == ["missing file or folder", "recording cannot be read"]
 
 
@@ -290,18 +263,12 @@ def test_a_folder_that_is_not_there_is_one_problem(tmp_path: Path) -> None:
     assert "1 problem\n" in complaint(tmp_path / "nowhere")
 
 
-def films_last(root: Path, seconds: str) -> None:
-    stimuli = root / "stimuli.tsv"
-    stimuli.write_text(stimuli.read_text().replace("\t6\n", f"\t{seconds}\n"))
-
-
 def test_films_are_as_long_as_stimuli_tsv_says_else_as_the_face_video(cohort: Path) -> None:
     videos = checked(cohort).videos
     assert set(videos["film_s"]) == set(videos["video_s"]) == {6.0}
     films_last(cohort, "6.5")
     assert set(checked(cohort).videos["film_s"]) == {6.5}
     films_last(cohort, "n/a")
-    (cohort / "stimuli.tsv").write_text((cohort / "stimuli.tsv").read_text().replace("6.5", "n/a"))
     assert set(checked(cohort).videos["film_s"]) == {6.0}
     text = complaint(cohort, Exclusion("sub-01", "camera fell", run=1, recording="video"))
     assert "ECG of a film of unknown length (1): sub-01/beh/" in text
