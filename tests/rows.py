@@ -1,0 +1,15 @@
+"""Rows of tables, of which a test says only what it is about."""
+
+from __future__ import annotations
+
+from eifer.tables.schema import Table
+
+
+def row(table: Table, **known: object) -> dict[str, object]:
+    """A row of a table: what is known, and something allowed for the rest."""
+    kinds = {"int": 1, "float": 0.5, "float32": 0.5, "bool": True, "string": "text", "bytes": b"x"}
+    plain = {
+        c.name: c.values[0] if c.values else None if c.missing else kinds[c.kind]
+        for c in table.columns
+    }
+    return plain | known
