@@ -12,7 +12,7 @@ from eifer.figures.style import GROUP, GROUP_MARK, canvas, count
 INDICES = ("self_awareness", "others_awareness", "emotion_discrimination")
 
 
-def draw(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> Figure:
+def draw(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> tuple[Figure, str]:
     """Total score on the left, the three indices on the right; one mark a participant."""
     cutoff = cutoff_scan.loc[cutoff_scan["chosen"], "cutoff"].iloc[0]
     figure, [[total, indices]] = canvas(2.9, 1, 2, width_ratios=[1, 1.6])
@@ -42,13 +42,8 @@ def draw(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> Figure:
     indices.set_xticks(range(len(INDICES)), [index.replace("_", "\n") for index in INDICES])
     indices.set_ylabel("index (points, 0 to 400)")
     indices.legend(loc="best")
-    return figure
-
-
-def caption(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
     sizes = scores["group"].value_counts()
-    return (
+    return figure, (
         f"EI scores of {count(len(scores), 'participant')} ({sizes['High']} High, {sizes['Low']} "
         "Low), one mark each: the sum on the left, its three indices on the right. Marks are "
         "spread sideways only to be seen."

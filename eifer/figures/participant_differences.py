@@ -11,7 +11,7 @@ from eifer.vocabulary import in_order
 KEY = ["models", "task", "condition", "contrast"]
 
 
-def draw(by_participant: pd.DataFrame, participant_deltas: pd.DataFrame) -> Figure:
+def draw(by_participant: pd.DataFrame, participant_deltas: pd.DataFrame) -> tuple[Figure, str]:
     """A line a task, condition and contrast: people hollow, their mean filled, margins shaded."""
     rows = in_order(by_participant, KEY)
     where = pd.Series(rows.index, index=pd.MultiIndex.from_frame(rows[KEY]))
@@ -51,17 +51,12 @@ def draw(by_participant: pd.DataFrame, participant_deltas: pd.DataFrame) -> Figu
         "difference in ROC-AUC with 95 % interval over people (right of 0: High better)"
     )
     legend_below(figure, axes)
-    return figure
-
-
-def caption(by_participant: pd.DataFrame, participant_deltas: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
     people = participant_deltas["participant_id"].nunique()
     blank = int(participant_deltas["delta"].isna().sum())
     gaps = f" {blank} have none (frames of one class)." * bool(blank)
-    return (
+    return figure, (
         f"Mean over repetitions of the difference among each of {people} participants' own frames, "
         f"in {len(by_participant)} contrasts.{gaps} Shaded: less than "
-        f"{by_participant['margin'].iloc[0]:g} apart, the margin of equivalence. "
+        f"{margin:g} apart, the margin of equivalence. "
         "* declared confirmatory before the run."
     )

@@ -183,14 +183,13 @@ class Assembly:
             files = [f"{name}.svg"]
             return Shown(caption=item["caption"], files=files, image=_address(drawn), **about)
         if kind == "figure":
-            module: Any = exhibit(kind, item[kind])
             with drawing():
-                figure = module.draw(*given)
+                figure, caption = exhibit(kind, item[kind]).draw(*given)
                 drawn = svg(figure)
                 (folder / f"{name}.png").write_bytes(png(figure))
             (folder / f"{name}.svg").write_text(drawn, encoding="utf-8")
             return Shown(
-                caption=module.caption(*given),
+                caption=caption,
                 files=[f"{name}.svg", f"{name}.png"],
                 image=_address(drawn),
                 **about,
