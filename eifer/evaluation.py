@@ -61,22 +61,17 @@ def items(conditions: pd.DataFrame, task: str) -> list[str]:
 def predict(
     conditions: pd.DataFrame, crops: NDArray[np.uint8], model: Model, score: Scorer
 ) -> pd.DataFrame:
-    """One model's answers in every condition of its task; it sees each item once.
+    """One model's answers in every condition of its task: rows of the table ``PREDICTIONS``.
 
     Parameters
     ----------
     conditions : DataFrame
         The table ``CONDITIONS``, of the model's rotation.
     crops : ndarray of uint8, shape (items, S, S, 3)
-        The faces of ``items(conditions, model.task)``, in that order.
+        The faces of ``items(conditions, model.task)``, in that order, each seen once.
     model : Model
     score : callable
         From crops to scores in 0..1. Rounded to 6 decimals, so scores closer than that tie.
-
-    Returns
-    -------
-    DataFrame
-        Rows of the table ``PREDICTIONS``.
 
     Raises
     ------
@@ -114,12 +109,8 @@ def predict_by_estimate(conditions: pd.DataFrame) -> pd.DataFrame:
     """The estimator itself as a model: score = (estimate + 1) / 2, threshold .5.
 
     Its estimates are already in ``conditions``, and the test frames were chosen by them: in the
-    unambiguous condition it is right by construction, in the ambiguous one mostly wrong.
-
-    Returns
-    -------
-    DataFrame
-        Rows of the table ``PREDICTIONS``, training_group Affect, repetition 0.
+    unambiguous condition it is right by construction, in the ambiguous one mostly wrong. In
+    ``PREDICTIONS`` it is training_group Affect, repetition 0.
     """
     parts = []
     for (rotation, task), tested in conditions.groupby(["rotation", "task"], sort=True):
@@ -144,19 +135,12 @@ def _rows(tested: pd.DataFrame, model: Model, score: pd.Series) -> pd.DataFrame:
 
 
 def measure(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Every metric of every model in every task and condition.
+    """Every metric of every model in every task and condition: the table ``METRICS``.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        The table ``PREDICTIONS``, of all models that are to be set beside each other.
-
-    Returns
-    -------
-    DataFrame
-        The table ``METRICS``: at each model's own threshold and at .5 (for the affect network
-        the same). Where a test holds one class, all metrics are missing; calibration also where
-        the scores tell the classes apart without error, or are constant. ``reason`` says so.
+    Of the table ``PREDICTIONS``, with all models that are to be set beside each other; at each
+    model's own threshold and at .5 (for the affect network the same). Where a test holds one class,
+    all metrics are missing; calibration also where the scores tell the classes apart without error,
+    or are constant. ``reason`` says so.
 
     Raises
     ------
@@ -200,18 +184,10 @@ def _why_no_line(part: pd.DataFrame) -> str:
 
 
 def summarise(measured: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation (ddof 1) of each metric over repetitions.
+    """Mean and standard deviation (ddof 1) of each metric over repetitions: ``SUMMARY``.
 
-    Parameters
-    ----------
-    measured : DataFrame
-        The table ``METRICS``.
-
-    Returns
-    -------
-    DataFrame
-        The table ``SUMMARY``. One repetition has no SD; repetitions without a value are left
-        out of both and counted, with the reason.
+    Of the table ``METRICS``. One repetition has no SD; repetitions without a value are left out of
+    both and counted, with the reason.
     """
     by = [*TEST, "training_group", "threshold_kind"]
     rows = []

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -60,12 +61,6 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise error
         return 6.0
 
-    def read(path: Path, sidecar: object) -> None:
-        look(path)
-
-    class Good:
-        reason = None
-
     monkeypatch.setattr(validation, "check", look)
 
     def shows(path: Path, samples: int, spec: object) -> bool:
@@ -75,8 +70,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return content != b"wall"
 
     monkeypatch.setattr(validation, "has_face", shows)
-    monkeypatch.setattr(validation, "read_ecg", read)
-    monkeypatch.setattr(validation, "ecg_quality", lambda *_: Good)
+    monkeypatch.setattr(validation, "read_ecg", lambda path, sidecar: look(path))
+    monkeypatch.setattr(validation, "ecg_quality", lambda *_: SimpleNamespace(reason=None))
     return seen
 
 
@@ -299,18 +294,17 @@ def test_the_ecg_is_judged_in_the_films_time(cohort: Path, monkeypatch: pytest.M
     sidecar.write_text(sidecar.read_text().replace('"StartTime": 0', '"StartTime": -60'))
     seen: set[tuple[object, ...]] = set()
 
-    class Short:
-        reason, why = "film_not_covered", "film_not_covered: 3.0 s of a film of 6.0 s at 250 Hz"
+    why = "film_not_covered: 3.0 s of a film of 6.0 s at 250 Hz"
 
-    def judge(signal: object, hz: float, spec: object, *when: object) -> type[Short]:
+    def judge(signal: object, hz: float, spec: object, *when: object) -> SimpleNamespace:
         seen.add((hz, *when))
-        return Short
+        return SimpleNamespace(reason="film_not_covered", why=why)
 
     monkeypatch.setattr(validation, "ecg_quality", judge)
     text = complaint(cohort)
     assert seen == {(250.0, -60.0, 6.0)}
     assert "ECG cannot be used (8): sub-01/beh/" in text
-    assert "(film_not_covered: 3.0 s of a film of 6.0 s at 250 Hz)" in text
+    assert f"({why})" in text
 
 
 def test_a_video_whose_end_is_missing_is_kept_and_told(cohort: Path) -> None:
