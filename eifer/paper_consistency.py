@@ -301,9 +301,6 @@ def _evaluator_cells() -> Iterator[Finding]:
 def _published_division() -> Iterator[Finding]:
     """Table 8 by Keras's rule: of each class 20 %, rounded down, are validation images."""
     remaining = _remaining()
-    remaining["merged"] = {
-        label: sum(remaining[corpus][label] for corpus in faces.REAL) for label in faces.CLASSES
-    }
     for row in faces.division().to_dict("records"):
         here = remaining[row["corpus"]]
         validation = sum(n // 5 for n in here.values())
@@ -318,7 +315,7 @@ def _published_division() -> Iterator[Finding]:
 
 
 def _remaining() -> dict[str, dict[str, int]]:
-    """Images of each corpus and class that the evaluator leaves."""
+    """Images of each corpus and class that the evaluator leaves, also of merged."""
     counts, cells = faces.counts(), faces.evaluator()
     after = counts[counts["version"] == "relabelled"].set_index(["corpus", "label"])["n"]
     chosen = cells.set_index(["corpus", "label"])["chosen"]
@@ -329,7 +326,10 @@ def _remaining() -> dict[str, dict[str, int]]:
         }
         for corpus in faces.REAL
     }
-    return left | {"artificial": {label: int(drawn["train", label]) for label in faces.CLASSES}}
+    return left | {
+        "artificial": {label: int(drawn["train", label]) for label in faces.CLASSES},
+        "merged": {label: sum(left[name][label] for name in left) for label in faces.CLASSES},
+    }
 
 
 def _test_shares() -> Iterator[Finding]:
@@ -471,9 +471,7 @@ def _specialists() -> Iterator[Finding]:
 def _validation_of_merged() -> Iterator[Finding]:
     """Keras takes the first 20 % by file name; AffectNet's names come first."""
     left = _remaining()
-    wanted = {
-        label: sum(left[corpus][label] for corpus in faces.REAL) // 5 for label in faces.CLASSES
-    }
+    wanted = {label: n // 5 for label, n in left["merged"].items()}
     beyond = [label for label in faces.CLASSES if wanted[label] > left["affectnet"][label]]
     yield Finding(
         "merged's validation images come from all three corpora (first 20 % by file name)",
