@@ -8,8 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import GROUP, GROUP_MARK, canvas, count
-
-INDICES = ("self_awareness", "others_awareness", "emotion_discrimination")
+from eifer.vocabulary import EiIndex
 
 
 def draw(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> tuple[Figure, str]:
@@ -27,7 +26,7 @@ def draw(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> tuple[Figure, str]:
             "markersize": 5,
         }
         total.plot([place + s for s in spread], members["ei_score"], **style)
-        for at, index in enumerate(INDICES):
+        for at, index in enumerate(EiIndex):
             indices.plot(
                 [at + (place - 0.5) * 0.4 + s * 0.5 for s in spread],
                 members[index],
@@ -39,7 +38,7 @@ def draw(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> tuple[Figure, str]:
     total.set_xticks([0, 1], ["High", "Low"])
     total.set_xlim(-0.5, 1.5)
     total.set_ylabel("EI score (points, 0 to 1200)")
-    indices.set_xticks(range(len(INDICES)), [index.replace("_", "\n") for index in INDICES])
+    indices.set_xticks(range(len(EiIndex)), [index.replace("_", "\n") for index in EiIndex])
     indices.set_ylabel("index (points, 0 to 400)")
     indices.legend(loc="best")
     sizes = scores["group"].value_counts()

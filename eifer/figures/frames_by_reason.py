@@ -6,9 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import REASON, canvas, legend_below
-from eifer.vocabulary import RejectionReason
-
-REASONS = tuple(reason.value for reason in RejectionReason)
+from eifer.tables.faces import REASONS
 
 
 def draw(counts: pd.DataFrame) -> tuple[Figure, str]:

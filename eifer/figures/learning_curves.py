@@ -6,8 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import GROUP, canvas, count, legend_below, whole_numbers
-
-ORDER = ("High", "Low", "Total")
+from eifer.vocabulary import Group
 
 
 def draw(curves: pd.DataFrame) -> tuple[Figure, str]:
@@ -16,7 +15,7 @@ def draw(curves: pd.DataFrame) -> tuple[Figure, str]:
     figure, grid = canvas(4.6, 2, len(tasks), sharex="col", sharey="row")
     for column, task in enumerate(tasks):
         loss, score = grid[0][column], grid[1][column]
-        for group in ORDER:
+        for group in Group:
             rows = curves[(curves["task"] == task) & (curves["training_group"] == group)]
             if rows.empty:  # no entry in the legend either
                 continue

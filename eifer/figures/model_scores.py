@@ -9,7 +9,6 @@ from eifer.figures.style import GROUP, GROUP_MARK, canvas, count, legend_below
 from eifer.vocabulary import conditions_in_order
 
 METRICS = {"macro_f1": "macro F1", "roc_auc": "ROC-AUC"}
-ORDER = ("High", "Low", "Total", "Affect")
 
 
 def draw(metrics: pd.DataFrame) -> tuple[Figure, str]:
@@ -20,7 +19,7 @@ def draw(metrics: pd.DataFrame) -> tuple[Figure, str]:
     figure, grid = canvas(4.8, len(METRICS), len(tasks), sharex=True, sharey="row")
     for row, (metric, name) in zip(grid, METRICS.items(), strict=True):
         for axes, task in zip(row, tasks, strict=True):
-            for shift, group in enumerate(ORDER):
+            for shift, group in enumerate(GROUP):
                 for place, condition in enumerate(conditions):
                     values = searched.loc[
                         (searched["task"] == task)

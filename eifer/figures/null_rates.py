@@ -16,8 +16,7 @@ def draw(rates: pd.DataFrame) -> tuple[Figure, str]:
     """A line a test and design with Wilson's interval, and the level it should reject at."""
     null = rates[(rates["true_effect"] == 0) & (rates["training"] == 0)]
     null = null[null["test"] != LEFT_OUT]
-    order = {test: place for place, test in enumerate(BLOCKS)}
-    rows = null.assign(place=null["test"].map(order), people=people(null)).sort_values(
+    rows = null.assign(place=null["test"].map([*BLOCKS].index), people=people(null)).sort_values(
         ["place", "ease", "participants", "frames"], ignore_index=True
     )
     figure, [[axes]] = canvas(1.2 + 0.19 * len(rows))

@@ -7,19 +7,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import canvas, count
-
-DIMENSIONS = ("arousal", "valence")
+from eifer.vocabulary import Dimension
 
 
 def draw(latent: pd.DataFrame, estimates: pd.DataFrame) -> tuple[Figure, str]:
     """Planted against estimated expression as a density; a panel a dimension."""
     pairs = latent.merge(
-        estimates[["video_id", "frame", *DIMENSIONS]],
+        estimates[["video_id", "frame", *Dimension]],
         on=["video_id", "frame"],
         suffixes=("_planted", "_estimated"),
     )
     figure, [row] = canvas(3.3, 1, 2, sharex=True, sharey=True)
-    for axes, name in zip(row, DIMENSIONS, strict=True):
+    for axes, name in zip(row, Dimension, strict=True):
         planted, estimated = pairs[f"{name}_planted"], pairs[f"{name}_estimated"]
         image = axes.hist2d(
             planted,

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pandas as pd
 
+from eifer.tables.comparison import PLACE
 from eifer.vocabulary import in_order
-
-KEY = ["models", "task", "condition", "contrast"]
 
 
 def table(by_assignment: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """A row a contrast and assignment; of the random ones their mean and range."""
     null = by_assignment["assignment"].str.startswith("null")
     named = by_assignment[~null].assign(low=float("nan"), high=float("nan"), n=1)
-    spread = by_assignment[null].groupby(KEY)["delta"]
+    spread = by_assignment[null].groupby(PLACE)["delta"]
     drawn = spread.agg(delta="mean", low="min", high="max", n="size").reset_index()
-    made = in_order(pd.concat([named, drawn.assign(assignment="random labels")]), KEY)
+    made = in_order(pd.concat([named, drawn.assign(assignment="random labels")]), PLACE)
     names = by_assignment["assignment"].unique()
     n = sum(name.startswith("null") for name in names)
     return made, (

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from eifer.tables.comparison import PLACE
 from eifer.vocabulary import in_order
-
-KEY = ["models", "task", "condition", "contrast"]
 
 
 def table(by_participant: pd.DataFrame) -> tuple[pd.DataFrame, str]:
@@ -24,7 +23,7 @@ def table(by_participant: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     gaps = by_participant[by_participant["n_used"] < by_participant["n_participants"]]
     least = int(by_participant["n_used"].min())
     left = f" In {len(gaps)} contrasts as few as {least} of them have frames of both classes."
-    return in_order(made, ["role", *KEY]), (
+    return in_order(made, ["role", *PLACE]), (
         f"{len(by_participant)} contrasts, {confirmatory} of them confirmatory, over {people} test "
         f"participants and {by_participant['n_repetitions'].max()} repetitions."
         f"{left * bool(len(gaps))} ΔAUC: mean of the participants' own differences; above 0 "

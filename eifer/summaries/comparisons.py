@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from eifer.tables.comparison import CONTRAST
 from eifer.vocabulary import in_order
-
-KEY = ["task", "condition", "contrast"]
 
 
 def table(comparison: pd.DataFrame, published: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The comparison table, its published columns with the suffix ``_published``."""
-    key = ["network"] * ("network" in comparison) + KEY
+    key = ["network"] * ("network" in comparison) + CONTRAST
     theirs = published.set_index(key).add_suffix("_published")
     made = comparison.join(theirs, on=key)
     made["n_warnings"] = [

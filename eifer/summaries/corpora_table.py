@@ -66,12 +66,8 @@ def _sides(images: pd.DataFrame) -> pd.Series:
     sides = images[["width_px", "height_px"]].min(axis=1)
     ends = sides.groupby(images["corpus"]).agg(["min", "max"])
     ends.loc[ALL] = [sides.min(), sides.max()]
-    return ends.apply(
-        lambda end: (
-            f"{end['min']}" if end["min"] == end["max"] else f"{end['min']} to {end['max']}"
-        ),
-        axis=1,
-    )
+    least, most = ends["min"].astype(str), ends["max"].astype(str)
+    return least.mask(least != most, least + " to " + most)
 
 
 def _colour(share: float) -> str:

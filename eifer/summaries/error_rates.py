@@ -9,8 +9,8 @@ from eifer.tables.calibration import BLOCKS, DESIGN, NAMES, people
 
 def table(rates: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Rates in percent, those without a true difference first; tests in the order of the blocks."""
-    order = {test: place for place, test in enumerate(BLOCKS)}
-    rows = rates.assign(place=rates["test"].map(order), test=rates["test"].map(NAMES))
+    place = rates["test"].map([*BLOCKS].index)
+    rows = rates.assign(place=place, test=rates["test"].map(NAMES))
     rows = rows.sort_values(
         ["training", "ease", "true_effect", "participants", "frames", *DESIGN, "place"],
         ignore_index=True,

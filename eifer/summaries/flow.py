@@ -6,8 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-COLUMNS = ("of", "step", "n", "lost", "participants", "recruited")
-
 
 def table(
     participants: pd.DataFrame,
@@ -70,7 +68,8 @@ def table(
                 (thing, step, int(n), lost, whose["participant_id"].nunique(), len(participants))
             )
             before = int(n)
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"lost": "Int64"}), (
+    columns = ["of", "step", "n", "lost", "participants", "recruited"]
+    return pd.DataFrame(rows, columns=columns).astype({"lost": "Int64"}), (
         "How many are left after each step, and of how many participants. Whatever is lost has a "
         "reason in the table below; frames accepted and not selected are not lost but ranked lower."
     )

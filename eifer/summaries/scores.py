@@ -30,6 +30,5 @@ def table(summary: pd.DataFrame, published: pd.DataFrame) -> tuple[pd.DataFrame,
 
 def _wide(long: pd.DataFrame, key: list[str], kinds: tuple[str, ...]) -> pd.DataFrame:
     wide = long.pivot(index=key, columns="metric", values=list(kinds))
-    names = wide.columns.to_flat_index().map(lambda name: f"{name[1]}_{name[0]}")
-    wide.columns = names
+    wide.columns = wide.columns.to_flat_index().map(lambda name: f"{name[1]}_{name[0]}")
     return wide[sorted(wide.columns)]

@@ -35,6 +35,7 @@ from eifer.summaries import (
 from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON
 from eifer.tables.ei import CUTOFF_ALTERNATIVES
 from eifer.tables.evaluation import SUMMARY
+from eifer.tables.partitions import PARTITIONS
 from tests.rows import row
 
 GROUPS = pd.DataFrame(
@@ -124,11 +125,8 @@ def test_flow_counts_what_is_left_and_of_how_many_people() -> None:
     made, _ = flow.table(people, videos, counts, quality, hrv, selection, samples, conditions)
     found = made.set_index(["of", "step"])
     assert found.loc[("participants", "included"), ["n", "lost"]].tolist() == [2, 1]
-    assert found.loc[("face videos", "recorded"), ["n", "lost", "participants"]].tolist() == [
-        1,
-        1,
-        1,
-    ]
+    recorded = found.loc[("face videos", "recorded")]
+    assert recorded[["n", "lost", "participants"]].tolist() == [1, 1, 1]
     assert found.loc[("ECG recordings", "of good quality"), "lost"] == 1
     assert found.loc[("HRV values", "computed"), "lost"] == 1
     assert found.loc[("frames", "selected for a task"), ["n", "lost"]].tolist() == [2, 6]
@@ -296,24 +294,10 @@ def test_small_tables_count_right() -> None:
 
 
 def test_partitions_are_listed_from_train_to_test() -> None:
+    placed = {"sub-01": ("High", "test"), "sub-02": ("High", "train"), "sub-03": ("Low", "train")}
     people = pd.DataFrame(
-        {
-            "rotation": "1",
-            "participant_id": ["sub-01", "sub-02", "sub-03"],
-            "group": ["High", "High", "Low"],
-            "partition": ["test", "train", "train"],
-        }
-        | {
-            name: 2
-            for name in (
-                "n_videos",
-                "n_frames",
-                "arousal_low_frames",
-                "arousal_high_frames",
-                "valence_low_frames",
-                "valence_high_frames",
-            )
-        }
+        row(PARTITIONS, participant_id=who, group=group, partition=part)
+        for who, (group, part) in placed.items()
     )
     made, _ = partitions.table(people)
     assert made["partition"].tolist() == ["train", "train", "test"]
@@ -521,7 +505,7 @@ def test_effect_found_sets_each_kind_of_models_beside_its_own_truth() -> None:
 def test_the_primary_table_starts_with_what_was_declared_and_shows_its_test() -> None:
     primary = pd.DataFrame(
         [
-            over_people(),
+            over_people(gee_reason="always right"),
             over_people(task="valence", role="confirmatory", test="gee"),
             over_people(condition="ambiguous", n_used=2, left_out="sub-01: x\nsub-02: y"),
         ]
@@ -530,18 +514,12 @@ def test_the_primary_table_starts_with_what_was_declared_and_shows_its_test() ->
     assert made["role"].tolist() == ["confirmatory", "exploratory", "exploratory"]
     assert made["condition"].tolist() == ["baseline", "baseline", "ambiguous"]
     assert made["p"].tolist() == [0.01, 0.04, 0.04] and made["q"].tolist() == [0.02, 0.08, 0.08]
+    assert made["gee_reason"].dropna().tolist() == ["always right"]
     assert made.loc[2, "left_out"] == "sub-01: x; sub-02: y"
     assert "3 contrasts, 1 of them confirmatory, over 4 test participants" in said
     assert "as few as 2 of them have frames of both classes" in said
     assert "less than 0.005 apart" in said and "not a sign that there is no difference" in said
     assert "as few as" not in by_participant.table(primary[:2])[1]
-
-
-def test_other_views_say_why_they_have_no_answer() -> None:
-    why = {"gee_reason": "always right", "random_reason": "no se", "pooled_reason": "no se"}
-    primary = pd.DataFrame([over_people(**why), over_people(task="valence")])
-    shown, _ = by_participant.table(primary)
-    assert [shown[name].dropna().tolist() for name in why] == [[text] for text in why.values()]
 
 
 def test_agreement_of_estimators_over_all_and_by_video() -> None:
