@@ -7,7 +7,7 @@ predictions from anywhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -228,10 +228,10 @@ SHOWN = ("macro_f1", "accuracy", "roc_auc", "pr_auc")
 """The metrics of Tables 2 and 3 that fit a terminal."""
 
 
-def means(summary: pd.DataFrame, shown: Sequence[str] = SHOWN) -> Means:
+def means(summary: pd.DataFrame) -> Means:
     """Task, condition, model, metric: its mean (at the model's threshold), for `dvc metrics`."""
     nested: Means = {}
-    own = summary[(summary["threshold_kind"] == SEARCHED) & summary["metric"].isin(shown)]
+    own = summary[(summary["threshold_kind"] == SEARCHED) & summary["metric"].isin(SHOWN)]
     for row in own.to_dict("records"):
         test = nested.setdefault(row["task"], {}).setdefault(row["condition"], {})
         value = None if math.isnan(row["mean"]) else round(row["mean"], DECIMALS)
@@ -255,11 +255,12 @@ def plots(
 ) -> Iterator[Series]:
     """What `dvc plots` draws: a column a model, under the name ``kind/task...``.
 
-    ``roc``: true by false positive rate, mean over repetitions; ``roc_auc``: by repetition;
+    ``roc``: true by false positive rate, as `eifer.metrics.averaged`; ``roc_auc``: by repetition;
     ``learning``: validation macro F1 by epoch, mean over repetitions (``curves`` is the table
     ``CURVES`` of the trainings).
     """
-    yield from roc_curves(predictions)
+    for test, rates in metrics.averaged(predictions, metrics.roc):
+        yield f"roc/{'_'.join(test)}", _points(rates.rename_axis("false_positive_rate"))
     own = measured[
         (measured["training_group"] != REFERENCE) & (measured["threshold_kind"] == SEARCHED)
     ]
@@ -269,12 +270,6 @@ def plots(
     for task, part in curves.groupby("task", sort=True):
         f1 = part.pivot_table("validation_macro_f1", index="epoch", columns="training_group")
         yield f"learning/{task!s}", _points(f1)
-
-
-def roc_curves(predictions: pd.DataFrame, steps: int = 100) -> Iterator[Series]:
-    """The curves of `eifer.metrics.averaged` by `roc`, ready for JSON."""
-    for (task, condition), wide in metrics.averaged(predictions, metrics.roc, steps):
-        yield f"roc/{task}_{condition}", _points(wide.rename_axis("false_positive_rate"))
 
 
 def _points(wide: pd.DataFrame) -> list[dict[str, object]]:

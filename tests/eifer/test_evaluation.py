@@ -16,6 +16,7 @@ from eifer.evaluation import Model, items, measure, predict, predict_by_estimate
 from eifer.metrics import binary
 from eifer.tables.evaluation import METRICS, METRICS_OF_ITEMS, PREDICTIONS, SUMMARY
 from eifer.tables.partitions import CONDITIONS
+from eifer.tables.training import CURVES
 from eifer.vocabulary import item_id
 
 VIDEOS = ("sub-01_run-1", "sub-01_run-2", "sub-02_run-1", "sub-02_run-2")
@@ -193,7 +194,8 @@ def test_one_class_is_missing_with_its_reason_and_the_rest_goes_on(
     predictions: pd.DataFrame,
 ) -> None:
     lone = (predictions["condition"] == "unambiguous") & (predictions["task"] == "arousal")
-    found = measure(predictions[~lone | (predictions["label"] == 1)])
+    given = predictions[~lone | (predictions["label"] == 1)]
+    found = measure(given)
     assert broken(METRICS, found) == []
     bare = (found["condition"] == "unambiguous") & (found["task"] == "arousal")
     assert found.loc[bare, list(METRICS_OF_ITEMS)].isna().all(axis=None)
@@ -204,7 +206,7 @@ def test_one_class_is_missing_with_its_reason_and_the_rest_goes_on(
     means = evaluation.means(summary)
     assert means["arousal"]["unambiguous"]["High"]["roc_auc"] is None
     json.dumps(means, allow_nan=False)
-    drawn = dict(evaluation.roc_curves(predictions[~lone | (predictions["label"] == 1)]))
+    drawn = dict(evaluation.plots(given, found, CURVES.empty()))
     assert "roc/arousal_unambiguous" not in drawn and "roc/arousal_baseline" in drawn
 
 
@@ -267,18 +269,6 @@ def test_order_of_rows_changes_no_number(predictions: pd.DataFrame, measured: pd
     pd.testing.assert_frame_equal(again, measured, rtol=1e-12)
 
 
-def test_roc_curves_are_monotone_and_hold_the_area(predictions: pd.DataFrame, measured) -> None:
-    drawn = dict(evaluation.roc_curves(predictions, steps=2000))
-    points = pd.DataFrame(drawn["roc/arousal_baseline"])
-    assert next(iter(points)) == "false_positive_rate"
-    assert set(points) == {"false_positive_rate", "High", "Low", "Total", "Affect"}
-    assert (points.diff().dropna() >= 0).all(axis=None)
-    assert points.iloc[-1].tolist() == [1.0] * 5
-    area = np.trapezoid(points["High"], points["false_positive_rate"])
-    own = of(measured, task="arousal", condition="baseline", training_group="High")
-    assert area == pytest.approx(own["roc_auc"].mean(), abs=0.01)
-
-
 def test_precision_is_that_of_the_highest_threshold_that_reaches_a_recall() -> None:
     label, score = pd.Series([1, 0, 1, 0, 1]), pd.Series([0.9, 0.8, 0.7, 0.7, 0.2])
     grid = np.array([0, 1 / 3, 0.5, 2 / 3, 1])
@@ -287,14 +277,16 @@ def test_precision_is_that_of_the_highest_threshold_that_reaches_a_recall() -> N
     assert metrics.precision_recall(label, score, grid) == pytest.approx(wanted)
 
 
-def test_the_area_under_precision_by_recall_is_the_average_precision(
-    predictions: pd.DataFrame, measured: pd.DataFrame
+@pytest.mark.parametrize(
+    ("curve", "metric"), [(metrics.roc, "roc_auc"), (metrics.precision_recall, "pr_auc")]
+)
+def test_the_area_under_a_mean_curve_is_the_mean_of_the_metric(
+    predictions: pd.DataFrame, measured: pd.DataFrame, curve: metrics.Curve, metric: str
 ) -> None:
-    drawn = dict(metrics.averaged(predictions, metrics.precision_recall, steps=2000))
+    drawn = dict(metrics.averaged(predictions, curve, steps=2000))
     high = drawn["arousal", "baseline"]["High"]
-    area = np.trapezoid(high, high.index)
     own = of(measured, task="arousal", condition="baseline", training_group="High")
-    assert area == pytest.approx(own["pr_auc"].mean(), abs=0.01)
+    assert np.trapezoid(high, high.index) == pytest.approx(own[metric].mean(), abs=0.01)
 
 
 def test_plots_and_numbers_are_plain_json(
@@ -322,6 +314,10 @@ def test_plots_and_numbers_are_plain_json(
     ]
     assert [row["repetition"] for row in drawn["roc_auc/valence_unambiguous"]] == [1, 2]
     assert set(drawn["roc_auc/valence_unambiguous"][0]) == {"repetition", "High", "Low", "Total"}
+    points = pd.DataFrame(drawn["roc/arousal_baseline"])
+    assert list(points) == ["false_positive_rate", "Affect", "High", "Low", "Total"]
+    assert (points.diff().dropna() >= 0).all(axis=None)
+    assert points.iloc[-1].tolist() == [1.0] * 5
     numbers = evaluation.numbers(measured, Model("1", "valence", "Low", 2, 0.45))
     tests = {"baseline", "unambiguous"}
     assert {name.split("/")[0] for name in numbers} == tests | {f"{test}_half" for test in tests}
