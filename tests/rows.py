@@ -1,6 +1,8 @@
-"""Rows of tables, of which a test says only what it is about."""
+"""Rows of tables, of which a test says only what it is about, and the rules that rows break."""
 
 from __future__ import annotations
+
+import pandas as pd
 
 from eifer.tables.schema import Table
 
@@ -13,3 +15,12 @@ def row(table: Table, **known: object) -> dict[str, object]:
         for c in table.columns
     }
     return plain | known
+
+
+def broken(table: Table, frame: pd.DataFrame, **others: pd.DataFrame) -> list[str]:
+    """The rules of ``table`` that ``frame`` breaks, of those whose other tables are given."""
+    return [
+        rule.name
+        for rule in table.rules
+        if set(rule.needs) <= set(others) and len(rule.broken(frame, others))
+    ]

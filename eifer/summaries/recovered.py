@@ -52,14 +52,14 @@ def table(
     seen = latent.merge(frames, on=["video_id", "frame"])
     for kind in ("face", *BLIND, "two_faces"):
         of_kind = seen[seen["planted"] == kind]
-        right = of_kind["status"] == ("rejected" if kind in BLIND else "accepted")
+        wanted = "rejected" if kind in BLIND else "accepted"
+        right = of_kind["status"] == wanted
         if len(of_kind):
             rows.append(
                 (
                     f"frames planted as {kind.replace('_', ' ')}",
                     f"{len(of_kind)}",
-                    f"{right.sum()} {'rejected' if kind in BLIND else 'accepted'} "
-                    f"({100 * right.mean():.1f} %)",
+                    f"{right.sum()} {wanted} ({100 * right.mean():.1f} %)",
                     "whatever the reason given",
                 )
             )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,16 +17,9 @@ from eifer.tables.evaluation import METRICS, METRICS_OF_ITEMS, PREDICTIONS, SUMM
 from eifer.tables.partitions import CONDITIONS
 from eifer.tables.training import CURVES
 from eifer.vocabulary import item_id
+from tests.rows import broken
 
 VIDEOS = ("sub-01_run-1", "sub-01_run-2", "sub-02_run-1", "sub-02_run-2")
-
-
-def broken(table: Any, frame: pd.DataFrame, **others: pd.DataFrame) -> list[str]:
-    return [
-        rule.name
-        for rule in table.rules
-        if set(rule.needs) <= set(others) and len(rule.broken(frame, others))
-    ]
 
 
 def of(frame: pd.DataFrame, **place: object) -> pd.DataFrame:
