@@ -7,7 +7,7 @@ predictions from anywhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +26,7 @@ from eifer.tables.evaluation import (
     SEARCHED,
     SUMMARY,
     TEST,
-    refuse_incomparable,
+    incomparable,
 )
 
 DECIMALS = 6
@@ -61,22 +61,17 @@ def items(conditions: pd.DataFrame, task: str) -> list[str]:
 def predict(
     conditions: pd.DataFrame, crops: NDArray[np.uint8], model: Model, score: Scorer
 ) -> pd.DataFrame:
-    """One model's answers in every condition of its task; it sees each item once.
+    """One model's answers in every condition of its task: rows of the table ``PREDICTIONS``.
 
     Parameters
     ----------
     conditions : DataFrame
         The table ``CONDITIONS``, of the model's rotation.
     crops : ndarray of uint8, shape (items, S, S, 3)
-        The faces of ``items(conditions, model.task)``, in that order.
+        The faces of ``items(conditions, model.task)``, in that order, each seen once.
     model : Model
     score : callable
         From crops to scores in 0..1. Rounded to 6 decimals, so scores closer than that tie.
-
-    Returns
-    -------
-    DataFrame
-        Rows of the table ``PREDICTIONS``.
 
     Raises
     ------
@@ -114,12 +109,8 @@ def predict_by_estimate(conditions: pd.DataFrame) -> pd.DataFrame:
     """The estimator itself as a model: score = (estimate + 1) / 2, threshold .5.
 
     Its estimates are already in ``conditions``, and the test frames were chosen by them: in the
-    unambiguous condition it is right by construction, in the ambiguous one mostly wrong.
-
-    Returns
-    -------
-    DataFrame
-        Rows of the table ``PREDICTIONS``, training_group Affect, repetition 0.
+    unambiguous condition it is right by construction, in the ambiguous one mostly wrong. In
+    ``PREDICTIONS`` it is training_group Affect, repetition 0.
     """
     parts = []
     for (rotation, task), tested in conditions.groupby(["rotation", "task"], sort=True):
@@ -144,26 +135,20 @@ def _rows(tested: pd.DataFrame, model: Model, score: pd.Series) -> pd.DataFrame:
 
 
 def measure(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Every metric of every model in every task and condition.
+    """Every metric of every model in every task and condition: the table ``METRICS``.
 
-    Parameters
-    ----------
-    predictions : DataFrame
-        The table ``PREDICTIONS``, of all models that are to be set beside each other.
-
-    Returns
-    -------
-    DataFrame
-        The table ``METRICS``: at each model's own threshold and at .5 (for the affect network
-        the same). Where a test holds one class, all metrics are missing; calibration also where
-        the scores tell the classes apart without error, or are constant. ``reason`` says so.
+    Of the table ``PREDICTIONS``, with all models that are to be set beside each other; at each
+    model's own threshold and at .5 (for the affect network the same). Where a test holds one class,
+    all metrics are missing; calibration also where the scores tell the classes apart without error,
+    or are constant. ``reason`` says so.
 
     Raises
     ------
     InputError
-        If models scored different items, and whatever else `refuse_incomparable` names.
+        If models scored different items, and whatever else `incomparable` names.
     """
-    refuse_incomparable("evaluate", predictions)
+    if problems := incomparable(predictions):
+        raise InputError("evaluate", problems)
     rows = []
     for key, part in predictions.groupby([*TEST, *MODEL], sort=True):
         place = dict(zip([*TEST, *MODEL], key, strict=True))
@@ -199,18 +184,10 @@ def _why_no_line(part: pd.DataFrame) -> str:
 
 
 def summarise(measured: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation (ddof 1) of each metric over repetitions.
+    """Mean and standard deviation (ddof 1) of each metric over repetitions: ``SUMMARY``.
 
-    Parameters
-    ----------
-    measured : DataFrame
-        The table ``METRICS``.
-
-    Returns
-    -------
-    DataFrame
-        The table ``SUMMARY``. One repetition has no SD; repetitions without a value are left
-        out of both and counted, with the reason.
+    Of the table ``METRICS``. One repetition has no SD; repetitions without a value are left out of
+    both and counted, with the reason.
     """
     by = [*TEST, "training_group", "threshold_kind"]
     rows = []
@@ -251,10 +228,10 @@ SHOWN = ("macro_f1", "accuracy", "roc_auc", "pr_auc")
 """The metrics of Tables 2 and 3 that fit a terminal."""
 
 
-def means(summary: pd.DataFrame, shown: Sequence[str] = SHOWN) -> Means:
+def means(summary: pd.DataFrame) -> Means:
     """Task, condition, model, metric: its mean (at the model's threshold), for `dvc metrics`."""
     nested: Means = {}
-    own = summary[(summary["threshold_kind"] == SEARCHED) & summary["metric"].isin(shown)]
+    own = summary[(summary["threshold_kind"] == SEARCHED) & summary["metric"].isin(SHOWN)]
     for row in own.to_dict("records"):
         test = nested.setdefault(row["task"], {}).setdefault(row["condition"], {})
         value = None if math.isnan(row["mean"]) else round(row["mean"], DECIMALS)
@@ -278,11 +255,12 @@ def plots(
 ) -> Iterator[Series]:
     """What `dvc plots` draws: a column a model, under the name ``kind/task...``.
 
-    ``roc``: true by false positive rate, mean over repetitions; ``roc_auc``: by repetition;
+    ``roc``: true by false positive rate, as `eifer.metrics.averaged`; ``roc_auc``: by repetition;
     ``learning``: validation macro F1 by epoch, mean over repetitions (``curves`` is the table
     ``CURVES`` of the trainings).
     """
-    yield from roc_curves(predictions)
+    for test, rates in metrics.averaged(predictions, metrics.roc):
+        yield f"roc/{'_'.join(test)}", _points(rates.rename_axis("false_positive_rate"))
     own = measured[
         (measured["training_group"] != REFERENCE) & (measured["threshold_kind"] == SEARCHED)
     ]
@@ -292,12 +270,6 @@ def plots(
     for task, part in curves.groupby("task", sort=True):
         f1 = part.pivot_table("validation_macro_f1", index="epoch", columns="training_group")
         yield f"learning/{task!s}", _points(f1)
-
-
-def roc_curves(predictions: pd.DataFrame, steps: int = 100) -> Iterator[Series]:
-    """The curves of `eifer.metrics.averaged` by `roc`, ready for JSON."""
-    for (task, condition), wide in metrics.averaged(predictions, metrics.roc, steps):
-        yield f"roc/{task}_{condition}", _points(wide.rename_axis("false_positive_rate"))
 
 
 def _points(wide: pd.DataFrame) -> list[dict[str, object]]:

@@ -43,8 +43,8 @@ class Contrast:
     """High against another model, as printed; NaN where nothing is. q is an upper bound."""
 
     where: str
-    accuracy: tuple[float, float]
-    auc: tuple[float, float]
+    accuracy: tuple[float, ...]
+    auc: tuple[float, ...]
     pooled: tuple[float, float, float]
     pooled_q: float
     odds_ratio: tuple[float, float, float]
@@ -66,46 +66,17 @@ class Finding:
 
 
 def checks() -> pd.DataFrame:
-    """Every check of the source's tables, as `checks_of` returns them."""
-    return checks_of(
-        published.performance(),
-        published.contrasts(),
-        published.external_performance(),
-        published.external_contrasts(),
-        items=published.CONDITION_ITEMS,
-        repetitions=published.REPETITIONS,
-    )
-
-
-def checks_of(
-    performance: pd.DataFrame,
-    contrasts: pd.DataFrame,
-    external_performance: pd.DataFrame,
-    external_contrasts: pd.DataFrame,
-    **counts: int,
-) -> pd.DataFrame:
-    """Every check of tables that say what the source's do.
-
-    Parameters
-    ----------
-    performance, contrasts, external_performance, external_contrasts : DataFrame
-        As the functions of these names in `eifer.published` return them.
-    **counts : int
-        ``items`` of a sampled condition and ``repetitions`` of each training.
-
-    Returns
-    -------
-    DataFrame
-        ``check, where, printed, computed, verdict``, a row a check.
-    """
-    rows = [*_grim(performance, **counts), *_same_in_both_tasks(performance)]
+    """Every check of the source's tables, a row a `Finding`, whose fields are the columns."""
+    performance = published.performance()
+    others = published.external_performance(), published.external_contrasts()
+    rows = [*_grim(performance), *_same_in_both_tasks(performance)]
     known = [
-        *_printed(performance, contrasts, "condition"),
-        *_printed(external_performance, external_contrasts, "network"),
+        *_printed(performance, published.contrasts(), "condition"),
+        *_printed(*others, "network"),
     ]
     for check in (_signs, _interval, _directions, _odds):
         rows += [finding for contrast in known for finding in check(contrast)]
-    rows += [*_given(external_performance, external_contrasts), *_sample_size()]
+    rows += [*_given(*others), *_sample_size()]
     return pd.DataFrame([asdict(row) for row in rows])
 
 
@@ -131,7 +102,8 @@ def _verdict(agree: bool) -> str:
     return AGREES if agree else CONTRADICTION
 
 
-def _grim(performance: pd.DataFrame, items: int, repetitions: int) -> Iterator[Finding]:
+def _grim(performance: pd.DataFrame) -> Iterator[Finding]:
+    items, repetitions = published.CONDITION_ITEMS, published.REPETITIONS
     sampled = performance["condition"].isin(["unambiguous", "ambiguous"])
     for row in performance[sampled & (performance["metric"] == "accuracy")].to_dict("records"):
         totals = possible_means(row["mean"], items, repetitions, DIGITS)
@@ -165,19 +137,17 @@ def _printed(performance: pd.DataFrame, contrasts: pd.DataFrame, where: str) -> 
     """The contrasts with a printed difference; ``where`` is the column that tells them apart."""
     means = performance.set_index([where, "task", "training_group", "metric"])["mean"]
     for row in contrasts.dropna(subset="pooled_delta").to_dict("records"):
-        high, other = row["contrast"].split("-")
-
-        def pair(metric: str, row: Any = row, groups: Any = (high, other)) -> tuple[float, float]:
-            first, second = (
+        accuracy, auc = (
+            tuple(
                 float(means.get((row[where], row["task"], group, metric), math.nan))
-                for group in groups
+                for group in row["contrast"].split("-")
             )
-            return first, second
-
+            for metric in ("accuracy", "roc_auc")
+        )
         yield Contrast(
             f"{row['task']}, {row[where]}, {row['contrast']}",
-            pair("accuracy"),
-            pair("roc_auc"),
+            accuracy,
+            auc,
             (row["pooled_delta"], row["pooled_ci_low"], row["pooled_ci_high"]),
             float(row["fisher_q"].lstrip("< ")) if row["fisher_significant"] else math.nan,
             (row["gee_odds_ratio"], row["gee_ci_low"], row["gee_ci_high"]),
@@ -260,17 +230,15 @@ def _given(performance: pd.DataFrame, contrasts: pd.DataFrame) -> Iterator[Findi
         )
 
 
-def _sample_size() -> list[Finding]:
+def _sample_size() -> Iterator[Finding]:
     needed = power_paired(DZ, ALPHA, POWER)
-    return [
-        Finding(
-            f"people needed for dz = {DZ:g} at level {ALPHA:g} and power {POWER:g} (paired t)",
-            "section 2.1",
-            str(RECRUITED),
-            str(needed),
-            _verdict(needed == RECRUITED),
-        )
-    ]
+    yield Finding(
+        f"people needed for dz = {DZ:g} at level {ALPHA:g} and power {POWER:g} (paired t)",
+        "section 2.1",
+        str(RECRUITED),
+        str(needed),
+        _verdict(needed == RECRUITED),
+    )
 
 
 # the sources of the expressions study ---------------------------------------------------------
@@ -333,9 +301,6 @@ def _evaluator_cells() -> Iterator[Finding]:
 def _published_division() -> Iterator[Finding]:
     """Table 8 by Keras's rule: of each class 20 %, rounded down, are validation images."""
     remaining = _remaining()
-    remaining["merged"] = {
-        label: sum(remaining[corpus][label] for corpus in faces.REAL) for label in faces.CLASSES
-    }
     for row in faces.division().to_dict("records"):
         here = remaining[row["corpus"]]
         validation = sum(n // 5 for n in here.values())
@@ -350,7 +315,7 @@ def _published_division() -> Iterator[Finding]:
 
 
 def _remaining() -> dict[str, dict[str, int]]:
-    """Images of each corpus and class that the evaluator leaves."""
+    """Images of each corpus and class that the evaluator leaves, also of merged."""
     counts, cells = faces.counts(), faces.evaluator()
     after = counts[counts["version"] == "relabelled"].set_index(["corpus", "label"])["n"]
     chosen = cells.set_index(["corpus", "label"])["chosen"]
@@ -361,7 +326,10 @@ def _remaining() -> dict[str, dict[str, int]]:
         }
         for corpus in faces.REAL
     }
-    return left | {"artificial": {label: int(drawn["train", label]) for label in faces.CLASSES}}
+    return left | {
+        "artificial": {label: int(drawn["train", label]) for label in faces.CLASSES},
+        "merged": {label: sum(left[name][label] for name in left) for label in faces.CLASSES},
+    }
 
 
 def _test_shares() -> Iterator[Finding]:
@@ -503,9 +471,7 @@ def _specialists() -> Iterator[Finding]:
 def _validation_of_merged() -> Iterator[Finding]:
     """Keras takes the first 20 % by file name; AffectNet's names come first."""
     left = _remaining()
-    wanted = {
-        label: sum(left[corpus][label] for corpus in faces.REAL) // 5 for label in faces.CLASSES
-    }
+    wanted = {label: n // 5 for label, n in left["merged"].items()}
     beyond = [label for label in faces.CLASSES if wanted[label] > left["affectnet"][label]]
     yield Finding(
         "merged's validation images come from all three corpora (first 20 % by file name)",

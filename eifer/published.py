@@ -1,8 +1,8 @@
 """The source's own figures, to be set beside ours: facts with their place, and nothing computed.
 
-Kim et al., Biomimetics 2026, 11(3):174. They come from a cohort of 44 people that is not public;
-a study of other people is not expected to repeat them. Columns are named as in
-`eifer.tables.evaluation.SUMMARY` and `eifer.tables.comparison.COMPARISON`.
+Kim et al., Biomimetics 2026, 11(3):174, doi:10.3390/biomimetics11030174. They come from a cohort
+of 44 people that is not public; a study of other people is not expected to repeat them. Columns are
+named as in `eifer.tables.evaluation.SUMMARY` and `eifer.tables.comparison.COMPARISON`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,6 @@ import pandas as pd
 
 from eifer.vocabulary import Condition, Dimension, Group
 
-SOURCE = "Kim et al., Biomimetics 2026, 11(3):174"
-DOI = "10.3390/biomimetics11030174"
-
-CUTOFF = 830
-"""The EI cutoff (section 4.1): High above it, Low at or below it."""
-PARTICIPANTS = 44
-"""After 2 of 46 were excluded (section 2)."""
-TEST_PARTICIPANTS = 4
-"""2 High and 2 Low (section 3.2.2)."""
 CONDITION_ITEMS = 96
 """Frames in the unambiguous and in the ambiguous condition (section 3.2.2)."""
 REPETITIONS = 5

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -89,15 +89,6 @@ class Opened:
         return (self.video_s if self.declared_s is None else self.declared_s) or None
 
 
-class Each(Protocol):
-    """Something that applies a function to every task and yields the results in order."""
-
-    def __call__(
-        self, function: Callable[[Any], Any], tasks: Sequence[Any], label: str
-    ) -> Iterable[Any]:
-        """Yield ``function(task)`` for every task; ``label`` names the work to a person."""
-
-
 def validate(
     root: Path,
     *,
@@ -106,7 +97,7 @@ def validate(
     faces: ExtractSpec,
     ecg: EcgSpec,
     spec: ValidationSpec,
-    each: Each,
+    each: Callable[..., Iterable[Any]],
     tell: Callable[[Sequence[Problem]], object] = bool,
 ) -> Cohort:
     """Read the cohort at ``root``; hash and open every recording that is not excluded.
@@ -114,8 +105,9 @@ def validate(
     Every video is decoded to its end by the code that extract decodes it with, and searched
     for a face up to the first one found (`decoding.check`, `has_face`): what extract would
     refuse is refused here. Every ECG is read and judged. Where text files are wrong, whatever
-    is named as a recording still is opened. ``tell`` hears of problems as they are found,
-    which may be long before the last recording is read.
+    is named as a recording still is opened. ``each(function, tasks, label)`` yields
+    ``function(task)`` for every task in order; ``label`` names the work to a person. ``tell`` hears
+    of problems as they are found, which may be long before the last recording is read.
 
     The cohort's table of videos is completed: hashes, ``video_s``, which is how long each face
     video is, and ``film_s`` too where stimuli.tsv does not say how long a film is. A video whose

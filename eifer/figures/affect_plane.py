@@ -10,14 +10,10 @@ from eifer.figures.style import CLASS, CLASS_MARK, canvas, legend_below
 WORD = {0: "low", 1: "high"}
 
 
-def _marked(selection: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    kept = selection["arousal_rank"].notna() | selection["valence_rank"].notna()
-    return selection[kept].merge(scores[["participant_id", "group"]], on="participant_id")
-
-
-def draw(selection: pd.DataFrame, scores: pd.DataFrame) -> Figure:
+def draw(selection: pd.DataFrame, scores: pd.DataFrame) -> tuple[Figure, str]:
     """A column a group, a row a dimension, whose label colours the frames ranked for it."""
-    frames = _marked(selection, scores)
+    kept = selection["arousal_rank"].notna() | selection["valence_rank"].notna()
+    frames = selection[kept].merge(scores[["participant_id", "group"]], on="participant_id")
     figure, grid = canvas(6.4, 2, 2, sharex=True, sharey=True)
     for row, dimension in zip(grid, ("arousal", "valence"), strict=True):
         for axes, group in zip(row, ("High", "Low"), strict=True):
@@ -49,13 +45,7 @@ def draw(selection: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     legend_below(figure, grid[0][0])
     for handle in figure.legends[0].get_lines():
         handle.set(markersize=6, alpha=1)
-    return figure
-
-
-def caption(selection: pd.DataFrame, scores: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    frames = _marked(selection, scores)
-    return (
+    return figure, (
         f"{len(frames)} frames selected from {frames['video_id'].nunique()} videos of "
         f"{frames['participant_id'].nunique()} participants, where the estimator puts them. "
         "Above: those ranked for arousal, below: for valence (n in each title; a frame may be "

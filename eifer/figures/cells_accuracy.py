@@ -6,8 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.corpora.evaluation import worst_cells
+from eifer.figures.confusion_matrix import of_merged
 from eifer.figures.style import GROUP, MUTED, canvas
-from eifer.tables.expressions import AGES, ETHNICITIES, GENDERS, MERGED, UNKNOWN
+from eifer.tables.expressions import AGES, ETHNICITIES, GENDERS, UNKNOWN
 
 CELL = ["gender", "age", "ethnicity"]
 _ORDER = {
@@ -16,21 +17,19 @@ _ORDER = {
 
 
 def chosen(by_cell: pd.DataFrame) -> pd.DataFrame:
-    """The rows that are shown: merged (else the first training set) on real images."""
-    rows = by_cell[by_cell["images"] == "real"]
-    known = set(rows["trained_on"])
-    rows = rows[rows["trained_on"] == (MERGED if MERGED in known else min(known))]
+    """The rows that are shown: `of_merged`, on real images."""
+    rows = of_merged(by_cell[by_cell["images"] == "real"])
     return rows.sort_values(CELL, key=lambda names: names.map(_ORDER), ignore_index=True)
 
 
-def draw(by_cell: pd.DataFrame) -> Figure:
+def draw(by_cell: pd.DataFrame) -> tuple[Figure, str]:
     """A line a cell, a panel a network; the dashed line is the accuracy of all cells together."""
     rows = chosen(by_cell)
     networks = sorted(rows["network"].unique())
     cells = rows[CELL].drop_duplicates(ignore_index=True)
     height = 1.1 + 0.17 * len(cells)
     figure, [panels] = canvas(height, 1, len(networks), sharey=True, sharex=True)
-    worst = worst_cells(rows).set_index("network")
+    worst = worst_cells(rows).set_index("network", drop=False)
     for axes, network in zip(panels, networks, strict=True):
         of = cells.merge(rows[rows["network"] == network], how="left", on=CELL)
         lowest = (of[CELL] == worst.loc[network, CELL]).all(axis=1)
@@ -70,19 +69,13 @@ def draw(by_cell: pd.DataFrame) -> Figure:
     names = [", ".join(cell) for cell in cells.itertuples(index=False)]
     panels[0].set_yticks(cells.index, names, fontsize=7.5)
     panels[0].set_ylim(len(cells) - 0.4, -0.6)
-    return figure
-
-
-def caption(by_cell: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    rows = chosen(by_cell)
     first = rows[rows["network"] == rows["network"].min()]
     named = "; ".join(
         f"{row['network']}: {row['gender']}, {row['age']}, {row['ethnicity']}, {row['right']} of "
         f"{row['n']} ({row['low']:.2f} to {row['high']:.2f})"
-        for row in worst_cells(rows).to_dict("records")
+        for row in worst.to_dict("records")
     )
-    return (
+    return figure, (
         f"Trained on {rows['trained_on'].iloc[0]}, {first['n'].sum()} real images in {len(first)} "
         f"cells; repetitions' mean probabilities. Worst (square): {named}. Of so many cells one is "
         "always worst: its interval says how far that may be chance. Where gender and age are "

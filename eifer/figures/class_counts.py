@@ -21,7 +21,7 @@ ACROSS = 3
 """Panels side by side."""
 
 
-def draw(division: pd.DataFrame) -> Figure:
+def draw(division: pd.DataFrame) -> tuple[Figure, str]:
     """A panel a corpus, a bar a class with its count, in it the parts."""
     corpora = sorted(division["corpus"].unique())
     rows = -(-len(corpora) // ACROSS)
@@ -58,18 +58,13 @@ def draw(division: pd.DataFrame) -> Figure:
     for axes in panels[len(corpora) :]:
         axes.set_visible(False)
     legend_below(figure, panels[0])
-    return figure
-
-
-def caption(division: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
     by_part = division["part"].value_counts()
     parts = ", ".join(
         f"{part.replace('_', ' ')} {by_part[part]}" for part in PARTS if part in by_part
     )
     sizes = division.groupby("corpus")["label"].value_counts()
     least, most = (sizes.index[int(k)] for k in (sizes.argmin(), sizes.argmax()))
-    return (
+    return figure, (
         f"{len(division)} images of {division['corpus'].nunique()} corpora: {parts}. The number "
         f"at a bar is all of its images. Fewest: {least[1]} in {least[0]} ({sizes.min()}); most: "
         f"{most[1]} in {most[0]} ({sizes.max()})."

@@ -17,20 +17,21 @@ DARK = 0.7
 """Shares above it stand on a dark ground."""
 
 
-def chosen(confusion: pd.DataFrame) -> pd.DataFrame:
-    """The rows that are shown: merged (else the first training set) on all real images."""
-    rows = confusion[
-        (confusion["tested_on"] == ALL)
-        & (confusion["images"] == "real")
-        & (confusion["target"] == "original")
-    ]
+def of_merged(rows: pd.DataFrame) -> pd.DataFrame:
+    """What was trained on all corpora together, else on the first training set."""
     known = set(rows["trained_on"])
     return rows[rows["trained_on"] == (MERGED if MERGED in known else min(known))]
 
 
-def draw(confusion: pd.DataFrame) -> Figure:
+def draw(confusion: pd.DataFrame) -> tuple[Figure, str]:
     """A panel a network; a row a class: of its images, the share and number of each answer."""
-    rows = chosen(confusion)
+    rows = of_merged(
+        confusion[
+            (confusion["tested_on"] == ALL)
+            & (confusion["images"] == "real")
+            & (confusion["target"] == "original")
+        ]
+    )
     networks = sorted(rows["network"].unique())
     down, across = -(-len(networks) // ACROSS), min(ACROSS, len(networks))
     size = 8.0 if across == 1 else 5.5
@@ -65,17 +66,11 @@ def draw(confusion: pd.DataFrame) -> Figure:
         axes.set_visible(False)
     for row in grid:
         row[0].set_ylabel("label (images)")
-    return figure
-
-
-def caption(confusion: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    rows = chosen(confusion)
     repetitions = rows["repetition"].nunique()
     images = rows[rows["network"] == rows["network"].iloc[0]]["n"].sum() // repetitions
     apart = rows[rows["label"] != rows["answer"]].groupby(["label", "answer"])["n"].sum()
     label, answer = apart.index[int(apart.argmax())]
-    return (
+    return figure, (
         f"Trained on {rows['trained_on'].iloc[0]}, tested on {images} real images of the "
         f"evaluator, answers of {count(repetitions, 'repetition')} added up. In each cell the "
         f"share of the row and the number; right answers are framed. Most often {label} is taken "

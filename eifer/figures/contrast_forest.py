@@ -24,7 +24,7 @@ def _lines(contrasts: pd.DataFrame) -> list[tuple[str, ...]]:
     return sorted(keys, key=lambda k: (k[0], place(k[1]), k[3] == "all", *map(place, k[2:])))
 
 
-def draw(contrasts: pd.DataFrame) -> Figure:
+def draw(contrasts: pd.DataFrame) -> tuple[Figure, str]:
     """A line a contrast, a panel a kind of images; right of 0 the first is better."""
     lines = _lines(contrasts)
     kinds = [kind for kind in KINDS if (contrasts["images"] == kind).any()]
@@ -32,7 +32,9 @@ def draw(contrasts: pd.DataFrame) -> Figure:
         figure, [[axes]] = canvas(0.6)
         axes.set_axis_off()
         axes.text(0.5, 0.5, "no two training sets were compared", ha="center", va="center")
-        return figure
+        return figure, (
+            "Differences need networks of merged corpora, or of all but one, beside their own."
+        )
     several = len({line[0] for line in lines}) > 1
     figure, [panels] = canvas(1.2 + 0.34 * len(lines), 1, len(kinds), sharey=True, sharex=True)
     for axes, kind in zip(panels, kinds, strict=True):
@@ -72,16 +74,9 @@ def draw(contrasts: pd.DataFrame) -> Figure:
     panels[0].set_yticks(range(len(lines)), names)
     panels[0].set_ylim(len(lines) - 0.5, -0.5)
     legend_below(figure, panels[0])
-    return figure
-
-
-def caption(contrasts: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
     shown = contrasts[contrasts["images"].isin(KINDS)]
-    if shown.empty:
-        return "Differences need networks of merged corpora, or of all but one, beside their own."
     claimed = int((shown["q"] < CLAIMED).sum())
-    return (
+    return figure, (
         f"{len(shown)} differences with their intervals (right of 0 the first is better), by "
         f"bootstrap over "
         f"{shown['atoms'].min()} to {shown['atoms'].max()} atoms (copies of a picture and "

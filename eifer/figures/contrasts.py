@@ -6,16 +6,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import GROUP, MUTED, canvas, legend_below
+from eifer.tables.comparison import CONTRAST
 from eifer.vocabulary import in_order
 
-KEY = ["task", "condition", "contrast"]
 VALUE = ("pooled_delta", "pooled_ci_low", "pooled_ci_high")
 
 
-def draw(comparison: pd.DataFrame, published: pd.DataFrame) -> Figure:
+def draw(comparison: pd.DataFrame, published: pd.DataFrame) -> tuple[Figure, str]:
     """A line a task, condition and contrast: ours filled, published hollow; right favours High."""
-    rows = in_order(comparison, KEY)
-    theirs = published.set_index(KEY)[list(VALUE)].reindex(pd.MultiIndex.from_frame(rows[KEY]))
+    rows = in_order(comparison, CONTRAST)
+    theirs = published.set_index(CONTRAST)[list(VALUE)].reindex(
+        pd.MultiIndex.from_frame(rows[CONTRAST])
+    )
     figure, [[axes]] = canvas(1.3 + 0.3 * len(rows))
     for shift, drawn, colour, filling, name in (
         (-0.15, rows, GROUP["High"], GROUP["High"], "this study"),
@@ -40,15 +42,10 @@ def draw(comparison: pd.DataFrame, published: pd.DataFrame) -> Figure:
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("pooled difference in ROC-AUC with 95 % interval (right of 0: High better)")
     legend_below(figure, axes)
-    return figure
-
-
-def caption(comparison: pd.DataFrame, published: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    there = comparison.merge(published.dropna(subset="pooled_delta"), on=KEY)
+    there = comparison.merge(published.dropna(subset="pooled_delta"), on=CONTRAST)
     blank = int(comparison["pooled_delta"].isna().sum())
     gaps = f" {blank} could not be pooled." * bool(blank)
-    return (
+    return figure, (
         f"Fixed-effect pooled ΔAUC of {len(comparison)} contrasts over "
         f"{comparison['n_repetitions'].max()} repetitions.{gaps} {len(there)} of "
         "the published intervals are known, of another cohort. All take frames and repetitions "

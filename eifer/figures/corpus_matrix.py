@@ -14,15 +14,13 @@ DARK = 0.7
 """Accuracies above it stand on a dark ground."""
 
 
-def _shown(matrix: pd.DataFrame) -> pd.DataFrame:
-    """Original labels; real images, and the fill-ins by themselves."""
+def draw(matrix: pd.DataFrame) -> tuple[Figure, str]:
+    """A panel a network: a row a training set, a column what it is tested on.
+
+    Scores are on original labels: of real images, and of the fill-ins by themselves.
+    """
     kinds = (matrix["images"] == "real") | (matrix["tested_on"] == DRAWN)
-    return matrix[kinds & (matrix["target"] == "original")]
-
-
-def draw(matrix: pd.DataFrame) -> Figure:
-    """A panel a network: a row a training set, a column what it is tested on."""
-    rows = _shown(matrix)
+    rows = matrix[kinds & (matrix["target"] == "original")]
     networks = sorted(rows["network"].unique())
     tested = sorted(rows["tested_on"].unique(), key=place)
     trained = sorted(rows["trained_on"].unique(), key=place)
@@ -60,14 +58,8 @@ def draw(matrix: pd.DataFrame) -> Figure:
         axes.set_title(network)
         axes.set_ylabel("trained on")
     grid[-1][0].set_xlabel("tested on (evaluator, real images; drawn: its fill-ins)")
-    return figure
-
-
-def caption(matrix: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    rows = _shown(matrix)
     repetitions = rows["repetition"].nunique()
-    return (
+    return figure, (
         f"Accuracy on original labels, mean (SD) over {count(repetitions, 'repetition')}. Framed: "
         "tested on images of the corpus that it was trained on. Bold: the best of the column. "
         "Specialists: each image by its own corpus's network; merging must beat them. Chance is "

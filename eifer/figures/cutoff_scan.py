@@ -8,10 +8,11 @@ from matplotlib.figure import Figure
 from eifer.figures.style import ACCENT, GROUP, MUTED, canvas, whole_numbers
 
 
-def draw(cutoff_scan: pd.DataFrame) -> Figure:
+def draw(cutoff_scan: pd.DataFrame) -> tuple[Figure, str]:
     """Count of significant variables above, sizes of both groups below, over all cutoffs."""
     scan = cutoff_scan.sort_values("cutoff")
-    chosen = scan.loc[scan["chosen"], "cutoff"].iloc[0]
+    row = scan[scan["chosen"]].iloc[0]
+    chosen = row["cutoff"]
     split = scan[(scan["n_high"] > 0) & (scan["n_low"] > 0)]
     figure, [[top], [bottom]] = canvas(4.2, 2, 1, sharex=True)
     top.step(scan["cutoff"], scan["n_significant"], where="mid", color=MUTED, label="any cutoff")
@@ -52,13 +53,7 @@ def draw(cutoff_scan: pd.DataFrame) -> Figure:
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     margin = 60
     bottom.set_xlim(split["cutoff"].min() - margin, split["cutoff"].max() + margin)
-    return figure
-
-
-def caption(cutoff_scan: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    row = cutoff_scan[cutoff_scan["chosen"]].iloc[0]
-    return (
+    return figure, (
         f"Candidates from {cutoff_scan['cutoff'].min()} to {cutoff_scan['cutoff'].max()} points "
         f"({len(cutoff_scan)} cutoffs, {row['n_high'] + row['n_low']} participants); shown where "
         "both groups have members. Above: HRV variables whose group × emotion interaction has p "

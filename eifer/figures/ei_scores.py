@@ -8,11 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import GROUP, GROUP_MARK, canvas, count
+from eifer.vocabulary import EiIndex
 
-INDICES = ("self_awareness", "others_awareness", "emotion_discrimination")
 
-
-def draw(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> Figure:
+def draw(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> tuple[Figure, str]:
     """Total score on the left, the three indices on the right; one mark a participant."""
     cutoff = cutoff_scan.loc[cutoff_scan["chosen"], "cutoff"].iloc[0]
     figure, [[total, indices]] = canvas(2.9, 1, 2, width_ratios=[1, 1.6])
@@ -27,7 +26,7 @@ def draw(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> Figure:
             "markersize": 5,
         }
         total.plot([place + s for s in spread], members["ei_score"], **style)
-        for at, index in enumerate(INDICES):
+        for at, index in enumerate(EiIndex):
             indices.plot(
                 [at + (place - 0.5) * 0.4 + s * 0.5 for s in spread],
                 members[index],
@@ -39,16 +38,11 @@ def draw(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> Figure:
     total.set_xticks([0, 1], ["High", "Low"])
     total.set_xlim(-0.5, 1.5)
     total.set_ylabel("EI score (points, 0 to 1200)")
-    indices.set_xticks(range(len(INDICES)), [index.replace("_", "\n") for index in INDICES])
+    indices.set_xticks(range(len(EiIndex)), [index.replace("_", "\n") for index in EiIndex])
     indices.set_ylabel("index (points, 0 to 400)")
     indices.legend(loc="best")
-    return figure
-
-
-def caption(scores: pd.DataFrame, cutoff_scan: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
     sizes = scores["group"].value_counts()
-    return (
+    return figure, (
         f"EI scores of {count(len(scores), 'participant')} ({sizes['High']} High, {sizes['Low']} "
         "Low), one mark each: the sum on the left, its three indices on the right. Marks are "
         "spread sideways only to be seen."

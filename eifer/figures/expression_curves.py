@@ -22,7 +22,7 @@ def _networks(curves: pd.DataFrame) -> list[tuple[str, str]]:
     return sorted(pairs, key=lambda pair: (pair[0], place(pair[1])))
 
 
-def draw(expression_curves: pd.DataFrame, trained_networks: pd.DataFrame) -> Figure:
+def draw(expression_curves: pd.DataFrame, trained_networks: pd.DataFrame) -> tuple[Figure, str]:
     """A column a network and training set: loss above, validation accuracy below."""
     networks = _networks(expression_curves)
     several = expression_curves["network"].nunique() > 1
@@ -68,14 +68,9 @@ def draw(expression_curves: pd.DataFrame, trained_networks: pd.DataFrame) -> Fig
     above, below = (axes.get_legend_handles_labels() for axes in (grid[0][0], grid[1][0]))
     handles, labels = ([*first, *second] for first, second in zip(above, below, strict=True))
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
-    return figure
-
-
-def caption(expression_curves: pd.DataFrame, trained_networks: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
     low, high = trained_networks["kept_epoch"].min(), trained_networks["kept_epoch"].max()
     last = int((trained_networks["kept_epoch"] == trained_networks["epochs"]).sum())
-    return (
+    return figure, (
         f"{count(len(trained_networks), 'network')} on "
         f"{count(trained_networks['trained_on'].nunique(), 'training set')}; a line a repetition. "
         f"Kept epochs (diamonds) lie from {low} to {high}; in {last} it is the last one, so that "

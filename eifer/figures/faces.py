@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from eifer.figures.style import canvas, count
 
 
-def draw(allowed_faces: pd.DataFrame) -> Figure:
+def draw(allowed_faces: pd.DataFrame) -> tuple[Figure, str]:
     """A row a person, a column a video; nobody is named."""
     people = [of["crop"] for _, of in allowed_faces.groupby("person")]
     columns = max(map(len, people), default=1)
@@ -21,14 +21,8 @@ def draw(allowed_faces: pd.DataFrame) -> Figure:
         for axes, crop in zip(row, crops, strict=False):
             pixels = np.frombuffer(crop, np.uint8).reshape(*shapes[0], 3)
             axes.imshow(pixels, interpolation="nearest")
-    return figure
-
-
-def caption(allowed_faces: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    people = allowed_faces["person"].nunique()
-    return (
+    return figure, (
         f"The aligned crop of the best rank in each of {count(len(allowed_faces), 'video')} of "
-        f"{count(people, 'participant')} who allowed it (report.faces), a row a person. They are "
-        "what the networks saw. No other face is shown."
+        f"{count(len(people), 'participant')} who allowed it (report.faces), a row a person. They "
+        "are what the networks saw. No other face is shown."
     )

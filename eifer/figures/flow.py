@@ -76,7 +76,7 @@ def steps(
     ]
 
 
-def draw(*sources: Any) -> Figure:
+def draw(*sources: Any) -> tuple[Figure, str]:
     """The `steps` of the same sources below each other; beside each, what comes in or goes out."""
     every = [[textwrap.fill(text, WIDE) for text in step] for step in steps(*sources)]
     heights = [LINE_IN * (2 + max(text.count("\n") for text in step)) + 0.25 for step in every]
@@ -95,12 +95,7 @@ def draw(*sources: Any) -> Figure:
         if right:
             _box(axes, 0.76, y, right, MUTED)
             _arrow(axes, (0.46, y), (0.52, y))
-    return figure
-
-
-def caption(*sources: Any) -> str:
-    """What is shown, and how the last two steps differ."""
-    return (
+    return figure, (
         "Participants, recordings and frames from recruitment to the test. Frames are selected for "
         "training and for the baseline condition; the other test conditions take frames of test "
         "participants that were not selected, so that more frames can be in use than were "

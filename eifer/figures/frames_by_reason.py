@@ -6,12 +6,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import REASON, canvas, legend_below
-from eifer.vocabulary import RejectionReason
-
-REASONS = tuple(reason.value for reason in RejectionReason)
+from eifer.tables.faces import REASONS
 
 
-def draw(counts: pd.DataFrame) -> Figure:
+def draw(counts: pd.DataFrame) -> tuple[Figure, str]:
     """One bar a participant, all of their videos together."""
     parts = ["frames_accepted", *(f"rejected_{reason}" for reason in REASONS)]
     people = counts.groupby("participant_id")[["frames_decoded", *parts]].sum()
@@ -29,14 +27,9 @@ def draw(counts: pd.DataFrame) -> Figure:
     axes.set_xlabel("frames (%)")
     axes.set_ylabel("participant")
     legend_below(figure, axes)
-    return figure
-
-
-def caption(counts: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
     total = counts["frames_decoded"].sum()
     kept = counts["frames_accepted"].sum()
-    return (
+    return figure, (
         f"All {total} decoded frames of {len(counts)} videos of "
         f"{counts['participant_id'].nunique()} participants: {kept} accepted "
         f"({100 * kept / total:.1f} %), each other frame with the first reason that held. In "

@@ -24,7 +24,7 @@ def draw(
     scores: pd.DataFrame,
     cutoff_scan: pd.DataFrame,
     cutoff_tests: pd.DataFrame,
-) -> Figure:
+) -> tuple[Figure, str]:
     """Mean and standard error by stimulus domain, a line a group, a panel a variable."""
     tests = strongest(cutoff_scan, cutoff_tests)
     values = hrv.merge(videos[["video_id", "domain"]], on="video_id").merge(
@@ -58,20 +58,8 @@ def draw(
     for axes in panels[len(tests) :]:
         axes.set_visible(False)
     legend_below(figure, panels[0])
-    return figure
-
-
-def caption(
-    hrv: pd.DataFrame,
-    videos: pd.DataFrame,
-    scores: pd.DataFrame,
-    cutoff_scan: pd.DataFrame,
-    cutoff_tests: pd.DataFrame,
-) -> str:
-    """What is shown, and of how many."""
-    tests = strongest(cutoff_scan, cutoff_tests)
     row = cutoff_scan[cutoff_scan["chosen"]].iloc[0]
-    return (
+    return figure, (
         f"The {len(tests)} of {row['n_estimable']} HRV variables with the smallest p of the group "
         f"× emotion interaction at the cutoff of {row['cutoff']}: mean and standard error over "
         f"{hrv['video_id'].nunique()} recordings of {hrv['participant_id'].nunique()} "

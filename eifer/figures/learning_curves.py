@@ -6,21 +6,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import GROUP, canvas, count, legend_below, whole_numbers
-
-ORDER = ("High", "Low", "Total")
-
-
-def _tasks(curves: pd.DataFrame) -> list[str]:
-    return sorted(curves["task"].unique())
+from eifer.vocabulary import Group
 
 
-def draw(curves: pd.DataFrame) -> Figure:
+def draw(curves: pd.DataFrame) -> tuple[Figure, str]:
     """Training and validation loss above, validation macro F1 below; a column a task."""
-    tasks = _tasks(curves)
+    tasks = sorted(curves["task"].unique())
     figure, grid = canvas(4.6, 2, len(tasks), sharex="col", sharey="row")
     for column, task in enumerate(tasks):
         loss, score = grid[0][column], grid[1][column]
-        for group in ORDER:
+        for group in Group:
             rows = curves[(curves["task"] == task) & (curves["training_group"] == group)]
             if rows.empty:  # no entry in the legend either
                 continue
@@ -54,13 +49,8 @@ def draw(curves: pd.DataFrame) -> Figure:
     grid[0][0].set_ylabel("loss")
     grid[1][0].set_ylabel("validation macro F1")
     legend_below(figure, grid[0][0], columns=3)
-    return figure
-
-
-def caption(curves: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
     repetitions = curves["repetition"].nunique()
-    return (
+    return figure, (
         f"{count(repetitions, 'repetition')} of each model (thin) and their mean (thick), by what "
         "the backbone was pretrained on. The dashed line parts the epochs that train the heads "
         "alone from those that train everything. Validation frames come from participants whom no "

@@ -9,10 +9,9 @@ from eifer.figures.style import GROUP, GROUP_MARK, canvas, count, legend_below
 from eifer.vocabulary import conditions_in_order
 
 METRICS = {"macro_f1": "macro F1", "roc_auc": "ROC-AUC"}
-ORDER = ("High", "Low", "Total", "Affect")
 
 
-def draw(metrics: pd.DataFrame) -> Figure:
+def draw(metrics: pd.DataFrame) -> tuple[Figure, str]:
     """A mark a repetition, a bar for their mean; a column a task, a row a metric."""
     searched = metrics[metrics["threshold_kind"] == "searched"]
     tasks = sorted(searched["task"].unique())
@@ -20,7 +19,7 @@ def draw(metrics: pd.DataFrame) -> Figure:
     figure, grid = canvas(4.8, len(METRICS), len(tasks), sharex=True, sharey="row")
     for row, (metric, name) in zip(grid, METRICS.items(), strict=True):
         for axes, task in zip(row, tasks, strict=True):
-            for shift, group in enumerate(ORDER):
+            for shift, group in enumerate(GROUP):
                 for place, condition in enumerate(conditions):
                     values = searched.loc[
                         (searched["task"] == task)
@@ -47,18 +46,10 @@ def draw(metrics: pd.DataFrame) -> Figure:
             axes.set_title(task if row is grid[0] else "")
         row[0].set_ylabel(name)
     legend_below(figure, grid[0][0])
-    return figure
-
-
-def caption(metrics: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    searched = metrics[metrics["threshold_kind"] == "searched"]
     repetitions = searched.loc[searched["training_group"] != "Affect", "repetition"].nunique()
     sizes = searched.groupby("condition")["n_items"].max()
-    items = ", ".join(
-        f"{name} {sizes[name]}" for name in conditions_in_order(searched["condition"])
-    )
-    return (
+    items = ", ".join(f"{name} {sizes[name]}" for name in conditions)
+    return figure, (
         "Macro F1 at the threshold found on validation, and ROC-AUC, of "
         f"{count(repetitions, 'repetition')} of each model (marks) with their mean (bar), on the "
         f"same test frames (of both tasks: {items}). Affect is "

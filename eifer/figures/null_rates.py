@@ -12,18 +12,13 @@ LEFT_OUT = "equivalence"
 """It claims the opposite: that there is none."""
 
 
-def _rows(rates: pd.DataFrame) -> pd.DataFrame:
+def draw(rates: pd.DataFrame) -> tuple[Figure, str]:
+    """A line a test and design with Wilson's interval, and the level it should reject at."""
     null = rates[(rates["true_effect"] == 0) & (rates["training"] == 0)]
     null = null[null["test"] != LEFT_OUT]
-    order = {test: place for place, test in enumerate(BLOCKS)}
-    return null.assign(place=null["test"].map(order), people=people(null)).sort_values(
+    rows = null.assign(place=null["test"].map([*BLOCKS].index), people=people(null)).sort_values(
         ["place", "ease", "participants", "frames"], ignore_index=True
     )
-
-
-def draw(rates: pd.DataFrame) -> Figure:
-    """A line a test and design with Wilson's interval, and the level it should reject at."""
-    rows = _rows(rates)
     figure, [[axes]] = canvas(1.2 + 0.19 * len(rows))
     for block, colour in ((PUBLISHED, GROUP["Low"]), (None, GROUP["High"])):
         shown = rows[rows["block"] == block] if block else rows[rows["block"] != PUBLISHED]
@@ -51,13 +46,7 @@ def draw(rates: pd.DataFrame) -> Figure:
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("a difference claimed (% of cohorts)")
     legend_below(figure, axes)
-    return figure
-
-
-def caption(rates: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    rows = _rows(rates)
-    return (
+    return figure, (
         f"{rows['n_simulations'].min()} to {rows['n_simulations'].max()} drawn cohorts of each "
         "design in which no model is better; bars are the simulation's own 95 % intervals. "
         "With few people the participant level is cautious: the sign-flip test, and the stage's "

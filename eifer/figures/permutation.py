@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from eifer.figures.style import ACCENT, MUTED, canvas, whole_numbers
 
 
-def draw(cutoff: dict[str, Any]) -> Figure:
+def draw(cutoff: dict[str, Any]) -> tuple[Figure, str]:
     """Share of permutations by their largest count, and the observed count."""
     maxima, observed = cutoff["permutation_maxima"], cutoff["n_significant"]
     figure, [[axes]] = canvas(2.4)
@@ -30,19 +30,13 @@ def draw(cutoff: dict[str, Any]) -> Figure:
     whole_numbers(axes.xaxis)
     axes.margins(y=0.15)
     axes.legend(loc="upper right")
-    return figure
-
-
-def caption(cutoff: dict[str, Any]) -> str:
-    """What is shown, and of how many."""
-    maxima, observed = cutoff["permutation_maxima"], cutoff["n_significant"]
     if not maxima:
-        return (
+        return figure, (
             "No permutations were asked for (stratify.cutoff.permutations: 0): how large a count "
             f"chance finds is not known, and the {observed} found here are no evidence."
         )
     reached = sum(m >= observed for m in maxima)
-    return (
+    return figure, (
         f"{len(maxima)} permutations of EI scores over participants, each scanned anew; numbers "
         f"on the bars count them. {reached} reach the observed count of {observed} or more: "
         f"p = (1 + {reached}) / (1 + {len(maxima)}) = {cutoff['permutation_p']:.3f}."

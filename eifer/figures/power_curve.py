@@ -12,7 +12,7 @@ TEST = "t"
 COLOURS = (GROUP["Low"], CLASS[0], ACCENT, GROUP["High"], GROUP["Affect"])
 
 
-def draw(power: pd.DataFrame) -> Figure:
+def draw(power: pd.DataFrame) -> tuple[Figure, str]:
     """A curve a number of participants, with Wilson's intervals: the t-test over participants."""
     rows = power[power["test"] == TEST]
     figure, [[axes]] = canvas(2.9)
@@ -37,13 +37,7 @@ def draw(power: pd.DataFrame) -> Figure:
     axes.set_xlabel("true difference in ROC-AUC, within a person")
     axes.set_ylabel("cohorts in which it is found (%)")
     legend_below(figure, axes)
-    return figure
-
-
-def caption(power: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    rows = power[power["test"] == TEST]
-    return (
+    return figure, (
         f"The t-test over participants at level {rows['alpha'].iloc[0]:g}; "
         f"{rows['n_simulations'].max()} drawn cohorts of each point, "
         f"{rows['frames'].iloc[0]} frames of each of {rows['videos'].iloc[0]} videos, "

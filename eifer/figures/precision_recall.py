@@ -9,17 +9,13 @@ from eifer.figures.roc import panels_by_test, sample, with_curves
 from eifer.metrics import precision_recall
 
 
-def draw(predictions: pd.DataFrame) -> Figure:
+def draw(predictions: pd.DataFrame) -> tuple[Figure, str]:
     """Precision by recall of the class high, a line a model, mean over its repetitions."""
     figure, panels = panels_by_test(predictions, "recall", "precision")
     for (task, condition), rows in predictions.groupby(["task", "condition"]):
         panels[f"{task} {condition}"].axhline(rows["label"].mean(), color="black", linewidth=0.6)
-    return with_curves(figure, panels, predictions, precision_recall)
-
-
-def caption(predictions: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    return (
+    with_curves(figure, panels, predictions, precision_recall)
+    return figure, (
         f"Precision by recall of the class high {sample(predictions)} The thin line is the share "
         "of high frames, which chance reaches."
     )

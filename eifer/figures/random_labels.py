@@ -19,7 +19,7 @@ OTHERS = {
 }
 
 
-def draw(by_assignment: pd.DataFrame) -> Figure:
+def draw(by_assignment: pd.DataFrame) -> tuple[Figure, str]:
     """A line a task and condition: High less Low of random labels hollow, of EI filled."""
     contrast = by_assignment[by_assignment["contrast"] == "High-Low"]
     places = in_order(contrast[KEY].drop_duplicates(), KEY)
@@ -50,16 +50,11 @@ def draw(by_assignment: pd.DataFrame) -> Figure:
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("mean over participants of ΔAUC, High less Low (right of 0: High better)")
     legend_below(figure, axes)
-    return figure
-
-
-def caption(by_assignment: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
     names = by_assignment["assignment"].unique()
     n = sum(name.startswith("null") for name in names)
     if not n:
-        return "No random assignment of High and Low was trained."
-    return (
+        return figure, "No random assignment of High and Low was trained."
+    return figure, (
         f"Each of {n} random assignments of High and Low to the same people was trained and tested "
         "as the EI groups were. If EI does not matter, the mark of the EI groups lies "
         "anywhere among the others."

@@ -7,23 +7,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from eifer.figures.style import canvas, count
+from eifer.vocabulary import Dimension
 
-DIMENSIONS = ("arousal", "valence")
 
-
-def _pairs(latent: pd.DataFrame, estimates: pd.DataFrame) -> pd.DataFrame:
-    return latent.merge(
-        estimates[["video_id", "frame", *DIMENSIONS]],
+def draw(latent: pd.DataFrame, estimates: pd.DataFrame) -> tuple[Figure, str]:
+    """Planted against estimated expression as a density; a panel a dimension."""
+    pairs = latent.merge(
+        estimates[["video_id", "frame", *Dimension]],
         on=["video_id", "frame"],
         suffixes=("_planted", "_estimated"),
     )
-
-
-def draw(latent: pd.DataFrame, estimates: pd.DataFrame) -> Figure:
-    """Planted against estimated expression as a density; a panel a dimension."""
-    pairs = _pairs(latent, estimates)
     figure, [row] = canvas(3.3, 1, 2, sharex=True, sharey=True)
-    for axes, name in zip(row, DIMENSIONS, strict=True):
+    for axes, name in zip(row, Dimension, strict=True):
         planted, estimated = pairs[f"{name}_planted"], pairs[f"{name}_estimated"]
         image = axes.hist2d(
             planted,
@@ -41,13 +36,7 @@ def draw(latent: pd.DataFrame, estimates: pd.DataFrame) -> Figure:
         axes.set_xlabel("planted expression (-1 to 1)")
     row[0].set_ylabel("estimate (-1 to 1)")
     figure.colorbar(image, ax=row, label="frames", shrink=0.8)
-    return figure
-
-
-def caption(latent: pd.DataFrame, estimates: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    pairs = _pairs(latent, estimates)
-    return (
+    return figure, (
         f"{count(len(pairs), 'accepted frame')} of "
         f"{count(pairs['video_id'].nunique(), 'video')}: the "
         "arousal and valence that each face was drawn with, and the estimate made from the "

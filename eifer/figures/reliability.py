@@ -14,7 +14,7 @@ LEAST = 10
 """Scores in a bin that is drawn."""
 
 
-def draw(predictions: pd.DataFrame) -> Figure:
+def draw(predictions: pd.DataFrame) -> tuple[Figure, str]:
     """Share of high frames by mean score in bins of equal width, a line a model."""
     figure, panels = panels_by_test(predictions, "mean score", "share of high frames")
     edges = np.arange(1, ECE_BINS) / ECE_BINS
@@ -36,12 +36,7 @@ def draw(predictions: pd.DataFrame) -> Figure:
                 label=model,
             )
     legend_below(figure, figure.axes[0])
-    return figure
-
-
-def caption(predictions: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    return (
+    return figure, (
         f"Share of high frames by mean score, in {ECE_BINS} bins of equal width with at least "
         f"{LEAST} scores, {sample(predictions)} On the thin line a score is a probability; below "
         "it a model is too sure of high. ECE and slope in the table are of single trainings."

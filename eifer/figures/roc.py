@@ -17,12 +17,13 @@ STEPS = 50
 """Equal distances at which a curve is drawn."""
 
 
-def draw(predictions: pd.DataFrame) -> Figure:
+def draw(predictions: pd.DataFrame) -> tuple[Figure, str]:
     """True by false positive rate, a line a model, mean over its repetitions."""
     figure, panels = panels_by_test(predictions, "false positive rate", "true positive rate")
     for axes in panels.values():
         axes.plot([0, 1], [0, 1], color="black", linewidth=0.6)
-    return with_curves(figure, panels, predictions, roc)
+    with_curves(figure, panels, predictions, roc)
+    return figure, f"True by false positive rate {sample(predictions)} The thin line is chance."
 
 
 def panels_by_test(predictions: pd.DataFrame, x: str, y: str) -> tuple[Figure, dict[str, Axes]]:
@@ -43,19 +44,13 @@ def panels_by_test(predictions: pd.DataFrame, x: str, y: str) -> tuple[Figure, d
 
 def with_curves(
     figure: Figure, panels: dict[str, Axes], predictions: pd.DataFrame, curve: Curve
-) -> Figure:
+) -> None:
     """Draw a line a model into each panel, and say below whose they are."""
     for (task, condition), wide in averaged(predictions, curve, STEPS):
         for model in filter(wide.columns.__contains__, GROUP):
             style: Any = {"color": GROUP[model], "linestyle": DASHES[model], "label": model}
             panels[f"{task} {condition}"].plot(wide.index, wide[model], **style)
     legend_below(figure, next((a for a in panels.values() if len(a.lines) > 1), figure.axes[0]))
-    return figure
-
-
-def caption(predictions: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    return f"True by false positive rate {sample(predictions)} The thin line is chance."
 
 
 def sample(predictions: pd.DataFrame) -> str:

@@ -14,8 +14,11 @@ COLOURS = (MUTED, ACCENT, CLASS[1], CLASS[0])
 """In turn, of the test conditions in their order."""
 
 
-def draw(predictions: pd.DataFrame) -> Figure:
-    """The curve in each condition, and a mark where the model's own threshold puts it."""
+def draw(predictions: pd.DataFrame) -> tuple[Figure, str]:
+    """The curve in each condition, and a mark where the model's own threshold puts it.
+
+    It has no caption: it stands in MLflow, which shows none.
+    """
     from sklearn.metrics import roc_auc_score, roc_curve
 
     figure, [[axes]] = canvas(4.2)
@@ -35,4 +38,4 @@ def draw(predictions: pd.DataFrame) -> Figure:
     axes.set_xlabel("false positive rate")
     axes.set_ylabel("true positive rate (mark: at the model's threshold)")
     axes.legend(title="area under the curve", loc="lower right")
-    return figure
+    return figure, ""

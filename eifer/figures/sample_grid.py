@@ -20,7 +20,7 @@ def chosen(pictures: pd.DataFrame, planted_truth: pd.DataFrame) -> pd.DataFrame:
     return first.merge(pictures, on="image_id")
 
 
-def draw(pictures: pd.DataFrame, planted_truth: pd.DataFrame) -> Figure:
+def draw(pictures: pd.DataFrame, planted_truth: pd.DataFrame) -> tuple[Figure, str]:
     """A row a corpus, a column a class."""
     shown = chosen(pictures, planted_truth).set_index(["corpus", "label"])["image"]
     corpora = sorted(shown.index.unique("corpus"))
@@ -35,13 +35,7 @@ def draw(pictures: pd.DataFrame, planted_truth: pd.DataFrame) -> Figure:
             if row is grid[0]:
                 axes.set_title(label)
         row[0].set_ylabel(corpus)
-    return figure
-
-
-def caption(pictures: pd.DataFrame, planted_truth: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    shown = chosen(pictures, planted_truth)
-    return (
+    return figure, (
         f"{len(shown)} of {len(planted_truth)} drawn faces: of every corpus and class the first "
         "whose label is right. Photographs of people are not shown."
     )

@@ -177,24 +177,19 @@ class Assembly:
             "title": item.get("title", ""),
         }
         folder = self.out / f"{kind}s"
-        if "drawn" in item:
-            drawn = Path(self.place).with_name(item["drawn"]).read_text(encoding="utf-8")
-            (folder / f"{name}.svg").write_text(drawn, encoding="utf-8")
-            files = [f"{name}.svg"]
-            return Shown(caption=item["caption"], files=files, image=_address(drawn), **about)
         if kind == "figure":
-            module: Any = exhibit(kind, item[kind])
-            with drawing():
-                figure = module.draw(*given)
-                drawn = svg(figure)
-                (folder / f"{name}.png").write_bytes(png(figure))
-            (folder / f"{name}.svg").write_text(drawn, encoding="utf-8")
-            return Shown(
-                caption=module.caption(*given),
-                files=[f"{name}.svg", f"{name}.png"],
-                image=_address(drawn),
-                **about,
-            )
+            files = [f"{name}.svg"]
+            if "drawn" in item:
+                drawn = Path(self.place).with_name(item["drawn"]).read_text(encoding="utf-8")
+                caption = item["caption"]
+            else:
+                with drawing():
+                    figure, caption = exhibit(kind, item[kind]).draw(*given)
+                    drawn = svg(figure)
+                    files.append(f"{name}.png")
+                    (folder / files[-1]).write_bytes(png(figure))
+            (folder / files[0]).write_text(drawn, encoding="utf-8")
+            return Shown(caption=caption, files=files, image=_address(drawn), **about)
         whole, caption = tabled(item, given)
         frame, withheld = self.few.withheld(whole, item)
         heads, every = list(item["columns"]), lines(frame, item["columns"])

@@ -1,8 +1,8 @@
 """The report's figures and tables: found by name, and written out as text for a page or terminal.
 
 An exhibit is a module: a figure of `eifer.figures` has ``draw(*sources)``, which returns a Figure,
-a table of `eifer.summaries` has ``table(*sources)``, which returns a DataFrame; both have
-``caption(*sources)``. ``reports/spec.yml`` says which are shown, of which sources.
+a table of `eifer.summaries` has ``table(*sources)``, which returns a DataFrame; both return the
+caption too. ``reports/spec.yml`` says which are shown, of which sources.
 """
 
 from __future__ import annotations
@@ -87,11 +87,11 @@ def tabled(item: Mapping[str, Any], given: Sequence[Any]) -> tuple[pd.DataFrame,
     it, a table without a module is the source of that name as it is.
     """
     own, named = item.get("caption"), dict(zip(item["of"], given, strict=True))
-    plain = own and item["table"] in named and item["table"] not in known_exhibits("table")
-    module: Any = None if plain else exhibit("table", item["table"])
-    frame = named[item["table"]] if plain else module.table(*given)
+    name = item["table"]
+    plain = own and name in named and name not in known_exhibits("table")
+    frame, caption = (named[name], "") if plain else exhibit("table", name).table(*given)
     strict = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
-    return frame, strict.from_string(own).render(named) if own else module.caption(*given)
+    return frame, strict.from_string(own).render(named) if own else caption
 
 
 def lines(frame: pd.DataFrame, columns: Mapping[str, str]) -> list[list[list[str]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -64,12 +64,12 @@ class Methods:
         """Each paragraph by its title, its citations as numbers that lead to the references."""
         order = list(self.references)
 
-        def numbers(keys: Sequence[str]) -> str:
-            places = sorted((order.index(key) + 1, key) for key in keys)
+        def numbers(citation: re.Match[str]) -> str:
+            places = sorted((order.index(key) + 1, key) for key in cited(citation[0]))
             return "[" + ", ".join(f'<a href="#ref-{key}">{n}</a>' for n, key in places) + "]"
 
         return {
-            title: Markup(_with_citations(html.escape(text), numbers))
+            title: Markup(CITED.sub(numbers, html.escape(text)))
             for title, text in self.paragraphs.items()
         }
 
@@ -98,10 +98,6 @@ def cited(text: str) -> list[str]:
 def uncited(text: str) -> str:
     """A text without its citations."""
     return re.sub(f" {CITED.pattern}", "", text)
-
-
-def _with_citations(text: str, shown: Callable[[Sequence[str]], str]) -> str:
-    return CITED.sub(lambda found: shown(cited(found[0])), text)
 
 
 def _software(packages: Mapping[str, Mapping[str, str]]) -> str:

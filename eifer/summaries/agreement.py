@@ -8,7 +8,7 @@ from eifer.tables.affect import ALL, MEASURES
 from eifer.vocabulary import Dimension
 
 
-def table(agreement: pd.DataFrame) -> pd.DataFrame:
+def table(agreement: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """A row for each wave, other estimator and dimension."""
     over_all = agreement[agreement["video_id"] == ALL]
     by_video = agreement[agreement["video_id"] != ALL]
@@ -23,13 +23,8 @@ def table(agreement: pd.DataFrame) -> pd.DataFrame:
                 | {name: row[f"{dimension}_{name}"] for name in MEASURES}
                 | {f"ccc_{name}": ccc.agg(name) for name in ("median", "min", "max")}
             )
-    return pd.DataFrame(rows)
-
-
-def caption(agreement: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    videos = agreement.loc[agreement["video_id"] != ALL, "video_id"].nunique()
-    return (
+    videos = by_video["video_id"].nunique()
+    return pd.DataFrame(rows), (
         f"Compared with {agreement['estimator'].iloc[0]}, by which the study goes, on the accepted "
         f"frames of {videos} videos: concordance (CCC), share of frames with the same sign, and "
         "correlation. Estimators that agree may be wrong together; where they do not, at least one "

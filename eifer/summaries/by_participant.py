@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
+from eifer.tables.comparison import PLACE
 from eifer.vocabulary import in_order
 
-KEY = ["models", "task", "condition", "contrast"]
 
-
-def table(by_participant: pd.DataFrame) -> pd.DataFrame:
+def table(by_participant: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The table, confirmatory contrasts first, with p and q of the declared test."""
     made = by_participant.assign(
         left_out=by_participant["left_out"].str.replace("\n", "; "),
@@ -18,18 +17,13 @@ def table(by_participant: pd.DataFrame) -> pd.DataFrame:
             for name in ("p", "q")
         },
     )
-    return in_order(made, ["role", *KEY])
-
-
-def caption(by_participant: pd.DataFrame) -> str:
-    """What is shown, of how many, and what so few or many can show."""
     people = int(by_participant["n_participants"].max())
     alpha, margin = by_participant["alpha"].iloc[0], by_participant["margin"].iloc[0]
     confirmatory = int((by_participant["role"] == "confirmatory").sum())
     gaps = by_participant[by_participant["n_used"] < by_participant["n_participants"]]
     least = int(by_participant["n_used"].min())
     left = f" In {len(gaps)} contrasts as few as {least} of them have frames of both classes."
-    return (
+    return in_order(made, ["role", *PLACE]), (
         f"{len(by_participant)} contrasts, {confirmatory} of them confirmatory, over {people} test "
         f"participants and {by_participant['n_repetitions'].max()} repetitions."
         f"{left * bool(len(gaps))} ΔAUC: mean of the participants' own differences; above 0 "

@@ -10,18 +10,12 @@ from eifer.vocabulary import in_order
 SHOWN = ("brier", "ece", "calibration_slope", "macro_f1", "accuracy")
 
 
-def table(summary: pd.DataFrame) -> pd.DataFrame:
+def table(summary: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """One row a task, condition and model; metrics that need a threshold take .5."""
     half = summary[(summary["threshold_kind"] == "half") & summary["metric"].isin(SHOWN)]
     wide = half.pivot(index=KEY, columns="metric", values=["mean", "sd"])
-    names = wide.columns.to_flat_index().map(lambda name: f"{name[1]}_{name[0]}")
-    wide.columns = names
-    return in_order(wide.reset_index(), KEY)
-
-
-def caption(summary: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    return (
+    wide.columns = wide.columns.to_flat_index().map(lambda name: f"{name[1]}_{name[0]}")
+    return in_order(wide.reset_index(), KEY), (
         "Mean (SD) over repetitions. Brier score and expected calibration error: 0 is best; "
         "calibration slope: 1 is calibrated, less is overconfident; – where it has no finite "
         "value. Macro F1 and accuracy with the threshold fixed at .5."

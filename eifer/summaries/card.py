@@ -8,14 +8,10 @@ from typing import Any
 import pandas as pd
 
 
-def table(card: dict[str, Any]) -> pd.DataFrame:
+def table(card: dict[str, Any]) -> tuple[pd.DataFrame, str]:
     """One row a fact of the card; nested ones are named by their path."""
-    return pd.DataFrame(_facts("", card), columns=["what", "value"])
-
-
-def caption(card: dict[str, Any]) -> str:
-    """What is shown, and of how many."""
-    return f"{card['title']}: {card['made']}."
+    made = pd.DataFrame(_facts("", card), columns=["what", "value"])
+    return made, f"{card['title']}: {card['made']}."
 
 
 def _facts(path: str, value: object) -> Iterator[tuple[str, str]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 
-def table(checks: pd.DataFrame) -> pd.DataFrame:
+def table(checks: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """One row a stage: its tables, how many checks they have, how often run, how many failed."""
-    return (
+    made = (
         checks.groupby("stage", sort=False)
         .agg(
             tables=("table", lambda names: ", ".join(dict.fromkeys(names))),
@@ -17,12 +17,8 @@ def table(checks: pd.DataFrame) -> pd.DataFrame:
         )
         .reset_index()
     )
-
-
-def caption(checks: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
     failed = int((~checks["success"]).sum())
-    return (
+    return made, (
         f"{len(checks)} checks by {checks['stage'].nunique()} stages, run "
         f"{checks['times'].sum()} times; {failed} failed. A stage whose check fails stops and "
         "leaves its former output alone, so a finished study holds none."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ from eifer.vocabulary import Dimension
 
 def table(
     shortfall: pd.DataFrame, counts: pd.DataFrame, videos: pd.DataFrame, scores: pd.DataFrame
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, str]:
     """A row a dimension, with and without neutrally rated videos: shares, their difference, p."""
     accepted = counts.set_index("video_id")["frames_accepted"]
     rows = shortfall.assign(
@@ -22,19 +21,18 @@ def table(
         group=shortfall["participant_id"].map(scores.set_index("participant_id")["group"]),
     ).dropna(subset=["share", "group"])
     by_video = videos.set_index("video_id")
-    return pd.DataFrame(
-        {"dimension": dimension.value, "videos": kind, **_compared(part)}
-        for dimension in Dimension
-        for kind, part in _kinds(rows[rows["dimension"] == dimension], by_video, dimension)
+    made = []
+    for dimension in Dimension:
+        of = rows[rows["dimension"] == dimension]
+        rated = of["video_id"].map(by_video[f"{dimension}_label_source"]) == "rating"
+        for kind, part in (("all", of), ("rated other than neutral", of[rated])):
+            made.append({"dimension": dimension.value, "videos": kind, **_compared(part)})
+    return pd.DataFrame(made), (
+        "Congruence: the share of a video's accepted frames whose estimate has the sign of the "
+        "label, mean over a participant's videos, then over participants; Welch's t over "
+        "participants, uncorrected. Neutral ratings (4) take the stimulus's label, so they say "
+        "nothing of what the person felt. The estimates are no ground truth."
     )
-
-
-def _kinds(
-    rows: pd.DataFrame, videos: pd.DataFrame, dimension: Dimension
-) -> Iterator[tuple[str, pd.DataFrame]]:
-    source = rows["video_id"].map(videos[f"{dimension}_label_source"])
-    yield "all", rows
-    yield "rated other than neutral", rows[source == "rating"]
 
 
 def _compared(rows: pd.DataFrame) -> dict[str, Any]:
@@ -48,13 +46,3 @@ def _compared(rows: pd.DataFrame) -> dict[str, Any]:
     ends = test.tconfint_diff(usevar="unequal")
     p = test.ttest_ind(usevar="unequal")[1]
     return made | {"ci_low": ends[0], "ci_high": ends[1], "p": p}
-
-
-def caption(*tables: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    return (
-        "Congruence: the share of a video's accepted frames whose estimate has the sign of the "
-        "label, mean over a participant's videos, then over participants; Welch's t over "
-        "participants, uncorrected. Neutral ratings (4) take the stimulus's label, so they say "
-        "nothing of what the person felt. The estimates are no ground truth."
-    )

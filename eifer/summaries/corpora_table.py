@@ -13,7 +13,7 @@ COLUMNS = [*map(str, Expression), TOTAL]
 
 def table(
     images: pd.DataFrame, published_counts: pd.DataFrame, published_properties: pd.DataFrame
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, str]:
     """A row a corpus of ours or theirs, and all: counts by class, the printed with ``_published``.
 
     ``side_px`` and ``colour`` say what there is, as ``48`` or ``96 to 512``.
@@ -32,14 +32,7 @@ def table(
     theirs["colour"] = known["colour"]
     made = beside(ours, theirs)
     whole = [f"{name}{which}" for name in COLUMNS for which in ("", "_published")]
-    return made.astype(dict.fromkeys(whole, "Int64"))
-
-
-def caption(
-    images: pd.DataFrame, published_counts: pd.DataFrame, published_properties: pd.DataFrame
-) -> str:
-    """What is shown, and of how many."""
-    return (
+    return made.astype(dict.fromkeys(whole, "Int64")), (
         f"{len(images)} images of {images['corpus'].nunique()} corpora, by their own labels. In "
         "grey: what Mejia-Escobar et al. 2023 print of theirs (Tables 1 and 2, original labels), "
         "beside a corpus of ours that has the same name. A side is the shorter of a picture."
@@ -73,12 +66,8 @@ def _sides(images: pd.DataFrame) -> pd.Series:
     sides = images[["width_px", "height_px"]].min(axis=1)
     ends = sides.groupby(images["corpus"]).agg(["min", "max"])
     ends.loc[ALL] = [sides.min(), sides.max()]
-    return ends.apply(
-        lambda end: (
-            f"{end['min']}" if end["min"] == end["max"] else f"{end['min']} to {end['max']}"
-        ),
-        axis=1,
-    )
+    least, most = ends["min"].astype(str), ends["max"].astype(str)
+    return least.mask(least != most, least + " to " + most)
 
 
 def _colour(share: float) -> str:

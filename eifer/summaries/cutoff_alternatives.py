@@ -18,7 +18,7 @@ def table(
     cutoff_scan: pd.DataFrame,
     by_assignment: pd.DataFrame,
     least_people: int,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, str]:
     """A row an alternative, in words."""
     trained = set(by_assignment["assignment"])
     rows = []
@@ -26,7 +26,12 @@ def table(
         copies = f"copies (|Spearman r| from {row['copies_from']:g}) counted once"
         words = WORDS.get((row["scan"], row["model"]), copies)
         rows.append({"otherwise": words, **_answer(row, trained, least_people)})
-    return pd.DataFrame(rows)
+    chosen = cutoff_scan[cutoff_scan["chosen"]].iloc[0]
+    return pd.DataFrame(rows), (
+        f"The study's scan chose {chosen['cutoff']}, where {chosen['n_significant']} of "
+        f"{chosen['n_estimable']} HRV variables react. Each row is the same scan with one choice "
+        "made otherwise. An assignment is trained by its name in split.assignments."
+    )
 
 
 def _answer(row: dict[Hashable, Any], trained: set[str], least: int) -> dict[str, str]:
@@ -42,18 +47,3 @@ def _answer(row: dict[Hashable, Any], trained: set[str], least: int) -> dict[str
         see = f"trained: cutoff {cutoff} above" if name in trained else f"train {name}"
     react = f"{row['n_significant']} of {row['n_counted']}"
     return {"answer": f"would choose {cutoff}; {who}", "react": react, "see": see}
-
-
-def caption(
-    cutoff_alternatives: pd.DataFrame,
-    cutoff_scan: pd.DataFrame,
-    by_assignment: pd.DataFrame,
-    least_people: int,
-) -> str:
-    """What was chosen, and what is otherwise here."""
-    chosen = cutoff_scan[cutoff_scan["chosen"]].iloc[0]
-    return (
-        f"The study's scan chose {chosen['cutoff']}, where {chosen['n_significant']} of "
-        f"{chosen['n_estimable']} HRV variables react. Each row is the same scan with one choice "
-        "made otherwise. An assignment is trained by its name in split.assignments."
-    )

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 
-def table(disjointness: dict[str, Any]) -> pd.DataFrame:
+def table(disjointness: dict[str, Any]) -> tuple[pd.DataFrame, str]:
     """A row a rotation and pair of sets: those that must share nothing, and those that may."""
     rows = [
         {
@@ -22,14 +22,10 @@ def table(disjointness: dict[str, Any]) -> pd.DataFrame:
         for may, pairs in (("no", proof["pairs"]), ("yes", proof["overlaps"]))
         for pair in pairs
     ]
-    return pd.DataFrame(rows)
-
-
-def caption(disjointness: dict[str, Any]) -> str:
-    """What is shown, and of how many."""
+    made = pd.DataFrame(rows)
     pairs = [pair for proof in disjointness.values() for pair in proof["pairs"]]
     empty = sum(pair["shared"] == 0 for pair in pairs)
-    return (
+    return made, (
         f"{len(pairs)} pairs of sets that must not share a participant, a frame or a picture; "
         f"{empty} share none. Pictures are the stored crops: compared to the bit, and for videos "
         "that look the same (encoded again, or trimmed). The test conditions are drawn from the "

@@ -8,14 +8,13 @@ MOST = 20
 """Images that are listed; the table relabelled has all."""
 
 
-def table(relabelled: pd.DataFrame) -> pd.DataFrame:
+def table(relabelled: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The doubted labels, those first whose network is surest of another one."""
     doubted = relabelled[relabelled["flagged"]]
     order = doubted.sort_values(["probability", "image_id"], ascending=[False, True])
-    return order.head(MOST).reset_index(drop=True)
-
-
-def caption(relabelled: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    n = int(relabelled["flagged"].sum())
-    return f"The {min(n, MOST)} surest of {n} doubted among {len(relabelled)} training labels."
+    made = order.head(MOST).reset_index(drop=True)
+    n = len(doubted)
+    return (
+        made,
+        f"The {min(n, MOST)} surest of {n} doubted among {len(relabelled)} training labels.",
+    )

@@ -20,7 +20,7 @@ SCORES = {
 }
 
 
-def table(ecg_quality: pd.DataFrame) -> pd.DataFrame:
+def table(ecg_quality: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """One row a quality score: its range over recordings."""
     rows = [
         {
@@ -32,16 +32,12 @@ def table(ecg_quality: pd.DataFrame) -> pd.DataFrame:
         }
         for column, name in SCORES.items()
     ]
-    return pd.DataFrame(rows)
-
-
-def caption(ecg_quality: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
+    made = pd.DataFrame(rows)
     rejected = ecg_quality[ecg_quality["verdict"] != "good"]
     reasons = ", ".join(f"{n} {why}" for why, n in rejected["reason"].value_counts().items())
     good = ecg_quality[ecg_quality["verdict"] == "good"]
     bad_s = (good["duration_s"] - good["usable_s"]).clip(lower=0)
-    return (
+    return made, (
         f"{len(ecg_quality)} ECG recordings; {len(rejected)} rejected"
         f"{f' ({reasons})'.replace('_', ' ') if reasons else ''}. All values are of the "
         f"film's time: {ecg_quality[['before_s', 'after_s']].sum().sum():.0f} s of ECG before and "

@@ -11,7 +11,7 @@ from eifer.vocabulary import in_order
 KEYS = ["models", "task", "condition"]
 
 
-def table(truth: dict[str, Any], by_participant: pd.DataFrame) -> pd.DataFrame:
+def table(truth: dict[str, Any], by_participant: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """One row a kind of models, task and condition: High less Low, true and found, with verdict.
 
     What is true is missing where nobody measured it.
@@ -21,12 +21,7 @@ def table(truth: dict[str, Any], by_participant: pd.DataFrame) -> pd.DataFrame:
     known = {"value": "true_delta", "se": "true_se"}
     true = pd.DataFrame(truth["auc_differences"], columns=[*KEYS, *known]).rename(columns=known)
     rows = rows[found].merge(true, on=KEYS, how="left", validate="many_to_one")
-    return in_order(rows, KEYS)
-
-
-def caption(truth: dict[str, Any], by_participant: pd.DataFrame) -> str:
-    """What is shown, of how many, and where the truth comes from."""
-    effect, true = truth["spec"]["effect"], pd.DataFrame(truth["auc_differences"])
+    effect = truth["spec"]["effect"]
     planted = (
         f"Planted: effect {effect:g}; with EI faces follow feelings more closely, and ratings are "
         "less noisy and less often wrong, so a model that learns from High EI learns more."
@@ -42,7 +37,7 @@ def caption(truth: dict[str, Any], by_participant: pd.DataFrame) -> str:
         )
     people = int(by_participant["n_participants"].max())
     differ = int(by_participant["n_differ"].max())
-    return (
+    return in_order(rows, KEYS), (
         f"{planted} Found: mean over {people} people of ΔAUC of High less Low, averaged over "
         f"{by_participant['n_repetitions'].max()} repetitions. In at most {differ} people the "
         f"models differ, which allows no p below {min(1.0, 2 / 2**differ):.3g}: an inconclusive "

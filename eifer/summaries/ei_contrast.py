@@ -7,14 +7,10 @@ import pandas as pd
 from eifer.summaries import by_participant as every
 
 
-def table(by_participant: pd.DataFrame) -> pd.DataFrame:
+def table(by_participant: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The rows of `eifer.summaries.by_participant` that set High against Low."""
-    made = every.table(by_participant)
-    return made[made["contrast"] == "High-Low"]
-
-
-def caption(by_participant: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
+    made, said = every.table(by_participant)
+    made = made[made["contrast"] == "High-Low"]
     n = int(by_participant["null_n"].max())
     labels = (
         f" p (labels): how rarely {n} random assignments of labels to the same people give as "
@@ -22,5 +18,4 @@ def caption(by_participant: pd.DataFrame) -> str:
         if n
         else " No model was trained on random labels: a difference is one within this training."
     )
-    shown = f"High less Low, {len(table(by_participant))} of"
-    return f"{shown} {every.caption(by_participant)}{labels}"
+    return made, f"High less Low, {len(made)} of {said}{labels}"

@@ -7,22 +7,17 @@ import pandas as pd
 from eifer.tables.calibration import BLOCKS, DESIGN, NAMES, people
 
 
-def table(rates: pd.DataFrame) -> pd.DataFrame:
+def table(rates: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Rates in percent, those without a true difference first; tests in the order of the blocks."""
-    order = {test: place for place, test in enumerate(BLOCKS)}
-    rows = rates.assign(place=rates["test"].map(order), test=rates["test"].map(NAMES))
+    place = rates["test"].map([*BLOCKS].index)
+    rows = rates.assign(place=place, test=rates["test"].map(NAMES))
     rows = rows.sort_values(
         ["training", "ease", "true_effect", "participants", "frames", *DESIGN, "place"],
         ignore_index=True,
     )
     percent = {name: 100 * rows[name] for name in ("rate", "ci_low", "ci_high", "alpha")}
     luck = (rows["training"] > 0).map({True: "differ by luck", False: "alike"})
-    return rows.assign(**percent, trainings=luck, people=people(rows))
-
-
-def caption(rates: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    return (
+    return rows.assign(**percent, trainings=luck, people=people(rows)), (
         f"{rates['n_simulations'].min()} to {rates['n_simulations'].max()} cohorts of each design. "
         "True ΔAUC 0: the share claimed is an error, to be set against the level. Equivalence "
         "claims that there is no difference that matters: at ΔAUC 0 its share is its power; its "

@@ -15,7 +15,7 @@ _LABELS = [*map(str, Expression), TOTAL]
 
 def table(
     evaluator: pd.DataFrame, evaluator_shortfall: pd.DataFrame, published_evaluator: pd.DataFrame
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, str]:
     """A row a corpus and class, with totals: real images, fill-ins, and places that stay empty.
 
     ``real_published`` and ``drawn_published`` are the printed numbers of corpora of the same name.
@@ -42,19 +42,11 @@ def table(
         class_at=made["label"].map(_LABELS.index),
     ).sort_values(["absent", "at", "class_at"])
     numbers = [*OURS, "real_published", "drawn_published"]
-    return order[[*KEY, *numbers]].astype(dict.fromkeys(numbers, "Int64")).reset_index(drop=True)
-
-
-def caption(
-    evaluator: pd.DataFrame, evaluator_shortfall: pd.DataFrame, published_evaluator: pd.DataFrame
-) -> str:
-    """What is shown, and of how many."""
-    n, drawn = len(evaluator), int(evaluator["drawn"].sum())
+    made = order[[*KEY, *numbers]].astype(dict.fromkeys(numbers, "Int64")).reset_index(drop=True)
     unknown = (evaluator[["gender", "age", "ethnicity"]] == "unknown").any(axis=1).sum()
-    short = evaluator_shortfall
-    lacking = int((short["wanted"] - short["found"] - short["filled"]).sum())
-    return (
-        f"{n} images, {drawn} of them drawn ({100 * drawn / n:.1f} %); {lacking} places stay "
+    n, filled, empty = len(evaluator), drawn.sum(), lacking["lacking"].sum()
+    return made, (
+        f"{n} images, {filled} of them drawn ({100 * filled / n:.1f} %); {empty} places stay "
         f"empty. {unknown} images lack a gender, age or ethnicity. In grey: what "
         "Mejia-Escobar et al. 2023 print (Tables 4 and 5; 212 of 1680 drawn, 12.6 %), beside a "
         "corpus of the same name."

@@ -5,18 +5,15 @@ from __future__ import annotations
 import pandas as pd
 
 
-def table(checks: pd.DataFrame) -> pd.DataFrame:
+def table(checks: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """One row a check; the same check on several parts of a table stands once."""
     same = ["stage", "table", "about", "expectation"]
-    made = checks.groupby(same, sort=False).agg(
+    by = checks.groupby(same, sort=False)
+    made = by.agg(
         times=("times", "sum"), success=("success", "all"), n_unexpected=("n_unexpected", "sum")
+    ).reset_index()
+    made["outcome"] = made["success"].map({True: "passed", False: "FAILED"})
+    return (
+        made,
+        f"All {len(made)} checks, each with how often it ran (once for each part of a table).",
     )
-    return made.reset_index().assign(
-        outcome=lambda rows: rows["success"].map({True: "passed", False: "FAILED"})
-    )
-
-
-def caption(checks: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    rows = table(checks)
-    return f"All {len(rows)} checks, each with how often it ran (once for each part of a table)."

@@ -7,20 +7,16 @@ import pandas as pd
 from eifer.summaries import source_tables
 
 
-def table(expression_consistency: pd.DataFrame) -> pd.DataFrame:
+def table(expression_consistency: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """As `source_tables`, after the column ``source``: a row a check and verdict."""
-    return pd.concat(
+    made = pd.concat(
         [
-            source_tables.table(rows).assign(source=source)
+            source_tables.table(rows)[0].assign(source=source)
             for source, rows in expression_consistency.groupby("source", sort=False)
         ],
         ignore_index=True,
     )[["source", "check", "verdict", "figures", "which"]]
-
-
-def caption(expression_consistency: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    return (
-        f"{source_tables.caption(expression_consistency)} S2: Mejia-Escobar et al. 2023; S3: "
+    return made, (
+        f"{source_tables.table(expression_consistency)[1]} S2: Mejia-Escobar et al. 2023; S3: "
         "Kausar et al.; S4: Choudhari et al."
     )

@@ -6,8 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-COLUMNS = ("of", "step", "n", "lost", "participants", "recruited")
-
 
 def table(
     participants: pd.DataFrame,
@@ -18,7 +16,7 @@ def table(
     selection: pd.DataFrame,
     samples: pd.DataFrame,
     conditions: pd.DataFrame,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, str]:
     """One row a step; ``lost`` counts what the step before had and this one has not.
 
     ``participants`` are those of the step, of ``recruited`` in all.
@@ -28,6 +26,7 @@ def table(
     used = pd.concat([samples, conditions])[["item_id", "participant_id"]].drop_duplicates()
     good = ecg_quality[ecg_quality["verdict"] == "good"]
     kept = counts[counts["frames_accepted"] > 0]
+    learnt, validated = (samples[samples["partition"] == p] for p in ("train", "validation"))
     # For each kind of thing: the step, how many there are, and whose they are.
     steps: dict[str, list[tuple[str, Any, pd.DataFrame]]] = {
         "participants": [
@@ -55,16 +54,8 @@ def table(
         ],
         "frames in use": [
             ("trained, validated or tested on", len(used), used),
-            (
-                "trained on",
-                samples.loc[samples["partition"] == "train", "item_id"].nunique(),
-                samples[samples["partition"] == "train"],
-            ),
-            (
-                "validated on",
-                samples.loc[samples["partition"] == "validation", "item_id"].nunique(),
-                samples[samples["partition"] == "validation"],
-            ),
+            ("trained on", learnt["item_id"].nunique(), learnt),
+            ("validated on", validated["item_id"].nunique(), validated),
             ("tested on", conditions["item_id"].nunique(), conditions),
         ],
     }
@@ -77,13 +68,8 @@ def table(
                 (thing, step, int(n), lost, whose["participant_id"].nunique(), len(participants))
             )
             before = int(n)
-    made = pd.DataFrame(rows, columns=list(COLUMNS))
-    return made.astype({"lost": "Int64"})
-
-
-def caption(*tables: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    return (
+    columns = ["of", "step", "n", "lost", "participants", "recruited"]
+    return pd.DataFrame(rows, columns=columns).astype({"lost": "Int64"}), (
         "How many are left after each step, and of how many participants. Whatever is lost has a "
         "reason in the table below; frames accepted and not selected are not lost but ranked lower."
     )

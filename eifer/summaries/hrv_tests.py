@@ -9,10 +9,10 @@ from eifer.physiology.hrv import VARIABLES
 
 def table(
     hrv: pd.DataFrame, scores: pd.DataFrame, cutoff_scan: pd.DataFrame, cutoff_tests: pd.DataFrame
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, str]:
     """One row a variable, the smallest p first."""
-    chosen = cutoff_scan.loc[cutoff_scan["chosen"], "cutoff"].iloc[0]
-    tests = cutoff_tests[cutoff_tests["cutoff"] == chosen].drop(columns="cutoff")
+    row = cutoff_scan[cutoff_scan["chosen"]].iloc[0]
+    tests = cutoff_tests[cutoff_tests["cutoff"] == row["cutoff"]].drop(columns="cutoff")
     values = hrv.merge(scores[["participant_id", "group"]], on="participant_id")
     form = values.groupby("variable").agg(
         family=("family", "first"), unit=("unit", "first"), n=("value", "count")
@@ -23,15 +23,7 @@ def table(
     made = form.reset_index().merge(tests, on="variable", how="left")
     made["symbol"] = [VARIABLES[name].symbol for name in made["variable"]]
     made["meaning"] = [VARIABLES[name].meaning for name in made["variable"]]
-    return made.sort_values(["p", "variable"], ignore_index=True)
-
-
-def caption(
-    hrv: pd.DataFrame, scores: pd.DataFrame, cutoff_scan: pd.DataFrame, cutoff_tests: pd.DataFrame
-) -> str:
-    """What is shown, and of how many."""
-    row = cutoff_scan[cutoff_scan["chosen"]].iloc[0]
-    return (
+    return made.sort_values(["p", "variable"], ignore_index=True), (
         f"{hrv['variable'].nunique()} HRV variables of {hrv['video_id'].nunique()} recordings: "
         "mean (SD) by group, and the F test of the group × emotion interaction at the cutoff of "
         f"{row['cutoff']}, for this variable alone and uncorrected ({row['n_significant']} below "

@@ -13,7 +13,7 @@ OTHER = {"majority": "majority", "relabelled": "agreement"}
 agreement with a model."""
 
 
-def table(matrix: pd.DataFrame, published_matrix: pd.DataFrame) -> pd.DataFrame:
+def table(matrix: pd.DataFrame, published_matrix: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """A row a network, training set and set of images: ``<score>_mean`` and ``_sd``, and ``n``.
 
     ``n_majority, majority_mean``: accuracy on the majority of votes, of the images that have one;
@@ -52,11 +52,7 @@ def table(matrix: pd.DataFrame, published_matrix: pd.DataFrame) -> pd.DataFrame:
     ).sort_values(["absent", "network", "row", "kind", "column"], kind="stable")
     counts = dict.fromkeys(("n", "n_majority", "n_agreement"), "Int64")
     columns = [*made.columns, "network_published", "accuracy_published"]
-    return order[columns].astype(counts).reset_index(drop=True)
-
-
-def caption(matrix: pd.DataFrame, published_matrix: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
+    made = order[columns].astype(counts).reset_index(drop=True)
     repetitions = matrix["repetition"].nunique()
     agreement = (
         " Agreement is with the labels that a model proposes for these images: no evidence that "
@@ -64,7 +60,7 @@ def caption(matrix: pd.DataFrame, published_matrix: pd.DataFrame) -> str:
         if (matrix["target"] == "relabelled").any()
         else ""
     )
-    return (
+    return made, (
         f"Mean (SD) over {repetitions} repetition{'' if repetitions == 1 else 's'}; macro F1 and "
         "balanced accuracy over the classes that are there. Specialists: each image by the "
         "network of its own corpus. In grey: what Mejia-Escobar et al. "

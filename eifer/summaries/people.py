@@ -9,7 +9,7 @@ REJECTED = "rejected_"
 
 def table(
     frame_counts: pd.DataFrame, ecg_quality: pd.DataFrame, hrv: pd.DataFrame, scores: pd.DataFrame
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, str]:
     """One row a participant, in the order of their names.
 
     ``most`` is what most of the frames left out were left out for; ``heart_rate`` and ``rmssd`` are
@@ -33,15 +33,8 @@ def table(
     people["rmssd"] = rmssd.groupby("participant_id")["value"].mean()
     whole = ["videos", "decoded", "accepted", "ecg", "good"]
     people[whole] = people[whole].fillna(0).astype(int)
-    return people.reset_index()
-
-
-def caption(
-    frame_counts: pd.DataFrame, ecg_quality: pd.DataFrame, hrv: pd.DataFrame, scores: pd.DataFrame
-) -> str:
-    """What is shown, and of how many."""
-    shares = table(frame_counts, ecg_quality, hrv, scores)["left_out"]
-    return (
+    shares = people["left_out"]
+    return people.reset_index(), (
         f"{len(scores)} participants. Of a person's frames between {100 * shares.min():.0f} % and "
         f"{100 * shares.max():.0f} % were left out. Heart rate and RMSSD are means over good "
         "recordings."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 
-def table(videos: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+def table(videos: pd.DataFrame, scores: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """One row a group and domain: mean and SD of both ratings, and how many were neutral."""
     rated = videos.merge(scores[["participant_id", "group"]], on="participant_id")
     everybody = rated.assign(group="Total")
@@ -24,13 +24,8 @@ def table(videos: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
         made[f"{task}_neutral"] = cells[f"{task}_label_source"].agg(
             lambda sources: int((sources == "stimulus").sum())
         )
-    return made.reset_index()
-
-
-def caption(videos: pd.DataFrame, scores: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
     sizes = scores["group"].value_counts()
-    return (
+    return made.reset_index(), (
         f"Ratings (1 to 7) of {len(videos)} videos by {len(scores)} participants ({sizes['High']} "
         f"High, {sizes['Low']} Low): mean (SD), videos labelled high, and neutral ratings (4), "
         "whose label is the stimulus's."

@@ -21,21 +21,21 @@ def table(
     scores: pd.DataFrame,
     videos: pd.DataFrame,
     hrv: pd.DataFrame,
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, str]:
     """One row a planted quantity: what was planted, what was found, and how it was compared."""
     people = pd.DataFrame(truth["participants"]).set_index("participant_id")
     effect, spec = truth["spec"]["effect"], truth["spec"]
     scored = scores.set_index("participant_id").join(people[["coupling"]], how="inner")
     exact = (scored["ei_score"] == people["ei_score"].reindex(scored.index)).mean()
-    rows = [
-        _row("EI score", "answers item by item", f"{100 * exact:.0f} % of scores exact", "share"),
-        _row(
+    rows: list[tuple[str, ...]] = [
+        ("EI score", "answers item by item", f"{100 * exact:.0f} % of scores exact", "share"),
+        (
             "ratings",
             "neutral and noisy ratings rarer with EI",
             _by_group(100 * _neutral(videos), scores, "{:.0f} %") + " neutral",
             "mean over participants",
         ),
-        _row(
+        (
             "expression follows feeling",
             f"coupling {spec['expression']['coupling']:g}, "
             f"{effect * spec['expression']['coupling_shift']:+g} for 1 SD of EI; realised "
@@ -48,41 +48,31 @@ def table(
     both = latent.merge(estimates, on=["video_id", "frame"], suffixes=("_planted", "_found"))
     for name in ("arousal", "valence"):
         r = np.corrcoef(both[f"{name}_planted"], both[f"{name}_found"])[0, 1]
-        rows.append(_row(f"{name} shown in a frame", "drawn face", f"r = {r:.3f}", "all accepted"))
+        rows.append((f"{name} shown in a frame", "drawn face", f"r = {r:.3f}", "all accepted"))
     seen = latent.merge(frames, on=["video_id", "frame"])
     for kind in ("face", *BLIND, "two_faces"):
         of_kind = seen[seen["planted"] == kind]
-        right = of_kind["status"] == ("rejected" if kind in BLIND else "accepted")
+        wanted = "rejected" if kind in BLIND else "accepted"
+        right = of_kind["status"] == wanted
         if len(of_kind):
             rows.append(
-                _row(
+                (
                     f"frames planted as {kind.replace('_', ' ')}",
                     f"{len(of_kind)}",
-                    f"{right.sum()} {'rejected' if kind in BLIND else 'accepted'} "
-                    f"({100 * right.mean():.1f} %)",
+                    f"{right.sum()} {wanted} ({100 * right.mean():.1f} %)",
                     "whatever the reason given",
                 )
             )
-    return pd.DataFrame(rows)
-
-
-def caption(truth: dict[str, Any], latent: pd.DataFrame, *_: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    effect = truth["spec"]["effect"]
     null = " It is 0: any difference between the groups found below is chance." * (effect == 0)
-    return (
+    return pd.DataFrame(rows, columns=["what", "planted", "found", "how"]), (
         f"{len(truth['participants'])} made-up participants, {len(latent)} frames. The planted "
         f"effect of EI has size {effect:g}.{null} Two values are those of High EI / Low EI."
     )
 
 
-def _row(what: str, planted: str, recovered: str, how: str) -> dict[str, str]:
-    return {"what": what, "planted": planted, "found": recovered, "how": how}
-
-
 def _hearts(
     truth: dict[str, Any], scores: pd.DataFrame, hrv: pd.DataFrame
-) -> Iterator[dict[str, str]]:
+) -> Iterator[tuple[str, ...]]:
     """The hearts that the ECGs were made of, and what was measured in them."""
     made = pd.DataFrame(
         [
@@ -100,7 +90,7 @@ def _hearts(
         ratio = (both["found"] / both[name]).median()
         r = np.corrcoef(both[name], both["found"])[0, 1]
         what = f"r = {r:.3f}, median ratio {ratio:.3f}"
-        yield _row(
+        yield (
             f"{VARIABLES[name].symbol} of a recording",
             "beats as drawn",
             what,
@@ -112,14 +102,14 @@ def _hearts(
 
 def _reactions(
     truth: dict[str, Any], scores: pd.DataFrame, rmssd: pd.DataFrame
-) -> Iterator[dict[str, str]]:
+) -> Iterator[tuple[str, ...]]:
     """By domain, how vagal variability depends on EI: the planted slope, and the measured one."""
     spec = truth["spec"]
     known = rmssd[rmssd["participant_id"].isin(scores["participant_id"])]
     for domain, rows in known.groupby("domain"):
         planted = spec["effect"] * spec["autonomic"]["response"][domain]["ei_vagal_log"]
         slope = np.polyfit(rows["ability"], np.log(rows["found"]), 1)[0] if len(rows) > 2 else None
-        yield _row(
+        yield (
             f"reaction of the heart to {domain}",
             f"{planted:+.2f} for 1 SD of EI",
             "too few" if slope is None else f"{slope:+.2f}",

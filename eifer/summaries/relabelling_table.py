@@ -13,7 +13,7 @@ USED = "used"
 
 def table(
     relabelled: pd.DataFrame, relabelled_otherwise: pd.DataFrame, known_truth: pd.DataFrame
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, str]:
     """A row a corpus, and all, of what is used; then a row of all for each other method.
 
     The columns after ``method`` and ``corpus`` are those of `judged`; ``known_truth`` has
@@ -29,25 +29,19 @@ def table(
         {"method": method.replace("_", ", "), "corpus": corpus, **judged(rows, truth)}
         for method, corpus, rows in parts
     ]
-    return pd.DataFrame(rows).astype({name: "Int64" for name in COUNTS})
-
-
-def caption(
-    relabelled: pd.DataFrame, relabelled_otherwise: pd.DataFrame, known_truth: pd.DataFrame
-) -> str:
-    """What is shown, and of how many."""
-    made = judged(relabelled, known_truth.set_index("image_id")["label"])
-    if not made["n_known"]:
+    made = pd.DataFrame(rows).astype({name: "Int64" for name in COUNTS})
+    used = judged(relabelled, truth)
+    if not used["n_known"]:
         told = "The truth is known of no image, so nobody can say which labels are wrong."
     else:
         told = (
-            f"Of {made['n_known']} the truth is known: what was planted, or what over half of the "
+            f"Of {used['n_known']} the truth is known: what was planted, or what over half of the "
             "annotators say. Labels that training takes agree with it in "
-            f"{100 * made['agreement_before']:.1f} % before and "
-            f"{100 * made['agreement_after']:.1f} % after."
+            f"{100 * used['agreement_before']:.1f} % before and "
+            f"{100 * used['agreement_after']:.1f} % after."
         )
     leak = (
         " A method that judges images by a network that learnt their labels (seen) repeats wrong "
         "ones, and agrees with its own network, whatever is true."
     )
-    return f"{made['n']} training images. {told}{leak * (len(relabelled_otherwise) > 0)}"
+    return made, f"{used['n']} training images. {told}{leak * (len(relabelled_otherwise) > 0)}"

@@ -24,7 +24,7 @@ OTHER_ESTIMATOR = "training frames chosen by another estimator"
 
 def table(
     participant_deltas: pd.DataFrame, by_assignment: pd.DataFrame, metrics: pd.DataFrame
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, str]:
     """A row a test and choice: High less Low as declared and otherwise, and whether signs agree."""
     rows: list[dict[str, Any]] = []
     others = by_assignment[by_assignment["contrast"] == "High-Low"].set_index(["assignment", *KEY])
@@ -42,7 +42,15 @@ def table(
     made = pd.DataFrame(rows)
     made["otherwise"] = [_ends(*row) for row in made[["low", "high"]].to_numpy()]
     made["survives"] = [_survives(*row) for row in made[["declared", "low", "high"]].to_numpy()]
-    return in_order(made, KEY)
+    kept = int((made["survives"] == "yes").sum())
+    trained = set(by_assignment["assignment"])
+    left = [words for name, words in OTHER_LABELS.items() if name not in trained]
+    left += [OTHER_ESTIMATOR] * trained.isdisjoint(ESTIMATORS)
+    return in_order(made, KEY), (
+        f"The sign of High less Low as declared survives {kept} of {len(made)} other choices. "
+        "The ends are the smallest and the largest difference. Draw no conclusion from a sign "
+        "that does not survive." + f" Not trained: {'; '.join(left)}." * bool(left)
+    )
 
 
 def left_out_in_turn(deltas: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -81,19 +89,3 @@ def _survives(*values: float) -> str:
     if any(map(math.isnan, values)):
         return "–"
     return "yes" if min(values) > 0 or max(values) < 0 else "no"
-
-
-def caption(
-    participant_deltas: pd.DataFrame, by_assignment: pd.DataFrame, metrics: pd.DataFrame
-) -> str:
-    """What is shown, and of how many."""
-    made = table(participant_deltas, by_assignment, metrics)
-    kept = int((made["survives"] == "yes").sum())
-    trained = set(by_assignment["assignment"])
-    left = [words for name, words in OTHER_LABELS.items() if name not in trained]
-    left += [OTHER_ESTIMATOR] * trained.isdisjoint(ESTIMATORS)
-    return (
-        f"The sign of High less Low as declared survives {kept} of {len(made)} other choices. "
-        "The ends are the smallest and the largest difference. Draw no conclusion from a sign "
-        "that does not survive."
-    ) + f" Not trained: {'; '.join(left)}." * bool(left)

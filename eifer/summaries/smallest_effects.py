@@ -7,7 +7,7 @@ import pandas as pd
 from eifer.tables.calibration import DESIGN, NAMES, people
 
 
-def table(power: pd.DataFrame) -> pd.DataFrame:
+def table(power: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """One row a design and test: the smallest true difference found as often as wanted."""
     rows = []
     for (*design, test), part in power.groupby([*DESIGN, "test"], sort=True):
@@ -24,12 +24,7 @@ def table(power: pd.DataFrame) -> pd.DataFrame:
             }
         )
     made = pd.DataFrame(rows)
-    return made.assign(people=people(made))
-
-
-def caption(power: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    return (
+    return made.assign(people=people(made)), (
         f"The smallest of {power['true_effect'].nunique()} true differences in ROC-AUC that is "
         f"found in {100 * power['wanted'].iloc[0]:g} % of cohorts, with the share in which it is; "
         "where none is, the share of the largest tried. "

@@ -9,7 +9,7 @@ import pandas as pd
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
 
-def table(comparison: pd.DataFrame) -> pd.DataFrame:
+def table(comparison: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """One row a kind of warning, with every contrast it is about; its numbers are one example."""
     rows = comparison.dropna(subset="warnings")
     where = rows["task"] + ", " + rows["condition"] + ", " + rows["contrast"]
@@ -22,12 +22,8 @@ def table(comparison: pd.DataFrame) -> pd.DataFrame:
     )
     everywhere = made["contrasts"] == len(comparison)
     made["where"] = made["where"].mask(everywhere, "all")
-    return made.sort_values("contrasts", ascending=False, kind="stable", ignore_index=True)
-
-
-def caption(comparison: pd.DataFrame) -> str:
-    """What is shown, and of how many."""
-    return (
+    made = made.sort_values("contrasts", ascending=False, kind="stable", ignore_index=True)
+    return made, (
         f"Warnings of the {len(comparison)} contrasts. Where the same warning stands for several, "
         "its numbers are those of the first."
     )

@@ -51,6 +51,9 @@ _PLACE_COLUMNS = (
     ),
     *_CONTRAST_COLUMNS,
 )
+_ODDS_RATIO = Column(
+    "gee_odds_ratio", "float? 0..", "odds(other right) / odds(High right): below 1 favours High"
+)
 
 
 # delong ---------------------------------------------------------------------------------------
@@ -188,11 +191,7 @@ COMPARISON = Table(
         Column("pooled_reason", "string?", "why there is no pooled difference"),
         Column("gee_coef", "float?", "ln of the odds ratio"),
         Column("gee_se", "float? 0..", "its robust standard error, clustered on items"),
-        Column(
-            "gee_odds_ratio",
-            "float? 0..",
-            "odds(other right) / odds(High right): below 1 favours High",
-        ),
+        _ODDS_RATIO,
         Column("gee_ci_low", "float? 0..", "lower end of its 95 % interval"),
         Column("gee_ci_high", "float? 0..", "upper end of its 95 % interval"),
         Column("gee_p", "float? 0..1", "its two-sided p-value"),
@@ -439,11 +438,7 @@ BY_PARTICIPANT = Table(
             "its two-sided p-value, t with participants less 1 degrees of freedom",
         ),
         Column("pooled_reason", "string?", "why it has none"),
-        Column(
-            "gee_odds_ratio",
-            "float? 0..",
-            "odds(other right) / odds(High right): below 1 favours High",
-        ),
+        _ODDS_RATIO,
         Column("gee_ci_low", "float? 0..", "lower end of its 95 % interval (Mancl-DeRouen)"),
         Column("gee_ci_high", "float? 0..", "upper end of its 95 % interval"),
         Column("gee_df", "float? 1..", "degrees of freedom: participants less 1"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from eifer.errors import InputError, Problem
+from eifer.errors import Problem
 from eifer.tables.partitions import ROTATION
 from eifer.tables.schema import Column, Table, rule
 from eifer.vocabulary import Dimension, Group
@@ -203,19 +203,6 @@ PRETRAINED = replace(
     meaning="The same of the models trained on the High or the Low group alone, before they were "
     "fine-tuned on everybody; Total is the model trained on everybody from the start.",
 )
-
-
-def refuse_incomparable(subject: str, predictions: pd.DataFrame) -> None:
-    """Refuse predictions whose models cannot be set against each other.
-
-    Raises
-    ------
-    InputError
-        Where anything is `incomparable`.
-    """
-    problems = incomparable(predictions)
-    if problems:
-        raise InputError(subject, problems)
 
 
 def incomparable(predictions: pd.DataFrame) -> list[Problem]:

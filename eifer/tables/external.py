@@ -69,7 +69,7 @@ FOLDS = Table(
 @rule("the learning curve must show the weights that are used", _REPEAT)
 def kept_epoch_exists(table: pd.DataFrame, fold_curves: pd.DataFrame) -> pd.DataFrame:
     """The kept epoch is one of those trained."""
-    return training.kept_outside(table, fold_curves)
+    return training.kept_epoch_exists.check(table, fold_curves)
 
 
 @rule("any other choice of epoch is not the one the study declares", _REPEAT)

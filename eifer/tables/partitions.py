@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+
 import pandas as pd
 
 from eifer.tables.schema import Column, Table, in_each, rule
@@ -34,17 +36,16 @@ _in_each_rotation = in_each("rotation")
 """Who is tested in one rotation trains in another."""
 
 
-def _missing_from(table: pd.DataFrame, there: pd.MultiIndex, wanted: pd.MultiIndex) -> pd.DataFrame:
-    """Rows of ``table`` in the first level of what ``wanted`` has and ``found`` lacks.
+def _incomplete(table: pd.DataFrame, **wanted: Sequence[Hashable]) -> pd.DataFrame:
+    """Rows of ``table`` with those values of the first column that lack a combination ``wanted``.
 
-    All rows where that whole level is absent, because a rule has to name some.
+    All rows where such a value is nowhere, because a rule has to name some.
     """
-    lacking = wanted.difference(there)
-    if lacking.empty:
-        return table.head(0)
-    name = str(wanted.names[0])
-    rows = table[table[name].isin(lacking.get_level_values(0))]
-    return table if rows.empty else rows
+    first, *_ = names = list(wanted)
+    every = pd.MultiIndex.from_product([*wanted.values()], names=names)
+    lacking = every.difference(pd.MultiIndex.from_frame(table[names]))
+    rows = table[table[first].isin(lacking.get_level_values(first))]
+    return table if len(lacking) and rows.empty else rows
 
 
 def _shared(table: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
@@ -91,9 +92,7 @@ def one_partition_a_participant(table: pd.DataFrame) -> pd.DataFrame:
 @_in_each_rotation
 def both_groups_everywhere(table: pd.DataFrame) -> pd.DataFrame:
     """Train, validation and test each hold High and Low participants."""
-    names = ["partition", "group"]
-    wanted = pd.MultiIndex.from_product([list(Partition), list(GROUPS)], names=names)
-    return _missing_from(table, pd.MultiIndex.from_frame(table[names]), wanted)
+    return _incomplete(table, partition=list(Partition), group=GROUPS)
 
 
 @rule(
@@ -268,10 +267,8 @@ def one_label_a_video(table: pd.DataFrame) -> pd.DataFrame:
 @_in_each_rotation
 def both_classes_sampled(table: pd.DataFrame) -> pd.DataFrame:
     """Each task has both classes in train and validation, within High and within Low."""
-    names = ["task", "partition", "group", "label"]
-    parts = [Partition.TRAIN, Partition.VALIDATION]
-    wanted = pd.MultiIndex.from_product([list(Dimension), parts, list(GROUPS), [0, 1]], names=names)
-    return _missing_from(table, pd.MultiIndex.from_frame(table[names]), wanted)
+    parts = (Partition.TRAIN, Partition.VALIDATION)
+    return _incomplete(table, task=list(Dimension), partition=parts, group=GROUPS, label=(0, 1))
 
 
 @rule("one assignment holds for every experiment", _REPEAT)
@@ -453,10 +450,8 @@ def not_clear_and_unclear(table: pd.DataFrame) -> pd.DataFrame:
 @_in_each_rotation
 def both_classes_tested(table: pd.DataFrame) -> pd.DataFrame:
     """Every condition holds both classes of both tasks."""
-    names = ["condition", "task", "label"]
     conditions = sorted(table["condition"].unique())
-    wanted = pd.MultiIndex.from_product([conditions, list(Dimension), [0, 1]], names=names)
-    return _missing_from(table, pd.MultiIndex.from_frame(table[names]), wanted)
+    return _incomplete(table, condition=conditions, task=list(Dimension), label=(0, 1))
 
 
 @rule(_LEAK, _REPEAT)

@@ -32,11 +32,6 @@ _MODEL_COLUMNS = (
 @rule("the learning curve must show the weights that are used", _REPEAT)
 def kept_epoch_exists(table: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """The kept epoch is one of those trained."""
-    return kept_outside(table, curves)
-
-
-def kept_outside(table: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """Models whose kept epoch is none of their ``curves``."""
     last = curves.groupby(list(_MODEL))["epoch"].max()
     epochs = last.reindex(pd.MultiIndex.from_frame(table[list(_MODEL)])).to_numpy()
     return table[~(table["kept_epoch"].to_numpy() <= epochs)]

@@ -112,7 +112,7 @@ def figure(name: str, *tables: pd.DataFrame) -> dict[str, bytes]:
     try:
         draw: Callable[..., Any] = importlib.import_module(f"eifer.figures.{name}").draw
         with drawing():
-            return {f"{name}.svg": svg(draw(*tables)).encode()}
+            return {f"{name}.svg": svg(draw(*tables)[0]).encode()}
     except Exception as error:  # the numbers are worth a run without it
         print(f"{name} could not be drawn ({in_short(error)})", file=sys.stderr)
         return {}

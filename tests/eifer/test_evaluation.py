@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,17 +15,16 @@ from eifer.evaluation import Model, items, measure, predict, predict_by_estimate
 from eifer.metrics import binary
 from eifer.tables.evaluation import METRICS, METRICS_OF_ITEMS, PREDICTIONS, SUMMARY
 from eifer.tables.partitions import CONDITIONS
+from eifer.tables.training import CURVES
 from eifer.vocabulary import item_id
+from tests.rows import broken
 
 VIDEOS = ("sub-01_run-1", "sub-01_run-2", "sub-02_run-1", "sub-02_run-2")
 
 
-def broken(table: Any, frame: pd.DataFrame, **others: pd.DataFrame) -> list[str]:
-    return [
-        rule.name
-        for rule in table.rules
-        if set(rule.needs) <= set(others) and len(rule.broken(frame, others))
-    ]
+def of(frame: pd.DataFrame, **place: object) -> pd.DataFrame:
+    """The rows of ``frame`` at a place."""
+    return frame[(frame[list(place)] == list(place.values())).all(axis=1)]
 
 
 @pytest.fixture(scope="module")
@@ -174,20 +172,10 @@ def test_scores_that_are_no_scores_name_their_items(conditions: pd.DataFrame) ->
 def test_metrics_are_those_of_the_items(predictions: pd.DataFrame, measured: pd.DataFrame) -> None:
     assert broken(METRICS, measured, predictions=predictions) == []
     assert len(measured) == 2 * 2 * (3 * 2 + 1) * 2
+    place = {"task": "valence", "condition": "baseline", "training_group": "Low", "repetition": 2}
+    mine = of(predictions, **place)
     for kind, threshold in (("searched", 0.45), ("half", 0.5)):
-        row = measured[
-            (measured["task"] == "valence")
-            & (measured["condition"] == "baseline")
-            & (measured["training_group"] == "Low")
-            & (measured["repetition"] == 2)
-            & (measured["threshold_kind"] == kind)
-        ].iloc[0]
-        mine = predictions[
-            (predictions["task"] == "valence")
-            & (predictions["condition"] == "baseline")
-            & (predictions["training_group"] == "Low")
-            & (predictions["repetition"] == 2)
-        ]
+        row = of(measured, **place, threshold_kind=kind).iloc[0]
         assert row["threshold"] == pytest.approx(threshold)
         want = binary(mine["label"], mine["score"], threshold)
         assert row[list(METRICS_OF_ITEMS)].to_dict() == pytest.approx(want)
@@ -198,7 +186,8 @@ def test_one_class_is_missing_with_its_reason_and_the_rest_goes_on(
     predictions: pd.DataFrame,
 ) -> None:
     lone = (predictions["condition"] == "unambiguous") & (predictions["task"] == "arousal")
-    found = measure(predictions[~lone | (predictions["label"] == 1)])
+    given = predictions[~lone | (predictions["label"] == 1)]
+    found = measure(given)
     assert broken(METRICS, found) == []
     bare = (found["condition"] == "unambiguous") & (found["task"] == "arousal")
     assert found.loc[bare, list(METRICS_OF_ITEMS)].isna().all(axis=None)
@@ -209,7 +198,7 @@ def test_one_class_is_missing_with_its_reason_and_the_rest_goes_on(
     means = evaluation.means(summary)
     assert means["arousal"]["unambiguous"]["High"]["roc_auc"] is None
     json.dumps(means, allow_nan=False)
-    drawn = dict(evaluation.roc_curves(predictions[~lone | (predictions["label"] == 1)]))
+    drawn = dict(evaluation.plots(given, found, CURVES.empty()))
     assert "roc/arousal_unambiguous" not in drawn and "roc/arousal_baseline" in drawn
 
 
@@ -233,12 +222,8 @@ def test_scores_without_error_have_no_calibration_line(predictions: pd.DataFrame
 
 
 def test_models_on_different_items_are_refused_by_name(predictions: pd.DataFrame) -> None:
-    gone = predictions[
-        (predictions["training_group"] == "Total")
-        & (predictions["repetition"] == 2)
-        & (predictions["condition"] == "baseline")
-        & (predictions["task"] == "valence")
-    ].index[3]
+    place = {"task": "valence", "condition": "baseline", "training_group": "Total"}
+    gone = of(predictions, **place, repetition=2).index[3]
     with pytest.raises(InputError, match=r"valence baseline Total 2 sub-01_run-1_frame-000003"):
         measure(predictions.drop(index=gone))
     with pytest.raises(InputError, match=r"duplicate row \(1\)"):
@@ -250,11 +235,8 @@ def test_mean_and_sd_over_repetitions(measured: pd.DataFrame) -> None:
     assert broken(SUMMARY, summary) == []
     place = {"task": "arousal", "condition": "baseline", "training_group": "High"}
     place |= {"threshold_kind": "half"}
-    mine = measured[(measured[list(place)] == list(place.values())).all(axis=1)]["brier"]
-    row = summary[
-        (summary[list(place)] == list(place.values())).all(axis=1) & (summary["metric"] == "brier")
-    ].iloc[0]
-    a, b = mine
+    row = of(summary, **place, metric="brier").iloc[0]
+    a, b = of(measured, **place)["brier"]
     assert row["mean"] == pytest.approx((a + b) / 2)
     assert row["sd"] == pytest.approx(abs(a - b) / math.sqrt(2))
     assert row["n_repetitions"] == row["n_used"] == 2 and pd.isna(row["reason"])
@@ -269,9 +251,7 @@ def test_a_repetition_without_a_value_is_counted_and_named(measured: pd.DataFram
         calibration_slope=measured["calibration_slope"].mask(lost), reason=reason
     )
     summary = summarise(holed)
-    row = summary[
-        (summary["training_group"] == "High") & (summary["metric"] == "calibration_slope")
-    ].iloc[0]
+    row = of(summary, training_group="High", metric="calibration_slope").iloc[0]
     assert (row["n_used"], row["n_repetitions"]) == (1, 2) and math.isnan(row["sd"])
     assert "repetition 2 (no calibration line" in row["reason"]
 
@@ -279,18 +259,6 @@ def test_a_repetition_without_a_value_is_counted_and_named(measured: pd.DataFram
 def test_order_of_rows_changes_no_number(predictions: pd.DataFrame, measured: pd.DataFrame) -> None:
     again = measure(predictions.sample(frac=1, random_state=0))
     pd.testing.assert_frame_equal(again, measured, rtol=1e-12)
-
-
-def test_roc_curves_are_monotone_and_hold_the_area(predictions: pd.DataFrame, measured) -> None:
-    drawn = dict(evaluation.roc_curves(predictions, steps=2000))
-    points = pd.DataFrame(drawn["roc/arousal_baseline"])
-    assert next(iter(points)) == "false_positive_rate"
-    assert set(points) == {"false_positive_rate", "High", "Low", "Total", "Affect"}
-    assert (points.diff().dropna() >= 0).all(axis=None)
-    assert points.iloc[-1].tolist() == [1.0] * 5
-    own = measured[(measured["task"] == "arousal") & (measured["condition"] == "baseline")]
-    area = np.trapezoid(points["High"], points["false_positive_rate"])
-    assert area == pytest.approx(own[own["training_group"] == "High"]["roc_auc"].mean(), abs=0.01)
 
 
 def test_precision_is_that_of_the_highest_threshold_that_reaches_a_recall() -> None:
@@ -301,14 +269,16 @@ def test_precision_is_that_of_the_highest_threshold_that_reaches_a_recall() -> N
     assert metrics.precision_recall(label, score, grid) == pytest.approx(wanted)
 
 
-def test_the_area_under_precision_by_recall_is_the_average_precision(
-    predictions: pd.DataFrame, measured: pd.DataFrame
+@pytest.mark.parametrize(
+    ("curve", "metric"), [(metrics.roc, "roc_auc"), (metrics.precision_recall, "pr_auc")]
+)
+def test_the_area_under_a_mean_curve_is_the_mean_of_the_metric(
+    predictions: pd.DataFrame, measured: pd.DataFrame, curve: metrics.Curve, metric: str
 ) -> None:
-    drawn = dict(metrics.averaged(predictions, metrics.precision_recall, steps=2000))
+    drawn = dict(metrics.averaged(predictions, curve, steps=2000))
     high = drawn["arousal", "baseline"]["High"]
-    own = measured[(measured["task"] == "arousal") & (measured["condition"] == "baseline")]
-    area = np.trapezoid(high, high.index)
-    assert area == pytest.approx(own[own["training_group"] == "High"]["pr_auc"].mean(), abs=0.01)
+    own = of(measured, task="arousal", condition="baseline", training_group="High")
+    assert np.trapezoid(high, high.index) == pytest.approx(own[metric].mean(), abs=0.01)
 
 
 def test_plots_and_numbers_are_plain_json(
@@ -336,11 +306,11 @@ def test_plots_and_numbers_are_plain_json(
     ]
     assert [row["repetition"] for row in drawn["roc_auc/valence_unambiguous"]] == [1, 2]
     assert set(drawn["roc_auc/valence_unambiguous"][0]) == {"repetition", "High", "Low", "Total"}
+    points = pd.DataFrame(drawn["roc/arousal_baseline"])
+    assert list(points) == ["false_positive_rate", "Affect", "High", "Low", "Total"]
+    assert (points.diff().dropna() >= 0).all(axis=None)
+    assert points.iloc[-1].tolist() == [1.0] * 5
     numbers = evaluation.numbers(measured, Model("1", "valence", "Low", 2, 0.45))
-    assert set(name.split("/")[0] for name in numbers) == {
-        "baseline",
-        "baseline_half",
-        "unambiguous",
-        "unambiguous_half",
-    }
+    tests = {"baseline", "unambiguous"}
+    assert {name.split("/")[0] for name in numbers} == tests | {f"{test}_half" for test in tests}
     assert numbers["baseline/roc_auc"] == numbers["baseline_half/roc_auc"]

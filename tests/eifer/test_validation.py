@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from eifer import validation
 from eifer.cohort.layout import Exclusion
-from eifer.errors import CutShortError, InputError, RecordingError
+from eifer.errors import CutShortError, InputError, Problem, RecordingError
 from eifer.hashing import sha256_file
 from eifer.validation import ValidationSpec, validate
 from tests.eifer.cohort.conftest import stimuli, write_cohort
@@ -51,12 +52,6 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             raise error
         return 6.0
 
-    def read(path: Path, sidecar: object) -> None:
-        look(path)
-
-    class Good:
-        reason = None
-
     monkeypatch.setattr(validation, "check", look)
 
     def shows(path: Path, samples: int, spec: object) -> bool:
@@ -66,8 +61,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return content != b"wall"
 
     monkeypatch.setattr(validation, "has_face", shows)
-    monkeypatch.setattr(validation, "read_ecg", read)
-    monkeypatch.setattr(validation, "ecg_quality", lambda *_: Good)
+    monkeypatch.setattr(validation, "read_ecg", lambda path, sidecar: look(path))
+    monkeypatch.setattr(validation, "ecg_quality", lambda *_: SimpleNamespace(reason=None))
     return seen
 
 
@@ -76,13 +71,10 @@ def in_turn(function: Callable[[Any], Any], tasks: Sequence[Any], label: str) ->
 
 
 def checked(
-    root: Path,
-    *exclude: Exclusion,
-    waves: Sequence[str] = ("1",),
-    spec: ValidationSpec = SPEC,
+    root: Path, *exclude: Exclusion, waves: Sequence[str] = ("1",), **otherwise: object
 ) -> Any:
-    specs: Any = {"faces": None, "ecg": None}
-    return validate(root, waves=waves, exclude=exclude, spec=spec, each=in_turn, **specs)
+    given: Any = {"faces": None, "ecg": None, "spec": SPEC, "each": in_turn} | otherwise
+    return validate(root, waves=waves, exclude=exclude, **given)
 
 
 def complaint(root: Path, *exclude: Exclusion, waves: Sequence[str] = ("1",)) -> str:
@@ -221,12 +213,11 @@ def test_hashes_are_handed_on_and_faults_are_told_when_found(cohort: Path) -> No
         assert told == ["missing file or folder"]
         yield from map(function, tasks)
 
-    specs: Any = {"faces": None, "ecg": None}
+    def tell(problems: Sequence[Problem]) -> None:
+        told.extend(problem.what for problem in problems)
+
     with pytest.raises(InputError):
-        validate(
-            cohort, waves=("1",), exclude=(), spec=SPEC, each=watched,
-            tell=lambda problems: told.extend(problem.what for problem in problems), **specs,
-        )  # fmt: skip
+        checked(cohort, each=watched, tell=tell)
     assert told == ["missing file or folder", "recording cannot be read"]
 
 
@@ -286,18 +277,17 @@ def test_the_ecg_is_judged_in_the_films_time(cohort: Path, monkeypatch: pytest.M
     sidecar.write_text(sidecar.read_text().replace('"StartTime": 0', '"StartTime": -60'))
     seen: set[tuple[object, ...]] = set()
 
-    class Short:
-        reason, why = "film_not_covered", "film_not_covered: 3.0 s of a film of 6.0 s at 250 Hz"
+    why = "film_not_covered: 3.0 s of a film of 6.0 s at 250 Hz"
 
-    def judge(signal: object, hz: float, spec: object, *when: object) -> type[Short]:
+    def judge(signal: object, hz: float, spec: object, *when: object) -> SimpleNamespace:
         seen.add((hz, *when))
-        return Short
+        return SimpleNamespace(reason="film_not_covered", why=why)
 
     monkeypatch.setattr(validation, "ecg_quality", judge)
     text = complaint(cohort)
     assert seen == {(250.0, -60.0, 6.0)}
     assert "ECG cannot be used (8): sub-01/beh/" in text
-    assert "(film_not_covered: 3.0 s of a film of 6.0 s at 250 Hz)" in text
+    assert f"({why})" in text
 
 
 def test_a_video_whose_end_is_missing_is_kept_and_told(cohort: Path) -> None:

@@ -93,7 +93,7 @@ def test_every_assignment_but_the_random_ones_is_another_choice_in_words() -> No
         for group in ("High", "Low")
         for kind in ("searched", "half")
     )
-    made = sensitivity.table(
+    made, _ = sensitivity.table(
         deltas({"baseline": [0.1, -0.02, 0.04]}), BY_ASSIGNMENT.frame(rows), metrics
     )
     survives = made[made["of"] == "ΔAUC"].set_index("choice")["survives"].to_dict()

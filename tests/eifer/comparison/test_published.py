@@ -15,15 +15,12 @@ from eifer.comparison import ComparisonSpec, as_published
 from eifer.errors import DesignError, InputError
 from eifer.tables.comparison import COMPARISON, DELONG
 from eifer.tables.evaluation import PREDICTIONS
+from tests.rows import broken
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 STEM = "pipeline__4_participants_4_videos_6_frames_5_reps"
 SPEC = ComparisonSpec(alpha=0.05, family=("condition",), few_participants=40)
 GROUPS = ("High", "Low", "Total")
-
-
-def broken(table: Any, frame: pd.DataFrame, **others: pd.DataFrame) -> list[str]:
-    return [rule.name for rule in table.rules if len(rule.broken(frame, others))]
 
 
 def close(got: float, want: float, absolute: float = 1e-8, relative: float = 1e-8) -> bool:

@@ -100,15 +100,14 @@ FIGURES: dict[Any, tuple[Callable[[], list[Any]], list[str]]] = {
 def test_figure_is_the_same_each_time_and_its_caption_says_n(figure: Any) -> None:
     given, words = FIGURES[figure]
     with drawing():
-        first, second = svg(figure.draw(*given())), svg(figure.draw(*given()))
-    assert first == second
-    caption = figure.caption(*given())
+        made, caption = figure.draw(*given())
+        assert svg(made) == svg(figure.draw(*given())[0])
     assert all(word in caption for word in words), caption
 
 
 def texts(figure: Any, *given: Any) -> list[str]:
     with drawing():
-        drawn = figure.draw(*given)
+        drawn = figure.draw(*given)[0]
     return [text.get_text() for axes in drawn.axes for text in axes.texts]
 
 
@@ -124,12 +123,12 @@ def test_five_corpora_and_one_leave_no_empty_panels() -> None:
     division = world().division
     many = pd.concat([division.assign(corpus=f"corpus {k}") for k in range(5)])
     with drawing():
-        visible = [axes.get_visible() for axes in class_counts.draw(many).axes]
-        alone = class_counts.draw(division[division["corpus"] == "aff"]).axes
+        visible = [axes.get_visible() for axes in class_counts.draw(many)[0].axes]
+        alone = class_counts.draw(division[division["corpus"] == "aff"])[0].axes
         one = trained()["trained_on"] == "aff"
         (loss, score) = expression_curves.draw(
             curves()[curves()["trained_on"] == "aff"], trained()[one]
-        ).axes
+        )[0].axes
     assert visible == [True] * 5 + [False] and len(alone) == 1
     assert len(loss.lines) == 4 and len(score.lines) == 4  # 2 repetitions; a line and its mark
 
@@ -143,13 +142,13 @@ def test_confusion_is_that_of_merged_in_shares_of_the_row() -> None:
     row = shown[7 * CLASSES.index("happy") :][:7]
     assert row == [f"{n / happy.sum():.2f}\n{n}" for n in happy[CLASSES]]
     alone = evaluated().confusion[evaluated().confusion["trained_on"] != "merged"]
-    assert "Trained on aff," in confusion_matrix.caption(alone)
+    assert "Trained on aff," in confusion_matrix.draw(alone)[1]
 
 
 def test_the_matrix_marks_the_best_of_a_column_and_the_own_corpus() -> None:
     matrix = evaluated().matrix
     with drawing():
-        (axes,) = corpus_matrix.draw(matrix).axes
+        (axes,) = corpus_matrix.draw(matrix)[0].axes
     trained_on = [label.get_text() for label in axes.get_yticklabels()]
     assert trained_on == ["aff", "fer", "merged", "specialists", "without-aff", "without-fer"]
     tested_on = [label.get_text().split("\n")[0] for label in axes.get_xticklabels()]
@@ -173,7 +172,7 @@ def test_a_difference_is_marked_where_q_is_small() -> None:
     assert "*" not in texts(contrast_forest, contrasts)
     contrasts.loc[(contrasts["images"] == "test") & (contrasts["first"] == "merged"), "q"] = 0.01
     assert texts(contrast_forest, contrasts).count("*") == 5 * 2
-    assert "* 10 have q < 0.05" in contrast_forest.caption(contrasts)
+    assert "* 10 have q < 0.05" in contrast_forest.draw(contrasts)[1]
 
 
 def test_one_training_set_is_compared_with_nothing() -> None:
@@ -182,7 +181,7 @@ def test_one_training_set_is_compared_with_nothing() -> None:
     made = given.evaluated()
     assert made.contrasts.empty
     assert texts(contrast_forest, made.contrasts) == ["no two training sets were compared"]
-    assert "Differences need" in contrast_forest.caption(made.contrasts)
+    assert "Differences need" in contrast_forest.draw(made.contrasts)[1]
     for figure, table in (
         (corpus_matrix, made.matrix),
         (confusion_matrix, made.confusion),
@@ -197,7 +196,7 @@ def test_cells_say_their_n_and_the_worst_is_named() -> None:
     assert texts(cells_accuracy, by_cell) == [*(str(n) for n in rows["n"]), "n"]
     worst = rows.loc[rows["accuracy"].idxmin()]
     words = f"{worst['gender']}, {worst['age']}, {worst['ethnicity']}, {worst['right']} of"
-    assert words in cells_accuracy.caption(by_cell)
+    assert words in cells_accuracy.draw(by_cell)[1]
 
 
 def test_photographs_are_never_shown() -> None:

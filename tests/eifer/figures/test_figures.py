@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from eifer import published
 from eifer.figures import (
     affect_plane,
     contrasts,
@@ -190,19 +191,6 @@ def deltas() -> pd.DataFrame:
     )
 
 
-def published() -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "task": ["valence", "arousal"],
-            "condition": ["baseline", "baseline"],
-            "contrast": ["High-Low", "High-Low"],
-            "pooled_delta": [-0.0012, 0.0005],
-            "pooled_ci_low": [-0.0014, -0.001],
-            "pooled_ci_high": [-0.0009, 0.002],
-        }
-    )
-
-
 def latent() -> pd.DataFrame:
     return pd.DataFrame(
         {"video_id": "sub-01_run-1", "frame": range(5), "arousal": np.linspace(-1, 1, 5)}
@@ -243,7 +231,10 @@ def predictions() -> pd.DataFrame:
 
 FIGURES: dict[Any, tuple[Callable[[], list[Any]], list[str]]] = {
     affect_plane: (lambda: [selection(), scores()], ["6 frames", "3 participants"]),
-    contrasts: (lambda: [comparison(), published()], ["4 contrasts", "1 could not be pooled"]),
+    contrasts: (
+        lambda: [comparison(), published.contrasts()],
+        ["4 contrasts", "1 could not be pooled"],
+    ),
     cutoff_scan: (lambda: [scan()], ["5 cutoffs", "4 participants", "Chosen: 700 (2 High, 2 Low"]),
     ei_scores: (lambda: [scores(), scan()], ["4 participants", "2 High"]),
     frames_by_reason: (lambda: [counts()], ["80 decoded", "56 accepted (70.0 %)", "8 frames"]),
@@ -269,18 +260,18 @@ FIGURES: dict[Any, tuple[Callable[[], list[Any]], list[str]]] = {
 def test_figure_is_the_same_each_time_and_its_caption_says_n(figure: Any) -> None:
     given, words = FIGURES[figure]
     with drawing():
-        first, second = svg(figure.draw(*given())), svg(figure.draw(*given()))
-    assert first == second
-    assert "<dc:date>" not in first
-    assert "http" not in first.split("<defs>")[1].replace("http://www.w3.org", "")
-    caption = figure.caption(*given())
+        made, caption = figure.draw(*given())
+        text, again = svg(made), svg(figure.draw(*given())[0])
+    assert text == again
+    assert "<dc:date>" not in text
+    assert "http" not in text.split("<defs>")[1].replace("http://www.w3.org", "")
     assert all(word in caption for word in words), caption
 
 
 def test_a_different_table_gives_a_different_figure() -> None:
     other = scan().assign(n_significant=[0, 1, 3, 0, 2])
     with drawing():
-        assert svg(cutoff_scan.draw(scan())) != svg(cutoff_scan.draw(other))
+        assert svg(cutoff_scan.draw(scan())[0]) != svg(cutoff_scan.draw(other)[0])
 
 
 def test_hrv_figure_shows_the_smallest_p_of_the_chosen_cutoff_and_nothing_not_estimable() -> None:
@@ -301,10 +292,10 @@ def test_settings_of_this_machine_do_not_reach_a_figure() -> None:
 
     given, _ = FIGURES[ei_scores]
     with drawing():
-        plain = svg(ei_scores.draw(*given()))
+        plain = svg(ei_scores.draw(*given())[0])
     with matplotlib.rc_context({"font.size": 30, "axes.grid": False, "svg.hashsalt": "x"}):
         with drawing():
-            assert svg(ei_scores.draw(*given())) == plain
+            assert svg(ei_scores.draw(*given())[0]) == plain
         assert matplotlib.rcParams["font.size"] == 30
 
 
@@ -312,7 +303,7 @@ def test_a_single_repetition_has_a_legend_of_its_own_group() -> None:
     one = curves()
     one = one[(one["task"] == "arousal") & (one["training_group"] == "Low")]
     with drawing():
-        (legend,) = learning_curves.draw(one).legends
+        (legend,) = learning_curves.draw(one)[0].legends
     assert [text.get_text() for text in legend.get_texts()] == [
         "Low (training)",
         "Low (validation)",
@@ -321,7 +312,7 @@ def test_a_single_repetition_has_a_legend_of_its_own_group() -> None:
 
 def lines_of(figure: Any, panel: int) -> dict[str, list[tuple[float, ...]]]:
     with drawing():
-        axes = figure.draw(predictions()).axes[panel]
+        axes = figure.draw(predictions())[0].axes[panel]
     return {str(line.get_label()): list(map(tuple, line.get_xydata())) for line in axes.lines}
 
 
@@ -360,7 +351,8 @@ def test_a_condition_that_the_source_does_not_have_is_drawn() -> None:
             one["condition"] = one["condition"].replace("unambiguous", "faint")
         if any("faint" in set(one["condition"]) for one in tables):
             with drawing():
-                text = svg(figure.draw(*given)) + figure.caption(*given)
+                made, caption = figure.draw(*given)
+                text = svg(made) + caption
             drawn |= {figure.__name__.rpartition(".")[2]} if "faint" in text else set()
     assert {"precision_recall", "reliability", "roc"} <= drawn
 
@@ -372,7 +364,7 @@ def test_roc_curves_are_those_of_the_conditions_with_both_classes() -> None:
         for score, label in zip((0.2, 0.8, 0.7, 0.9), labels, strict=True)
     ]
     with drawing():
-        figure = roc_curves.draw(pd.DataFrame(rows))
+        figure, _ = roc_curves.draw(pd.DataFrame(rows))
     (axes,) = figure.axes
     curve, mark, _ = axes.lines
     assert curve.get_label() == "ambiguous: 0.750 of 4 frames"
@@ -384,5 +376,5 @@ def test_roc_curves_are_those_of_the_conditions_with_both_classes() -> None:
 def test_a_scan_without_permutations_is_drawn_and_said() -> None:
     none = {"n_significant": 2, "permutation_p": None, "permutation_maxima": []}
     with drawing():
-        assert permutation.draw(none).axes
-    assert "No permutations were asked for" in permutation.caption(none)
+        figure, caption = permutation.draw(none)
+    assert figure.axes and "No permutations were asked for" in caption

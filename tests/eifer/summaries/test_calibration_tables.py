@@ -45,19 +45,20 @@ def power() -> pd.DataFrame:
 
 
 def test_error_rates_are_percent_and_stand_in_the_order_of_the_blocks() -> None:
-    made = error_rates.table(rates())
+    made, said = error_rates.table(rates())
     assert made["test"].tolist()[:2] == ["Fisher of the DeLong tests", "t over participants"]
     assert made["rate"].tolist()[:2] == [50, 0]
     assert made["true_effect"].tolist() == [0] * 4 + [0.05] * 4 + [0] * 4
     assert made["trainings"].tolist() == ["alike"] * 8 + ["differ by luck"] * 4
-    assert "20 to 20 cohorts" in error_rates.caption(rates())
+    assert "20 to 20 cohorts" in said
 
 
 def test_smallest_effects_are_the_first_found_or_beyond_the_grid() -> None:
-    made = smallest_effects.table(power()).set_index("participants")
+    made, said = smallest_effects.table(power())
+    made = made.set_index("participants")
     assert made["smallest"].to_dict() == {4: "above 0.05", 12: "0.05", 44: "0.02"}
     assert made["rate"].to_dict() == pytest.approx({4: 30, 12: 90, 44: 85})
-    assert "80 %" in smallest_effects.caption(power())
+    assert "80 %" in said
 
 
 def test_contradictions_are_counted_with_their_places() -> None:
@@ -70,20 +71,20 @@ def test_contradictions_are_counted_with_their_places() -> None:
             "verdict": ["contradiction", "agrees", "contradiction"],
         }
     )
-    made = source_tables.table(rows)
+    made, said = source_tables.table(rows)
     assert made["figures"].tolist() == [1, 1, 1]
     assert made["which"].tolist() == ["a: +1 ↔ -1", "b: -1 ↔ -2", "c: 46 ↔ 24"]
-    assert "2 contradict" in source_tables.caption(rows)
+    assert "2 contradict" in said
 
 
 def test_figures_are_the_same_bytes_each_time_and_show_every_curve() -> None:
     with drawing():
         for module, table in ((null_rates, rates()), (power_curve, power())):
-            assert svg(module.draw(table)) == svg(module.draw(table))
-        (axes,) = power_curve.draw(power()).axes
+            assert svg(module.draw(table)[0]) == svg(module.draw(table)[0])
+        (axes,) = power_curve.draw(power())[0].axes
         labels = axes.get_legend_handles_labels()[1]
         assert set(labels) == {"4 people", "12 people", "44 people", "80 %"}
-        (axes,) = null_rates.draw(rates()).axes
+        (axes,) = null_rates.draw(rates())[0].axes
         shown = [label.get_text() for label in axes.get_yticklabels()]
     # Neither what is there, nor lucky trainings, nor a claim that there is nothing.
     assert [name.split(":")[0] for name in shown] == [

@@ -44,7 +44,7 @@ def images() -> pd.DataFrame:
 
 def test_corpora_are_counted_beside_the_printed_ones_of_the_same_name() -> None:
     given = images(), published.counts(), published.properties()
-    made = corpora_table.table(*given)
+    made = corpora_table.table(*given)[0]
     assert made["corpus"].tolist() == ["FER2013", "other", "all", "affectnet", "nhfi"]
     by = made.set_index("corpus")
     assert by.loc["FER2013", ["happy", "sad", "total"]].tolist() == [2, 1, 3]
@@ -62,14 +62,14 @@ def test_corpora_are_counted_beside_the_printed_ones_of_the_same_name() -> None:
         [["2", "8988"]],
         [["0", "–"]],
     ]
-    assert "5 images of 2 corpora" in corpora_table.caption(*given)
+    assert "5 images of 2 corpora" in corpora_table.table(*given)[1]
 
 
 def test_every_corpus_has_its_parts_beside_those_printed() -> None:
     parts = ["train", "train", "test", "left_out", "evaluator"]
     division = pd.DataFrame({"corpus": ["nhfi"] * 4 + ["own"], "part": parts})
     given = division, published.parts(), published.division()
-    by = parts_table.table(*given).set_index("corpus")
+    by = parts_table.table(*given)[0].set_index("corpus")
     assert list(by.index) == ["nhfi", "own", "all", "affectnet", "artificial", "fer2013"]
     ours = ["train", "validation", "test", "evaluator", "left_out", "total"]
     assert by.loc["nhfi", ours].tolist() == [2, 0, 1, 0, 1, 4]
@@ -78,27 +78,27 @@ def test_every_corpus_has_its_parts_beside_those_printed() -> None:
     assert by.loc["nhfi", printed].tolist() == [3915, 560, 4280]
     assert by.loc["all", printed[:2]].tolist() == [55896, 1680]
     assert by.loc["all", "first_train_published"] is pd.NA
-    assert "5 images of 2 corpora" in parts_table.caption(*given)
+    assert "5 images of 2 corpora" in parts_table.table(*given)[1]
 
 
 def test_the_surest_doubts_come_first() -> None:
     rows = relabelled()
-    made = doubtful_labels.table(rows)
+    made = doubtful_labels.table(rows)[0]
     assert len(made) == rows["flagged"].sum() > 1 and made["flagged"].all()
     assert made["probability"].is_monotonic_decreasing
     many = pd.concat([rows.assign(image_id=rows["image_id"] + str(k)) for k in range(20)])
-    assert len(doubtful_labels.table(many)) == 20
-    assert f"The 20 surest of {many['flagged'].sum()} doubted" in doubtful_labels.caption(many)
+    assert len(doubtful_labels.table(many)[0]) == 20
+    assert f"The 20 surest of {many['flagged'].sum()} doubted" in doubtful_labels.table(many)[1]
 
 
 def test_drawn_faces_stand_beside_those_that_the_source_made() -> None:
     rows = [("sad", True), ("sad", True), ("fear", False)]
     given = pd.DataFrame(rows, columns=["label", "drawn"]), published.artificial()
-    by = drawn_table.table(*given).set_index("label")
+    by = drawn_table.table(*given)[0].set_index("label")
     assert by.loc["sad", ["drawn", "train", "test", "total"]].tolist() == [2, 1492, 240, 1732]
     assert by.loc["total", ["drawn", "train", "test"]].tolist() == [2, 6605, 1680]
     assert by.loc["fear", "drawn"] == 0
-    assert drawn_table.caption(*given).startswith("2 drawn faces")
+    assert drawn_table.table(*given)[1].startswith("2 drawn faces")
 
 
 def test_the_evaluator_says_what_is_real_drawn_and_lacking() -> None:
@@ -111,7 +111,7 @@ def test_the_evaluator_says_what_is_real_drawn_and_lacking() -> None:
         | {"wanted": [2, 2, 2], "found": [1, 0, 0], "filled": [1, 0, 0]}
     )
     given = evaluator, shortfall, published.evaluator()
-    made = evaluator_table.table(*given)
+    made = evaluator_table.table(*given)[0]
     by = made.set_index(["corpus", "label"])
     assert by.loc[("nhfi", "sad")].tolist() == [1, 1, 2, 69, 11]
     assert by.loc[("nhfi", "happy")].tolist() == [0, 0, 2, 79, 1]
@@ -121,7 +121,7 @@ def test_the_evaluator_says_what_is_real_drawn_and_lacking() -> None:
     # Ours first, then all, then what is printed of others.
     corpora = made["corpus"].drop_duplicates().tolist()
     assert corpora == ["nhfi", "own", "all", "affectnet", "fer2013"]
-    caption = evaluator_table.caption(*given)
+    caption = evaluator_table.table(*given)[1]
     assert (
         "3 images, 1 of them drawn (33.3 %); 4 places" in caption
         and "1 images lack a gender" in caption
@@ -130,7 +130,7 @@ def test_the_evaluator_says_what_is_real_drawn_and_lacking() -> None:
 
 def test_training_sets_have_their_means_on_all_images_and_on_each_corpus() -> None:
     matrix = world().evaluated().matrix
-    made = training_sets.table(matrix)
+    made = training_sets.table(matrix)[0]
     sets = ["aff", "fer", "merged", "specialists", "without-aff", "without-fer"]
     assert made["trained_on"].tolist() == sets
     own = matrix[(matrix["trained_on"] == "merged") & (matrix["target"] == "original")]
@@ -143,10 +143,10 @@ def test_training_sets_have_their_means_on_all_images_and_on_each_corpus() -> No
     real = own[own["images"] == "real"].groupby("tested_on")["accuracy"].mean()
     assert row["corpora"] == f"aff {real['aff']:.3f} (20), fer {real['fer']:.3f} (20)"
     n = own.query("tested_on == 'all' and images == 'test'")["n"].max()
-    assert f"{n} of the test part" in training_sets.caption(matrix)
+    assert f"{n} of the test part" in training_sets.table(matrix)[1]
     without = matrix[matrix["images"] != "with_fill_ins"]
-    assert training_sets.table(without)["with_fill_ins_accuracy_mean"].isna().all()
-    assert "fill-ins" not in training_sets.caption(without)
+    assert training_sets.table(without)[0]["with_fill_ins_accuracy_mean"].isna().all()
+    assert "fill-ins" not in training_sets.table(without)[1]
 
 
 def test_the_matrix_has_means_beside_the_printed_figures() -> None:
@@ -158,7 +158,7 @@ def test_the_matrix_has_means_beside_the_printed_figures() -> None:
         column = "trained_on" if name == "answers" else "corpus"
         table[column] = table[column].replace("fer", "FER2013")
     matrix = given.evaluated().matrix
-    made = matrix_table.table(matrix, published.accuracy())
+    made = matrix_table.table(matrix, published.accuracy())[0]
     assert not made.duplicated(matrix_table.KEY).any()
     by = made.set_index(["trained_on", "tested_on", "images"])
     row = by.loc[("merged", "FER2013", "with_fill_ins")]
@@ -178,11 +178,11 @@ def test_the_matrix_has_means_beside_the_printed_figures() -> None:
     assert theirs["accuracy_published"] == 0.4125 and theirs["n"] is pd.NA
     assert made["accuracy_published"].count() == 25
     assert by["n_agreement"].max() == 9
-    assert "no evidence" in matrix_table.caption(matrix, published.accuracy())
+    assert "no evidence" in matrix_table.table(matrix, published.accuracy())[1]
     without = matrix[matrix["target"] != "relabelled"]
-    assert "greement" not in matrix_table.caption(without, published.accuracy())
+    assert "greement" not in matrix_table.table(without, published.accuracy())[1]
     real = matrix[matrix["images"] != "with_fill_ins"]
-    by = matrix_table.table(real, published.accuracy()).set_index(
+    by = matrix_table.table(real, published.accuracy())[0].set_index(
         ["trained_on", "tested_on", "images"]
     )
     assert by.loc[("merged", "all", "real"), "accuracy_published"] == 0.6935
@@ -190,7 +190,7 @@ def test_the_matrix_has_means_beside_the_printed_figures() -> None:
 
 def test_the_report_by_class_is_of_the_own_corpus_and_of_merged_on_all() -> None:
     made = world(n=240).evaluated().by_class
-    table = by_class_table.table(made, published.report())
+    table = by_class_table.table(made, published.report())[0]
     pairs = {*zip(table["trained_on"], table["tested_on"], table["images"], strict=True)}
     assert pairs == {("aff", "aff", "test"), ("fer", "fer", "test"), ("merged", "all", "test")}
     assert table["label"].head(7).tolist() == sorted(table["label"].unique())
@@ -203,7 +203,7 @@ def test_the_report_by_class_is_of_the_own_corpus_and_of_merged_on_all() -> None
     assert by.loc[("fer", "surprise"), "f1_published"] == 0.81
     fear = by.loc[("fer", "fear")]  # which nobody answers in that corpus
     assert np.isnan(fear["precision"]) and fear["f1"] == 0 and fear["support"] > 0
-    assert "2 of 42 classes are never answered" in by_class_table.caption(made, published.report())
+    assert "2 of 42 classes are never answered" in by_class_table.table(made, published.report())[1]
 
 
 def relabelled() -> pd.DataFrame:
@@ -227,20 +227,20 @@ def relabelled() -> pd.DataFrame:
 def test_relabelling_is_judged_by_what_is_true() -> None:
     known = pd.DataFrame({"image_id": [f"a/{k}" for k in range(6)], "label": "happy"})
     other = relabelled().assign(method="published", label=relabelled()["proposed"])
-    made = relabelling_table.table(relabelled(), other, known).set_index(["method", "corpus"])
+    made = relabelling_table.table(relabelled(), other, known)[0].set_index(["method", "corpus"])
     told = judged(relabelled(), known.set_index("image_id")["label"])
     assert made.loc[("used", "all"), list(told)].to_dict() == pytest.approx(told)
     assert made.loc[("used", "a"), ["n", "wrong", "right"]].tolist() == [4, 3, 1]
     repaired = made.loc[("used", "b"), "repaired"]
     assert repaired is pd.NA or np.isnan(repaired)
     assert made.loc[("published", "all"), "own_network"] == 1
-    caption = relabelling_table.caption(relabelled(), other, known)
+    caption = relabelling_table.table(relabelled(), other, known)[1]
     assert "Of 6 the truth is known" in caption and "agrees with its own network" in caption
     assert "in 50.0 % before and 50.0 % after" in caption
     none = other.iloc[:0], known.iloc[:0]
-    made = relabelling_table.table(relabelled(), *none).set_index("corpus")
+    made = relabelling_table.table(relabelled(), *none)[0].set_index("corpus")
     assert made.loc["all", ["n", "changed", "n_known", "wrong"]].tolist() == [6, 2, 0, 0]
-    assert "The truth is known of no image" in relabelling_table.caption(relabelled(), *none)
+    assert "The truth is known of no image" in relabelling_table.table(relabelled(), *none)[1]
 
 
 def test_planted_labels_and_copies_stand_beside_what_was_found() -> None:
@@ -252,7 +252,7 @@ def test_planted_labels_and_copies_stand_beside_what_was_found() -> None:
     groups = ["a/0", "a/0", None, "a/3", "a/3", "a/3"]  # one copy missed, one face too many
     duplicates = truth[["image_id", "corpus"]].assign(copies=groups)
     contrasts = world().evaluated().contrasts
-    made = planted_table.table(truth, duplicates, relabelled(), contrasts).set_index("what")
+    made = planted_table.table(truth, duplicates, relabelled(), contrasts)[0].set_index("what")
     assert made.loc["wrong labels, repaired", "planted"] == "3 of 6 training labels"
     assert made.loc["wrong labels, repaired", "found"] == "1 of 3 (33.3 %)"
     assert made.loc["wrong labels, flagged", "found"] == "2 of 4 (50.0 %)"
@@ -262,20 +262,20 @@ def test_planted_labels_and_copies_stand_beside_what_was_found() -> None:
     found = made.loc["gain by merging, cnn48", "found"].tolist()
     assert len(found) == len(gain) == 3
     assert found[0].startswith(f"{gain['difference'].iloc[0]:+.3f}")
-    caption = planted_table.caption(truth, duplicates, relabelled(), contrasts)
+    caption = planted_table.table(truth, duplicates, relabelled(), contrasts)[1]
     assert "6 drawn faces of 2 corpora, of which 6" in caption
 
 
 def test_contradictions_are_counted_by_source() -> None:
     found = paper_consistency.expression_checks()
-    made = expression_contradictions.table(found)
+    made = expression_contradictions.table(found)[0]
     assert made["source"].drop_duplicates().tolist() == ["S2", "S3", "S4"]
     assert made["figures"].sum() == len(found)
     (row,) = made[
         (made["check"].str.startswith("a total")) & (made["verdict"] != "agrees")
     ].to_dict("records")
     assert row["which"] == "Table 4, nhfi: 551 ↔ 461; Table 4, totals of all: 1468 ↔ 1558"
-    assert f"{len(found)} checks" in expression_contradictions.caption(found)
+    assert f"{len(found)} checks" in expression_contradictions.table(found)[1]
 
 
 def trained() -> pd.DataFrame:
@@ -331,6 +331,6 @@ def test_every_column_that_the_report_declares_is_there() -> None:
     for item in shown:
         given = [sources[name] for name in item["of"]]
         known = item["table"] in known_exhibits("table")
-        frame = exhibit("table", item["table"]).table(*given) if known else given[0]
+        frame = exhibit("table", item["table"]).table(*given)[0] if known else given[0]
         made = lines(frame, item["columns"])
         assert made and any(set(cell[0]) - set(" –()[],") for row in made for cell in row)

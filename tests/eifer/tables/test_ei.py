@@ -10,6 +10,7 @@ from eifer.ei.cutoff import scan
 from eifer.ei.groups import assign
 from eifer.tables.ei import CUTOFF_SCAN, CUTOFF_TESTS, EI_SCORES
 from eifer.tables.schema import Table
+from tests.rows import broken
 
 Tables = dict[str, pd.DataFrame]
 
@@ -41,15 +42,10 @@ def made() -> Tables:
     return {"ei_scores": groups, "cutoff_scan": got.table, "cutoff_tests": got.tests}
 
 
-def broken(table: Table, tables: Tables) -> list[str]:
-    frame = tables[table.name]
-    return [rule.name for rule in table.rules if len(rule.broken(frame, tables))]
-
-
 @pytest.mark.parametrize("table", [EI_SCORES, CUTOFF_SCAN, CUTOFF_TESTS], ids=lambda t: t.name)
 def test_what_the_library_makes_keeps_every_rule(table: Table, made: Tables) -> None:
     frame = made[table.name]
-    assert broken(table, made) == []
+    assert broken(table, frame, **made) == []
     assert frame.dtypes.astype(str).to_dict() == {c.name: c.dtype for c in table.columns}
     for column in table.columns:
         assert column.missing or frame[column.name].notna().all()
@@ -77,7 +73,7 @@ def test_a_rule_breaks(
 ) -> None:
     tampered = made[table.name].copy()
     tampered.loc[row, column] = value
-    assert rule in broken(table, {**made, table.name: tampered})
+    assert rule in broken(table, tampered, **made)
 
 
 def test_a_group_on_the_wrong_side_is_the_row_shown(made: Tables) -> None:
@@ -91,6 +87,6 @@ def test_no_cutoff_chosen_or_a_worse_one(made: Tables) -> None:
     table = made["cutoff_scan"].copy()
     best = table["chosen"].to_numpy()
     table["chosen"] = False
-    assert "one_chosen" in broken(CUTOFF_SCAN, {**made, "cutoff_scan": table})
+    assert "one_chosen" in broken(CUTOFF_SCAN, table)
     table["chosen"] = (np.cumsum(table["acceptable"] & ~best) == 1) & table["acceptable"] & ~best
-    assert broken(CUTOFF_SCAN, {**made, "cutoff_scan": table}) == ["chosen_is_best"]
+    assert broken(CUTOFF_SCAN, table) == ["chosen_is_best"]

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from eifer.tables.training import CURVES, REPETITIONS
+from tests.rows import broken
 
 MODEL = {
     "assignment": "ei",
@@ -43,14 +44,12 @@ def repetitions() -> pd.DataFrame:
     )
 
 
-def broken(repetitions: pd.DataFrame, curves: pd.DataFrame) -> set[str]:
-    pairs = [(rule, repetitions) for rule in REPETITIONS.rules]
-    pairs += [(rule, curves) for rule in CURVES.rules]
-    return {rule.name for rule, t in pairs if not rule.broken(t, {"curves": curves}).empty}
+def faults(repetitions: pd.DataFrame, curves: pd.DataFrame) -> set[str]:
+    return {*broken(REPETITIONS, repetitions, curves=curves), *broken(CURVES, curves)}
 
 
 def test_a_sound_account_breaks_nothing(repetitions: pd.DataFrame, curves: pd.DataFrame) -> None:
-    assert broken(repetitions, curves) == set()
+    assert faults(repetitions, curves) == set()
 
 
 @pytest.mark.parametrize(
@@ -69,17 +68,17 @@ def test_a_sound_account_breaks_nothing(repetitions: pd.DataFrame, curves: pd.Da
 def test_wrong_repetitions_are_found(
     repetitions: pd.DataFrame, curves: pd.DataFrame, name: str, value: object, rules: set[str]
 ) -> None:
-    assert broken(repetitions.assign(**{name: value}), curves) == rules
+    assert faults(repetitions.assign(**{name: value}), curves) == rules
 
 
 def test_final_keeps_the_last_epoch(repetitions: pd.DataFrame, curves: pd.DataFrame) -> None:
     tables = [table.assign(assignment="final") for table in (repetitions, curves)]
-    assert broken(*tables) == {"kept_epoch_is_best"}
-    assert broken(tables[0].assign(kept_epoch=3), tables[1]) == set()
+    assert faults(*tables) == {"kept_epoch_is_best"}
+    assert faults(tables[0].assign(kept_epoch=3), tables[1]) == set()
 
 
 def test_wrong_curves_are_found(repetitions: pd.DataFrame, curves: pd.DataFrame) -> None:
-    assert "epochs_count_up" in broken(repetitions, curves[curves["epoch"] != 2])
-    assert broken(repetitions, curves.assign(phase=["heads", "all", "heads"])) == {"heads_first"}
+    assert "epochs_count_up" in faults(repetitions, curves[curves["epoch"] != 2])
+    assert faults(repetitions, curves.assign(phase=["heads", "all", "heads"])) == {"heads_first"}
     moving = curves.assign(backbone_learning_rate=1e-4)
-    assert broken(repetitions, moving) == {"backbone_rests"}
+    assert faults(repetitions, moving) == {"backbone_rests"}
