@@ -314,25 +314,12 @@ VERDICT = {
     ("null", "verdict"),
     [
         (
-            {"null_n": 0, "null_q": np.nan, "least_q": 1.0},
-            "High better within this training",
-        ),
-        ({"null_n": 39, "null_q": 0.03, "least_q": 0.025}, "High better"),
-        (
             {"null_n": 39, "null_q": 0.4, "least_q": 0.025},
             "inconclusive: random labels do as much (corrected p 0.4)",
         ),
         (
-            {"null_n": 9, "null_q": 0.1, "least_q": 0.1},
-            "inconclusive: 9 random assignments of labels allow no corrected p below 0.1",
-        ),
-        (
             {"null_n": 39, "null_q": 0.03, "least_q": 0.025, "null_mean": 0.2},
             "inconclusive: random labels differ by more, +0.2 on average",
-        ),
-        (
-            {"null_n": 0, "null_q": np.nan, "least_q": 1.0, "n_differ": 5},
-            "inconclusive: 5 participants in whom the models differ allow no p below 0.0625",
         ),
     ],
 )

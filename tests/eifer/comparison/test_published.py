@@ -199,17 +199,6 @@ def test_a_group_that_never_errs_has_a_reason_and_the_other_a_number(plain) -> N
     assert rows.loc["High-Total", "gee_q"] == rows.loc["High-Total", "gee_p"]
 
 
-def test_models_that_agree_on_every_frame_have_no_odds_ratio(plain) -> None:
-    _, table = as_published(plain.assign(threshold=0.0), SPEC)
-    assert table["gee_odds_ratio"].isna().all()
-    assert (
-        table["gee_reason"]
-        .str.contains("right equally often in every item_id: nothing varies")
-        .all()
-    )
-    assert table["fisher_p"].notna().all()
-
-
 def warned(scores: dict[str, list[np.ndarray]], contrast: str = "High-Low", **kwargs: Any) -> str:
     _, table = as_published(simulated(scores, LABELS, **kwargs), SPEC)
     text = table.set_index("contrast").loc[contrast, "warnings"]
