@@ -101,8 +101,6 @@ def read_checkpoint(path: Path, mark: str) -> Progress | None:
         if content.pop("fingerprint") != mark:
             return None
         return Progress(**content)
-    except FileNotFoundError:
-        return None
-    # Cut short, or no checkpoint of ours: torch raises a dozen kinds, and training starts anew.
+    # Absent, cut short, or none of ours: torch raises a dozen kinds, and training starts anew.
     except Exception:
         return None
