@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
@@ -17,7 +17,7 @@ from eifer.errors import InputError, Problem
 from eifer.faces.pictures import decoded
 from eifer.faces.stored import mapped_crops
 from eifer.tables.affect import CORPUS
-from eifer.tables.attrition import ATTRITION
+from eifer.tables.attrition import ATTRITION, images_left_out
 
 Image = NDArray[np.uint8]
 
@@ -252,7 +252,7 @@ def align_corpus(
         targets=rows[["arousal", "valence"]].to_numpy(np.float32),
         items=rows["image_id"].astype(str).tolist(),
         identities=rows["identity"].astype(str).tolist(),
-        left_out=ATTRITION.conform(pd.concat([corpus.left_out, _left_out(reasons)])),
+        left_out=ATTRITION.joined([corpus.left_out, images_left_out("affect corpus", reasons)]),
     )
 
 
@@ -339,7 +339,7 @@ def _from_files(origin: Path, root: Path, rows: pd.DataFrame) -> Corpus:
             yield (root / place).read_bytes()
 
     columns = [name for name in CORPUS.names if name != "image"]
-    return Corpus(rows[columns], images, _left_out(reasons), boxes)
+    return Corpus(rows[columns], images, images_left_out("affect corpus", reasons), boxes)
 
 
 def _refuse_bad_values(origin: Path, rows: pd.DataFrame) -> None:
@@ -372,22 +372,6 @@ def _refuse_bad_values(origin: Path, rows: pd.DataFrame) -> None:
         problems.append(Problem("no annotated images", str(origin), "give a corpus with images"))
     if problems:
         raise InputError(f"affect corpus {origin}", problems)
-
-
-def _left_out(reasons: Mapping[str, int]) -> pd.DataFrame:
-    return ATTRITION.frame(
-        [
-            {
-                "level": "image",
-                "participant_id": "n/a",
-                "video_id": "n/a",
-                "what": "affect corpus",
-                "reason": reason,
-                "n": n,
-            }
-            for reason, n in sorted(reasons.items())
-        ]
-    )
 
 
 def _input_error(origin: Path, what: str, places: Iterable[str], remedy: str) -> InputError:

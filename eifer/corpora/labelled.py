@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,7 +10,6 @@ import pandas as pd
 
 from eifer.cohort import place
 from eifer.ranges import Text
-from eifer.tables.attrition import ATTRITION
 from eifer.tables.expressions import IMAGES
 
 SEEN = ("width_px", "height_px", "colour", "sha256", "look")
@@ -74,21 +73,3 @@ class Labelled:
     pictures: Callable[[], Iterator[bytes]]
     left_out: pd.DataFrame
     boxes: Sequence[Box | None] | None = None
-
-
-def attrition(corpus: str, reasons: Mapping[str, int]) -> pd.DataFrame:
-    """``reasons`` with their counts of images of ``corpus``, as rows of ``ATTRITION``."""
-    return ATTRITION.frame(
-        [
-            {
-                "level": "image",
-                "participant_id": "n/a",
-                "video_id": "n/a",
-                "what": corpus,
-                "reason": reason,
-                "n": n,
-            }
-            for reason, n in reasons.items()
-            if n
-        ]
-    )

@@ -9,9 +9,10 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from eifer.corpora.labelled import COLUMNS, Box, Labelled, attrition
+from eifer.corpora.labelled import COLUMNS, Box, Labelled
 from eifer.corpora.readers.words import Meanings
 from eifer.errors import InputError, Problem, did_you_mean
+from eifer.tables.attrition import images_left_out
 from eifer.tables.expressions import ATTRIBUTES, UNKNOWN
 from eifer.vocabulary import Expression
 
@@ -192,7 +193,7 @@ class Found:
         return Labelled(
             pd.DataFrame(rows).astype({column.name: column.dtype for column in COLUMNS}),
             pictures or _Files(self.root, [str(image["file"]) for image in images]),
-            attrition(self.corpus, self.lost),
+            images_left_out(self.corpus, self.lost),
             boxes if any(box is not None for box in boxes) else None,  # type: ignore[arg-type]
         )
 
