@@ -164,12 +164,10 @@ def test_loss_by_hand() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"images": lambda i: i[:, :16]}, "crops are not uint8 32 x 32"),
-        ({"images": lambda i: i.astype(np.float32)}, "float32"),
+        ({"images": lambda i: i.astype(np.float32)}, "(?s)not uint8 32 x 32.*float32"),
         ({"targets": lambda t: np.where(t == t[7, 0], -2, t)}, r"\[-1, 1\] \(1\): picture 7"),
         ({"targets": lambda t: t[:, 0]}, r"\(160,\) for 160 items and 2 outputs"),
         ({"identities": lambda i: ["one"] * len(i)}, "1 identities"),
-        ({"images": lambda i: i[:-1]}, "different lengths"),
     ],
 )
 def test_data_that_do_not_fit_are_refused(change: dict[str, Any], said: str) -> None:
