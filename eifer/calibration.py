@@ -275,7 +275,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Cohorts ``first`` to ``last`` (without it) of one design and true effect: one task.
+    """The cohorts ``numbers`` of one design and true effect: one task.
 
     A cohort's draws hang on its number alone, so that chunks may be of any size. ``part`` is the
     part of the specification that asked for them.
@@ -284,8 +284,7 @@ class Chunk:
     part: Literal["tests", "people", "found"]
     design: Design
     effect: float
-    first: int
-    last: int
+    numbers: range
     seed: int
 
 
@@ -297,7 +296,7 @@ def chunks(spec: CalibrationSpec, seed: int) -> list[Chunk]:
         "found": spec.found,
     }
     return [
-        Chunk(part, design, effect, first, min(first + size, plan.simulations), seed)
+        Chunk(part, design, effect, range(first, min(first + size, plan.simulations)), seed)
         for part, plans in parts.items()
         for plan in plans
         for design in plan.designs()
@@ -323,7 +322,7 @@ def claims(chunk: Chunk, spec: CalibrationSpec, how: Comparison) -> pd.DataFrame
 
 def every_claim(chunk: Chunk, spec: CalibrationSpec, how: Comparison) -> list[Row]:
     """What every test of both blocks claims in each cohort, by the code of the stats stage."""
-    drawn = ((str(number), _scores(chunk, spec, number)) for number in _numbers(chunk))
+    drawn = ((str(number), _scores(chunk, spec, number)) for number in chunk.numbers)
     table = predictions(chunk.design, drawn)
     tests, published = as_published(table, how.published)
     # Each cohort is a study of its own: what is corrected together may not reach over them.
@@ -366,7 +365,7 @@ def claims_of_people(chunk: Chunk, spec: CalibrationSpec, how: Comparison) -> li
     """
     design, alpha = chunk.design, how.participants.alpha
     rows: list[Row] = []
-    for number in _numbers(chunk):
+    for number in chunk.numbers:
         scores = squeezed(_scores(chunk, spec, number))
         items = _frames(design).iloc[: scores[0, 0].size]
         high, low = (scores[MODELS.index(g)].reshape(design.repetitions, -1).T for g in MODELS[:2])
@@ -378,10 +377,6 @@ def claims_of_people(chunk: Chunk, spec: CalibrationSpec, how: Comparison) -> li
             for test, result in (("t", t), ("sign_flip", flip), ("equivalence", same))
         ]
     return rows
-
-
-def _numbers(chunk: Chunk) -> range:
-    return range(chunk.first, chunk.last)
 
 
 def _scores(chunk: Chunk, spec: CalibrationSpec, number: int) -> Floats:

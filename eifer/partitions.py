@@ -31,6 +31,7 @@ from eifer.errors import (
 )
 from eifer.ranges import Count, Part, Text
 from eifer.seeding import generator
+from eifer.tables.attrition import left_out
 from eifer.tables.partitions import (
     AVAILABILITY,
     CLASS_COLUMNS,
@@ -341,16 +342,18 @@ def divide(
     classes = cohort.frames.reshape(len(cohort.ids), -1)
     table[list(CLASS_COLUMNS)] = np.tile(classes, (len(rotations), 1))
     tested = set(table.loc[table["partition"] == Partition.TEST, "participant_id"])
-    attrition += [_left_out(who, TEST_PARTITION, why) for who, why in cohort.barred.items()]
     attrition += [
-        {
-            "level": "frame",
-            "participant_id": row["participant_id"],
-            "video_id": row["video_id"],
-            "what": f"{row['condition']} frames for {row['task']}",
-            "reason": f"the video has {row['available']} of the {row['asked']} asked for",
-            "n": row["asked"] - row["available"],
-        }
+        left_out("participant", who, TEST_PARTITION, why) for who, why in cohort.barred.items()
+    ]
+    attrition += [
+        left_out(
+            "frame",
+            row["participant_id"],
+            f"{row['condition']} frames for {row['task']}",
+            f"the video has {row['available']} of the {row['asked']} asked for",
+            video_id=row["video_id"],
+            n=row["asked"] - row["available"],
+        )
         for row in _short(availability)
         if row["participant_id"] in tested
     ]
@@ -417,11 +420,6 @@ def _pools(cohort: _Cohort) -> list[NDArray[np.intp]]:
     return [np.flatnonzero((cohort.group == group) & free) for group in GROUPS]
 
 
-def _left_out(who: str, what: str, reason: str) -> dict[str, object]:
-    row = {"participant_id": who, "video_id": "n/a", "what": what, "reason": reason}
-    return {"level": "participant", **row, "n": 1}
-
-
 def _short(availability: pd.DataFrame) -> list[dict[Hashable, Any]]:
     """List the videos and conditions with fewer frames than asked, in the order of their key."""
     short = availability[availability["available"] < availability["asked"]]
@@ -459,7 +457,7 @@ def _cohort(
     )
     absent = sorted(set(known.index) - set(ids))
     reason = "none of the participant's frames was selected"
-    return cohort, [_left_out(who, "partitions", reason) for who in absent]
+    return cohort, [left_out("participant", who, "partitions", reason) for who in absent]
 
 
 def _tally(rows: pd.DataFrame, ids: list[str]) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
@@ -17,7 +17,7 @@ from eifer.errors import InputError, Problem
 from eifer.faces.pictures import decoded
 from eifer.faces.stored import mapped_crops
 from eifer.tables.affect import CORPUS
-from eifer.tables.attrition import ATTRITION
+from eifer.tables.attrition import ATTRITION, images_left_out
 
 Image = NDArray[np.uint8]
 
@@ -100,17 +100,13 @@ def open_corpus(path: Path) -> Corpus:
         return read_affectnet(path)
     if any((path / part / "annotations").is_dir() for part in _AFFECTNET_SETS):
         return read_affectnet_arrays(path)
-    raise InputError(
-        f"affect corpus {path}",
-        [
-            Problem(
-                "no corpus of a known form",
-                str(path),
-                "give a Parquet file with the corpus table's columns, AffectNet's folder with "
-                f"training.csv, validation.csv and {AFFECTNET_IMAGES}, or its folder with "
-                "train_set and val_set, each with images and annotations",
-            )
-        ],
+    raise _input_error(
+        path,
+        "no corpus of a known form",
+        [str(path)],
+        "give a Parquet file with the corpus table's columns, AffectNet's folder with "
+        f"training.csv, validation.csv and {AFFECTNET_IMAGES}, or its folder with "
+        "train_set and val_set, each with images and annotations",
     )
 
 
@@ -162,10 +158,6 @@ def read_affectnet(folder: Path) -> Corpus:
             parts.append(
                 affectnet_rows(source, ("arousal", "valence")).assign(source=f"AffectNet {name}")
             )
-    if not parts:
-        raise _input_error(
-            folder, "no list of images", list(AFFECTNET_LISTS), "put both into the folder"
-        )
     rows = pd.concat(parts, ignore_index=True)
     return _from_files(folder, folder / AFFECTNET_IMAGES, rows)
 
@@ -182,7 +174,7 @@ def read_affectnet_arrays(folder: Path) -> Corpus:
         If an annotation or a picture is missing or wrong: all of them at once.
     """
     rows: list[dict[str, object]] = []
-    problems: list[Problem] = []
+    lost: list[str] = []
     for part in _AFFECTNET_SETS:
         for arousal in sorted((folder / part / "annotations").glob("*_aro.npy")):
             number = arousal.name.removesuffix("_aro.npy")
@@ -198,16 +190,12 @@ def read_affectnet_arrays(folder: Path) -> Corpus:
                     # Not read into memory: a header may claim more than there is.
                     row[name] = float(np.load(file, mmap_mode="r", allow_pickle=False))
                 except (OSError, TypeError, ValueError, EOFError):
-                    problems.append(
-                        Problem(
-                            "an annotation is missing or no number",
-                            f"{part}/annotations/{file.name}",
-                            "unpack AffectNet again",
-                        )
-                    )
+                    lost.append(f"{part}/annotations/{file.name}")
             rows.append(row)
-    if problems:
-        raise InputError(f"affect corpus {folder}", problems)
+    if lost:
+        raise _input_error(
+            folder, "an annotation is missing or no number", lost, "unpack AffectNet again"
+        )
     columns = ["image_id", "source", "arousal", "valence"]
     return _from_files(folder, folder, pd.DataFrame(rows, columns=columns))
 
@@ -264,7 +252,7 @@ def align_corpus(
         targets=rows[["arousal", "valence"]].to_numpy(np.float32),
         items=rows["image_id"].astype(str).tolist(),
         identities=rows["identity"].astype(str).tolist(),
-        left_out=ATTRITION.conform(pd.concat([corpus.left_out, _left_out(reasons)])),
+        left_out=ATTRITION.joined([corpus.left_out, images_left_out("affect corpus", reasons)]),
     )
 
 
@@ -326,12 +314,10 @@ def affectnet_rows(source: Path, annotated: tuple[str, ...]) -> pd.DataFrame:
 def _from_files(origin: Path, root: Path, rows: pd.DataFrame) -> Corpus:
     """Make the corpus of ``rows`` whose ``image_id`` is a path under ``root``."""
     unplaced = (rows[["arousal", "valence"]] == NO_ANNOTATION).any(axis=1)
-    reasons = Counter(
-        {
-            f"no arousal and valence (-2) in {source}": int(n)
-            for source, n in rows.loc[unplaced, "source"].value_counts().items()
-        }
-    )
+    reasons = {
+        f"no arousal and valence (-2) in {source}": int(n)
+        for source, n in rows.loc[unplaced, "source"].value_counts().items()
+    }
     rows = rows[~unplaced].sort_values("image_id", kind="stable", ignore_index=True)
     rows = rows.assign(identity=rows["image_id"])
     places = [PurePosixPath(name) for name in rows["image_id"]]
@@ -353,7 +339,7 @@ def _from_files(origin: Path, root: Path, rows: pd.DataFrame) -> Corpus:
             yield (root / place).read_bytes()
 
     columns = [name for name in CORPUS.names if name != "image"]
-    return Corpus(rows[columns], images, _left_out(reasons), boxes)
+    return Corpus(rows[columns], images, images_left_out("affect corpus", reasons), boxes)
 
 
 def _refuse_bad_values(origin: Path, rows: pd.DataFrame) -> None:
@@ -386,22 +372,6 @@ def _refuse_bad_values(origin: Path, rows: pd.DataFrame) -> None:
         problems.append(Problem("no annotated images", str(origin), "give a corpus with images"))
     if problems:
         raise InputError(f"affect corpus {origin}", problems)
-
-
-def _left_out(reasons: Mapping[str, int]) -> pd.DataFrame:
-    return ATTRITION.frame(
-        [
-            {
-                "level": "image",
-                "participant_id": "n/a",
-                "video_id": "n/a",
-                "what": "affect corpus",
-                "reason": reason,
-                "n": n,
-            }
-            for reason, n in sorted(reasons.items())
-        ]
-    )
 
 
 def _input_error(origin: Path, what: str, places: Iterable[str], remedy: str) -> InputError:

@@ -16,6 +16,7 @@ import numpy as np
 from eifer.affect.seeing import rounded
 from eifer.affect.spec import Coordinates, ExpressionSpec, Places
 from eifer.faces import assets
+from eifer.faces.pictures import at_size
 from eifer.faces.tflite import TfliteModel
 
 if TYPE_CHECKING:
@@ -51,10 +52,15 @@ def worth(spec: ExpressionSpec) -> str | None:
 
 def told(spec: ExpressionSpec) -> str:
     """By what arousal and valence are estimated, as the end of a sentence."""
+    return f"by a network of seven expressions (not AffectNet-trained), {as_mean(spec)}"
+
+
+def as_mean(spec: ExpressionSpec) -> str:
+    """How probabilities of expressions become an estimate."""
     return (
-        "by a network of seven expressions (not AffectNet-trained), as the mean of their "
-        "coordinates (Russell and Mehrabian 1977) weighted by their probabilities, less the centre "
-        f"(arousal {spec.centre.arousal:g}, valence {spec.centre.valence:g})"
+        "as the mean of their coordinates (Russell and Mehrabian 1977) weighted by their "
+        f"probabilities, less the centre (arousal {spec.centre.arousal:g}, valence "
+        f"{spec.centre.valence:g})"
     )
 
 
@@ -80,11 +86,7 @@ class ExpressionEstimator:
 
     def probabilities(self, crop: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Of `EXPRESSIONS`, ``[7]``, for an RGB face ``[S, S, 3]``."""
-        grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
-        if len(grey) != SIDE_PX:
-            smaller = len(grey) > SIDE_PX
-            how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-            grey = cv2.resize(grey, (SIDE_PX, SIDE_PX), interpolation=how)
+        grey = at_size(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), SIDE_PX)
         values = (grey.astype(np.float32) / np.float32(255) - np.float32(0.5)) * np.float32(2)
         return self._model(np.ascontiguousarray(values[None, :, :, None]), outputs=1)[0][0]
 

@@ -13,7 +13,6 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from eifer.affect.agreement import DIMENSIONS
@@ -21,6 +20,7 @@ from eifer.affect.seeing import probes, refuse_constant, rounded
 from eifer.affect.spec import OnnxSpec
 from eifer.errors import AssetError
 from eifer.faces import assets
+from eifer.faces.pictures import at_size
 from eifer.tables.faces import SHAPES
 
 if TYPE_CHECKING:
@@ -125,11 +125,8 @@ class OnnxEstimator:
         AssetError
             If the network cannot compute, or gives what is no number.
         """
-        side = self._spec.size_px
-        if len(crop) != side:
-            how = cv2.INTER_AREA if len(crop) > side else cv2.INTER_LINEAR
-            crop = np.asarray(cv2.resize(crop, (side, side), interpolation=how), np.uint8)
-        unit = (crop / 255 - np.array(self._spec.mean)) / np.array(self._spec.std)
+        face = at_size(crop, self._spec.size_px)
+        unit = (face / 255 - np.array(self._spec.mean)) / np.array(self._spec.std)
         image = np.ascontiguousarray(unit.transpose(2, 0, 1)[None], np.float32)
         try:
             (values,) = self._session.run(None, {self._input: image})

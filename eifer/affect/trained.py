@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from eifer.affect.expression import EXPRESSIONS, PUBLISHED, ExpressionEstimator
+from eifer.affect.expression import EXPRESSIONS, PUBLISHED, ExpressionEstimator, as_mean
 from eifer.affect.spec import TrainedSpec
 from eifer.errors import AssetError
 from eifer.faces.pictures import at_size
@@ -58,9 +58,7 @@ def told(spec: TrainedSpec) -> str:
     """By what arousal and valence are estimated, as the end of a sentence."""
     return (
         f"by a network of seven expressions of an expressions study (sha256 {spec.sha256[:12]}…), "
-        "as the mean of their coordinates (Russell and Mehrabian 1977) weighted by their "
-        f"probabilities, less the centre (arousal {spec.places.centre.arousal:g}, valence "
-        f"{spec.places.centre.valence:g})"
+        f"{as_mean(spec.places)}"
     )
 
 

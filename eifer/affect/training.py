@@ -35,17 +35,15 @@ class TrainedAffect:
     """What training leaves: weights of the best epoch and how well they agree.
 
     ``metrics`` is ``agreement_by_dimension`` on the held-out identities at ``kept_epoch``
-    (from 1); ``history`` a row per epoch.
+    (from 1); ``history`` a row per epoch; ``images`` how many there are, and of how many
+    identities, on either side.
     """
 
     state: State
     history: list[Curve]
     metrics: dict[str, dict[str, float]]
     kept_epoch: int
-    n_train: int
-    n_validation: int
-    n_train_identities: int
-    n_validation_identities: int
+    images: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -157,10 +155,12 @@ def train_affect(
         history=progress.curves,
         metrics=agreement_by_dimension(estimates.numpy(), truths),
         kept_epoch=progress.kept_epoch,
-        n_train=len(data.train),
-        n_validation=len(data.validation),
-        n_train_identities=data.people_in(data.train),
-        n_validation_identities=data.people_in(data.validation),
+        images={
+            "train": len(data.train),
+            "validation": len(data.validation),
+            "train_identities": data.people_in(data.train),
+            "validation_identities": data.people_in(data.validation),
+        },
     )
 
 
@@ -197,13 +197,8 @@ def model_card(
     ``corpus`` describes the images (source, number, what was left out), ``licence`` is
     their origin's, ``initial`` says what training started from.
     """
-    images = {
-        "train": trained.n_train,
-        "validation": trained.n_validation,
-        "train_identities": trained.n_train_identities,
-        "validation_identities": trained.n_validation_identities,
-    }
-    made = f"trained on {trained.n_train} faces of {trained.n_train_identities} identities"
+    images = trained.images
+    made = f"trained on {images['train']} faces of {images['train_identities']} identities"
     return _card(spec, made, licence) | {
         "corpus": dict(corpus),
         "initial_weights": initial,

@@ -383,13 +383,12 @@ def among_nulls(deltas: pd.DataFrame) -> Row:
 def _odds_ratios(trained: Predicted) -> pd.DataFrame:
     """Odds of a right answer with people as clusters: a row a contrast."""
     names = ("odds_ratio", "ci_low", "ci_high", "df", "p")
-    columns = ["training_group", "repetition", "item_id", "participant_id"]
     rows = []
     for models, predictions in trained.items():
         for (task, condition), part in predictions.groupby(TEST, sort=True):
             right = (part["score"] >= part["threshold"]) == (part["label"] == 1)
             ratios = gee_odds_ratios(
-                part[columns].assign(correct=right.astype(int)),
+                part.assign(correct=right.astype(int)),
                 cluster="participant_id",
                 reference=Group.HIGH,
                 small_sample="mancl-derouen",

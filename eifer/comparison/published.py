@@ -166,8 +166,7 @@ def _odds_ratios(part: pd.DataFrame) -> dict[str, Row]:
     """The GEE of one task and condition: what it says of each group that is not High."""
     blank = ("coef", "se", "odds_ratio", "ci_low", "ci_high", "p", "alpha")
     correct = (part["score"] >= part["threshold"]) == (part["label"] == 1)
-    columns = ["training_group", "repetition", "item_id"]
-    fit = gee_odds_ratios(part[columns].assign(correct=correct.astype(int)), reference=Group.HIGH)
+    fit = gee_odds_ratios(part.assign(correct=correct.astype(int)), reference=Group.HIGH)
     rows: dict[str, Row] = {}
     for other in OTHERS:
         numbers = {f"gee_{name}": fit.table.loc[other, name] for name in blank[:-1]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Any
 
 import pandas as pd
@@ -65,7 +64,7 @@ def findings(primary: pd.DataFrame) -> dict[str, Any]:
     ``smallest_p`` is the smallest two-sided p that any contrast allows, by the people in whom its
     models differ.
     """
-    words = primary["verdict"].map(_word)
+    words = primary["verdict"].str.split("[:,(]", regex=True).str[0].str.strip()
     differ = int(primary["n_differ"].max())
     return {
         "test_participants": int(primary["n_participants"].max()),
@@ -99,7 +98,3 @@ def findings_as_published(comparison: pd.DataFrame, spec: ComparisonSpec) -> dic
         },
         "test_participants": int(comparison["n_participants"].max()),
     }
-
-
-def _word(verdict: str) -> str:
-    return re.split("[:,(]", verdict)[0].strip()

@@ -10,7 +10,6 @@ import pandas as pd
 
 from eifer.cohort import place
 from eifer.ranges import Text
-from eifer.tables.attrition import ATTRITION
 from eifer.tables.expressions import ATTRIBUTES, IMAGES, UNKNOWN
 
 SEEN = ("width_px", "height_px", "colour", "sha256", "look")
@@ -87,21 +86,3 @@ def described(faces: Sequence[Mapping[str, object]], source: str) -> pd.DataFram
         origin = rows[f"{name}_source"].fillna(source)
         rows[f"{name}_source"] = origin.mask(rows[name] == UNKNOWN, "none")
     return rows.astype({column.name: column.dtype for column in COLUMNS})
-
-
-def attrition(corpus: str, reasons: Mapping[str, int]) -> pd.DataFrame:
-    """``reasons`` with their counts of images of ``corpus``, as rows of ``ATTRITION``."""
-    return ATTRITION.frame(
-        [
-            {
-                "level": "image",
-                "participant_id": "n/a",
-                "video_id": "n/a",
-                "what": corpus,
-                "reason": reason,
-                "n": n,
-            }
-            for reason, n in reasons.items()
-            if n
-        ]
-    )

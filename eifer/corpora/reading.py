@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from eifer.corpora.labelled import SEEN, Box, Labelled, attrition
+from eifer.corpora.labelled import SEEN, Box, Labelled
 from eifer.corpora.looks import Look, look_at
 from eifer.errors import InputError, Problem
 from eifer.faces.pictures import decoded
 from eifer.tables.affect import IMAGE_SIGNATURES
-from eifer.tables.attrition import ATTRITION
+from eifer.tables.attrition import ATTRITION, images_left_out
 from eifer.tables.expressions import IMAGES, PICTURES
 
 CHUNK = 256
@@ -148,6 +148,6 @@ def _part(rows: pd.DataFrame, seen: list[Seen]) -> Read:
                 {"image_id": images["image_id"], "image": [encoded for encoded, _ in faces]}
             )
         ),
-        attrition("".join(rows["corpus"].iloc[:1]), reasons),
+        images_left_out("".join(rows["corpus"].iloc[:1]), reasons),
         rows.loc[[isinstance(found, str) for found in seen], "image_id"].tolist(),
     )

@@ -167,22 +167,20 @@ def interactions(y: Floats, g: Factor, e: Factor) -> Interactions:
     """
     n_variables = y.shape[1]
     sum_sq, error, df2 = (np.full(n_variables, np.nan) for _ in range(3))
-    reasons: list[str | None] = [None] * n_variables
+    reasons = np.full(n_variables, None)
     patterns, which = np.unique(~np.isnan(y), axis=1, return_inverse=True)
     for pattern, used in enumerate(patterns.T):
         columns = np.flatnonzero(which == pattern)
         block, g_codes, e_codes = y[np.ix_(used, columns)], g.codes[used], e.codes[used]
         why = _no_design(g_codes, e_codes, g, e)
+        reasons[columns] = why
         if why is not None:
-            for column in columns:
-                reasons[column] = why
             continue
         blocks = _blocks(g_codes, e_codes, len(g.levels), len(e.levels))
         sum_sq[columns], error[columns] = _project(block, blocks, 3)
         df2[columns] = len(block) - len(g.levels) * len(e.levels)
         limits = round_off(block, block - block.mean(axis=0))
-        for column, why in zip(columns, _no_error(block, error[columns], limits), strict=True):
-            reasons[column] = why
+        reasons[columns] = _no_error(block, error[columns], limits)
     df1 = (len(g.levels) - 1) * (len(e.levels) - 1)
     return _judged(sum_sq, error, df1, df2, reasons)
 
@@ -271,14 +269,13 @@ def split_plot(profiles: Floats, g: Factor) -> tuple[Interactions, Floats]:
     a = len(g.levels)
     contrasts = within_person(profiles)
     sum_sq, error, df2, epsilon = (np.full(n_variables, np.nan) for _ in range(4))
-    reasons: list[str | None] = [None] * n_variables
+    reasons = np.full(n_variables, None)
     patterns, which = np.unique(~np.isnan(profiles).any(axis=1), axis=1, return_inverse=True)
     for pattern, used in enumerate(patterns.T):
         columns = np.flatnonzero(which == pattern)
         why = _no_split_plot(g.codes[used], g.levels, n_people, b)
+        reasons[columns] = why
         if why is not None:
-            for column in columns:
-                reasons[column] = why
             continue
         z = contrasts[used][:, :, columns]
         dummies = np.eye(a)[g.codes[used]]
@@ -290,15 +287,14 @@ def split_plot(profiles: Floats, g: Factor) -> tuple[Interactions, Floats]:
         df2[columns] = (b - 1) * (len(z) - a)
         known = profiles[used][:, :, columns].reshape(-1, len(columns))
         limits = round_off(known, z.reshape(-1, len(columns)))
-        for column, why in zip(columns, _no_error(known, error[columns], limits), strict=True):
-            reasons[column] = why
+        reasons[columns] = _no_error(known, error[columns], limits)
         # The scale of the covariance cancels in epsilon.
         covariance = np.einsum("pcv,pdv->vcd", residual, residual)
         with np.errstate(invalid="ignore"):
             epsilon[columns] = np.trace(covariance, axis1=1, axis2=2) ** 2 / (
                 (b - 1) * (covariance**2).sum(axis=(1, 2))
             )
-    epsilon[[why is not None for why in reasons]] = np.nan
+    epsilon[pd.notna(reasons)] = np.nan
     return _judged(sum_sq, error, (a - 1) * (b - 1), df2, reasons), epsilon
 
 
@@ -473,9 +469,9 @@ def _no_error(y: Floats, residual: Floats, limits: Floats) -> list[str | None]:
 
 
 def _judged(
-    sum_sq: Floats, error: Floats, df1: int, df2: Floats, reasons: list[str | None]
+    sum_sq: Floats, error: Floats, df1: int, df2: Floats, reasons: npt.NDArray[np.object_]
 ) -> Interactions:
-    unknown = np.array([why is not None for why in reasons])
+    unknown = pd.notna(reasons)
     sum_sq, error, df2 = (np.where(unknown, np.nan, part) for part in (sum_sq, error, df2))
     df = np.where(unknown, np.nan, float(df1))
     f = (sum_sq / df) / (error / df2)

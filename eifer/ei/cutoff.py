@@ -39,7 +39,7 @@ from eifer.errors import DesignError, did_you_mean, examples
 from eifer.inputs import numbers
 from eifer.ranges import LARGE, Count, Part, Share
 from eifer.seeding import generator
-from eifer.tables.attrition import ATTRITION
+from eifer.tables.attrition import ATTRITION, left_out
 from eifer.tables.ei import CUTOFF_SCAN, CUTOFF_TESTS
 from eifer.vocabulary import Group
 
@@ -467,24 +467,11 @@ def _left_out(
     tester: _Tester, people: npt.NDArray[np.str_], names: list[str], participant: Labels
 ) -> Iterator[dict[str, object]]:
     for person in sorted(set(people) - {str(name) for name in participant}):
-        yield {
-            "level": "participant",
-            "participant_id": person,
-            "video_id": "n/a",
-            "what": "cutoff scan",
-            "reason": "no recording with HRV values",
-            "n": 1,
-        }
-    unused = tester.unused()
+        yield left_out("participant", person, "cutoff scan", "no recording with HRV values")
+    unused, why = tester.unused(), "mixed ANOVA needs a value in every emotion"
     for person, variable in np.argwhere(unused):
-        yield {
-            "level": "hrv",
-            "participant_id": people[person],
-            "video_id": "n/a",
-            "what": names[variable],
-            "reason": "mixed ANOVA needs a value in every emotion",
-            "n": int(unused[person, variable]),
-        }
+        n = int(unused[person, variable])
+        yield left_out("hrv", people[person], names[variable], why, n=n)
 
 
 def _scored(

@@ -401,8 +401,6 @@ def sandwich(
     x = design[order] * spread[:, None]
     r = (correct - mean)[order] / spread
     # The inverse of an exchangeable correlation: (I - shrink 11') / (1 - alpha).
-    if not -1 / max(1, sizes.max() - 1) < alpha < 1:
-        return None
     shrink = alpha / (1 + (sizes - 1) * alpha)
     sums, rest = np.add.reduceat(x, starts), np.add.reduceat(r, starts)
     information = np.add.reduceat(x[:, :, None] * x[:, None, :], starts)

@@ -39,14 +39,9 @@ def benjamini_hochberg(p: object, family: object = None) -> Floats:
     ----------
     Benjamini & Hochberg 1995, J. R. Stat. Soc. B 57:289.
     """
+    from scipy.stats import false_discovery_control
 
-    def from_the_largest(rising: Floats) -> Floats:
-        m = len(rising)
-        # In this order of operations round-off cannot bring q below p: the factor is 1 or more.
-        q = np.minimum(1, rising * (m / np.arange(1, m + 1)))
-        return np.minimum.accumulate(q[::-1])[::-1]
-
-    return _adjusted("benjamini_hochberg", p, family, from_the_largest)
+    return _adjusted("benjamini_hochberg", p, family, false_discovery_control)
 
 
 def holm(p: object, family: object = None) -> Floats:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from functools import partial
 
 from scipy.special import nctdtr, stdtrit
 
@@ -49,14 +51,7 @@ def power_paired(dz: float, alpha: float, power: float) -> int:
         high *= 2
         if high > MOST:
             raise DesignError(f"power_paired: dz = {dz:g} needs more than {MOST} participants")
-    low = max(2, high // 2)
-    while low < high:
-        middle = (low + high) // 2
-        if _power(dz, alpha, middle) < power:
-            low = middle + 1
-        else:
-            high = middle
-    return high
+    return bisect_left(range(high), power, max(2, high // 2), key=partial(_power, dz, alpha))
 
 
 def _power(dz: float, alpha: float, n: int) -> float:

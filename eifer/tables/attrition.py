@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import pandas as pd
+
 from eifer.tables.schema import Column, Table
 
 LEVELS = ("participant", "video", "ecg", "frame", "hrv", "image")
@@ -20,3 +24,24 @@ ATTRITION = Table(
         Column("n", "int 1..", "how many"),
     ),
 )
+
+
+def left_out(
+    level: str, participant_id: str, what: str, reason: str, *, video_id: str = "n/a", n: int = 1
+) -> dict[str, object]:
+    """A row of ``ATTRITION``."""
+    return {
+        "level": level,
+        "participant_id": participant_id,
+        "video_id": video_id,
+        "what": what,
+        "reason": reason,
+        "n": n,
+    }
+
+
+def images_left_out(what: str, reasons: Mapping[str, int]) -> pd.DataFrame:
+    """``reasons`` with their counts of images of ``what``, as the table ``ATTRITION``."""
+    return ATTRITION.frame(
+        [left_out("image", "n/a", what, reason, n=n) for reason, n in reasons.items() if n]
+    )

@@ -19,18 +19,14 @@ class Backbone:
     """What must be known of a backbone.
 
     ``name`` is timm's; ``source`` says where its pretrained weights come from and ``licence``
-    under what terms; ``sha256`` is that of the published file, None where none is known (the hash
-    of what a study is given stands in its params.yaml). ``size_px`` is the side of the crops it
-    was made for; ``mean`` and ``std`` normalise RGB in [0, 1] as this study feeds it. ``blocks``
-    are its modules from the output down, all that learn: what is unfrozen step by step. Without
-    any it cannot be.
+    under what terms (the hash of what a study is given stands in its params.yaml). ``mean`` and
+    ``std`` normalise RGB in [0, 1] as this study feeds it. ``blocks`` are its modules from the
+    output down, all that learn: what is unfrozen step by step. Without any it cannot be.
     """
 
     name: str
     source: str
-    sha256: str | None
     licence: str
-    size_px: int
     mean: Rgb = IMAGENET_MEAN
     std: Rgb = IMAGENET_STD
     blocks: tuple[tuple[str, ...], ...] = ()
@@ -53,24 +49,18 @@ BACKBONES: dict[str, Backbone] = {
         Backbone(
             "tf_efficientnetv2_l",
             "trained on AffectNet by the affect stage, or given there (the paper's network; 3.3)",
-            None,
             "code Apache-2.0; weights: those of affect.licence",
-            224,
         ),
         Backbone(
             "resnet50",
             "ImageNet-1k, torchvision's resnet50-0676ba61.pth (timm: tv_in1k), given as a file",
-            "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
             "code Apache-2.0; weights BSD-3-Clause (torchvision), ImageNet for research",
-            224,
             blocks=RESNET,
         ),
         Backbone(
             "vgg16",
             "ImageNet-1k, timm/vgg16.tv_in1k on the Hugging Face hub, given as a file",
-            None,
             "code Apache-2.0; weights BSD-3-Clause (torchvision), ImageNet for research",
-            224,
             # Its five runs of convolutions, under the two connected layers.
             blocks=(
                 ("pre_logits",),
@@ -83,38 +73,28 @@ BACKBONES: dict[str, Backbone] = {
         Backbone(
             "efficientnet_b0",
             "ImageNet-1k, timm/efficientnet_b0.ra_in1k on the Hugging Face hub, given as a file",
-            None,
             "Apache-2.0 (timm), ImageNet for research",
-            224,
         ),
         Backbone(
             "tf_efficientnet_b0",
             "ImageNet-1k, timm/tf_efficientnet_b0.in1k on the Hugging Face hub, given as a file; "
             "the network that Keras has, its padding included",
-            None,
             "Apache-2.0 (timm), ImageNet for research",
-            224,
         ),
         Backbone(
             "mobilenetv2_100",
             "ImageNet-1k, timm/mobilenetv2_100.ra_in1k on the Hugging Face hub, given as a file",
-            None,
             "Apache-2.0 (timm), ImageNet for research",
-            224,
         ),
         Backbone(
             "test_efficientnet",
             "none: the demo's affect stage trains it from random numbers",
-            None,
             "Apache-2.0 (timm)",
-            64,
         ),
         Backbone(
             "test_resnet",
             "none: random numbers, to try the external check with",
-            None,
             "Apache-2.0 (timm)",
-            64,
             blocks=RESNET,
         ),
     )

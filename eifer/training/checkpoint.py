@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ def fingerprint(facts: Mapping[str, Any]) -> str:
 
     versions = [torch.__version__, timm.__version__, pytorch_lightning.__version__]
     versions.append(torch.backends.cpu.get_cpu_capability())
-    text = json.dumps([dict(facts), _sources(), versions], sort_keys=True)
+    text = json.dumps([dict(facts), sha256_code(*CODE), versions], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -77,12 +77,11 @@ def write_checkpoint(path: Path, progress: Progress, mark: str) -> None:
     StudyError
         If it cannot be written (a full disk): the file before stays as it was.
     """
-    content = {name: getattr(progress, name) for name in (f.name for f in fields(progress))}
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
-            torch.save({"fingerprint": mark, **content}, file)
+            torch.save({"fingerprint": mark, **vars(progress)}, file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -102,12 +101,6 @@ def read_checkpoint(path: Path, mark: str) -> Progress | None:
         if content.pop("fingerprint") != mark:
             return None
         return Progress(**content)
-    except FileNotFoundError:
-        return None
-    # Cut short, or no checkpoint of ours: torch raises a dozen kinds, and training starts anew.
+    # Absent, cut short, or none of ours: torch raises a dozen kinds, and training starts anew.
     except Exception:
         return None
-
-
-def _sources() -> str:
-    return sha256_code(*CODE)

@@ -105,16 +105,14 @@ class TrainingData:
                 yield Problem(what, str(item), "correct it where it was made")
 
     def _gaps(self, description: Description) -> Iterator[str]:
-        from eifer.training.losses import same
-
         for name, rows in (("train", self.train), ("validation", self.validation)):
             where = f"{name} ({self.people_in(rows)} people, {len(rows)} items)"
             if not len(rows):
                 yield f"nobody is in {name}"
                 continue
             for head in description.heads:
-                values = self.targets[head.name][rows]
-                flat = values.reshape(len(rows), -1)[0, same(values)].tolist()
+                columns = self.targets[head.name][rows].reshape(len(rows), -1)
+                flat = columns[0, (columns == columns[0]).all(axis=0)].tolist()
                 # Of several columns one may be constant: a class that nobody shows.
                 if flat and (head.bounded or len(flat) == head.outputs):
                     yield f"{where} has one value of {head.name} only ({', '.join(map(str, flat))})"

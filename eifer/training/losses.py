@@ -30,12 +30,6 @@ class Loss(ABC):
         return np.asarray(~(largest <= 1))
 
 
-def same(targets: Targets) -> NDArray[np.bool_]:
-    """Which columns of ``targets`` (``[N]`` is one) do not vary: nothing is learnt from them."""
-    columns = targets.reshape(len(targets), -1)
-    return np.asarray((columns == columns[:1]).all(axis=0))
-
-
 @dataclass(frozen=True)
 class Mse(Loss):
     """Mean squared error."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from eifer.corpora.division import LEFT_OUT, divide, lacking
-from eifer.corpora.labelled import attrition
 from eifer.corpora.reading import added_up
+from eifer.tables.attrition import images_left_out
 from stages._runtime.stage import Outcome, Report, Run, stage
 from stages.expressions import catalogue
 
@@ -43,7 +43,9 @@ def split(run: Run) -> Outcome:
 
 def _left_out(division: pd.DataFrame) -> pd.DataFrame:
     parts = [
-        attrition(str(corpus), {str(why): n for why, n in rows["reason"].value_counts().items()})
+        images_left_out(
+            str(corpus), {str(why): n for why, n in rows["reason"].value_counts().items()}
+        )
         for corpus, rows in division[division["part"] == LEFT_OUT].groupby("corpus")
     ]
     return added_up(parts)

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eifer.corpora.labelled import attrition
 from eifer.errors import StudyError
-from eifer.tables.attrition import ATTRITION
+from eifer.tables.attrition import ATTRITION, images_left_out
 from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON, STEPS
 from eifer.tables.evaluation import METRICS_OF_ITEMS, SEARCHED, SUMMARY
 from eifer.tables.expressions import DUPLICATES, RELABELLED, TRUTH
@@ -294,7 +293,7 @@ def test_an_expressions_study_tells_of_its_own_tables(
     assert titles == ["What was planted, and what was found", "Training sets"]
     assert [shown.title for shown in tables(tmp_path, {"evaluate"})] == ["Training sets"]
     # What is left out is told by the flow, too, once a stage left something out.
-    left = attrition("webcam", {"picture cannot be decoded": 2})
+    left = images_left_out("webcam", {"picture cannot be decoded": 2})
     write_table(tmp_path / "data/corpora/attrition.parquet", left)
     (told,) = (shown for shown in tables(tmp_path, {"corpora"}))
     assert told.title == "What was left out, and why"

@@ -8,9 +8,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from eifer.corpora.labelled import COLUMNS, Box, Labelled, attrition, described
+from eifer.corpora.labelled import COLUMNS, Box, Labelled, described
 from eifer.corpora.readers.words import Meanings
 from eifer.errors import InputError, Problem, did_you_mean
+from eifer.tables.attrition import images_left_out
 from eifer.vocabulary import Expression
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -174,7 +175,7 @@ class Found:
         return Labelled(
             described(images, "corpus"),
             pictures or partial(_contents, [self.root / str(image["file"]) for image in images]),
-            attrition(self.corpus, self.lost),
+            images_left_out(self.corpus, self.lost),
             boxes if any(box is not None for box in boxes) else None,  # type: ignore[arg-type]
         )
 

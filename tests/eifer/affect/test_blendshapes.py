@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.expression import cut, picture
-from eifer.affect.blendshapes import BlendshapeEstimator, told
+from eifer.affect.blendshapes import FITTED, BlendshapeEstimator, told
 from eifer.affect.spec import BlendshapeSpec, Coordinates, Term
 from eifer.tables.faces import SHAPES
 from flows.graph import ROOT
@@ -63,10 +63,8 @@ def test_the_report_has_the_whole_sum() -> None:
     assert "valence +1 mouthSmile -0.4 browDownLeft less -0.1" in said
 
 
-def test_signs_of_the_preset_are_those_of_expressions() -> None:
-    spec = load_params(ROOT / "presets/real.yaml").estimate.blendshapes
-    assert spec is not None
-    see = BlendshapeEstimator(spec).see
+def test_signs_of_the_weights_are_those_of_expressions() -> None:
+    see = BlendshapeEstimator(FITTED).see
     calm = see(None, moved())
     smile = see(None, moved(mouthSmileLeft=0.8, mouthSmileRight=0.8)) - calm
     scowl = see(None, moved(browDownLeft=0.8, browDownRight=0.8, mouthFrownLeft=0.8)) - calm
@@ -78,8 +76,7 @@ def test_signs_of_the_preset_are_those_of_expressions() -> None:
 
 def test_faces_of_people_are_read_as_measured(shared: Path) -> None:
     params = load_params(ROOT / "presets/real.yaml")
-    assert params.estimate.blendshapes is not None
-    see = BlendshapeEstimator(params.estimate.blendshapes).see
+    see = BlendshapeEstimator(FITTED).see
     faces = pd.read_parquet(shared / "real_faces/fer2013_public_test.parquet")
     means = {}
     for label in ("happy", "sad"):

@@ -49,16 +49,6 @@ def test_estimates_are_those_of_the_plain_timm_model(
     np.testing.assert_allclose(found, expected.numpy(), atol=2e-6)
 
 
-def test_the_first_output_is_arousal(state: State, crops: NDArray[np.uint8]) -> None:
-    fixed = {
-        **state,
-        "head.weight": torch.zeros_like(state["head.weight"]),
-        "head.bias": torch.tensor([0.5, -2.0]),
-    }
-    found = Estimator(fixed, SPEC).estimate(crops[:3])
-    np.testing.assert_allclose(found, np.tile(np.tanh([0.5, -2.0]), (3, 1)), atol=1e-6)
-
-
 @pytest.mark.parametrize("batch", [1, 7, 16, 33, 128])
 def test_batch_size_changes_no_byte(state: State, crops: NDArray[np.uint8], batch: int) -> None:
     expected = Estimator(state, SPEC, batch=64).estimate(crops)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from eifer.affect import estimators
 from eifer.affect.blendshapes import FITTED
+from eifer.affect.expression import PUBLISHED
 from eifer.affect.network import WeightsSpec, measured
-from eifer.affect.spec import BlendshapeSpec, Coordinates, ExpressionSpec, Term
+from eifer.affect.spec import BlendshapeSpec, Coordinates, Term
 from eifer.tables.affect import AGREEMENT
 from flows.graph import ROOT
 from stages.params import load_params
@@ -40,16 +41,7 @@ def own(tmp_path: Path) -> WeightsSpec:
     return WeightsSpec(tmp_path / "weights", SPEC, "cpu", "float32", 2, None)
 
 
-@pytest.fixture
-def expression() -> ExpressionSpec:
-    chosen = load_params(ROOT / "presets/real.yaml").estimate.expression
-    assert chosen is not None
-    return chosen
-
-
-def test_every_estimator_sees_each_face_once(
-    own: WeightsSpec, expression: ExpressionSpec, tmp_path: Path
-) -> None:
+def test_every_estimator_sees_each_face_once(own: WeightsSpec, tmp_path: Path) -> None:
     crops = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
     shapes = {10 * k: np.full(52, k / 10, np.float32) for k in range(5)}
     given: list[int] = []
@@ -63,7 +55,7 @@ def test_every_estimator_sees_each_face_once(
         "blendshapes": SUM,
         "network": own,
         "onnx": placed(tmp_path, network()),
-        "expression": expression,
+        "expression": PUBLISHED,
     }
     frames, found = estimators.estimated(choices, stream(), shapes)
     assert given == [0, 1, 2, 3, 4] and frames.tolist() == [0, 10, 20, 30, 40]
@@ -88,21 +80,24 @@ def test_only_the_network_needs_torch() -> None:
     assert done.stdout.strip() == "False"
 
 
-def test_whoever_speaks_says_what_it_is_worth(
-    own: WeightsSpec, expression: ExpressionSpec, tmp_path: Path
-) -> None:
+def test_the_preset_names_what_was_measured() -> None:
+    chosen = load_params(ROOT / "presets/real.yaml").estimate
+    assert (chosen.expression, chosen.blendshapes) == (PUBLISHED, FITTED)
+
+
+def test_whoever_speaks_says_what_it_is_worth(own: WeightsSpec, tmp_path: Path) -> None:
     card = {"validation": {"arousal": {"ccc": 0.961}, "valence": {"ccc": 0.5}}}
     assert str(measured(card)).endswith("arousal agreed by a CCC of 0.96, valence by one of 0.50")
     assert measured({"validation": {}}) is None
     assert estimators.told(own).endswith("network; what it is worth was not measured")
-    assert "not AffectNet-trained" in estimators.told(expression)
-    assert estimators.told(expression).endswith("a CCC of .74, valence by one of .83")
+    assert "not AffectNet-trained" in estimators.told(PUBLISHED)
+    assert estimators.told(PUBLISHED).endswith("a CCC of .74, valence by one of .83")
     assert "; on FER2013's PublicTest" in estimators.told(FITTED)
     assert estimators.told(SUM).endswith("what it is worth was not measured")
-    moved = replace(expression, centre=Coordinates(0.3, 0.1))
-    assert estimators.worth(moved) == estimators.worth(expression)
-    other = replace(expression.coordinates, sad=Coordinates(-0.5, -0.5))
-    assert estimators.worth(replace(expression, coordinates=other)) is None
+    moved = replace(PUBLISHED, centre=Coordinates(0.3, 0.1))
+    assert estimators.worth(moved) == estimators.worth(PUBLISHED)
+    other = replace(PUBLISHED.coordinates, sad=Coordinates(-0.5, -0.5))
+    assert estimators.worth(replace(PUBLISHED, coordinates=other)) is None
     assert estimators.told(placed(tmp_path, b"", measured="a few faces")).endswith("on a few faces")
 
 

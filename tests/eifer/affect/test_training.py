@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import timm
 import torch
 
 from eifer.affect.agreement import agreement
@@ -22,12 +21,11 @@ from eifer.affect.training import (
     model_card,
     validation_rows,
 )
-from eifer.errors import AssetError, DesignError, StudyError
-from eifer.hashing import sha256_file
+from eifer.errors import DesignError, StudyError
 from eifer.training.data import TrainingData
 from eifer.training.losses import MseAndCcc
 from eifer.training.spec import Geometry, Hardware
-from eifer.training.weights import load_weights, save_weights
+from eifer.training.weights import save_weights
 from tests import planted
 
 train = planted.affect
@@ -125,32 +123,28 @@ assert os.environ["PL_GLOBAL_SEED"] == "5"
     assert (tmp_path / "there").read_bytes() == (tmp_path / "here").read_bytes()
 
 
-def test_an_interrupted_training_ends_with_the_same_bytes(
-    trained: TrainedAffect, tmp_path: Path
-) -> None:
+def test_an_interrupted_training_goes_on(trained: TrainedAffect, tmp_path: Path) -> None:
     def kill(row: dict[str, Any]) -> None:
         if row["epoch"] == 2:
             raise KeyError("a power cut")
 
+    path, epochs = tmp_path / "affect.pt", []
     with pytest.raises(KeyError):
-        train(checkpoint=tmp_path / "affect.pt", on_epoch=kill)
-    torch.manual_seed(5)  # another process starts elsewhere
-    epochs: list[int] = []
-    path = tmp_path / "affect.pt"
+        train(checkpoint=path, on_epoch=kill)
     resumed = train(checkpoint=path, on_epoch=lambda row: epochs.append(row["epoch"]))
     assert epochs == [3, 4]
-    save_weights(tmp_path / "a", trained.state, {})
-    save_weights(tmp_path / "b", resumed.state, {})
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert (resumed.history, resumed.metrics) == (trained.history, trained.metrics)
 
 
 def test_nobody_is_on_both_sides(trained: TrainedAffect, data: TrainingData) -> None:
     people, held_out = data.people, data.validates
     assert not set(people[held_out]) & set(people[~held_out])
-    assert trained.n_validation_identities == len(set(people[held_out])) == 5
-    assert (trained.n_train, trained.n_validation) == (120, 40)
-    assert trained.n_train_identities == 15
+    assert trained.images == {
+        "train": 120,
+        "validation": 40,
+        "train_identities": 15,
+        "validation_identities": len(set(people[held_out])),
+    }
 
 
 def test_who_is_held_out_depends_on_the_people_not_on_the_rows() -> None:
@@ -159,25 +153,6 @@ def test_who_is_held_out_depends_on_the_people_not_on_the_rows() -> None:
     backwards = np.array(people[::-1])[validation_rows(people[::-1], 0.5, seed=4)]
     assert set(held_out) == set(backwards)
     assert len(set(held_out)) == 2
-
-
-def test_a_backbone_file_is_a_start_and_its_classifier_is_left_out(tmp_path: Path) -> None:
-    torch.manual_seed(5)
-    imagenet = timm.create_model(SPEC.backbone, pretrained=False)
-    path = tmp_path / "imagenet.safetensors"
-    save_weights(path, imagenet.state_dict(), {})
-    start = load_weights(path, sha256_file(path))
-    still = replace(RECIPE, epochs=1, learning_rate=0.0)
-    found = train(training=still, initial=start).state
-    assert torch.equal(found["backbone.conv_stem.weight"], start["conv_stem.weight"])
-    with pytest.raises(AssetError, match="initial weights, as the backbone test_resnet"):
-        train(spec=replace(SPEC, backbone="test_resnet"), training=still, initial=start)
-
-
-def test_whole_affect_weights_are_a_start_too(trained: TrainedAffect) -> None:
-    still = replace(RECIPE, epochs=1, learning_rate=0.0)
-    found = train(training=still, seed=8, initial=trained.state).state
-    assert torch.equal(found["head.weight"], trained.state["head.weight"])
 
 
 def test_loss_by_hand() -> None:
@@ -189,13 +164,10 @@ def test_loss_by_hand() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"images": lambda i: i[:, :16]}, "crops are not uint8 32 x 32"),
-        ({"images": lambda i: i.astype(np.float32)}, "float32"),
+        ({"images": lambda i: i.astype(np.float32)}, "(?s)not uint8 32 x 32.*float32"),
         ({"targets": lambda t: np.where(t == t[7, 0], -2, t)}, r"\[-1, 1\] \(1\): picture 7"),
-        ({"targets": lambda t: np.where(t == t[7, 0], np.nan, t)}, r"\[-1, 1\] \(1\): picture 7"),
         ({"targets": lambda t: t[:, 0]}, r"\(160,\) for 160 items and 2 outputs"),
         ({"identities": lambda i: ["one"] * len(i)}, "1 identities"),
-        ({"images": lambda i: i[:-1]}, "different lengths"),
     ],
 )
 def test_data_that_do_not_fit_are_refused(change: dict[str, Any], said: str) -> None:
@@ -239,16 +211,6 @@ def test_a_cpu_trains_in_float32_whatever_the_precision(trained: TrainedAffect) 
 def test_a_recipe_that_cannot_train_is_refused() -> None:
     with pytest.raises(DesignError, match="epochs 0"):
         train(training=replace(RECIPE, epochs=0))
-    with pytest.raises(
-        DesignError, match=r"affect: epoch 1, batch .*: the loss is .*learning rate"
-    ):
-        train(training=replace(RECIPE, learning_rate=1e30, gradient_clip=0.0))
-
-
-def test_fewer_images_than_a_batch_are_one_batch() -> None:
-    few = {name: part[:24] for name, part in planted.corpus().items()}
-    found = train(data=planted.affect_faces(**few), training=replace(RECIPE, batch=64, epochs=1))
-    assert found.n_train + found.n_validation == 24
 
 
 def test_the_card_says_what_it_is_and_what_it_is_not(trained: TrainedAffect) -> None:
@@ -276,8 +238,3 @@ def test_given_weights_have_a_card_of_the_same_form() -> None:
         assert text in page
     assert card["validation"] == {}
     assert "Agreement" not in page
-
-
-def test_what_is_chosen_is_known_without_torch() -> None:
-    code = "import sys, eifer.affect.spec; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

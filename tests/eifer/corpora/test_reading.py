@@ -10,11 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from eifer.corpora import reading
-from eifer.corpora.labelled import Box, Labelled, attrition, described
+from eifer.corpora.labelled import Box, Labelled, described
 from eifer.corpora.looks import look_at
 from eifer.corpora.reading import added_up, picture, png, read_corpus
 from eifer.errors import InputError
 from eifer.faces.pictures import decoded
+from eifer.tables.attrition import images_left_out
 from tests.eifer.corpora.readers.published import drawn
 
 
@@ -25,7 +26,7 @@ def labelled(pictures: list[bytes], labels: list[str]) -> Labelled:
         {"image_id": name, "corpus": "tiny", "label": label}
         for name, label in zip(named, labels, strict=True)
     ]
-    return Labelled(described(rows, "corpus"), lambda: iter(pictures), attrition("tiny", {}))
+    return Labelled(described(rows, "corpus"), lambda: iter(pictures), images_left_out("tiny", {}))
 
 
 def test_chunks_hold_each_picture_beside_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,5 +139,5 @@ def test_a_reader_that_loses_pictures_is_told() -> None:
 
 
 def test_the_same_reason_adds_up() -> None:
-    added = added_up([attrition("a", {"x": 2, "y": 1}), attrition("a", {"x": 3})])
+    added = added_up([images_left_out("a", {"x": 2, "y": 1}), images_left_out("a", {"x": 3})])
     assert added[["what", "reason", "n"]].values.tolist() == [["a", "x", 5], ["a", "y", 1]]

@@ -50,23 +50,6 @@ class Cohort:
         return self
 
 
-def test_p_is_the_formulas_p() -> None:
-    import statsmodels.formula.api as smf
-    from statsmodels.stats.anova import anova_lm
-
-    cohort = Cohort(people=20, variables=3).lose(0.05)
-    tests = cohort.scan(permutations=0).tests.set_index(["cutoff", "variable"])
-    worst = 0.0
-    for at in (700, 800, 900):
-        table = cohort.values.assign(g=cohort.group(at), e=cohort.emotion)
-        for variable in cohort.values:
-            fit = smf.ols(f"{variable} ~ C(g, Sum) * C(e, Sum)", table).fit()
-            want = anova_lm(fit, typ=3).loc["C(g, Sum):C(e, Sum)"]
-            worst = max(worst, abs(want["PR(>F)"] - tests.loc[(at, variable), "p"]))
-            assert tests.loc[(at, variable), "f"] == pytest.approx(want["F"], rel=1e-9)
-    assert worst < 1e-12
-
-
 @pytest.mark.parametrize("model", ["between", "mixed"])
 def test_every_test_is_the_one_of_anova(model: str) -> None:
     cohort = Cohort().lose(0.1)
@@ -208,22 +191,6 @@ def test_who_cannot_be_used_is_in_the_attrition_table() -> None:
     assert (mixed.table["n_high"] + mixed.table["n_low"]).unique().tolist() == [17]
     lost = mixed.attrition.set_index("level").loc["hrv"]
     assert (lost["participant_id"], lost["what"], lost["n"]) == ("sub-00", "hrv_1", 3)
-
-
-def test_long_table_becomes_a_matrix() -> None:
-    long = pd.DataFrame(
-        [
-            ("sub-02_run-1", "sub-02", "LALV", "rmssd_ms", 31.0),
-            ("sub-01_run-2", "sub-01", "HAHV", "sdnn_ms", np.nan),
-            ("sub-01_run-2", "sub-01", "HAHV", "rmssd_ms", 40.0),
-        ],
-        columns=["video_id", "participant_id", "domain", "variable", "value"],
-    )
-    wide = cutoff.observations(long)
-    assert list(wide.columns) == ["rmssd_ms", "sdnn_ms"]
-    assert wide.index.get_level_values("participant_id").tolist() == ["sub-01", "sub-02"]
-    assert wide["rmssd_ms"].tolist() == [40.0, 31.0]
-    assert wide["sdnn_ms"].isna().all()
 
 
 def test_a_long_table_is_scanned_like_its_matrix() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,12 +13,9 @@ from scipy.stats import t as student
 from eifer.errors import DesignError, InputError
 from eifer.statistics import gee_odds_ratios
 from eifer.statistics.gee import sandwich
+from tests.oracle import cases, oracle, same
 
-STEMS = sorted(
-    path.name.removesuffix("__input.csv")
-    for path in (Path(__file__).parents[2] / "reference").glob("gee__*__input.csv")
-)
-FITTED = [stem for stem in STEMS if "separation" not in stem]
+FITTED = [stem for stem in cases("gee", 7) if "separation" not in stem]
 GROUPS = ["Low", "Total"]
 NUMBERS = ["coef", "se", "odds_ratio", "ci_low", "ci_high", "statistic", "df", "p"]
 FIELDS = {
@@ -45,12 +41,8 @@ def answers_table(items: int = 24, repetitions: int = 3, seed: int = 1) -> pd.Da
     return rows.assign(correct=(rng.normal(size=len(rows)) + difficulty < 1).astype(int))
 
 
-def test_there_are_seven_cases() -> None:
-    assert len(STEMS) == 7
-
-
 @pytest.mark.parametrize("stem", FITTED)
-def test_what_geepack_says(stem, oracle, same) -> None:
+def test_what_geepack_says(stem) -> None:
     rows, answers = oracle(stem)
     got = gee_odds_ratios(rows, cluster=answers["cluster_column"])
     answer = answers["geepack_exchangeable_scale_estimated"]
@@ -65,20 +57,7 @@ def test_what_geepack_says(stem, oracle, same) -> None:
             same(got.table.loc[group, field], effect[key], 1e-8, 1e-8)
 
 
-def test_rows_need_no_order(oracle, differs) -> None:
-    rows, answers = oracle("gee__balanced_640_items_5_reps_rows_shuffled")
-    wrong = answers["WRONG_geepack_on_unsorted_rows_for_detection"]
-    got = gee_odds_ratios(rows)
-    differs(got.alpha, wrong["exchangeable_correlation_alpha"], 1e-8, 1e-8)
-    differs(
-        got.table.loc["Low", "se"],
-        wrong["coefficients"]["training_groupLow"]["robust_se"],
-        1e-8,
-        1e-8,
-    )
-
-
-def test_small_sample_corrections_are_what_r_says(oracle, same) -> None:
+def test_small_sample_corrections_are_what_r_says() -> None:
     rows, answers = oracle("gee__participant_clusters_12_small_sample_corrections")
     answer = answers["small_sample_exchangeable"]
     keys = {
@@ -98,7 +77,7 @@ def test_small_sample_corrections_are_what_r_says(oracle, same) -> None:
                 same(got.loc[group, "ci_high"], high, 1e-12, 1e-10)
 
 
-def test_the_sandwich_without_correlation_is_clubsandwichs(oracle, same) -> None:
+def test_the_sandwich_without_correlation_is_clubsandwichs() -> None:
     rows, answers = oracle("gee__participant_clusters_12_small_sample_corrections")
     names = [
         "(Intercept)",
@@ -146,22 +125,6 @@ def test_the_sandwich_by_brute_force_on_unequal_clusters(power) -> None:
     assert np.allclose(got, m @ meat @ m, rtol=1e-9)
 
 
-def test_mancl_derouen_is_statsmodels_bias_reduced() -> None:
-    import statsmodels.api as sm
-
-    rows = answers_table().sample(frac=0.8, random_state=1)
-    got = gee_odds_ratios(rows, "participant_id", small_sample="mancl-derouen")
-    exog = pd.get_dummies(rows[["training_group", "repetition"]].astype(str), drop_first=True)
-    fit = sm.GEE(
-        rows["correct"].to_numpy(),
-        sm.add_constant(exog.astype(float).to_numpy()),
-        groups=rows["participant_id"].to_numpy(),
-        family=sm.families.Binomial(),
-        cov_struct=sm.cov_struct.Exchangeable(),
-    ).fit(ddof_scale=0, ctol=1e-10, cov_type="bias_reduced")
-    assert np.allclose(got.table["se"], np.asarray(fit.bse)[1:3], rtol=1e-8)
-
-
 def test_a_cluster_may_be_large() -> None:
     rows = pd.concat(
         [answers_table(200, 5, seed).assign(item_id=lambda t, s=seed: t["item_id"] + 1000 * s)
@@ -201,7 +164,7 @@ def test_the_table_given_is_left_alone() -> None:
     pd.testing.assert_frame_equal(rows, before)
 
 
-def test_a_group_that_is_always_right_gets_no_number(oracle) -> None:
+def test_a_group_that_is_always_right_gets_no_number() -> None:
     rows, _ = oracle("gee__separation_group_Low_100pct_correct")
     got = gee_odds_ratios(rows)
     assert not got.estimable and "Low is always right" in got.reason
@@ -280,6 +243,7 @@ def spoil(rows: pd.DataFrame, column: str, value: object) -> pd.DataFrame:
         (lambda t: spoil(t, "item_id", None), InputError, r"missing item_id \(1\): row 3"),
         (lambda t: spoil(t, "correct", 2), InputError, "correct is not 0 or 1"),
         (lambda t: spoil(t, "correct", "yes"), InputError, "correct is not 0 or 1"),
+        (lambda t: spoil(t, "correct", 10**400), InputError, "correct is not 0 or 1"),
         (lambda t: pd.concat([t, t.iloc[[5]]]), InputError, r"duplicate row \(1\): row 216"),
         (lambda t: t[t["training_group"] != "High"], DesignError, "reference group 'High'"),
         (lambda t: t[t["training_group"] == "High"], DesignError, "only group"),
@@ -308,20 +272,7 @@ def test_unknown_choices_are_named() -> None:
 
 def test_models_right_about_the_same_items_are_no_finding() -> None:
     # Each repetition errs elsewhere, but all groups alike: coefficient and error are round-off.
-    rows = pd.DataFrame(
-        [
-            {
-                "item_id": f"item-{item}",
-                "participant_id": f"sub-{item % 4}",
-                "repetition": repetition,
-                "training_group": group,
-                "correct": int((item + 3 * repetition) % 7 != 0),
-            }
-            for group in ("High", "Low", "Total")
-            for repetition in (1, 2)
-            for item in range(96)
-        ]
-    )
+    rows = with_errors({group: [5, 8, 3, 9] for group in ("High", "Low", "Total")})
     for cluster in ("item_id", "participant_id"):
         got = gee_odds_ratios(rows, cluster)
         assert not got.estimable
@@ -467,8 +418,3 @@ def test_labels_of_several_kinds_are_named(column, value) -> None:
     rows.at[3, column] = value
     with pytest.raises(InputError, match=f"values of several kinds.*{column}"):
         gee_odds_ratios(rows)
-
-
-def test_right_answers_of_400_digits_are_named() -> None:
-    with pytest.raises(InputError, match="correct is not 0 or 1"):
-        gee_odds_ratios(spoil(answers_table(), "correct", 10**400))

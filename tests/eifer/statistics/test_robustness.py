@@ -37,10 +37,6 @@ def test_equivalent_is_an_interval_within_the_margin(margin) -> None:
     assert got.equivalent == (-margin < got.ci_low and got.ci_high < margin)
 
 
-def test_no_significant_difference_is_not_equivalence() -> None:
-    assert t_paired(D).p > 0.05 and not tost_paired(D, 0.01, 0.05).equivalent
-
-
 @pytest.mark.parametrize("test", [t_paired, lambda d: tost_paired(d, 0.1, 0.05)])
 @pytest.mark.parametrize(("d", "said"), [([0.1], "single"), ([0.1] * 3, "the same")])
 def test_no_spread_is_not_estimable(test, d, said) -> None:
@@ -55,19 +51,8 @@ def test_sign_flip_counts_every_assignment() -> None:
     assert got.p == want and got.exact and got.n_flips == 64 and got.smallest_p == 2 / 64
 
 
-def test_four_participants_cannot_be_significant() -> None:
-    got = sign_flip([0.3, 0.3, 0.2, 0.4], resamples=10, seed=1)
-    assert got.p == got.smallest_p == 0.125
-
-
 def test_round_off_does_not_split_equal_sums() -> None:
     assert sign_flip([0.1, 0.2, 0.3, -0.6], resamples=1, seed=1).p == 1
-
-
-def test_a_difference_of_zero_has_no_sign() -> None:
-    got = sign_flip([0.1, 0.2, 0.0], resamples=1, seed=1)
-    assert (got.p, got.smallest_p, got.n) == (0.5, 0.5, 3)
-    assert sign_flip([0.0, 0.0], resamples=1, seed=1).p == 1
 
 
 def test_many_participants_are_sampled_and_close_to_t() -> None:
@@ -183,7 +168,7 @@ def test_round_off_has_no_sign_to_turn() -> None:
     got = sign_flip(cancel, 99, 1)
     assert any(cancel) and (got.p, got.smallest_p) == (1, 1)
     both = sign_flip([*cancel, 0.2, 0.3], 99, 1)
-    assert (both.p, both.smallest_p) == (0.5, 0.5)
+    assert (both.p, both.smallest_p, both.n) == (0.5, 0.5, 10)
 
 
 def test_ties_of_sampled_signs_count_as_equal() -> None:

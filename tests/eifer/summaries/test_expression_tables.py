@@ -11,7 +11,6 @@ import yaml
 
 from eifer import paper_consistency
 from eifer.corpora import published
-from eifer.corpora.labelled import attrition
 from eifer.corpora.relabelling import judged
 from eifer.report.exhibits import exhibit, known_exhibits, lines
 from eifer.summaries import (
@@ -27,6 +26,7 @@ from eifer.summaries import (
     relabelling_table,
     training_sets,
 )
+from eifer.tables.attrition import images_left_out
 from eifer.tables.expressions import TRAINED
 from tests.corpora import world
 
@@ -315,7 +315,7 @@ def test_every_column_that_the_report_declares_is_there() -> None:
         "contrasts": evaluated.contrasts,
         "by_cell": evaluated.by_cell,
         "trained_networks": trained(),
-        "attrition": attrition("a", {"picture cannot be decoded": 1}).assign(stage="corpora"),
+        "attrition": images_left_out("a", {"picture cannot be decoded": 1}).assign(stage="corpora"),
         "checks": pd.DataFrame(
             [{"stage": "split", "table": "t", "about": "a", "times": 1, "success": True}]
         ),

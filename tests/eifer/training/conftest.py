@@ -5,21 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from eifer.models.spec import Recipe
 from eifer.models.training import Trained
 from eifer.training.data import TrainingData
-from eifer.training.spec import NetworkSpec
 from tests import planted
-
-
-@pytest.fixture(scope="session")
-def spec() -> NetworkSpec:
-    return planted.SPEC
-
-
-@pytest.fixture(scope="session")
-def recipe() -> Recipe:
-    return planted.RECIPE
 
 
 @pytest.fixture(scope="session")

@@ -58,11 +58,6 @@ def test_each_change_happens_with_its_probability_within_its_range() -> None:
     )
 
 
-def test_nothing_drawn_changes_nothing() -> None:
-    images = pictures()
-    assert torch.equal(augment(images.clone(), only(4)), images)
-
-
 def test_gray_has_three_equal_channels_of_the_luma() -> None:
     images = pictures()
     draws = only(4)

@@ -16,6 +16,7 @@ from eifer.training.backbones import backbone_card
 from eifer.training.losses import CrossEntropy, Mse, WeightedBce
 from eifer.training.network import Network
 from eifer.training.spec import NetworkSpec
+from tests.planted import SPEC
 
 State = dict[str, torch.Tensor]
 
@@ -31,24 +32,10 @@ def start_from(spec: NetworkSpec, state: State, *, carried: bool, seed: int = 1)
     )
 
 
-def test_normalisation_is_inside(spec: NetworkSpec, initial: State) -> None:
-    network = Network(spec, HEADS).eval()
-    network.load_state_dict(initial)
-    images = torch.randint(0, 256, (2, 3, 32, 32)).float()
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    normal = (images / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
-    features = network.backbone(normal)
-    expected = network.classifier(features)[:, 0], network.regressor(features)[:, 0]
-    for found, wanted in zip(network(images).values(), expected, strict=True):
-        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
-
-
-def test_only_the_backbone_is_carried_and_heads_are_the_seed_s(
-    spec: NetworkSpec, initial: State
-) -> None:
+def test_only_the_backbone_is_carried_and_heads_are_the_seed_s(initial: State) -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    one, again, other = (start_from(spec, initial, carried=False, seed=seed) for seed in (1, 1, 2))
+    one, again, other = (start_from(SPEC, initial, carried=False, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(one.backbone.conv_stem.weight, initial["backbone.conv_stem.weight"])
     assert torch.equal(one.classifier.weight, again.classifier.weight)
@@ -57,21 +44,21 @@ def test_only_the_backbone_is_carried_and_heads_are_the_seed_s(
     assert not torch.equal(one.classifier.weight, initial["classifier.weight"])
 
 
-def test_heads_can_be_carried(spec: NetworkSpec, initial: State) -> None:
-    network = start_from(spec, initial, carried=True)
+def test_heads_can_be_carried(initial: State) -> None:
+    network = start_from(SPEC, initial, carried=True)
     assert torch.equal(network.regressor.weight, initial["regressor.weight"])
-    affect = Network(spec, [HEAD]).state_dict()
-    new = start_from(spec, affect, carried=False, seed=1)
-    carried = start_from(spec, affect, carried=True)
+    affect = Network(SPEC, [HEAD]).state_dict()
+    new = start_from(SPEC, affect, carried=False, seed=1)
+    carried = start_from(SPEC, affect, carried=True)
     assert torch.equal(new.classifier.weight, carried.classifier.weight)
 
 
-def test_affect_weights_and_timm_files_are_starts(spec: NetworkSpec) -> None:
-    affect = Network(spec, [HEAD]).state_dict()
-    network = start_from(spec, affect, carried=False, seed=1)
+def test_affect_weights_and_timm_files_are_starts() -> None:
+    affect = Network(SPEC, [HEAD]).state_dict()
+    network = start_from(SPEC, affect, carried=False, seed=1)
     assert torch.equal(network.backbone.conv_stem.weight, affect["backbone.conv_stem.weight"])
-    imagenet = timm.create_model(spec.backbone, pretrained=False).state_dict()
-    network = start_from(spec, imagenet, carried=False, seed=1)
+    imagenet = timm.create_model(SPEC.backbone, pretrained=False).state_dict()
+    network = start_from(SPEC, imagenet, carried=False, seed=1)
     assert torch.equal(network.backbone.conv_stem.weight, imagenet["conv_stem.weight"])
 
 
