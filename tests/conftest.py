@@ -23,6 +23,14 @@ COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a file with one worker, so that none makes again what they share."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Real recordings and R's answers, kept beside the project and not in it."""

@@ -55,11 +55,11 @@ TINY: dict[str, Any] = {
     "study.name": "tiny",
     "simulate.planted.participants_per_wave": [4, 4],
     "simulate.planted.video": {
-        "seconds": 2, "fps": 15, "width_px": 200, "height_px": 160, "crf": 24, "noise_levels": 3
+        "seconds": 1, "fps": 15, "width_px": 200, "height_px": 160, "crf": 24, "noise_levels": 3
     },
     "simulate.planted.ecg": {"seconds": 130, "hz": 125, "noise_mv": 0.02},
     "corpus.drawn": {
-        "identities": 30, "images_per_identity": 12, "size_px": 128, "noise_levels": 3
+        "identities": 24, "images_per_identity": 10, "size_px": 128, "noise_levels": 3
     },
     "affect.training.epochs": 12,
     "affect.training.learning_rate": 0.005,
@@ -248,7 +248,7 @@ class TestStudy:
         people = table(study, "split/partitions.parquet")
         samples = table(study, "split/samples/*.parquet")
         assert len(videos) == 8 * 4
-        assert len(frames) == 8 * 4 * 2 * 15 == counts["frames_decoded"].sum()
+        assert len(frames) == 8 * 4 * 15 == counts["frames_decoded"].sum()
         accepted = frames[frames["status"] == "accepted"]
         assert len(estimates) == len(accepted) == counts["frames_accepted"].sum()
         key = ["video_id", "frame"]
@@ -287,7 +287,7 @@ class TestStudy:
         estimates = table(study, "estimate/*/estimates.parquet")
         latent = table(study, "simulate/latent.parquet").query("planted == 'face'")
         both = estimates.merge(latent, on=["video_id", "frame"], suffixes=("", "_planted"))
-        assert len(both) > 700
+        assert len(both) > 350
         for dimension in ("arousal", "valence"):
             assert both[dimension].corr(both[f"{dimension}_planted"]) > 0.7
 
@@ -505,7 +505,7 @@ def replace(path: Path, content: bytes) -> None:
 
 @pytest.fixture(scope="session")
 def clips(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The real cohort with every video cut after its first second, without encoding it anew."""
+    """The real cohort with every video cut after .4 s, without encoding it anew."""
     import av
 
     cohort = tmp_path_factory.mktemp("real") / "cohort"
@@ -516,7 +516,7 @@ def clips(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
             stream = whole.streams.video[0]
             kept = cut.add_stream_from_template(stream)
             for packet in whole.demux(stream):
-                if packet.pts is not None and packet.pts * packet.time_base < 0.6:
+                if packet.pts is not None and packet.pts * packet.time_base < 0.4:
                     packet.stream = kept
                     cut.mux(packet)
     yield cohort
