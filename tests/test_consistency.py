@@ -60,6 +60,16 @@ def test_presets_are_valid() -> None:
     assert same, "params.yaml is a copy: cp presets/demo.yaml params.yaml"
 
 
+def test_every_parameter_is_read() -> None:
+    """By its name after a dot, in code or in a path of dvc.yaml: else it would change nothing."""
+    places = [path for room in ("eifer", "stages", "flows") for path in (ROOT / room).rglob("*.py")]
+    graphs = [graph_of(kind) for kind in KINDS.values()]
+    read = "\n".join(path.read_text() for path in places + graphs)
+    names = re.findall(r"^\| `(\w+)`", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+    assert len(names) > 200
+    assert [name for name in names if not re.search(rf"\.{name}\b", read)] == []
+
+
 def test_the_readme_has_a_row_for_every_stage() -> None:
     rows = re.findall(r"^\| (`\w+`.*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert set(re.findall(r"`(\w+)`", " ".join(rows))) >= set(declared(graph_of(KINDS[EI])))
