@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -19,6 +18,7 @@ from typing import Any
 import yaml
 
 from eifer.errors import ParamsError, StudyError
+from flows.git import git
 from flows.graph import PACKAGES, ROOT
 from flows.pages import plots
 from stages._runtime.kinds import EI, KINDS, Kind, check_study, kind_of
@@ -83,20 +83,15 @@ def make_workspace(
         written.write_text(with_comments(preset, overrides or {}, params), encoding="utf-8")
     if not (target / ".git").exists():
         # DVC looks upward for a repository; this one must not be taken for its parent.
-        _git(target, "init", "--quiet")
-    head = ["git", "-C", str(target), "rev-parse", "--verify", "--quiet", "HEAD"]
-    if subprocess.run(head, capture_output=True, check=False).returncode:
+        git(target, "init", "--quiet")
+    if not git(target, "rev-parse", "--verify", "--quiet", "HEAD", check=False):
         # DVC's experiments and differences need a first commit.
-        _git(target, "add", "--all")
-        nobody = subprocess.run(
-            ["git", "-C", str(target), "var", "GIT_COMMITTER_IDENT"],
-            capture_output=True,
-            check=False,
-        ).returncode
-        identity = ("user.name=eifer", "user.email=eifer@localhost") if nobody else ()
+        git(target, "add", "--all")
+        known = git(target, "var", "GIT_COMMITTER_IDENT", check=False)
+        identity = () if known else ("user.name=eifer", "user.email=eifer@localhost")
         plain = ("commit.gpgsign=false", "core.hooksPath=/dev/null", *identity)
         set_ = [word for setting in plain for word in ("-c", setting)]
-        _git(target, *set_, "commit", "--quiet", "--message", f"A study, made by {_origin()}")
+        git(target, *set_, "commit", "--quiet", "--message", f"A study, made by {_origin()}")
     plots.prepare(target)
     close_folders(target)
     return target
@@ -114,21 +109,10 @@ def _graph(source: Path, kind: Kind) -> Path:
     return graph
 
 
-def _git(target: Path, *words: str) -> None:
-    done = subprocess.run(
-        ["git", "-C", str(target), *words], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise StudyError(f"git {words[0]} in {target}: {done.stderr.strip()}")
-
-
 def _origin() -> str:
     """The version of eifer, and of a clone its commit."""
-    commit = subprocess.run(
-        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
-    of_clone = ROOT == PACKAGES and not commit.returncode
-    return f"eifer {version('eifer')}" + (f", commit {commit.stdout.strip()}" if of_clone else "")
+    commit = git(ROOT, "rev-parse", "HEAD", check=False) if ROOT == PACKAGES else ""
+    return f"eifer {version('eifer')}" + (f", commit {commit}" if commit else "")
 
 
 def with_comments(preset: Path, overrides: Mapping[str, Any], params: Any) -> str:

@@ -13,8 +13,9 @@ from eifer.report.fragments import gather
 from eifer.report.methods import uncited
 from eifer.report.pseudonyms import NOBODY
 from flows.audit.study import PARAMS
-from flows.crate.source import Source, under
+from flows.crate.source import Source
 from flows.pages.summary import tables
+from flows.run.instances import behind, under
 from stages._runtime.artifacts import read_table
 
 CARD = "data-card.md"
@@ -88,8 +89,8 @@ def _behind(source: Source, names: Iterable[str]) -> tuple[list[str], list[Path]
         if any(under(out, wanted) for out in instance.outs)
         or any(under(name, instance.outs) for name in wanted)
     ]
-    behind = source.study.behind(made)
-    chosen = [instance for address, instance in graph.items() if address in behind]
+    wanted_too = behind(graph, made)
+    chosen = [instance for address, instance in graph.items() if address in wanted_too]
     stages = list(dict.fromkeys(instance.stage for instance in chosen))
     return stages, [source.study.root / out for instance in chosen for out in instance.outs]
 

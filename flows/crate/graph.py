@@ -19,8 +19,9 @@ from urllib.parse import quote
 from flows.audit.study import PARAMS
 from flows.crate.card import CARD
 from flows.crate.croissant import CROISSANT, PARQUET, VERSION
-from flows.crate.source import Source, under
+from flows.crate.source import Source
 from flows.graph import declared
+from flows.run.instances import under
 
 METADATA = "ro-crate-metadata.json"
 Entity = dict[str, Any]

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,10 +19,10 @@ from typing import Any
 from eifer.cohort.layout import WITHDRAWN
 from eifer.cohort.place import opened as opened_cohort
 from eifer.errors import StudyError, did_you_mean, examples, shortened
-from flows.audit.study import PARAMS, Recorded
-from flows.locks import FLOWS, held
+from flows.audit.study import PARAMS, Recorded, mlflow_database
+from flows.locks import held, without_flow
 from flows.run import lockfile
-from flows.run.instances import refuse_elsewhere, sound_instances
+from flows.run.instances import refuse_elsewhere, sound_instances, under
 from flows.servers.addresses import of_services
 from flows.servers.server import DATABASE_CHOICES, PREFECT_HOME
 from flows.withdraw import certificate, found, objects
@@ -236,9 +235,7 @@ def _now() -> str:
 
 
 def _simulated(study: Recorded) -> bool:
-    return any(
-        f"{study.recordings}/".startswith(f"{o}/") for i in study.graph.values() for o in i.outs
-    )
+    return any(under(study.recordings, instance.outs) for instance in study.graph.values())
 
 
 def _listed(study: Recorded) -> list[str]:
@@ -319,10 +316,9 @@ def _executions(place: Objects, derived: Derived) -> list[str]:
 
 def mlflow_runs(study: Path) -> dict[str, int]:
     """The runs of the mirror in the study's own database, by experiment: the study's names."""
-    path = study / mlflow_place.DATABASE
-    if not path.is_file():
+    if not (study / mlflow_place.DATABASE).is_file():
         return {}
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+    with mlflow_database(study) as database:
         return dict(
             database.execute(
                 "SELECT experiments.name, count(*) FROM runs "
@@ -337,11 +333,8 @@ def mlflow_runs(study: Path) -> dict[str, int]:
 
 @contextmanager
 def _alone(study: Path) -> Iterator[None]:
-    folder = study / FLOWS
-    folder.mkdir(parents=True, exist_ok=True)
-    mirrors = study / mlflow_place.LOCK
-    with held(folder / "lock") as lock, held(mirrors) as mirror:
-        if lock is None or mirror is None:
+    with without_flow(study), held(study / mlflow_place.LOCK) as mirror:
+        if mirror is None:
             raise StudyError(f"a run is going on in {study.resolve()}: wait for it, or end it")
         mirror.truncate(0)  # it says that MLflow shows all there is
         yield
