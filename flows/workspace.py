@@ -19,7 +19,7 @@ import yaml
 
 from eifer.errors import ParamsError, StudyError
 from flows.git import git
-from flows.graph import PACKAGES, ROOT
+from flows.graph import PACKAGES, ROOT, graph_of
 from flows.pages import plots
 from stages._runtime.kinds import EI, KINDS, Kind, check_study, kind_of
 from stages._runtime.params_file import read_params
@@ -39,7 +39,6 @@ def make_workspace(
     *,
     preset: Path,
     overrides: Mapping[str, Any] | None = None,
-    source: Path = ROOT,
     replace_params: bool = False,
 ) -> Path:
     """Copy the code to ``target`` and write its params.yaml from ``preset`` with ``overrides``.
@@ -52,12 +51,12 @@ def make_workspace(
     Raises
     ------
     StudyError
-        If ``target`` holds something that is not a workspace, is ``source`` itself or in
-        its code, or has other params; if ``preset`` is missing; or if it and ``overrides``
-        are no valid params.
+        If ``target`` holds something that is not a workspace, is the study here or in its code,
+        or has other params; if ``preset`` is missing; or if it and ``overrides`` are no valid
+        params.
     """
-    target, source = target.resolve(), source.resolve()
-    _refuse_place(target, source)
+    target = target.resolve()
+    _refuse_place(target)
     preset = _located(preset)
     params = params_of(preset, overrides or {})
     written = target / "params.yaml"
@@ -67,10 +66,9 @@ def make_workspace(
             f"{written} differs from {preset} and may be the only record of its study, so nothing "
             "was written. Replace it (--replace-params), or give another folder"
         )
-    graph = _graph(source, kind_of(params, str(preset)))
-    installed = source == ROOT != PACKAGES
+    graph = _graph(kind_of(params, str(preset)))
     for name in CODE:
-        place = (PACKAGES if installed and name in OWN else source) / name
+        place = (PACKAGES if name in OWN else ROOT) / name
         if place.is_dir():
             if name in OWN:
                 shutil.rmtree(target / name, ignore_errors=True)
@@ -97,16 +95,15 @@ def make_workspace(
     return target
 
 
-def _graph(source: Path, kind: Kind) -> Path:
-    """The dvc.yaml of a kind of study; ``source`` may itself be a study of another kind."""
-    graph = source / kind.graph
-    own = source / "params.yaml"
+def _graph(kind: Kind) -> Path:
+    """The dvc.yaml of a kind of study; this may itself be a study of another kind."""
+    own = ROOT / "params.yaml"
     if kind is KINDS[EI] and own.is_file() and kind_of(_says(own), str(own)) is not kind:
         raise StudyError(
-            f"{source} is a study of another kind, and has no graph of the EI study: "
+            f"{ROOT} is a study of another kind, and has no graph of the EI study: "
             "call eifer in a clone, or in a study of that kind"
         )
-    return graph
+    return graph_of(kind)
 
 
 def _origin() -> str:
@@ -186,12 +183,12 @@ def relative(path: Path, workspace: Path) -> str:
     return f"./{path_from}" if ":" in path_from.split("/")[0] else path_from
 
 
-def _refuse_place(target: Path, source: Path) -> None:
-    if target == source:
+def _refuse_place(target: Path) -> None:
+    if target == ROOT:
         raise StudyError(f"{target} is the study that is to be copied; give another folder")
     for name in CODE:
-        if target.is_relative_to(source / name) or source.is_relative_to(target / name):
-            raise StudyError(f"{target} and {source}: one is in the code of the other")
+        if target.is_relative_to(ROOT / name) or ROOT.is_relative_to(target / name):
+            raise StudyError(f"{target} and {ROOT}: one is in the code of the other")
     if target.exists() and not target.is_dir():
         raise StudyError(f"{target} is not a folder; give another")
     study = (target / "stages/_runtime/stage.py").is_file()
