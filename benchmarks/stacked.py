@@ -35,7 +35,6 @@ def network() -> Network:
 
 
 def loss(outputs: dict[str, Tensor], labels: Tensor) -> Tensor:
-    """The classifier's."""
     return nn.functional.binary_cross_entropy_with_logits(outputs[LABEL.name], labels)
 
 

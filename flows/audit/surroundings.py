@@ -62,7 +62,9 @@ def commit(study: Recorded) -> Verdict:
         verdict.unchecked.append("no commit here; `git commit` keeps what made a result")
         verdict.places += _bytes_of_params(study)
         return verdict
-    named = sorted(set(filter(None, git(study.root, *_changed(), check=False).split("\0"))))
+    apart = [f":(exclude){name}" for name in REWRITTEN]
+    words = ["diff", "HEAD", "--name-only", "--relative", "-z", "--", *OF_STUDY, *apart]
+    named = sorted(set(filter(None, git(study.root, *words, check=False).split("\0"))))
     newest = {a: records[0] for a, records in study.records.items() if a in study.graph}
     lists = [record["git"]["changed"] for _, record in newest.values()]
     # Records of former versions say only whether anything was changed.
@@ -91,8 +93,3 @@ def _bytes_of_params(study: Recorded) -> Iterator[str]:
     file, record = max(records, key=lambda named: named[0])
     if record["params"] and list(study.changed({PARAMS: record["params"]["sha256"]})):
         yield f"{PARAMS}: other bytes than {file} has"
-
-
-def _changed() -> list[str]:
-    apart = [f":(exclude){name}" for name in REWRITTEN]
-    return ["diff", "HEAD", "--name-only", "--relative", "-z", "--", *OF_STUDY, *apart]

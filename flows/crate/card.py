@@ -125,7 +125,6 @@ def _shown(printed: Iterable[Printed]) -> Iterator[str]:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A table in Markdown."""
     every = [heads, ["---"] * len(heads), *rows]
     cells = ([" ".join(cell.replace("|", r"\|").split()) for cell in row] for row in every)
     return [*(f"| {' | '.join(row)} |" for row in cells), ""]

@@ -126,7 +126,8 @@ class Graph:
         stage = record["stage"].split("@")[0]
         command = record.get("command", f"python -m stages.{stage}")  # older records have none
         module = command.split()[-1]
-        ended, git, params = _at(record), record["git"], self.params(record)
+        ended = datetime.fromisoformat(record["finished"])
+        git, params = record["git"], self.params(record)
         where = {name: record[name] for name in WHERE}
         where["git commit"] = f"{git['commit']}{', and changes' if git['changed'] else ''}"
         usage = {n: {"propertyID": n, "unitCode": code} for n, code in USAGE.items()}
@@ -292,10 +293,6 @@ def _action(file: str) -> str:
 def _state(error: str) -> dict[str, str]:
     state = "Failed" if error else "Completed"
     return {"actionStatus": f"http://schema.org/{state}ActionStatus", "error": error}
-
-
-def _at(record: Record) -> datetime:
-    return datetime.fromisoformat(record["finished"])
 
 
 def _time(at: datetime) -> str:

@@ -73,7 +73,8 @@ def prepare(study: Path, person: str, options: Options) -> None:
         )
     sound_instances(study)
     names = sorted({*_listed(recorded), *_taken_in(study)})
-    if person not in names and not _begun(study, person):
+    begun = Path(person).name == person and certificate.read(study, person)
+    if person not in names and not begun:
         near = did_you_mean(person, names) or (f"; there are {examples(names)}")
         raise StudyError(f"no participant {person} in {recorded.recordings}{near}")
     if of_services(study):
@@ -90,11 +91,7 @@ def prepare(study: Path, person: str, options: Options) -> None:
         raise StudyError("the recordings are simulated: they are nobody's, and a stage makes them")
 
 
-def _begun(study: Path, person: str) -> bool:
-    return Path(person).name == person and certificate.read(study, person) is not None
-
-
-def look(study: Path, person: str, reason: str, options: Options) -> tuple[Certificate, Derived]:
+def look(study: Path, person: str, reason: str, options: Options) -> Certificate:
     """What a withdrawal would remove, by place. Writes nothing."""
     recorded = Recorded(study)
     with objects.opened(study) as (cache, remotes, refused):
@@ -129,7 +126,7 @@ def look(study: Path, person: str, reason: str, options: Options) -> tuple[Certi
                 f"{len(unknown)} objects in the cache that no dvc.lock, record or run-cache names: "
                 "`dvc gc --workspace` removes what is not in use"
             )
-    return paper, derived
+    return paper
 
 
 def carry_out(study: Path, paper: Certificate, options: Options, log: Log) -> Certificate:
