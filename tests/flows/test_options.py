@@ -6,7 +6,6 @@ import hashlib
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, get_args, get_origin, get_type_hints
@@ -18,6 +17,7 @@ from typer.testing import CliRunner
 from eifer.faces import assets
 from flows.cli import app
 from flows.graph import ROOT
+from tests.watched import finish
 
 DEMO = str(ROOT / "presets/demo.yaml")
 
@@ -201,14 +201,8 @@ def test_make_works_in_a_folder_with_blanks(make: str, nowhere: Path) -> None:
     )
     stand_in.chmod(0o755)
     cohort = "../my cohort's $(touch PWNED); touch PWNED"
-    done = subprocess.run(
-        ["make", make, "--silent"],
-        cwd=study,
-        env=os.environ | {"LOG": str(nowhere / "log"), "COHORT": cohort},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = os.environ | {"LOG": str(nowhere / "log"), "COHORT": cohort}
+    done = finish(["make", make, "--silent"], study, environment)
     assert done.returncode == 0, done.stderr
     assert "report: file:///" in done.stdout and "a%20study" in done.stdout
     told = (nowhere / "log").read_text().splitlines()

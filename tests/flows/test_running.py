@@ -17,7 +17,6 @@ from tests.flows.test_local import LINGER, gone, tell
 from tests.watched import ended, heard, until, written
 
 EIFER = str(Path(sys.executable).with_name("eifer"))
-ALL: dict[str, list[str]] = {"only": [], "start": [], "end": []}
 
 
 def asks_dvc(flow: subprocess.Popen[str]) -> int | None:
