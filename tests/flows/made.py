@@ -1,14 +1,19 @@
-"""What tests of flows begin with: a study, a commit of it, a film."""
+"""What tests of flows begin with: a study, a commit of it, a film, a page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import signal
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 
 from flows.git import git
+from tests.watched import ended
 
 DVC = {
     ".dvc/config": "[core]\n    analytics = false\n",
@@ -49,3 +54,19 @@ def filmed(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+@contextmanager
+def page_served(
+    command: Sequence[object], **how: Any
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process of ``eifer page`` and the address that it prints; Ctrl-C ends it well."""
+    words = [str(word) for word in command]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, **how) as page:
+        try:
+            assert page.stdout is not None
+            yield page, page.stdout.readline().removeprefix("The page: ").strip()
+            page.send_signal(signal.SIGINT)
+            assert ended(page) == 0
+        finally:
+            page.kill()  # where a test fails: it serves for ever

@@ -299,14 +299,6 @@ def test_a_workspace_is_made_for_a_cohort(home: Path, tmp_path: Path) -> None:
     assert (target / cohort).resolve() == (home / "cohort").resolve()
     assert not Path(cohort).is_absolute()
     assert "dvc repro" in done.stdout
-    for words, message in (
-        (("--cohort", "http://x/y"), "no cohort (1): http:/x/y: missing"),
-        (("--cohort", "/"), "no cohort (1): /: neither"),
-        (("--cohort", str(home / "params.yaml")), "params.yaml: not a folder"),
-    ):
-        done = eifer(ROOT, "workspace", str(tmp_path / "other"), *words)
-        assert done.returncode == 1 and message in done.stderr, done.stderr
-    assert not (tmp_path / "other").exists()
 
 
 def test_a_workspace_takes_other_values_for_params(tmp_path: Path) -> None:

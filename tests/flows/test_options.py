@@ -153,11 +153,20 @@ def test_the_file_of_an_estimator_is_fetched_by_the_params_that_name_it(
     assert str(file) in fetched and file.read_bytes() == content
 
 
-@pytest.mark.parametrize("cohort", ["none", "file", "/dev/null"])
-def test_a_workspace_without_its_cohort_is_not_made(cohort: str, nowhere: Path) -> None:
+@pytest.mark.parametrize(
+    ("cohort", "why"),
+    [
+        ("none", "none: missing"),
+        ("http://x/y", "no cohort (1): http:/x/y: missing"),
+        ("/", "no cohort (1): /: neither"),
+        ("file", "file: not a folder"),
+        ("/dev/null", "/dev/null: not a folder"),
+    ],
+)
+def test_a_workspace_without_its_cohort_is_not_made(cohort: str, why: str, nowhere: Path) -> None:
     (nowhere / "file").write_text("")
-    said = refused("workspace", "study", "--preset", DEMO, "--cohort", cohort)
-    assert cohort in said and not (nowhere / "study").exists()
+    assert why in refused("workspace", "study", "--preset", DEMO, "--cohort", cohort)
+    assert not (nowhere / "study").exists()
 
 
 def test_the_next_command_that_is_shown_can_be_pasted(nowhere: Path) -> None:

@@ -13,11 +13,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
@@ -33,7 +31,7 @@ from flows.servers.page import jobs as queue
 from flows.servers.page.app import EVERY_S, POLICY, application
 from flows.servers.page.child import _Teller
 from flows.servers.page.jobs import Job, Jobs, NoJobError, Settings
-from tests.flows.made import filmed
+from tests.flows.made import filmed, page_served
 from tests.flows.test_local import gone
 from tests.watched import STILL_S, ended, finish, until, written
 
@@ -458,14 +456,11 @@ def test_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_ctrl_c_ends_it_with_its_children_and_leaves_nothing(film: Path, tmp_path: Path) -> None:
     (room := tmp_path / "room").mkdir()
     command = [sys.executable, "-m", "flows", "page", "--allow", str(tmp_path)]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     place = os.environ | {"TMPDIR": str(room)}
-    with ExitStack() as end:
-        running = end.enter_context(subprocess.Popen(command, env=place, **pipes))
-        end.callback(running.kill)  # where this test fails
-        client = end.enter_context(Client(headers=ASKS))
-        assert running.stdout is not None and running.stderr is not None
-        address = running.stdout.readline().removeprefix("The page: ").strip()
+    with (
+        page_served(command, env=place, stderr=subprocess.PIPE) as (running, address),
+        Client(headers=ASKS) as client,
+    ):
         client.get(address)
         base = httpx.URL(address.partition("?")[0])
         with socket.create_connection((base.host, base.port)) as broken:
@@ -482,7 +477,7 @@ def test_ctrl_c_ends_it_with_its_children_and_leaves_nothing(film: Path, tmp_pat
             children = family()
             running.send_signal(signal.SIGINT)
             assert ended(running) == 0
-        assert running.stderr.read() == ""
+        assert running.stderr is not None and running.stderr.read() == ""
     assert not [child for child in children if child.is_running()]
     assert not list(room.iterdir())
 

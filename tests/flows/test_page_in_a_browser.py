@@ -7,8 +7,6 @@ import io
 import json
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +23,7 @@ import pytest
 
 from eifer.faces import decoding
 from flows.servers.page.app import FILES
-from tests.flows.made import filmed
+from tests.flows.made import filmed, page_served
 from tests.meeting import FPS, WIDTH
 
 if TYPE_CHECKING:
@@ -71,18 +69,8 @@ def folder(models: None, meeting, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="module")
 def site(browser: Browser, folder: Path) -> Iterator[Site]:
     command = [sys.executable, "-m", "flows", "page", "--allow", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            yield Site(line.removeprefix("The page: ").strip(), browser)
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(PATIENCE_S)
-            finally:
-                process.kill()  # where that did not end it
-    assert process.returncode == 0
+    with page_served(command) as (_, address):
+        yield Site(address, browser)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ import pytest
 from eifer.cohort.simulation import face
 from eifer.seeding import generator
 from flows.workspace import make_workspace
-from tests.flows.made import filmed
+from tests.flows.made import filmed, page_served
 from tests.watched import STILL_S
 
 ROOT = Path(__file__).parents[2]
@@ -76,18 +76,11 @@ def test_a_video_is_read_with_what_the_wheel_brings(
             assert said.returncode == 0, said.stderr
             told.append((place / "film/faces.csv").read_bytes())
     assert told[:2] == told[2:] and told[0] != told[1]
-    with subprocess.Popen([alone / "bin/eifer", "page"], stdout=subprocess.PIPE, text=True) as page:
-        try:
-            assert page.stdout is not None
-            address = page.stdout.readline().removeprefix("The page: ").strip()
-            open_ = partial(build_opener(HTTPCookieProcessor()).open, timeout=STILL_S)
-            assert b"Read a video" in open_(address).read()
-            assert b"EventSource" in open_(urljoin(address, "/page.js")).read()
-            page.terminate()
-            page.wait(STILL_S)
-        finally:
-            page.kill()  # where this test fails: it serves for ever
-    assert page.returncode == 0
+    with page_served([alone / "bin/eifer", "page"]) as (page, address):
+        open_ = partial(build_opener(HTTPCookieProcessor()).open, timeout=STILL_S)
+        assert b"Read a video" in open_(address).read()
+        assert b"EventSource" in open_(urljoin(address, "/page.js")).read()
+        page.terminate()
     for command in ("run", "plan"):
         refused = call(alone / "bin/eifer", command)
         assert refused.returncode == 1
