@@ -15,7 +15,7 @@ from eifer.report.pseudonyms import NOBODY
 from flows.audit.study import PARAMS
 from flows.crate.source import Source
 from flows.pages.summary import tables
-from flows.run.instances import behind, under
+from flows.run.instances import behind, meet
 from stages._runtime.artifacts import read_table
 
 CARD = "data-card.md"
@@ -86,11 +86,10 @@ def _behind(source: Source, names: Iterable[str]) -> tuple[list[str], list[Path]
     made = [
         address
         for address, instance in graph.items()
-        if any(under(out, wanted) for out in instance.outs)
-        or any(under(name, instance.outs) for name in wanted)
+        if any(meet(out, name) for out in instance.outs for name in wanted)
     ]
-    wanted_too = behind(graph, made)
-    chosen = [instance for address, instance in graph.items() if address in wanted_too]
+    reached = behind(graph, made)
+    chosen = [instance for address, instance in graph.items() if address in reached]
     stages = list(dict.fromkeys(instance.stage for instance in chosen))
     return stages, [source.study.root / out for instance in chosen for out in instance.outs]
 

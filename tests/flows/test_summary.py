@@ -63,14 +63,13 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             ]
         ),
     )  # fmt: skip
+    counts = {"rotation": "1", "n_videos": 4, "n_frames": 17} | dict.fromkeys(CLASS_COLUMNS, 5)
     write_table(
         split / "partitions.parquet",
         PARTITIONS.frame(
             [
-                {"rotation": "1", "participant_id": f"sub-{number}"}
-                | {"group": group, "partition": partition}
-                | {"n_videos": 4, "n_frames": 17}
-                | dict.fromkeys(CLASS_COLUMNS, 5)
+                {"participant_id": f"sub-{number}", "group": group, "partition": partition}
+                | counts
                 for number, group, partition in (
                     ("01", "High", "train"), ("02", "Low", "train"), ("03", "Low", "test")
                 )
