@@ -64,7 +64,6 @@ def page_served(
     words = [str(word) for word in command]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, **how) as page:
         try:
-            assert page.stdout is not None
             yield page, page.stdout.readline().removeprefix("The page: ").strip()
             page.send_signal(signal.SIGINT)
             assert ended(page) == 0

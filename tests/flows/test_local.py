@@ -141,7 +141,6 @@ time.sleep(36000)
 """
     process = supervised([sys.executable, "-c", outer], cwd=tmp_path, env=os.environ)
     pid = int(written(tmp_path / "pid", process.pid))
-    assert process.stdin is not None
     process.stdin.close()  # as the kernel does when the flow dies
     assert ended(process) in (128 + signal.SIGINT, 1)
     assert gone(pid)

@@ -477,7 +477,7 @@ def test_ctrl_c_ends_it_with_its_children_and_leaves_nothing(film: Path, tmp_pat
             children = family()
             running.send_signal(signal.SIGINT)
             assert ended(running) == 0
-        assert running.stderr is not None and running.stderr.read() == ""
+        assert running.stderr.read() == ""
     assert not [child for child in children if child.is_running()]
     assert not list(room.iterdir())
 
