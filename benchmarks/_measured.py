@@ -1,4 +1,4 @@
-"""What several benchmarks need: an empty study, what a command costs there, lines of numbers."""
+"""What several benchmarks need: an empty study, what commands and calls cost, lines of numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +48,13 @@ def cost(folder: Path, *words: str) -> Cost:
         raise SystemExit(f"not measured: {' '.join(words)} failed\n{done.stdout}")
     cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Cost(wall_s, cpu_s, done.stdout)
+
+
+def cpu_s(task: Callable[[], object]) -> float:
+    """Processor time of a call, which other people's load leaves alone."""
+    start = time.process_time()
+    task()
+    return time.process_time() - start
 
 
 def show(rows: Iterable[tuple[str, float, str]]) -> None:

@@ -72,7 +72,6 @@ def timed_scan(model: Model) -> tuple[float, Scan]:
 
 
 def main() -> None:
-    """Time both, and compare their p-values."""
     taken = {model: timed_scan(model) for model in get_args(Model)}
     seconds, result = taken["between"]
     a_fit, difference = formula_loop(result.tests)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import av
 
+from benchmarks._measured import cpu_s
 from eifer.cohort.simulation.cohort import simulate_cohort
 from eifer.faces import decoding, detection, landmarks
 from eifer.faces.extraction import ExtractSpec, extract_video
@@ -61,7 +61,7 @@ def repeat(path: Path, target: Path, times: int) -> Path:
     return target
 
 
-def bare(path: Path, spec: ExtractSpec) -> int:
+def bare(spec: ExtractSpec, path: Path) -> int:
     find = detection.detector(width_px=spec.detector_width_px, score=spec.min_candidate_score)
     mesh = landmarks.landmarker()
     frames = 0
@@ -73,20 +73,13 @@ def bare(path: Path, spec: ExtractSpec) -> int:
     return frames
 
 
-def ours(path: Path, spec: ExtractSpec) -> int:
+def ours(spec: ExtractSpec, path: Path) -> int:
     rows, *_ = extract_video(path, video_id="sub-01_run-1", participant_id="sub-01", spec=spec)
     return len(rows)
 
 
-def cpu_s(task: Callable[[], object]) -> float:
-    """Processor time, which other people's load leaves alone."""
-    start = time.process_time()
-    task()
-    return time.process_time() - start
-
-
 def _pairs(spec: ExtractSpec, path: Path) -> list[tuple[float, float]]:
-    tasks = partial(bare, path, spec), partial(ours, path, spec)
+    tasks = partial(bare, spec, path), partial(ours, spec, path)
     for task in tasks:
         task()
     return [(cpu_s(tasks[0]), cpu_s(tasks[1])) for _ in range(ROUNDS)]
@@ -94,16 +87,12 @@ def _pairs(spec: ExtractSpec, path: Path) -> list[tuple[float, float]]:
 
 def wall_s(workers: int, path: Path, spec: ExtractSpec) -> float:
     start = time.perf_counter()
-    list(pool.each(partial(_ours, spec), [path] * CLIPS, workers=workers, label="bench"))
+    list(pool.each(partial(ours, spec), [path] * CLIPS, workers=workers, label="bench"))
     return time.perf_counter() - start
 
 
-def _ours(spec: ExtractSpec, path: Path) -> int:
-    return ours(path, spec)
-
-
 def _peak_mb(path: Path, spec: ExtractSpec) -> float:
-    ours(path, spec)
+    ours(spec, path)
     # Not ru_maxrss: that still holds what the parent had when it started this process.
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
@@ -113,7 +102,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path, spec = clip(folder)
-        frames = bare(path, spec)
+        frames = bare(spec, path)
         # In one of the processes that extract starts, which keep to one thread.
         pairs = next(pool.each(partial(_pairs, spec), [path], workers=1, label="bench"))
         ratio = statistics.median(a / b for a, b in pairs)

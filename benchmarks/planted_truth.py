@@ -74,7 +74,6 @@ class Sizes:
 
 
 def frames_of(spec: CohortSpec) -> int:
-    """Frames of each video."""
     return round(spec.video.seconds * spec.video.fps)
 
 

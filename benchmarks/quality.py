@@ -253,7 +253,6 @@ def rates(name: str, cases: pd.DataFrame) -> list[tuple[str, float, str]]:
 
 
 def main() -> None:
-    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT.parent / "shared")
     arguments = parser.parse_args()

@@ -8,9 +8,7 @@ processor time, so that what else the machine does is not the question.
 from __future__ import annotations
 
 import copy
-import time
 import warnings
-from collections.abc import Callable
 from statistics import median
 from typing import Any
 
@@ -18,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from benchmarks._measured import show
+from benchmarks._measured import cpu_s, show
 from eifer.models.spec import HEADS, LABEL
 from eifer.training.backbones import backbone_card
 from eifer.training.network import Network
@@ -37,19 +35,10 @@ def network() -> Network:
 
 
 def loss(outputs: dict[str, Tensor], labels: Tensor) -> Tensor:
-    """The classifier's."""
     return nn.functional.binary_cross_entropy_with_logits(outputs[LABEL.name], labels)
 
 
-def seconds(step: Callable[[], object]) -> float:
-    """Processor time of a step."""
-    start = time.process_time()
-    step()
-    return time.process_time() - start
-
-
 def main() -> None:
-    """Time both in turn."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
     warnings.filterwarnings("ignore", "There is a performance drop")
@@ -72,7 +61,7 @@ def main() -> None:
             one.zero_grad()
             loss(one(own.contiguous(memory_format=torch.channels_last)), wanted).backward()
 
-    rounds = [(seconds(together), seconds(in_turn)) for _ in range(ROUNDS + 1)][1:]
+    rounds = [(cpu_s(together), cpu_s(in_turn)) for _ in range(ROUNDS + 1)][1:]
     ratio = median(a / b for a, b in rounds)
     show(
         [

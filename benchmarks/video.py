@@ -12,7 +12,6 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import time
 from itertools import cycle
 from pathlib import Path
 
@@ -20,7 +19,7 @@ import av
 import cv2
 import numpy as np
 
-from benchmarks._measured import show
+from benchmarks._measured import cpu_s, show
 from eifer.affect.expression import PUBLISHED, ExpressionEstimator
 from eifer.faces import decoding, detection, landmarks
 from eifer.faces.crops import aligned
@@ -55,22 +54,17 @@ def bare(path: Path, spec: ReadingSpec) -> float:
     """Processor time in s of the decoding and the models alone."""
     finder = detection.detector(width_px=spec.detector_width_px, score=spec.min_face_score)
     mesher, estimator = landmarks.landmarker(), ExpressionEstimator(PUBLISHED)
-    start = time.process_time()
-    for _, _, rgb in decoding.at_rate(path, spec.per_second):
-        if rgb is None:
-            continue
-        for face in finder(rgb):
-            mesh = mesher(rgb, face)
-            eyes = mesh.five()[:2].astype(float)
-            estimator.see(aligned(rgb, eyes, spec.crop), mesh.shapes)
-    return time.process_time() - start
 
+    def read() -> None:
+        for _, _, rgb in decoding.at_rate(path, spec.per_second):
+            if rgb is None:
+                continue
+            for face in finder(rgb):
+                mesh = mesher(rgb, face)
+                eyes = mesh.five()[:2].astype(float)
+                estimator.see(aligned(rgb, eyes, spec.crop), mesh.shapes)
 
-def whole(reader: Reader, path: Path) -> float:
-    """Processor time in s of a reading."""
-    start = time.process_time()
-    reader(path)
-    return time.process_time() - start
+    return cpu_s(read)
 
 
 def peak_mb(path: Path) -> float:
@@ -114,7 +108,6 @@ def changes(clips: Path) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT.parent / "shared/real_clips")
     arguments = parser.parse_args()
@@ -131,11 +124,11 @@ def main() -> None:
         tile = (faces["box_x_px"] > WIDTH / 2 - 20) + 2 * (faces["box_y_px"] > HEIGHT / 2 - 20)
         kept = faces.groupby(tile)["person"].value_counts().groupby(level=0).max().sum()
         looked = 20 * reader.spec.per_second
-        ratios = [bare(short, reader.spec) / whole(reader, short) for _ in range(3)]
+        ratios = [bare(short, reader.spec) / cpu_s(lambda: reader(short)) for _ in range(3)]
         single = ReadingSpec(per_second=1000)
         clip = arguments.folder / "intel_asl_book.mkv"
         one = opened(spec=single)
-        cost = whole(one, clip) / one(clip).faces["frame"].nunique()
+        cost = cpu_s(lambda: one(clip)) / one(clip).faces["frame"].nunique()
         alike, other = likeness(reader, arguments.folder)
         moved, cut = changes(arguments.folder)
         show(

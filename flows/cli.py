@@ -7,7 +7,7 @@ import importlib.util
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,6 +22,12 @@ app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__
 )
 PARAMS = Path("params.yaml")
+PerSecond = Annotated[
+    float, typer.Option(help="frames read per second", min=0.01, max=1000, callback=finite)
+]
+ReadAs = Annotated[
+    Path | None, typer.Option(help="params of a study, whose estimator and face crop are used")
+]
 
 
 def _port(default: str) -> Any:
@@ -36,27 +42,30 @@ def _errors_without_traceback(command: str) -> Iterator[None]:
     keep_private()
     try:
         yield
+        return
     except StudyError as error:
-        print(f"eifer {command}: {error}", file=sys.stderr)
-        raise typer.Exit(1) from None
+        said = str(error)
     except ModuleNotFoundError as error:
         if importlib.util.find_spec("dvc"):
             raise
         # A wheel without its extra.
-        print(
-            f"eifer {command}: {error.name} is missing; install it: pip install 'eifer[study]'",
-            file=sys.stderr,
-        )
-        raise typer.Exit(1) from None
+        said = f"{error.name} is missing; install it: pip install 'eifer[study]'"
     except OSError as error:  # a place that takes no files, a full disk
         if error.errno in (None, errno.EPIPE):
             raise
         where = f"{error.filename}: " if error.filename else ""
-        print(f"eifer {command}: {where}{error.strerror}; give another place", file=sys.stderr)
-        raise typer.Exit(1) from None
+        said = f"{where}{error.strerror}; give another place"
+    print(f"eifer {command}: {said}", file=sys.stderr)
+    raise typer.Exit(1)
 
 
-@app.command()
+def _command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make ``function`` a command of its name; what it refuses is said without a traceback."""
+    name = function.__name__.replace("_", "-")
+    return app.command(name)(_errors_without_traceback(name)(function))
+
+
+@_command
 def simulate(
     out: Annotated[Path, typer.Argument(help="folder to write, new or empty")],
     participants: Annotated[
@@ -74,28 +83,27 @@ def simulate(
     ),
 ) -> None:
     """Write a simulated cohort, with the planted truth beside it."""
-    with _errors_without_traceback("simulate"):
-        from dataclasses import replace
+    from dataclasses import replace
 
-        from eifer.cohort.simulation.cohort import simulate_cohort
-        from eifer.errors import ParamsError
-        from stages._runtime.artifacts import write_json, write_table
-        from stages._runtime.machine import Machine
-        from stages.params import load_params
+    from eifer.cohort.simulation.cohort import simulate_cohort
+    from eifer.errors import ParamsError
+    from stages._runtime.artifacts import write_json, write_table
+    from stages._runtime.machine import Machine
+    from stages.params import load_params
 
-        planted = load_params(params).simulate.planted
-        if planted is None:
-            raise ParamsError(f"{params} plants nothing (simulate.planted is null); give --params")
-        spec = replace(planted, participants_per_wave=(participants,), effect=effect)
-        simulated = simulate_cohort(out, spec, seed=seed, workers=Machine().workers)
-        # Beside the cohort, not in it: whoever analyses it must not stumble over the answers.
-        place = out.resolve()
-        write_json(place.with_name(place.name + "_truth.json"), simulated.truth)
-        write_table(place.with_name(place.name + "_latent.parquet"), simulated.latent)
-        print(f"{participants} participants in {out}, what was planted in {out}_truth.json")
+    planted = load_params(params).simulate.planted
+    if planted is None:
+        raise ParamsError(f"{params} plants nothing (simulate.planted is null); give --params")
+    spec = replace(planted, participants_per_wave=(participants,), effect=effect)
+    simulated = simulate_cohort(out, spec, seed=seed, workers=Machine().workers)
+    # Beside the cohort, not in it: whoever analyses it must not stumble over the answers.
+    place = out.resolve()
+    write_json(place.with_name(place.name + "_truth.json"), simulated.truth)
+    write_table(place.with_name(place.name + "_latent.parquet"), simulated.latent)
+    print(f"{participants} participants in {out}, what was planted in {out}_truth.json")
 
 
-@app.command()
+@_command
 def validate(
     cohort: Annotated[
         Path, typer.Argument(help="folder laid out as docs/how-to/bring-your-own-cohort.md says")
@@ -103,13 +111,12 @@ def validate(
     params: Annotated[Path, typer.Option(help="waves, exclusions and thresholds")] = PARAMS,
 ) -> None:
     """Check a cohort as the intake stage would, and list everything that is wrong."""
-    with _errors_without_traceback("validate"):
-        from flows.pages.validity import show
+    from flows.pages.validity import show
 
-        show(cohort, params)
+    show(cohort, params)
 
 
-@app.command()
+@_command
 def adapt(
     corpus: Annotated[Literal["amigos", "deap", "mahnob"], typer.Argument(help="which")],
     source: Annotated[Path, typer.Argument(help="folder in which its archives were unpacked")],
@@ -126,13 +133,12 @@ def adapt(
     ] = Path("presets/real.yaml"),
 ) -> None:
     """Write a published corpus as a cohort (docs/how-to/published-corpora.md)."""
-    with _errors_without_traceback("adapt"):
-        from flows.pages.adapting import adapt as write
+    from flows.pages.adapting import adapt as write
 
-        write(corpus, source, out, ei=ei, stimuli=stimuli, preset=preset)
+    write(corpus, source, out, ei=ei, stimuli=stimuli, preset=preset)
 
 
-@app.command()
+@_command
 def assets(
     fetch: Annotated[bool, typer.Option("--fetch", help="fetch what is missing")] = False,
     params: Annotated[
@@ -140,22 +146,21 @@ def assets(
     ] = None,
 ) -> None:
     """List the model files eifer uses, their licences, and where they are."""
-    with _errors_without_traceback("assets"):
-        from eifer.errors import AssetError
-        from eifer.faces import assets as models
+    from eifer.errors import AssetError
+    from eifer.faces import assets as models
 
-        refused: list[str] = []
-        for asset in (*models.ASSETS, *(_asked_for(params) if params else ())):
-            try:
-                where = str(models.fetch(asset) if fetch else models.locate(asset))
-            except AssetError as error:
-                where = f"not fetched yet: {asset.command}"
-                if fetch or os.path.lexists(models.folder() / asset.file):
-                    where = "refused: see below"
-                    refused.append(str(error))
-            print(f"{asset.name}  {asset.licence}  sha256 {asset.sha256[:12]}…  {where}")
-        if refused:
-            raise AssetError("\n".join(refused))
+    refused: list[str] = []
+    for asset in (*models.ASSETS, *(_asked_for(params) if params else ())):
+        try:
+            where = str(models.fetch(asset) if fetch else models.locate(asset))
+        except AssetError as error:
+            where = f"not fetched yet: {asset.command}"
+            if fetch or os.path.lexists(models.folder() / asset.file):
+                where = "refused: see below"
+                refused.append(str(error))
+        print(f"{asset.name}  {asset.licence}  sha256 {asset.sha256[:12]}…  {where}")
+    if refused:
+        raise AssetError("\n".join(refused))
 
 
 def _asked_for(params: Path) -> list[Any]:
@@ -167,7 +172,7 @@ def _asked_for(params: Path) -> list[Any]:
     return [card] if onnx and (card := asset(onnx)) else []
 
 
-@app.command()
+@_command
 def workspace(
     target: Annotated[Path, typer.Argument(help="folder of the new study")],
     preset: Annotated[
@@ -191,37 +196,33 @@ def workspace(
     ] = None,
 ) -> None:
     """Make a new study: this code in a folder of its own, with its own params."""
-    with _errors_without_traceback("workspace"):
-        from eifer.cohort.place import opened, refuse_around
-        from flows.workspace import make_workspace, named_values, relative
-        from stages._runtime.kinds import KINDS
+    from eifer.cohort.place import opened, refuse_around
+    from flows.workspace import make_workspace, named_values, relative
+    from stages._runtime.kinds import KINDS
 
-        if preset and study:
-            raise typer.BadParameter("--preset says which study it is: leave --study out")
-        if cohort:
-            opened(cohort)
-            refuse_around(target, cohort)
-        preset = preset or (Path(KINDS[study].preset) if study else PARAMS)
-        overrides = named_values(set_ or [])
-        if cohort:
-            overrides["study.cohort"] = relative(cohort, target)
-        made = make_workspace(
-            target, preset=preset, overrides=overrides, replace_params=replace_params
-        )
-        there = shlex.quote(str(target))
-        print(f"study in {made}; change its params.yaml, then: cd {there} && dvc repro")
+    if preset and study:
+        raise typer.BadParameter("--preset says which study it is: leave --study out")
+    if cohort:
+        opened(cohort)
+        refuse_around(target, cohort)
+    preset = preset or (Path(KINDS[study].preset) if study else PARAMS)
+    overrides = named_values(set_ or [])
+    if cohort:
+        overrides["study.cohort"] = relative(cohort, target)
+    made = make_workspace(target, preset=preset, overrides=overrides, replace_params=replace_params)
+    there = shlex.quote(str(target))
+    print(f"study in {made}; change its params.yaml, then: cd {there} && dvc repro")
 
 
-@app.command()
+@_command
 def summary() -> None:
     """Say who and what was included and excluded, and where the time went."""
-    with _errors_without_traceback("summary"):
-        from flows.pages.summary import show
+    from flows.pages.summary import show
 
-        show(Path())
+    show(Path())
 
 
-@app.command()
+@_command
 def audit(
     json: Annotated[
         Path | None, typer.Option("--json", help="also write every verdict and place to a file")
@@ -235,28 +236,26 @@ def audit(
 
     Exit code 1: something differs; 3: nothing does, but a link could not be checked.
     """
-    with _errors_without_traceback("audit"):
-        from flows.pages.audit import show
+    from flows.pages.audit import show
 
-        if (crate is None) != (key is None):
-            raise typer.BadParameter("--crate and --key go together: a crate, and who signed it")
-        if not show(Path(), json, crate, key):
-            raise typer.Exit(3)
+    if (crate is None) != (key is None):
+        raise typer.BadParameter("--crate and --key go together: a crate, and who signed it")
+    if not show(Path(), json, crate, key):
+        raise typer.Exit(3)
 
 
-@app.command()
+@_command
 def trace(
     cell: Annotated[str, typer.Argument(help="table:row:column of the report, as headline:1:q")],
     html: Annotated[Path | None, typer.Option("--html", help="also draw it into a page")] = None,
 ) -> None:
     """Follow a cell of the report back to the recordings: rows, files, hashes and commands."""
-    with _errors_without_traceback("trace"):
-        from flows.pages.trace import show
+    from flows.pages.trace import show
 
-        show(Path(), cell, html)
+    show(Path(), cell, html)
 
 
-@app.command()
+@_command
 def crate(
     out: Annotated[Path, typer.Argument(help="folder to write, beside the study")],
     with_: Annotated[
@@ -275,13 +274,12 @@ def crate(
     ] = None,
 ) -> None:
     """Write the study as an RO-Crate: every execution, what it read and made, and the report."""
-    with _errors_without_traceback("crate"):
-        from flows.pages.crate import show
+    from flows.pages.crate import show
 
-        show(Path(), out, with_ or [], licence, sign)
+    show(Path(), out, with_ or [], licence, sign)
 
 
-@app.command()
+@_command
 def withdraw(
     participant: Annotated[str, typer.Argument(help="as the cohort names them: sub-07")],
     reason: Annotated[
@@ -300,55 +298,51 @@ def withdraw(
     ] = False,
 ) -> None:
     """Remove a participant, and all that was ever made of them; run again without them."""
-    with _errors_without_traceback("withdraw"):
-        from flows.pages.withdrawal import show
-        from flows.withdraw.withdrawal import Options
+    from flows.pages.withdrawal import show
+    from flows.withdraw.withdrawal import Options
 
-        if not reason.strip():
-            raise typer.BadParameter("--reason is empty: the certificate has to say why")
-        options = Options(recordings=delete_recordings, shared_cache=shared_cache)
-        show(Path(), participant, reason, options, dry=dry_run, sure=yes, run=not no_run)
+    if not reason.strip():
+        raise typer.BadParameter("--reason is empty: the certificate has to say why")
+    options = Options(recordings=delete_recordings, shared_cache=shared_cache)
+    show(Path(), participant, reason, options, dry=dry_run, sure=yes, run=not no_run)
 
 
-@app.command("sync-tracking")
+@_command
 def sync_tracking(
     only: Annotated[
         list[str] | None, typer.Option(help="the results of this stage instance alone")
     ] = None,
 ) -> None:
     """Add to MLflow the results of finished stages that it lacks."""
-    with _errors_without_traceback("sync-tracking"):
-        from stages._runtime.mirror import mirror
+    from stages._runtime.mirror import mirror
 
-        done = mirror(Path(), only or None)
-        print(f"MLflow: {done.added} added, {done.unchanged} there already")
-        for problem in done.problems:
-            print(f"  {problem}", file=sys.stderr)
-        if done.problems:
-            raise typer.Exit(1)
+    done = mirror(Path(), only or None)
+    print(f"MLflow: {done.added} added, {done.unchanged} there already")
+    for problem in done.problems:
+        print(f"  {problem}", file=sys.stderr)
+    if done.problems:
+        raise typer.Exit(1)
 
 
-@app.command()
+@_command
 def curves() -> None:
     """Print losses and metrics by epoch of every training that is running."""
-    with _errors_without_traceback("curves"):
-        from flows.pages.curves import show
+    from flows.pages.curves import show
 
-        show(Path())
+    show(Path())
 
 
-@app.command()
+@_command
 def ui(
     port: Annotated[int | None, _port("any free port")] = None,
 ) -> None:
     """Open MLflow on this study's repetitions, and print where to compare them."""
-    with _errors_without_traceback("ui"):
-        from flows.servers.ui import show
+    from flows.servers.ui import show
 
-        show(Path(), port)
+    show(Path(), port)
 
 
-@app.command()
+@_command
 def estimate(
     videos: Annotated[list[Path], typer.Argument(help="videos, or folders of videos")],
     out: Annotated[Path, typer.Option(help="where each video gets a folder")] = Path("readings"),
@@ -358,9 +352,7 @@ def estimate(
     overlay: Annotated[
         bool, typer.Option("--overlay", help="also write the video with boxes and expressions")
     ] = False,
-    per_second: Annotated[
-        float, typer.Option(help="frames read per second", min=0.01, max=1000)
-    ] = 10,
+    per_second: PerSecond = 10,
     estimator: Annotated[
         str | None,
         typer.Option(
@@ -368,21 +360,18 @@ def estimate(
             "weights of an expressions study (FILE.safetensors; needs eifer\\[study])"
         ),
     ] = None,
-    params: Annotated[
-        Path | None, typer.Option(help="params of a study, whose estimator and face crop are used")
-    ] = None,
+    params: ReadAs = None,
 ) -> None:
     """Read the faces of videos: who, where, which expression, arousal and valence, over time."""
-    with _errors_without_traceback("estimate"):
-        if form == "parquet" and not importlib.util.find_spec("pyarrow"):
-            raise typer.BadParameter("parquet needs pyarrow: pip install pyarrow, or take csv")
-        from flows.pages.reading import chosen, read
+    if form == "parquet" and not importlib.util.find_spec("pyarrow"):
+        raise typer.BadParameter("parquet needs pyarrow: pip install pyarrow, or take csv")
+    from flows.pages.reading import chosen, read
 
-        choice, spec = chosen(estimator, params, per_second)
-        read(videos, out, choice, spec, form=form, film=overlay)
+    choice, spec = chosen(estimator, params, per_second)
+    read(videos, out, choice, spec, form=form, film=overlay)
 
 
-@app.command()
+@_command
 def page(
     port: Annotated[int | None, _port("8765, or any port if that is taken")] = None,
     folder: Annotated[
@@ -410,48 +399,41 @@ def page(
             callback=finite,
         ),
     ] = 24,
-    per_second: Annotated[
-        float,
-        typer.Option(help="frames read per second", min=0.01, max=1000, callback=finite),
-    ] = 10,
+    per_second: PerSecond = 10,
     estimator: Annotated[str | None, typer.Option(help="as in `eifer estimate`")] = None,
-    params: Annotated[
-        Path | None, typer.Option(help="params of a study, whose estimator and face crop are used")
-    ] = None,
+    params: ReadAs = None,
 ) -> None:
     """Open a page on this machine that reads videos: drop one, watch it with what was read."""
-    with _errors_without_traceback("page"):
-        from flows.servers import page as pages
-        from flows.servers.page.jobs import Settings
+    from flows.servers import page as pages
+    from flows.servers.page.jobs import Settings
 
-        settings = Settings(
-            estimator=estimator,
-            params=str(params.resolve()) if params else None,
-            per_second=per_second,
-            max_minutes=max_minutes,
-            keep_hours=keep_hours,
-            most_bytes=round(max_gb * 1e9),
-            allow=[str(path.resolve()) for path in allow or []],
-        )
-        pages.run(port, folder, settings)
+    settings = Settings(
+        estimator=estimator,
+        params=str(params.resolve()) if params else None,
+        per_second=per_second,
+        max_minutes=max_minutes,
+        keep_hours=keep_hours,
+        most_bytes=round(max_gb * 1e9),
+        allow=[str(path.resolve()) for path in allow or []],
+    )
+    pages.run(port, folder, settings)
 
 
-@app.command()
+@_command
 def docs() -> None:
     """Print the pages that follow from declarations again: outputs, settings, networks, graphs."""
-    with _errors_without_traceback("docs"):
-        from flows.graph import ROOT
-        from flows.pages import graph, outputs, settings
-        from stages._runtime.kinds import KINDS
+    from flows.graph import ROOT
+    from flows.pages import graph, outputs, settings
+    from stages._runtime.kinds import KINDS
 
-        (ROOT / "docs/outputs.md").write_text(outputs.describe())
-        (ROOT / "docs/settings.md").write_text(settings.describe())
-        (ROOT / "docs/published-networks.yaml").write_text(settings.networks())
-        for name, kind in KINDS.items():
-            (ROOT / f"reports/graph-{name}.svg").write_text(graph.svg(kind))
+    (ROOT / "docs/outputs.md").write_text(outputs.describe())
+    (ROOT / "docs/settings.md").write_text(settings.describe())
+    (ROOT / "docs/published-networks.yaml").write_text(settings.networks())
+    for name, kind in KINDS.items():
+        (ROOT / f"reports/graph-{name}.svg").write_text(graph.svg(kind))
 
 
-@app.command()
+@_command
 def run(
     only: request.Only = None,
     start: request.Start = None,
@@ -465,24 +447,23 @@ def run(
     set_param: request.SetParam = None,
 ) -> None:
     """Run the study: every stage as soon as what it needs is done, several at once."""
-    with _errors_without_traceback("run"):
-        from flows.run.command import dry, go
+    from flows.run.command import dry, go
 
-        choice = request.Choice(only=only, start=start, end=end)
-        how = {"at_once": at_once, "timeout_min": timeout_min, "where": where}
-        if experiment is None and set_param:
-            raise typer.BadParameter("-S is for an experiment: add --experiment NAME")
-        if experiment is not None and (dry_run or any(choice.values())):
-            raise typer.BadParameter(
-                "an experiment is of the whole study: leave out --only, --from, --to and --dry-run"
-            )
-        if dry_run:
-            dry(Path(), **choice)
-        else:
-            go(Path(), choice, experiment, set_param or [], keep_going=keep_going, **how)
+    choice = request.Choice(only=only, start=start, end=end)
+    how = {"at_once": at_once, "timeout_min": timeout_min, "where": where}
+    if experiment is None and set_param:
+        raise typer.BadParameter("-S is for an experiment: add --experiment NAME")
+    if experiment is not None and (dry_run or any(choice.values())):
+        raise typer.BadParameter(
+            "an experiment is of the whole study: leave out --only, --from, --to and --dry-run"
+        )
+    if dry_run:
+        dry(Path(), **choice)
+    else:
+        go(Path(), choice, experiment, set_param or [], keep_going=keep_going, **how)
 
 
-@app.command()
+@_command
 def plan(
     step_s: Annotated[
         tuple[float, float] | None,
@@ -500,20 +481,18 @@ def plan(
     ] = False,
 ) -> None:
     """Say how many trainings the study still needs, and how long and how much disk they take."""
-    with _errors_without_traceback("plan"):
-        from flows.run.cost import show
+    from flows.run.cost import show
 
-        show(Path(), step_s=step_s, participants=participants, over=over_budget)
+    show(Path(), step_s=step_s, participants=participants, over=over_budget)
 
 
-@app.command()
+@_command
 def services(
     prefect_port: Annotated[int | None, _port("4200, or any port if that is taken")] = None,
     mlflow_port: Annotated[int | None, _port("5000, or any port if that is taken")] = None,
     gpus: Annotated[int, typer.Option(help="for all stages at once", min=1, max=1024)] = 1,
 ) -> None:
     """Start Prefect, MLflow and a worker on this machine, and keep them until Ctrl-C."""
-    with _errors_without_traceback("services"):
-        from flows.servers.services import run as keep
+    from flows.servers.services import run as keep
 
-        keep(Path(), prefect_port=prefect_port, mlflow_port=mlflow_port, gpus=gpus)
+    keep(Path(), prefect_port=prefect_port, mlflow_port=mlflow_port, gpus=gpus)

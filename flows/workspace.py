@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -19,7 +18,8 @@ from typing import Any
 import yaml
 
 from eifer.errors import ParamsError, StudyError
-from flows.graph import PACKAGES, ROOT
+from flows.git import git
+from flows.graph import PACKAGES, ROOT, graph_of
 from flows.pages import plots
 from stages._runtime.kinds import EI, KINDS, Kind, check_study, kind_of
 from stages._runtime.params_file import read_params
@@ -39,7 +39,6 @@ def make_workspace(
     *,
     preset: Path,
     overrides: Mapping[str, Any] | None = None,
-    source: Path = ROOT,
     replace_params: bool = False,
 ) -> Path:
     """Copy the code to ``target`` and write its params.yaml from ``preset`` with ``overrides``.
@@ -52,12 +51,12 @@ def make_workspace(
     Raises
     ------
     StudyError
-        If ``target`` holds something that is not a workspace, is ``source`` itself or in
-        its code, or has other params; if ``preset`` is missing; or if it and ``overrides``
-        are no valid params.
+        If ``target`` holds something that is not a workspace, is the study here or in its code,
+        or has other params; if ``preset`` is missing; or if it and ``overrides`` are no valid
+        params.
     """
-    target, source = target.resolve(), source.resolve()
-    _refuse_place(target, source)
+    target = target.resolve()
+    _refuse_place(target)
     preset = _located(preset)
     params = params_of(preset, overrides or {})
     written = target / "params.yaml"
@@ -67,10 +66,9 @@ def make_workspace(
             f"{written} differs from {preset} and may be the only record of its study, so nothing "
             "was written. Replace it (--replace-params), or give another folder"
         )
-    graph = _graph(source, kind_of(params, str(preset)))
-    installed = source == ROOT != PACKAGES
+    graph = _graph(kind_of(params, str(preset)))
     for name in CODE:
-        place = (PACKAGES if installed and name in OWN else source) / name
+        place = (PACKAGES if name in OWN else ROOT) / name
         if place.is_dir():
             if name in OWN:
                 shutil.rmtree(target / name, ignore_errors=True)
@@ -83,52 +81,35 @@ def make_workspace(
         written.write_text(with_comments(preset, overrides or {}, params), encoding="utf-8")
     if not (target / ".git").exists():
         # DVC looks upward for a repository; this one must not be taken for its parent.
-        _git(target, "init", "--quiet")
-    head = ["git", "-C", str(target), "rev-parse", "--verify", "--quiet", "HEAD"]
-    if subprocess.run(head, capture_output=True, check=False).returncode:
+        git(target, "init", "--quiet")
+    if not git(target, "rev-parse", "--verify", "--quiet", "HEAD", check=False):
         # DVC's experiments and differences need a first commit.
-        _git(target, "add", "--all")
-        nobody = subprocess.run(
-            ["git", "-C", str(target), "var", "GIT_COMMITTER_IDENT"],
-            capture_output=True,
-            check=False,
-        ).returncode
-        identity = ("user.name=eifer", "user.email=eifer@localhost") if nobody else ()
+        git(target, "add", "--all")
+        known = git(target, "var", "GIT_COMMITTER_IDENT", check=False)
+        identity = () if known else ("user.name=eifer", "user.email=eifer@localhost")
         plain = ("commit.gpgsign=false", "core.hooksPath=/dev/null", *identity)
         set_ = [word for setting in plain for word in ("-c", setting)]
-        _git(target, *set_, "commit", "--quiet", "--message", f"A study, made by {_origin()}")
+        git(target, *set_, "commit", "--quiet", "--message", f"A study, made by {_origin()}")
     plots.prepare(target)
     close_folders(target)
     return target
 
 
-def _graph(source: Path, kind: Kind) -> Path:
-    """The dvc.yaml of a kind of study; ``source`` may itself be a study of another kind."""
-    graph = source / kind.graph
-    own = source / "params.yaml"
+def _graph(kind: Kind) -> Path:
+    """The dvc.yaml of a kind of study; this may itself be a study of another kind."""
+    own = ROOT / "params.yaml"
     if kind is KINDS[EI] and own.is_file() and kind_of(_says(own), str(own)) is not kind:
         raise StudyError(
-            f"{source} is a study of another kind, and has no graph of the EI study: "
+            f"{ROOT} is a study of another kind, and has no graph of the EI study: "
             "call eifer in a clone, or in a study of that kind"
         )
-    return graph
-
-
-def _git(target: Path, *words: str) -> None:
-    done = subprocess.run(
-        ["git", "-C", str(target), *words], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise StudyError(f"git {words[0]} in {target}: {done.stderr.strip()}")
+    return graph_of(kind)
 
 
 def _origin() -> str:
     """The version of eifer, and of a clone its commit."""
-    commit = subprocess.run(
-        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
-    of_clone = ROOT == PACKAGES and not commit.returncode
-    return f"eifer {version('eifer')}" + (f", commit {commit.stdout.strip()}" if of_clone else "")
+    commit = git(ROOT, "rev-parse", "HEAD", check=False) if ROOT == PACKAGES else ""
+    return f"eifer {version('eifer')}" + (f", commit {commit}" if commit else "")
 
 
 def with_comments(preset: Path, overrides: Mapping[str, Any], params: Any) -> str:
@@ -202,12 +183,12 @@ def relative(path: Path, workspace: Path) -> str:
     return f"./{path_from}" if ":" in path_from.split("/")[0] else path_from
 
 
-def _refuse_place(target: Path, source: Path) -> None:
-    if target == source:
+def _refuse_place(target: Path) -> None:
+    if target == ROOT:
         raise StudyError(f"{target} is the study that is to be copied; give another folder")
     for name in CODE:
-        if target.is_relative_to(source / name) or source.is_relative_to(target / name):
-            raise StudyError(f"{target} and {source}: one is in the code of the other")
+        if target.is_relative_to(ROOT / name) or ROOT.is_relative_to(target / name):
+            raise StudyError(f"{target} and {ROOT}: one is in the code of the other")
     if target.exists() and not target.is_dir():
         raise StudyError(f"{target} is not a folder; give another")
     study = (target / "stages/_runtime/stage.py").is_file()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -26,15 +27,18 @@ class Meeting:
     path: Path
     places: tuple[dict[int, tuple[float, float]], ...]
 
+    def drawn_as(self, row: Any) -> int:
+        """Whose face a row of a reading is."""
+        x = row.box_x_px + row.box_w_px / 2
+        away = {who: abs(x - at) for who, (at, _) in self.places[row.frame].items()}
+        who = min(away, key=away.__getitem__)
+        assert away[who] < 40
+        return who
+
     def kept(self, faces: pd.DataFrame) -> float:
         """The share of all that was to be seen of people in which each has its one number."""
-        pairs = []
-        for row in faces.dropna(subset="person").itertuples():
-            x = row.box_x_px + row.box_w_px / 2
-            away = {who: abs(x - at) for who, (at, _) in self.places[row.frame].items()}
-            who = min(away, key=away.__getitem__)
-            assert away[who] < 40
-            pairs.append((who, row.person))
+        rows = faces.dropna(subset="person").itertuples()
+        pairs = [(self.drawn_as(row), row.person) for row in rows]
         counts = pd.crosstab(*map(pd.Series, zip(*pairs, strict=True))).max(axis=1)
         return counts.sum() / sum(map(len, self.places))
 

@@ -447,7 +447,7 @@ class TestStudy:
         monkeypatch.chdir(copy)
         before = contents(copy / "data")
         options = withdrawal.Options()
-        paper, _ = withdrawal.look(Path(), "sub-02", "by letter", options)
+        paper = withdrawal.look(Path(), "sub-02", "by letter", options)
         for step in ("_remove_files", "_remove_from_mlflow", "check"):
             with monkeypatch.context() as patch:
                 patch.setattr(withdrawal, step, killed)
@@ -821,7 +821,7 @@ class TestRealRecordings:
         monkeypatch.chdir(more)
         options = withdrawal.Options(recordings=True)
         withdrawal.prepare(Path(), "sub-02", options)
-        paper, _ = withdrawal.look(Path(), "sub-02", "by letter", options)
+        paper = withdrawal.look(Path(), "sub-02", "by letter", options)
         withdrawal.carry_out(Path(), paper, options, print)
         after = contents(cohort)
         shutil.rmtree(cohort)

@@ -43,7 +43,7 @@ def play(number: int, seed: int, harm: str, servers: Servers, home: Path) -> Rou
     around = environment(f"{home.name} round {number}", servers)
     if harm == "Prefect server":
         del around["PREFECT_API_URL"]  # each run has a server of its own, as without services
-    it = Round(number, study, around, chance, servers, hit=harm, turn=(number - 1) // len(HARMS))
+    it = Round(study, around, chance, servers, hit=harm, turn=(number - 1) // len(HARMS))
     # Counted in instances that have begun, which a slow machine does not shift.
     begun = {"training stage": INSTANCES - 3}.get(harm, chance.randrange(INSTANCES))
     delay_s = chance.uniform(0, 2 if begun else 10)
@@ -134,7 +134,7 @@ def _play_all(rounds: int, seed: int, only: list[int] | None, servers: Servers, 
     around = environment("undisturbed", servers)
     if finished_command(dvc.command("repro", "--quiet"), cwd=plain, env=around).returncode:
         raise SystemExit("dvc repro failed on an undisturbed study")
-    usual = Round(0, home / "usual", environment("usual", servers), random.Random(0), servers)
+    usual = Round(home / "usual", environment("usual", servers), random.Random(0), servers)
     make(usual.study, usual.name)
     started = time.monotonic()
     code, output = finished(run(usual))

@@ -35,7 +35,6 @@ SETTINGS = {
 class Round:
     """One round: where its study is, what was done to it, and what came of it."""
 
-    number: int
     study: Path
     environment: dict[str, str]
     random: random.Random

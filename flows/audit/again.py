@@ -19,7 +19,7 @@ from flows.audit.page import compared, unlike_tables
 from flows.audit.study import PARAMS, Recorded, Verdict
 from flows.graph import declared, stage_of
 from stages._runtime import content
-from stages._runtime.artifacts import read_table
+from stages._runtime.artifacts import fill, read_table
 from stages._runtime.places import Folder, MadeTable
 
 TOLERANCE = 1e-9
@@ -200,9 +200,7 @@ def _others(
     for given in stage_of(instance.stage, study.root).given:
         if given.table is None or given.table.name not in needed - others.keys():
             continue
-        path = given.path
-        for key, value in instance.values.items():
-            path = path.replace("${item." + key + "}", value)
+        path = fill(given.path, {f"item.{key}": value for key, value in instance.values.items()})
         if "${" not in path:
             others[given.table.name] = read_table(study.root / path, given.table)
     return others

@@ -81,16 +81,12 @@ def scores(study: Recorded) -> Verdict:
             verdict.checked += frame.size
             stored = read_table(folder / made.name, made.table)
             verdict.places += cells(f"{out}/{made.name}", stored, made.table.conform(frame))
-        for name, points in _drawn(predictions, measured):
+        empty = pd.DataFrame(columns=["task", "training_group", "epoch", "validation_macro_f1"])
+        for name, points in evaluation.plots(predictions, measured, empty):
             verdict.checked += 1
-            verdict.places += _json(f"{out}/{name}", folder / name, points)
+            file = f"{catalogue.PLOTS.name}/{name}.json"
+            verdict.places += _json(f"{out}/{file}", folder / file, points)
     return verdict
-
-
-def _drawn(predictions: Any, measured: Any) -> Iterator[tuple[str, Any]]:
-    empty = pd.DataFrame(columns=["task", "training_group", "epoch", "validation_macro_f1"])
-    for name, points in evaluation.plots(predictions, measured, empty):
-        yield f"{catalogue.PLOTS.name}/{name}.json", points
 
 
 def _json(place: str, path: Path, value: Any) -> Iterator[str]:
@@ -263,7 +259,6 @@ ROUTE = Route(
         "arousal",
         "valence",
     ),
-    tables=TABLES,
     begin=_begin,
     raw=_raw,
     taken_in=catalogue.INTAKE.stage,

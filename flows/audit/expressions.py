@@ -177,7 +177,6 @@ ROUTE = Route(
     ),
     carried=("image_id",),
     plain=("accuracy", "proposed", "weight", "atom", "sha256", "weights_sha256"),
-    tables=_TABLES,
     begin=_begin,
     raw=_raw,
     taken_in=catalogue.CORPORA.stage,

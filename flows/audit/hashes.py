@@ -38,14 +38,14 @@ def code_and_params(study: Recorded) -> Verdict:
         for file, values in entry.get("params", {}).items():
             for name, value in values.items():
                 verdict.checked += 1
-                if (now := _param(study.params, name)) != value:
+                if (now := study.param(name)) != value:
                     where = _where(value, now, name)
                     verdict.places.append(f"{file}: {where} (dvc.lock: {address})")
     verdict.places += _blocks(study)
     for address in study.lock:
         file, record = study.maker(address) or ("", {})
         for name, value in record.get("params", {}).get("values", {}).items():
-            if (now := _param(study.params, name)) != value:
+            if (now := study.param(name)) != value:
                 verdict.places.append(f"{PARAMS}: {_where(value, now, name)} (recorded in {file})")
     verdict.places = list(dict.fromkeys(verdict.places))
     return verdict
@@ -165,12 +165,6 @@ def _inside(name: str, made: Any) -> bool:
     """Whether a path is an output, lies in one, or holds some."""
     parts = Path(name)
     return any(parts.is_relative_to(out) or Path(out).is_relative_to(parts) for out in made)
-
-
-def _param(params: Any, name: str) -> Any:
-    for part in name.split("."):
-        params = params.get(part) if isinstance(params, dict) else None
-    return params
 
 
 def _where(before: Any, now: Any, name: str) -> str:

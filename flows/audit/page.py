@@ -47,7 +47,7 @@ class Page(HTMLParser):
         if tag == "tr":
             self._row, self._column = self._row + bool(self._heads), 0
         if tag == "img":
-            self._note(f"{self._where}, image", known.get("src") or "")
+            self.shown[f"{self._where}, image"] = known.get("src") or ""
         if tag in TEXTS:
             self._place = self._at(tag)
             self.shown.setdefault(self._place, "")
@@ -76,9 +76,6 @@ class Page(HTMLParser):
         key = f"{self._where}, {tag}"
         self._counts[key] = self._counts.get(key, 0) + 1
         return f"{key} {self._counts[key]}"
-
-    def _note(self, place: str, text: str) -> None:
-        self.shown[place] = text
 
 
 def declared_tables(study: Path) -> list[Mapping[str, Any]]:

@@ -59,11 +59,10 @@ class Route:
         Of the rows of one table, what the rows of the next must be of.
     plain
         Columns shown beside ``ids`` and, of the first tables, the cell's own.
-    tables
-        From results to recordings. A cell's trail begins with the tables that its table is of.
     begin
         Of the declared table, its row and what is known by it, which changes: the tables left out,
-        and the tables to pass through.
+        and the tables to pass through, from results to recordings. A cell's trail begins with the
+        tables that its table is of.
     raw
         The last step: the recordings of what is known.
     taken_in
@@ -86,7 +85,6 @@ class Route:
     ids: tuple[str, ...]
     carried: tuple[str, ...]
     plain: tuple[str, ...]
-    tables: tuple[Titled, ...]
     begin: Callable[
         [Recorded, Mapping[str, Any], pd.Series, Known],
         tuple[set[MadeTable], tuple[Titled, ...]],

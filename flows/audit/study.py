@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +16,7 @@ from flows.run import lockfile
 from flows.run.instances import Instance, instances
 from stages._runtime import content
 from stages._runtime.kinds import KINDS, Kind, kind_of
+from stages._runtime.mlflow_place import DATABASE
 from stages._runtime.params_file import read_params
 from stages._runtime.provenance import FAILED, RECORDS, SEAL, sealed
 
@@ -83,14 +86,12 @@ class Recorded:
         """The name of its kind."""
         return next(name for name, kind in KINDS.items() if kind is self.kind)
 
-    def behind(self, addresses: Iterable[str]) -> set[str]:
-        """These instances, and all that they rest on."""
-        waiting, seen = [*addresses], set[str]()
-        while waiting:
-            if (address := waiting.pop()) not in seen:
-                seen.add(address)
-                waiting += self.graph[address].needs
-        return seen
+    def param(self, name: str) -> Any:
+        """The value of a parameter by its dotted name; None where there is none."""
+        value = self.params
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
 
     @property
     def recordings(self) -> str:
@@ -163,13 +164,8 @@ class Recorded:
 
     def _other_params(self, record: dict[str, Any]) -> bool:
         """Whether a record is of other params than those that dvc.yaml would hand over now."""
-        for name, value in record.get("params", {}).get("values", {}).items():
-            now = self.params
-            for part in name.split("."):
-                now = now.get(part) if isinstance(now, dict) else None
-            if now != value:
-                return True
-        return False
+        values = record.get("params", {}).get("values", {})
+        return any(self.param(name) != value for name, value in values.items())
 
     def changed(self, recorded: dict[str, str | None]) -> Iterator[str]:
         """The files of which a record has another SHA-256 than they have now, or that are gone."""
@@ -219,3 +215,12 @@ class Recorded:
                     inside = {n: s for n, s in record["given"].items() if n.startswith(f"{name}/")}
                     return {n.removeprefix(f"{name}/"): s for n, s in inside.items() if s}
         return None
+
+
+@contextmanager
+def mlflow_database(root: Path) -> Iterator[sqlite3.Connection]:
+    """MLflow's own database of the study in ``root``, which is read alone."""
+    uri = f"{(root / DATABASE).resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as database:
+        database.row_factory = sqlite3.Row
+        yield database

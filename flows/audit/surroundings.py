@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 from flows.audit.study import PARAMS, Recorded, Verdict
+from flows.git import git
 from stages._runtime.provenance import REWRITTEN, packages
 
 LOCK = "requirements.lock"
@@ -58,12 +57,14 @@ def _public(version: str) -> str:
 def commit(study: Recorded) -> Verdict:
     """Code and params are those of the commit that the records name."""
     verdict = Verdict("commit", of="git: the commit of each record, and of the files here")
-    head = _git(study.root, "rev-parse", "--verify", "--quiet", "HEAD")
+    head = git(study.root, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
     if not head:
         verdict.unchecked.append("no commit here; `git commit` keeps what made a result")
         verdict.places += _bytes_of_params(study)
         return verdict
-    named = sorted(set(filter(None, _git(study.root, *_changed()).split("\0"))))
+    apart = [f":(exclude){name}" for name in REWRITTEN]
+    words = ["diff", "HEAD", "--name-only", "--relative", "-z", "--", *OF_STUDY, *apart]
+    named = sorted(set(filter(None, git(study.root, *words, check=False).split("\0"))))
     newest = {a: records[0] for a, records in study.records.items() if a in study.graph}
     lists = [record["git"]["changed"] for _, record in newest.values()]
     # Records of former versions say only whether anything was changed.
@@ -79,7 +80,7 @@ def commit(study: Recorded) -> Verdict:
         made = record["git"]["commit"]
         if made is None:
             verdict.unchecked.append(f"{address}: made before the first commit ({file})")
-        elif not _git(study.root, "cat-file", "-t", f"{made}^{{commit}}"):
+        elif not git(study.root, "cat-file", "-t", f"{made}^{{commit}}", check=False):
             verdict.places.append(f"{address}: commit {made[:12]} is not known here ({file})")
     return verdict
 
@@ -92,13 +93,3 @@ def _bytes_of_params(study: Recorded) -> Iterator[str]:
     file, record = max(records, key=lambda named: named[0])
     if record["params"] and list(study.changed({PARAMS: record["params"]["sha256"]})):
         yield f"{PARAMS}: other bytes than {file} has"
-
-
-def _changed() -> list[str]:
-    apart = [f":(exclude){name}" for name in REWRITTEN]
-    return ["diff", "HEAD", "--name-only", "--relative", "-z", "--", *OF_STUDY, *apart]
-
-
-def _git(root: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
 import urllib.parse
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from eifer.errors import StudyError, shortened
-from flows.audit.study import Recorded, Verdict
+from flows.audit.study import Recorded, Verdict, mlflow_database
 from stages._runtime.mlflow_place import ARTIFACTS, DATABASE, LOCK, all_shown
 from stages._runtime.mlflow_store import WEIGHTS, Content, Record
 from stages._runtime.records import outputs
@@ -33,7 +32,7 @@ def tracking(study: Recorded) -> Verdict:
         verdict.unchecked.append(f"{DATABASE}: missing; `eifer sync-tracking` makes it anew")
         return verdict
     try:
-        with contextlib.closing(_opened(study.root / DATABASE)) as database:
+        with mlflow_database(study.root) as database:
             if (answer := database.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
                 verdict.places.append(f"{DATABASE}: {shortened(answer)}")
             else:
@@ -41,12 +40,6 @@ def tracking(study: Recorded) -> Verdict:
     except (sqlite3.Error, UnicodeDecodeError) as error:
         verdict.places.append(f"{DATABASE}: {error}")
     return verdict
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    database.row_factory = sqlite3.Row
-    return database
 
 
 def _runs(study: Recorded, database: sqlite3.Connection, verdict: Verdict) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +16,8 @@ from eifer.report.pseudonyms import Pseudonyms
 from flows.audit.links import OF_KIND
 from flows.audit.page import declared_tables, named, stored
 from flows.audit.route import Known, Route, Source, Step
-from flows.audit.study import Recorded
-from flows.run.instances import Instance
+from flows.audit.study import Recorded, mlflow_database
+from flows.run.instances import Instance, behind
 from stages._runtime.artifacts import read_table
 from stages._runtime.mlflow_place import DATABASE
 from stages._runtime.places import MadeTable
@@ -124,7 +122,7 @@ def _stage(made: MadeTable) -> str:
 def _before(study: Recorded, stages: Sequence[str]) -> set[str]:
     """The stages that made a table's own sources, and all those before them."""
     made = [address for address, instance in study.graph.items() if instance.stage in stages]
-    return {study.graph[address].stage for address in study.behind(made)}
+    return {study.graph[address].stage for address in behind(study.graph, made)}
 
 
 def _step(
@@ -211,12 +209,10 @@ def _weights(
 
 def _run(study: Recorded, sha256: str) -> str:
     """The MLflow run that shows weights, as the study's own database has it."""
-    path = study.root / DATABASE
-    if not path.is_file():
+    if not (study.root / DATABASE).is_file():
         return "not here"
     query = "SELECT run_uuid FROM tags WHERE key = 'weights_sha256' AND value = ?"
-    uri = f"{path.resolve().as_uri()}?mode=ro"
-    with contextlib.closing(sqlite3.connect(uri, uri=True)) as database:
+    with mlflow_database(study.root) as database:
         row = database.execute(query, [sha256]).fetchone()
     return row[0] if row else "not here"
 

@@ -13,8 +13,9 @@ from eifer.report.fragments import gather
 from eifer.report.methods import uncited
 from eifer.report.pseudonyms import NOBODY
 from flows.audit.study import PARAMS
-from flows.crate.source import Source, under
+from flows.crate.source import Source
 from flows.pages.summary import tables
+from flows.run.instances import behind, meet
 from stages._runtime.artifacts import read_table
 
 CARD = "data-card.md"
@@ -85,11 +86,10 @@ def _behind(source: Source, names: Iterable[str]) -> tuple[list[str], list[Path]
     made = [
         address
         for address, instance in graph.items()
-        if any(under(out, wanted) for out in instance.outs)
-        or any(under(name, instance.outs) for name in wanted)
+        if any(meet(out, name) for out in instance.outs for name in wanted)
     ]
-    behind = source.study.behind(made)
-    chosen = [instance for address, instance in graph.items() if address in behind]
+    reached = behind(graph, made)
+    chosen = [instance for address, instance in graph.items() if address in reached]
     stages = list(dict.fromkeys(instance.stage for instance in chosen))
     return stages, [source.study.root / out for instance in chosen for out in instance.outs]
 
@@ -124,7 +124,6 @@ def _shown(printed: Iterable[Printed]) -> Iterator[str]:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A table in Markdown."""
     every = [heads, ["---"] * len(heads), *rows]
     cells = ([" ".join(cell.replace("|", r"\|").split()) for cell in row] for row in every)
     return [*(f"| {' | '.join(row)} |" for row in cells), ""]

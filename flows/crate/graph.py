@@ -19,8 +19,9 @@ from urllib.parse import quote
 from flows.audit.study import PARAMS
 from flows.crate.card import CARD
 from flows.crate.croissant import CROISSANT, PARQUET, VERSION
-from flows.crate.source import Source, under
+from flows.crate.source import Source
 from flows.graph import declared
+from flows.run.instances import under
 
 METADATA = "ro-crate-metadata.json"
 Entity = dict[str, Any]
@@ -125,7 +126,8 @@ class Graph:
         stage = record["stage"].split("@")[0]
         command = record.get("command", f"python -m stages.{stage}")  # older records have none
         module = command.split()[-1]
-        ended, git, params = _at(record), record["git"], self.params(record)
+        ended = datetime.fromisoformat(record["finished"])
+        git, params = record["git"], self.params(record)
         where = {name: record[name] for name in WHERE}
         where["git commit"] = f"{git['commit']}{', and changes' if git['changed'] else ''}"
         usage = {n: {"propertyID": n, "unitCode": code} for n, code in USAGE.items()}
@@ -291,10 +293,6 @@ def _action(file: str) -> str:
 def _state(error: str) -> dict[str, str]:
     state = "Failed" if error else "Completed"
     return {"actionStatus": f"http://schema.org/{state}ActionStatus", "error": error}
-
-
-def _at(record: Record) -> datetime:
-    return datetime.fromisoformat(record["finished"])
 
 
 def _time(at: datetime) -> str:

@@ -27,7 +27,6 @@ from flows.crate.source import Source
 from stages._runtime import content
 
 SIGNATURE = "signature.json"
-BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 DERIVED = {METADATA, CROISSANT, CARD, SIGNATURE}
 """Files of a crate that the study has not."""
 CURVES = ("secp256r1", "secp384r1", "secp521r1")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import fnmatch
 import json
 import re
-import subprocess
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from flows.audit.study import PARAMS, Recorded
+from flows.git import git
+from flows.run.instances import under
 from stages._runtime.content import Content
 from stages._runtime.places import MadeTable
 from stages._runtime.provenance import FAILED, RECORDS
@@ -108,16 +109,9 @@ class Source:
     def agent(self) -> str:
         """The name that git has for who works in the study, or who committed it last."""
         for words in (("config", "user.name"), ("log", "-1", "--format=%an")):
-            git = ["git", "-C", str(self.study.root), *words]
-            done = subprocess.run(git, capture_output=True, text=True, check=False)
-            if name := done.stdout.strip():
+            if name := git(self.study.root, *words, check=False):
                 return name
         return "not recorded"
-
-
-def under(name: str, places: Iterable[str]) -> bool:
-    """Whether a path is one of some places, or lies in one."""
-    return any(name == place or name.startswith(f"{place}/") for place in places)
 
 
 def _table(name: str, tables: Iterable[MadeTable]) -> MadeTable | None:

@@ -39,6 +39,7 @@ GPU = "gpu"
 LEASE_S = 90
 """A GPU held by a node that died is free again after so long: as long as its death goes unseen."""
 REST_S = 60.0
+BUSY = httpx.codes.SERVICE_UNAVAILABLE
 CLONES = "EIFER_CLONES"
 """Variable that says where a node keeps its clones; by default in the user's cache folder."""
 INTERRUPTED = "Interrupted"
@@ -140,7 +141,7 @@ def one_gpu(log: Log) -> Iterator[None]:
             why = error.__cause__
             if not isinstance(why, httpx.HTTPError):
                 raise
-            if not _busy(why):
+            if not (isinstance(why, httpx.HTTPStatusError) and why.response.status_code == BUSY):
                 raise why from None
             # SQLite refuses, at once, to write where another wrote since it read: on a busy
             # server all six tries of the client's minute. Nothing has begun: the node waits on.
@@ -150,11 +151,6 @@ def one_gpu(log: Log) -> Iterator[None]:
     finally:
         with suppress(httpx.HTTPError):
             gpu.close()
-
-
-def _busy(error: httpx.HTTPError) -> bool:
-    status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
-    return status == httpx.codes.SERVICE_UNAVAILABLE
 
 
 @stage.on_failure

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from eifer.errors import StudyError
+from flows.git import git
 
 REFS = "refs/eifer/snapshots"
 PRIVATE = ".dvc/config.local"
@@ -32,48 +31,48 @@ def take(study: Path) -> str:
         If ``study`` is not the top of a git repository, or if a changed file holds the value of
         a variable of the environment that is named like a secret.
     """
-    if Path(_git(study, "rev-parse", "--show-toplevel")).resolve() != study.resolve():
+    if Path(git(study, "rev-parse", "--show-toplevel")).resolve() != study.resolve():
         raise StudyError(f"{study} is not the top of its git repository: nodes cannot clone it")
-    head = _git(study, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
+    head = git(study, "rev-parse", "--verify", "--quiet", "HEAD", check=False)
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder) / "index"
-        index = study / _git(study, "rev-parse", "--git-path", "index")
+        index = study / git(study, "rev-parse", "--git-path", "index")
         if index.exists():
             shutil.copy2(index, own)  # what git knows of unchanged files spares reading them
         with_own = {"GIT_INDEX_FILE": str(own)}
-        _git(study, "add", "--all", env=with_own)
-        _git(study, "rm", "--cached", "--quiet", "--ignore-unmatch", PRIVATE, env=with_own)
-        tree = _git(study, "write-tree", env=with_own)
+        git(study, "add", "--all", env=with_own)
+        git(study, "rm", "--cached", "--quiet", "--ignore-unmatch", PRIVATE, env=with_own)
+        tree = git(study, "write-tree", env=with_own)
     _refuse_secrets(study, head, tree)
-    if head and tree == _git(study, "rev-parse", "HEAD^{tree}"):
+    if head and tree == git(study, "rev-parse", "HEAD^{tree}"):
         return head
-    when = _git(study, "show", "-s", "--format=%cI", "HEAD") if head else "1970-01-01T00:00:00Z"
+    when = git(study, "show", "-s", "--format=%cI", "HEAD") if head else "1970-01-01T00:00:00Z"
     who = {
         f"GIT_{role}_{what}": value
         for role in ("AUTHOR", "COMMITTER")
         for what, value in (("NAME", "eifer"), ("EMAIL", "eifer@localhost"), ("DATE", when))
     }
     parents = ["-p", head] if head else []
-    return _git(study, "commit-tree", tree, *parents, "-m", "The working tree", env=who)
+    return git(study, "commit-tree", tree, *parents, "-m", "The working tree", env=who)
 
 
 def publish(study: Path, commit: str, repository: str) -> None:
     """Make ``commit`` fetchable from ``repository``: ``study``, or one that both sides reach."""
     if _here(study, repository):
         # One study runs at a time in a folder: others are left from flows that were killed.
-        for ref in _git(study, "for-each-ref", "--format=%(refname)", REFS).split():
-            _git(study, "update-ref", "-d", ref)
-        _git(study, "update-ref", f"{REFS}/{commit}", commit)
+        for ref in git(study, "for-each-ref", "--format=%(refname)", REFS).split():
+            git(study, "update-ref", "-d", ref)
+        git(study, "update-ref", f"{REFS}/{commit}", commit)
     else:
-        _git(study, "push", "--quiet", "--force", repository, f"{commit}:{REFS}/{commit}")
+        git(study, "push", "--quiet", "--force", repository, f"{commit}:{REFS}/{commit}")
 
 
 def withdraw(study: Path, commit: str, repository: str) -> None:
     """Take back what `publish` did; nothing happens if that was done already."""
     if _here(study, repository):
-        _git(study, "update-ref", "-d", f"{REFS}/{commit}", check=False)
+        git(study, "update-ref", "-d", f"{REFS}/{commit}", check=False)
     else:
-        _git(study, "push", "--quiet", repository, f":{REFS}/{commit}", check=False)
+        git(study, "push", "--quiet", repository, f":{REFS}/{commit}", check=False)
 
 
 def check_out(folder: Path, commit: str, repository: str) -> None:
@@ -83,20 +82,20 @@ def check_out(folder: Path, commit: str, repository: str) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / ".git").exists():
-        _git(folder, "init", "--quiet")
+        git(folder, "init", "--quiet")
     (folder / ".git/index.lock").unlink(missing_ok=True)  # of a process that was killed
-    if _git(folder, "rev-parse", "--verify", "--quiet", "HEAD", check=False) == commit:
+    if git(folder, "rev-parse", "--verify", "--quiet", "HEAD", check=False) == commit:
         return
     wanted = f"+{REFS}/{commit}:refs/eifer/current"
-    _git(folder, "fetch", "--quiet", "--no-tags", repository, wanted)
-    _git(folder, "clean", "-fdq")
-    _git(folder, "checkout", "--quiet", "--force", "--detach", commit)
+    git(folder, "fetch", "--quiet", "--no-tags", repository, wanted)
+    git(folder, "clean", "-fdq")
+    git(folder, "checkout", "--quiet", "--force", "--detach", commit)
 
 
 def _refuse_secrets(study: Path, head: str, tree: str) -> None:
     secrets = dict(_secrets(os.environ))
     listed = ["diff-tree", "--diff-filter=d", head] if head else ["ls-tree"]
-    names = _git(study, *listed, "-r", "-z", "--name-only", tree).split("\0")
+    names = git(study, *listed, "-r", "-z", "--name-only", tree).split("\0")
     leaks = [
         f"{name} ({variable})"
         for name in filter(None, names)
@@ -120,19 +119,3 @@ def _secrets(environment: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
 
 def _here(study: Path, repository: str) -> bool:
     return Path(repository).is_dir() and Path(repository).resolve() == study.resolve()
-
-
-def _git(
-    folder: Path, *words: str, check: bool = True, env: Mapping[str, str] = MappingProxyType({})
-) -> str:
-    done = subprocess.run(
-        ["git", *words],
-        cwd=folder,
-        env=os.environ | dict(env) | {"GIT_TERMINAL_PROMPT": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if check and done.returncode != 0:
-        raise StudyError(f"git {words[0]} in {folder}: {done.stderr.strip()}")
-    return done.stdout.strip()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from graphlib import TopologicalSorter
 from html import escape
 from importlib import import_module
 
+import networkx  # type: ignore[import-untyped]
 from dvc.parsing.context import Context  # type: ignore[import-untyped]
 
 from flows.graph import ROOT, declared, graph_of
@@ -29,18 +29,15 @@ def svg(kind: Kind) -> str:
     names = [name for name in stages if name != "code"]
     params = Context(read_params(ROOT / kind.preset))
     needs = {n: _needs(stages[n].get("deps", []), names, params) - {n} for n in names}
-    before: dict[str, set[str]] = {}
-    order = list(TopologicalSorter(needs).static_order())
-    for name in order:
-        before[name] = {other for up in needs[name] for other in (up, *before[up])}
-    direct = {
-        n: {up for up in needs[n] if not any(up in before[o] for o in needs[n])} for n in names
-    }
+    edges = networkx.DiGraph((up, name) for name in names for up in needs[name])
+    edges.add_nodes_from(names)
+    shown = networkx.transitive_reduction(edges)
     # What few studies have, the report reads by a parameter.
-    direct["report"] |= set(names) - {"report"} - {up for ups in direct.values() for up in ups}
-    column: dict[str, int] = {}
-    for name in order:
-        column[name] = max((column[up] + 1 for up in direct[name]), default=0)
+    unread = [name for name in names if name != "report" and not shown.out_degree(name)]
+    shown.add_edges_from((name, "report") for name in unread)
+    direct = {name: set(shown.predecessors(name)) for name in names}
+    levels = enumerate(networkx.topological_generations(shown))
+    column = {name: k for k, level in levels for name in level}
     for name in names:  # what reads nothing stands before what reads it
         after = [column[other] for other in names if name in direct[other]]
         if not direct[name] and after:

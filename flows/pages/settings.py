@@ -75,7 +75,7 @@ def _section(path: str, form: Any, presets: dict[str, Any]) -> Iterator[str]:
     nested = []
     for name, (hint, description) in fields.items():
         inner, own = fields_of(hint)
-        if own and not _repeated(hint):
+        if own and get_origin(hint) is not tuple:  # of which there are any number
             nested.append((_named(f"{path}.{name}", hint), hint if _mapped(hint) else inner))
             continue
         values = " | ".join(_value(preset, f"{path}.{name}") for preset in presets.values())
@@ -84,10 +84,6 @@ def _section(path: str, form: Any, presets: dict[str, Any]) -> Iterator[str]:
     for inside, inner in nested:
         yield f"\n### {inside}\n"
         yield from _section(inside, inner, presets)
-
-
-def _repeated(hint: Any) -> bool:
-    return get_origin(hint) is tuple
 
 
 def _mapped(hint: Any) -> bool:

@@ -95,13 +95,13 @@ def _pages(study: Path, there: Collection[Path]) -> str:
     checked = [path.parent for path in _in([*there], "checks.json") if json.loads(path.read_text())]
     names = [path.relative_to(study).as_posix() for path in checked]
     place = study / data_docs.INDEX if pages else "none"
-    if not (without := [name for name in names if name not in shown]):
-        return f"Great Expectations' pages of these checks: {place}"
-    return (
-        f"Great Expectations' pages of these checks: {place}; without: {examples(without)} "
-        "(restored by DVC, computed in another clone or before a withdrawal, or a later execution "
-        "failed)"
-    )
+    said = f"Great Expectations' pages of these checks: {place}"
+    if without := [name for name in names if name not in shown]:
+        said += (
+            f"; without: {examples(without)} (restored by DVC, computed in another clone or before "
+            "a withdrawal, or a later execution failed)"
+        )
+    return said
 
 
 def tables(

@@ -28,7 +28,7 @@ def show(
     paper = certificate.read(study, person)
     former = paper if paper and came_back(study, paper) else None
     if paper is None or former:
-        paper, _ = look(study, person, reason, options)
+        paper = look(study, person, reason, options)
         print(f"{person}: what came of their recordings")
         for place, n in paper.found.items():
             print(f"  {place}: {n}")

@@ -21,7 +21,6 @@ class StageFailed(StudyError):  # noqa: N818 (what happened, not what was done w
 
     def __init__(self, address: str, why: str, *, retry: bool) -> None:
         super().__init__(f"{address}: {why}")
-        self.address = address
         self.why = why
         self.retry = retry
 

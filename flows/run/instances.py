@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from eifer.cohort.folder import Folder
 from eifer.errors import InputError, Problem, StudyError, examples
@@ -66,7 +67,7 @@ def sound_instances(study: Path) -> dict[str, Instance]:
     problems = [
         problem
         for name in sorted(read)
-        if not any(f"{name}/".startswith(f"{out}/") for out in made)
+        if not under(name, made)
         for problem in _faults(study, name)
     ]
     if problems:
@@ -111,10 +112,43 @@ def judges_params(study: Path) -> bool:
     return (study / "stages/params").is_dir()
 
 
+def repository(study: Path) -> Any:
+    """DVC's view of a study; a copy without .git is one too, which DVC must only read."""
+    from dvc.repo import Repo  # type: ignore[import-untyped]
+
+    alone = None if (study / ".git").exists() else {"core": {"no_scm": True}}
+    return Repo(str(study), config=alone)
+
+
+def under(path: str, places: Iterable[str]) -> bool:
+    """Whether a path is one of some places, or lies in one."""
+    return any(f"{path}/".startswith(f"{place}/") for place in places)
+
+
+def meet(one: str, other: str) -> bool:
+    """Whether two paths are the same, or one lies in the other."""
+    return under(one, [other]) or under(other, [one])
+
+
+def reach(edges: Mapping[str, Collection[str]], sources: Iterable[str]) -> set[str]:
+    """All that edges lead to from some sources, these among them."""
+    reached: set[str] = set()
+    waiting = list(sources)
+    while waiting:
+        if (name := waiting.pop()) not in reached:
+            reached.add(name)
+            waiting.extend(edges[name])
+    return reached
+
+
+def behind(graph: Mapping[str, Instance], addresses: Iterable[str]) -> set[str]:
+    """These instances, and all that they rest on."""
+    return reach({name: instance.needs for name, instance in graph.items()}, addresses)
+
+
 def _read(study: Path) -> dict[str, Instance]:
     import networkx  # type: ignore[import-untyped]
     from dvc.dependency.param import ParamsDependency  # type: ignore[import-untyped]
-    from dvc.repo import Repo  # type: ignore[import-untyped]
     from dvc.stage import PipelineStage  # type: ignore[import-untyped]
 
     def inside(path: str) -> str:
@@ -125,9 +159,7 @@ def _read(study: Path) -> dict[str, Instance]:
         return stage.name if where == "dvc.yaml" else f"{where}:{stage.name}"
 
     graph: dict[str, Instance] = {}
-    # A copy without .git is a study too: DVC must only read it.
-    alone = None if (study / ".git").exists() else {"core": {"no_scm": True}}
-    with Repo(str(study), config=alone) as repo:
+    with repository(study) as repo:
         stages = repo.index.graph
         for stage in networkx.dfs_postorder_nodes(stages):
             if not isinstance(stage, PipelineStage):

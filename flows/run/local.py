@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock, Thread, Timer
 from urllib.parse import quote
@@ -221,12 +221,10 @@ def kill_left_over(mark: str) -> list[str]:
     """Kill every process that carries ``mark``; what they were."""
     killed = []
     for process in psutil.process_iter():
-        try:
+        with suppress(psutil.Error):
             if process.environ().get(MARK) == mark and process.pid != os.getpid():
                 killed.append(" ".join(process.cmdline()))
                 process.kill()
-        except psutil.Error:
-            continue
     return killed
 
 

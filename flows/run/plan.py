@@ -13,7 +13,7 @@ from typing import Any, Unpack
 from eifer.errors import InputError, Problem, StudyError, did_you_mean, examples
 from flows.graph import declared
 from flows.run import dvc, lockfile
-from flows.run.instances import Instance, instances, refuse_elsewhere
+from flows.run.instances import Instance, behind, instances, meet, reach, refuse_elsewhere
 from flows.run.request import Choice
 from flows.run.supervise import asked, finished
 from stages._runtime.params_file import read_params
@@ -71,7 +71,7 @@ def make(study: Path, **choice: Unpack[Choice]) -> Plan:
     recorded = lockfile.addresses(study)
     why = reasons(changes, recorded, graph, chosen)
     _refuse_missing(study, graph, why)
-    before = _reach({name: graph[name].needs for name in graph}, chosen) - chosen
+    before = behind(graph, chosen) - chosen
     upstream = reasons(changes, recorded, graph, before).items()
     left_out = [name for name, reason in upstream if not reason.startswith(AFTER)]
     return Plan(graph, chosen, why, _data(changes, graph, why), left_out)
@@ -96,13 +96,13 @@ def choose(graph: Mapping[str, Instance], **choice: Unpack[Choice]) -> set[str]:
         return set(_named(graph, only)) | code
     chosen = set(graph)
     if end:
-        chosen &= _reach({name: graph[name].needs for name in graph}, _named(graph, end))
+        chosen &= behind(graph, _named(graph, end))
     if start:
         feeds: dict[str, list[str]] = {name: [] for name in graph}
         for name, instance in graph.items():
             for upstream in instance.needs:
                 feeds[upstream].append(name)
-        chosen &= _reach(feeds, _named(graph, start))
+        chosen &= reach(feeds, _named(graph, start))
     if not chosen:
         raise StudyError(f"nothing lies between {', '.join(start)} and {', '.join(end)}")
     return chosen | code
@@ -142,7 +142,7 @@ def _refuse_missing(study: Path, graph: Mapping[str, Instance], running: Iterabl
         for address in running
         for dep in graph[address].deps
         if not (study / dep).exists()
-        and not any(_meet(dep, out) for out in made)
+        and not any(meet(dep, out) for out in made)
         and not any((study / f"{place}.dvc").is_file() for place in (dep, *Path(dep).parents))
     }
     problems = [
@@ -189,7 +189,7 @@ def _data(
     data: dict[str, str] = {}
     for file in set(changes) - set(graph):
         outs = _outs(changes[file])
-        if any(_meet(path, dep) for path in outs for dep in read):
+        if any(meet(path, dep) for path in outs for dep in read):
             data[file] = examples([f"{path} {PLAIN.get(how, how)}" for path, how in outs.items()])
     return dict(sorted(data.items()))
 
@@ -200,12 +200,6 @@ def _outs(changes: Sequence[Any]) -> dict[str, str]:
     return {path: how for kind in kinds for path, how in kind.get("changed outs", {}).items()}
 
 
-def _meet(*paths: str) -> bool:
-    """Whether two paths are the same, or one lies in the other."""
-    short, long = sorted((f"{path}/" for path in paths), key=len)
-    return long.startswith(short)
-
-
 def _named(graph: Mapping[str, Instance], names: Sequence[str]) -> list[str]:
     stages = {instance.stage for instance in graph.values()}
     known = sorted(stages | set(graph))
@@ -213,16 +207,6 @@ def _named(graph: Mapping[str, Instance], names: Sequence[str]) -> list[str]:
         lines = [f"dvc.yaml has no stage {name}{did_you_mean(name, known)}" for name in wrong]
         raise StudyError("\n".join([*lines, f"it has {', '.join(sorted(stages))}"]))
     return [a for a, instance in graph.items() if a in names or instance.stage in names]
-
-
-def _reach(edges: Mapping[str, Sequence[str]], sources: Collection[str]) -> set[str]:
-    reached: set[str] = set()
-    waiting = list(sources)
-    while waiting:
-        if (name := waiting.pop()) not in reached:
-            reached.add(name)
-            waiting.extend(edges[name])
-    return reached
 
 
 def _unrecorded(changes: Sequence[Any], _: object) -> str:
@@ -251,7 +235,7 @@ def _in_words(changes: Sequence[Any], made_upstream: Collection[str]) -> str:
             words = [
                 f"{path} {PLAIN.get(how, how)}"
                 for path, how in _flat(what)
-                if not any(_meet(path, out) for out in made_upstream)
+                if not any(meet(path, out) for out in made_upstream)
             ]
             if words:
                 parts.append(examples(words))

@@ -59,8 +59,6 @@ class Certificate:
         return folder / f"{self.participant}.txt"
 
     def __str__(self) -> str:
-        """The text of the certificate."""
-
         def listed(title: str, lines: list[str]) -> list[str]:
             return [title, *(f"  - {line}" for line in lines or ["nothing"]), ""]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,7 +20,9 @@ import pandas as pd
 import yaml
 
 from flows.audit.study import Recorded
+from flows.git import git
 from flows.run import lockfile
+from flows.run.instances import meet
 from flows.withdraw.objects import Objects
 from stages._runtime import content, data_docs
 from stages._runtime.mlflow_place import ARTIFACTS
@@ -73,7 +74,7 @@ def find(study: Recorded, person: str, places: Sequence[Objects]) -> Derived:
     reached, of_others = [cohort], set[str]()
     for address, instance in study.graph.items():  # in the order of `dvc repro`
         of_others |= {dep for dep in instance.deps if _of_others(study, address, dep, person)}
-        if any(_overlap(d, r) for d in instance.deps if d not in of_others for r in reached):
+        if any(meet(d, r) for d in instance.deps if d not in of_others for r in reached):
             found.addresses.add(address)
             found.stages.add(instance.stage)
             reached += instance.outs
@@ -103,7 +104,7 @@ def given(study: Recorded) -> list[str]:
     """What stages read that none makes, but the recordings: code, declarations, their pictures."""
     made = [_cohort(study), *(out for instance in study.graph.values() for out in instance.outs)]
     read = sorted({dep for instance in study.graph.values() for dep in instance.deps})
-    return [dep for dep in read if not any(_overlap(dep, out) for out in made)]
+    return [dep for dep in read if not any(meet(dep, out) for out in made)]
 
 
 def keep(
@@ -124,7 +125,7 @@ def lying(root: Path, found: Derived, others: Collection[str]) -> Iterator[Path]
     for top in sorted((root / "data").glob("*")):
         for path in _files(top):
             name = path.relative_to(root).as_posix()
-            if found.made(name) and not any(_overlap(name, out) for out in others):
+            if found.made(name) and not any(meet(name, out) for out in others):
                 yield path
     for folder in (*UNFINISHED, *found.pages(root)):
         yield from _files(root / folder)
@@ -174,10 +175,6 @@ def _cohort(study: Recorded) -> str:
     return Path(os.path.relpath(study.root / study.recordings, study.root)).as_posix()
 
 
-def _overlap(one: str, other: str) -> bool:
-    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
-
-
 def _of_others(study: Recorded, address: str, dep: str, person: str) -> bool:
     """Whether a dependency is a wave's table of videos in which the person is not.
 
@@ -225,13 +222,11 @@ def _former_locks(root: Path) -> Iterator[str]:
     for copy in (lockfile.COPY, lockfile.BROKEN):
         if (root / copy).is_file():
             yield (root / copy).read_text(errors="replace")
-    words = ["git", "-C", str(root), "rev-list", "--all", "--objects", "--", lockfile.LOCK]
-    known = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    known = git(root, "rev-list", "--all", "--objects", "--", lockfile.LOCK, check=False)
     for line in known.splitlines():
         blob, _, name = line.partition(" ")
         if name.rpartition("/")[2] == lockfile.LOCK:
-            show = ["git", "-C", str(root), "cat-file", "blob", blob]
-            yield subprocess.run(show, capture_output=True, text=True, check=False).stdout
+            yield git(root, "cat-file", "blob", blob, check=False)
 
 
 def in_git(root: Path, paths: Sequence[Path]) -> list[str]:
@@ -240,11 +235,9 @@ def in_git(root: Path, paths: Sequence[Path]) -> list[str]:
     for path in paths:
         text = path.read_bytes()
         names[hashlib.sha1(b"blob %d\0" % len(text) + text).hexdigest()] = str(path)
-    asked = subprocess.run(
-        ["git", "-C", str(root), "cat-file", "--batch-check=%(objectname) %(objecttype)"],
-        input="\n".join(names), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    known = [line.split()[0] for line in asked.stdout.splitlines() if line.endswith(" blob")]
+    form = "--batch-check=%(objectname) %(objecttype)"
+    asked = git(root, "cat-file", form, check=False, given="\n".join(names))
+    known = [line.split()[0] for line in asked.splitlines() if line.endswith(" blob")]
     return sorted(names[blob] for blob in known)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from eifer.errors import shortened
+from flows.run.instances import repository
 from flows.run.lockfile import LOADER
 
 
@@ -60,7 +61,7 @@ class Objects:
 @contextmanager
 def opened(study: Path) -> Iterator[tuple[Objects, list[Objects], list[str]]]:
     """The cache of a study, its remotes, and which remotes cannot be asked, with the reason."""
-    with _repository(study) as repo:
+    with repository(study) as repo:
         cache = repo.cache.local
         remotes, refused = [], []
         for name in repo.config["remote"]:
@@ -71,10 +72,10 @@ def opened(study: Path) -> Iterator[tuple[Objects, list[Objects], list[str]]]:
                         f"remote {name}: it keeps versions, which only its owner deletes"
                     )
                     continue
-                remotes.append(_objects(f"remote {name}", remote.odb, remote.legacy_odb))
-                remotes[-1].there(["0" * 32])
+                theirs = _objects(f"remote {name}", remote.odb, remote.legacy_odb)
+                theirs.there(["0" * 32])
+                remotes.append(theirs)
             except Exception as error:  # of whatever cloud: each has its own
-                remotes = [known for known in remotes if known.name != f"remote {name}"]
                 refused.append(f"remote {name}: {shortened(error)}")
         yield _objects("cache", cache, repo.cache.legacy), remotes, refused
 
@@ -84,18 +85,11 @@ def forget_names(study: Path) -> int:
 
     DVC makes them anew.
     """
-    with _repository(study) as repo:
+    with repository(study) as repo:
         place = Path(repo.site_cache_dir)
     lists = [path for path in place.rglob("*") if path.is_file()]
     shutil.rmtree(place)
     return len(lists)
-
-
-def _repository(study: Path) -> Any:
-    from dvc.repo import Repo  # type: ignore[import-untyped]
-
-    alone = None if (study / ".git").exists() else {"core": {"no_scm": True}}
-    return Repo(str(study), config=alone)
 
 
 def _objects(name: str, odb: Any, legacy: Any) -> Objects:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,10 +19,10 @@ from typing import Any
 from eifer.cohort.layout import WITHDRAWN
 from eifer.cohort.place import opened as opened_cohort
 from eifer.errors import StudyError, did_you_mean, examples, shortened
-from flows.audit.study import PARAMS, Recorded
-from flows.locks import FLOWS, held
+from flows.audit.study import PARAMS, Recorded, mlflow_database
+from flows.locks import held, without_flow
 from flows.run import lockfile
-from flows.run.instances import refuse_elsewhere, sound_instances
+from flows.run.instances import refuse_elsewhere, sound_instances, under
 from flows.servers.addresses import of_services
 from flows.servers.server import DATABASE_CHOICES, PREFECT_HOME
 from flows.withdraw import certificate, found, objects
@@ -74,7 +73,8 @@ def prepare(study: Path, person: str, options: Options) -> None:
         )
     sound_instances(study)
     names = sorted({*_listed(recorded), *_taken_in(study)})
-    if person not in names and not _begun(study, person):
+    begun = Path(person).name == person and certificate.read(study, person)
+    if person not in names and not begun:
         near = did_you_mean(person, names) or (f"; there are {examples(names)}")
         raise StudyError(f"no participant {person} in {recorded.recordings}{near}")
     if of_services(study):
@@ -91,11 +91,7 @@ def prepare(study: Path, person: str, options: Options) -> None:
         raise StudyError("the recordings are simulated: they are nobody's, and a stage makes them")
 
 
-def _begun(study: Path, person: str) -> bool:
-    return Path(person).name == person and certificate.read(study, person) is not None
-
-
-def look(study: Path, person: str, reason: str, options: Options) -> tuple[Certificate, Derived]:
+def look(study: Path, person: str, reason: str, options: Options) -> Certificate:
     """What a withdrawal would remove, by place. Writes nothing."""
     recorded = Recorded(study)
     with objects.opened(study) as (cache, remotes, refused):
@@ -130,7 +126,7 @@ def look(study: Path, person: str, reason: str, options: Options) -> tuple[Certi
                 f"{len(unknown)} objects in the cache that no dvc.lock, record or run-cache names: "
                 "`dvc gc --workspace` removes what is not in use"
             )
-    return paper, derived
+    return paper
 
 
 def carry_out(study: Path, paper: Certificate, options: Options, log: Log) -> Certificate:
@@ -236,9 +232,7 @@ def _now() -> str:
 
 
 def _simulated(study: Recorded) -> bool:
-    return any(
-        f"{study.recordings}/".startswith(f"{o}/") for i in study.graph.values() for o in i.outs
-    )
+    return any(under(study.recordings, instance.outs) for instance in study.graph.values())
 
 
 def _listed(study: Recorded) -> list[str]:
@@ -319,10 +313,9 @@ def _executions(place: Objects, derived: Derived) -> list[str]:
 
 def mlflow_runs(study: Path) -> dict[str, int]:
     """The runs of the mirror in the study's own database, by experiment: the study's names."""
-    path = study / mlflow_place.DATABASE
-    if not path.is_file():
+    if not (study / mlflow_place.DATABASE).is_file():
         return {}
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+    with mlflow_database(study) as database:
         return dict(
             database.execute(
                 "SELECT experiments.name, count(*) FROM runs "
@@ -337,11 +330,8 @@ def mlflow_runs(study: Path) -> dict[str, int]:
 
 @contextmanager
 def _alone(study: Path) -> Iterator[None]:
-    folder = study / FLOWS
-    folder.mkdir(parents=True, exist_ok=True)
-    mirrors = study / mlflow_place.LOCK
-    with held(folder / "lock") as lock, held(mirrors) as mirror:
-        if lock is None or mirror is None:
+    with without_flow(study), held(study / mlflow_place.LOCK) as mirror:
+        if mirror is None:
             raise StudyError(f"a run is going on in {study.resolve()}: wait for it, or end it")
         mirror.truncate(0)  # it says that MLflow shows all there is
         yield

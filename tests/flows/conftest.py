@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.flows.made import study_in
 from tests.watched import tool
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 STEP = '''"""Write a digest of what was read, after doing what told/ holds for this stage."""
 import hashlib, os, pathlib, signal, sys, time
@@ -67,15 +71,9 @@ def _dvc() -> Callable[..., str]:
 @pytest.fixture
 def fresh(tmp_path: Path) -> Path:
     """A study of seven instances with a diamond and a matrix, of which none ran yet."""
-    study = tmp_path / "study"
-    (study / "told").mkdir(parents=True)
-    for name, text in (("step.py", STEP), ("dvc.yaml", GRAPH), ("params.yaml", PARAMS)):
-        (study / name).write_text(text)
-    (study / ".gitignore").write_text("/data\n/runs\n/told\n__pycache__\n")
-    subprocess.run(["git", "init", "--quiet", str(study)], check=True)
-    (study / ".dvc").mkdir()
-    (study / ".dvc/config").write_text("[core]\n    analytics = false\n")
-    return study
+    (tmp_path / "study/told").mkdir(parents=True)
+    files = {"step.py": STEP, "dvc.yaml": GRAPH, "params.yaml": PARAMS}
+    return study_in(tmp_path / "study", files)
 
 
 @pytest.fixture(scope="session")
@@ -116,3 +114,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stop()
         for name in names:
             os.environ.pop(name, None)
+
+
+@pytest.fixture
+def client(server: str) -> Iterator[SyncPrefectClient]:
+    """Who asks that server."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        yield client

@@ -95,18 +95,16 @@ def prepared(server: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.xdist_group("prefect")
-def test_a_server_takes_them_all(prepared: Path) -> None:
-    from prefect.client.orchestration import get_client
+def test_a_server_takes_them_all(prepared: Path, client: Any) -> None:
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 
-    with get_client(sync_client=True) as client:
-        study = client.read_deployment_by_name("study/study")
-        node = client.read_deployment_by_name("stage/node")
-        gpu = client.read_global_concurrency_limit_by_name("gpu")
-        # Its scheduler works: with SQLAlchemy 2.1 it wrote no run, and no caller was told.
-        mine = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[study.id]))
-        until(lambda: client.read_flow_runs(flow_run_filter=mine))
-        planned = client.read_flow_runs(flow_run_filter=mine)
+    study = client.read_deployment_by_name("study/study")
+    node = client.read_deployment_by_name("stage/node")
+    gpu = client.read_global_concurrency_limit_by_name("gpu")
+    # Its scheduler works: with SQLAlchemy 2.1 it wrote no run, and no caller was told.
+    mine = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=[study.id]))
+    until(lambda: client.read_flow_runs(flow_run_filter=mine))
+    planned = client.read_flow_runs(flow_run_filter=mine)
     assert all(run.auto_scheduled and run.state.is_scheduled() for run in planned)
     types = {
         name: shown.get("type")
@@ -126,8 +124,9 @@ def test_a_server_takes_them_all(prepared: Path) -> None:
 
 
 @pytest.mark.xdist_group("prefect")
-def test_what_was_changed_about_schedules_stays_and_a_command_does_not(prepared: Path) -> None:
-    from prefect.client.orchestration import get_client
+def test_what_was_changed_about_schedules_stays_and_a_command_does_not(
+    prepared: Path, client: Any
+) -> None:
     from prefect.client.schemas.actions import WorkPoolUpdate
     from prefect.client.schemas.schedules import CronSchedule
     from prefect.workers.process import ProcessWorker
@@ -138,39 +137,35 @@ def test_what_was_changed_about_schedules_stays_and_a_command_does_not(prepared:
         schedules = client.read_deployment_by_name("study/study").schedules
         return sorted((one.schedule.cron, one.active) for one in schedules)
 
-    with get_client(sync_client=True) as client:
-        study = client.read_deployment_by_name("study/study")
-        client.update_deployment_schedule(study.id, study.schedules[0].id, active=False)
-        own = CronSchedule(cron="0 12 * * 1")
-        client.create_deployment_schedules(study.id, [(own, True)])
-        # As a former version made it: who starts a run says its command.
-        former = ProcessWorker.get_default_base_job_template()
-        client.update_work_pool("local", WorkPoolUpdate(base_job_template=former))
-        prepare(prepared, gpus=1)
-        assert client.read_work_pool("local").base_job_template == JOB
-        assert told() == [("0 12 * * 1", True), ("0 2 * * *", False)]
+    study = client.read_deployment_by_name("study/study")
+    client.update_deployment_schedule(study.id, study.schedules[0].id, active=False)
+    own = CronSchedule(cron="0 12 * * 1")
+    client.create_deployment_schedules(study.id, [(own, True)])
+    # As a former version made it: who starts a run says its command.
+    former = ProcessWorker.get_default_base_job_template()
+    client.update_work_pool("local", WorkPoolUpdate(base_job_template=former))
+    prepare(prepared, gpus=1)
+    assert client.read_work_pool("local").base_job_template == JOB
+    assert told() == [("0 12 * * 1", True), ("0 2 * * *", False)]
 
 
 @pytest.mark.xdist_group("prefect")
 @pytest.mark.usefixtures("prepared")
-def test_runs_of_these_deployments_are_watched_and_no_others() -> None:
-    from prefect.client.orchestration import get_client
-
+def test_runs_of_these_deployments_are_watched_and_no_others(client: Any) -> None:
     from flows.servers import heartbeats
 
-    with get_client(sync_client=True) as client:
-        ours = [client.read_deployment_by_name(name).id for name in heartbeats.DEPLOYMENTS]
-        heartbeats.watch(client)
-        first = watches(client)
-        # As a former version left it: too wide; and its user had switched it off.
-        former = heartbeats._silent([])
-        former.trigger.match_related = []
-        client.update_automation(first[0].id, former.model_copy(update={"enabled": False}))
-        heartbeats.watch(client)
-        mended = watches(client)
-        before = marks(client, mended)
-        heartbeats.watch(client)  # once more changes nothing: buckets of runs hang on these marks
-        assert marks(client, watches(client)) == before
+    ours = [client.read_deployment_by_name(name).id for name in heartbeats.DEPLOYMENTS]
+    heartbeats.watch(client)
+    first = watches(client)
+    # As a former version left it: too wide; and its user had switched it off.
+    former = heartbeats._silent([])
+    former.trigger.match_related = []
+    client.update_automation(first[0].id, former.model_copy(update={"enabled": False}))
+    heartbeats.watch(client)
+    mended = watches(client)
+    before = marks(client, mended)
+    heartbeats.watch(client)  # once more changes nothing: buckets of runs hang on these marks
+    assert marks(client, watches(client)) == before
     assert [one.id for one in mended] == [one.id for one in first]
     assert [one.enabled for one in mended] == [False, True]
     silent, unstarted = (as_on_the_server(one) for one in mended)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from eifer.errors import ParamsError, StudyError
+from flows.git import git
 from flows.graph import ROOT
 from flows.locks import without_flow
 from flows.run.experiment import changed, experiment
+from tests.flows.made import commit_all
 from tests.flows.test_local import tell
 from tests.watched import finish, tool
-
-
-def commit(study: Path) -> None:
-    (study / ".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n")
-    identity = ("-c", "user.name=a", "-c", "user.email=a@localhost")
-    for words in (("add", "--all"), (*identity, "commit", "--quiet", "--message", "one")):
-        subprocess.run(["git", "-C", str(study), *words], check=True)
 
 
 @pytest.fixture
@@ -28,7 +22,7 @@ def committed(finished: Path) -> Path:
     """A study that ran, and a commit of its results."""
     params = finished / "params.yaml"
     params.write_text(f"# why\n{params.read_text()}")
-    commit(finished)
+    commit_all(finished)
     return finished
 
 
@@ -55,7 +49,7 @@ def test_what_the_flow_computes_is_seen_by_dvc_and_the_way_back_leads_back(
     assert finish(["bash", "-c", back], committed).returncode == 0, back
     assert not top.exists()
     assert dvc(committed, "status", "--json").strip() == "{}"
-    assert not subprocess.check_output(["git", "-C", str(committed), "status", "--porcelain"])
+    assert not git(committed, "status", "--porcelain")
     dvc(committed, "exp", "apply", "higher")
     assert top.exists()
     assert (committed / "params.yaml").read_text().startswith("# why\n")
@@ -102,7 +96,7 @@ def test_what_cannot_be_an_experiment_is_refused_before_anything_is_touched(
 def test_an_experiment_needs_a_commit_and_a_study_that_no_flow_holds(finished: Path) -> None:
     with pytest.raises(StudyError, match="Add a commit"), experiment(finished, "new", ["top=5"]):
         raise AssertionError("it ran")
-    commit(finished)
+    commit_all(finished)
     with (
         without_flow(finished),
         pytest.raises(StudyError, match="another flow is running"),
@@ -115,7 +109,7 @@ def test_an_experiment_needs_a_commit_and_a_study_that_no_flow_holds(finished: P
 def test_the_first_run_of_a_study_may_be_an_experiment(
     fresh: Path, dvc: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    commit(fresh)
+    commit_all(fresh)
     with experiment(fresh, "first", ["top=5"]):
         dvc(fresh, "repro", "--quiet")
     assert names(fresh, dvc) == ["first"]

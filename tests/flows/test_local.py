@@ -81,25 +81,20 @@ def test_memory_limits_how_many_run_at_once() -> None:
     assert slots_here(Machine(workers=64, instance_gib=2 * lots)) == 1
 
 
-def test_a_failed_check_is_final_and_says_why(fresh: Path) -> None:
-    tell(fresh, "affect", "sys.exit('affect: 3 of 7 faces are upside down')")
-    why, _ = failure(fresh)
-    assert not why.retry
-    assert why.why == "affect: 3 of 7 faces are upside down"
-
-
-def test_what_dvc_refuses_is_said_in_its_words(fresh: Path) -> None:
-    tell(fresh, "affect", "sys.exit(0)")
-    why, _ = failure(fresh)
-    assert not why.retry
-    assert why.why == "output 'data/affect' does not exist"
-
-
-def test_a_killed_stage_may_be_tried_again(fresh: Path) -> None:
-    tell(fresh, "affect", "os.kill(os.getpid(), signal.SIGKILL)")
-    why, _ = failure(fresh)
-    assert why.retry
-    assert why.why == "killed by signal 9"
+@pytest.mark.parametrize(
+    ("code", "why", "retry"),
+    [
+        ("sys.exit('affect: 3 faces are upside down')", "affect: 3 faces are upside down", False),
+        ("sys.exit(0)", "output 'data/affect' does not exist", False),  # DVC's own words
+        ("os.kill(os.getpid(), signal.SIGKILL)", "killed by signal 9", True),
+    ],
+)
+def test_a_failure_says_why_and_whether_another_try_may_help(
+    fresh: Path, code: str, why: str, retry: bool
+) -> None:
+    tell(fresh, "affect", code)
+    failed, _ = failure(fresh)
+    assert (failed.why, failed.retry) == (why, retry)
 
 
 @pytest.mark.parametrize("who", ["dvc", "supervisor", "supervisor and flow"])
@@ -146,7 +141,6 @@ time.sleep(36000)
 """
     process = supervised([sys.executable, "-c", outer], cwd=tmp_path, env=os.environ)
     pid = int(written(tmp_path / "pid", process.pid))
-    assert process.stdin is not None
     process.stdin.close()  # as the kernel does when the flow dies
     assert ended(process) in (128 + signal.SIGINT, 1)
     assert gone(pid)

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,11 +20,13 @@ import psutil
 import pytest
 
 from eifer.errors import StudyError
+from flows.git import git
 from flows.nodes import snapshot
 from flows.run import lockfile
 from flows.run.executor import StageFailed
 from flows.run.instances import Instance, instances
 from flows.run.supervise import supervised
+from tests.flows.made import commit_all, study_in
 from tests.watched import LONGEST_S, STILL_S, beside, until
 
 pytestmark = pytest.mark.xdist_group("prefect")
@@ -71,27 +72,12 @@ SECRET = "planted-0f6e2c-secret"
 PLANTED = ("AWS_SECRET_ACCESS_KEY", "MLFLOW_TRACKING_PASSWORD")
 
 
-def git(folder: Path, *words: str) -> str:
-    identity = ("-c", "user.name=a", "-c", "user.email=a@b.example")
-    done = subprocess.run(
-        ["git", *identity, *words], cwd=folder, check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
-
-
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
     """Four instances; of the files they read one was changed, and one git does not know."""
-    folder = tmp_path / "study"
-    (folder / ".dvc").mkdir(parents=True)
-    (folder / ".dvc/config").write_text("[core]\n    analytics = false\n")
-    (folder / ".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n")
-    (folder / ".gitignore").write_text("/data\n/runs\n__pycache__\n")
-    (folder / "dvc.yaml").write_text(GRAPH)
-    (folder / "work.py").write_text("committed, but not what is to run")
-    git(folder, "init", "--quiet")
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "-m", "x")
+    files = {"dvc.yaml": GRAPH, "work.py": "committed, but not what is to run"}
+    folder = study_in(tmp_path / "study", files)
+    commit_all(folder)
     (folder / "work.py").write_text(WORK)
     (folder / "new.txt").write_text("new")
     return folder
@@ -155,8 +141,7 @@ class TestSnapshot:
         assert ".dvc/config.local" not in names
 
     def test_a_clean_tree_is_its_own(self, study: Path) -> None:
-        git(study, "add", "--all")
-        git(study, "commit", "--quiet", "-m", "y")
+        commit_all(study)
 
         assert snapshot.take(study) == git(study, "rev-parse", "HEAD")
 
@@ -284,22 +269,23 @@ def bring(study: Path, clone: Path, address: str) -> list[str]:
     return node.executed
 
 
-def prepare_once(folder: Path) -> None:
-    from prefect.client.orchestration import get_client
+@pytest.fixture
+def prepared(client: Any, tmp_path: Path) -> None:
+    """A server that has the deployments, the pools and one GPU."""
     from prefect.exceptions import ObjectNotFound
 
     from flows.servers.services import prepare
 
-    with get_client(sync_client=True) as client:
-        try:
-            client.read_deployment_by_name("stage/node")
-        except ObjectNotFound:
-            prepare(folder, gpus=1)
+    try:
+        client.read_deployment_by_name("stage/node")
+    except ObjectNotFound:
+        prepare(tmp_path, gpus=1)
 
 
 @pytest.fixture
 def two_workers(
     server: str,
+    prepared: None,
     tmp_path: Path,
     executions: Callable[[], dict[str, list]],
     monkeypatch: pytest.MonkeyPatch,
@@ -317,7 +303,6 @@ def two_workers(
         (nodes, "START_S"),
     ):
         monkeypatch.setattr(module, patience, 36000)
-    prepare_once(tmp_path)
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "gpu"]
     folders = [tmp_path / "node-1", tmp_path / "node-2"]
     workers = []
@@ -338,32 +323,27 @@ def two_workers(
         worker.wait(STILL_S)
 
 
-class Busy:
-    """Prefect's server as it answers while SQLite is busy: the first requests for a GPU, and then
+def keep_busy(monkeypatch: pytest.MonkeyPatch, *refusals: Exception) -> None:
+    """Have Prefect's server answer as while SQLite is busy: the first requests for a GPU, and then
     each one that gives a GPU back, are refused; behind it stands the real server.
     """
+    from prefect.concurrency import _sync
+    from prefect.concurrency.services import ConcurrencySlotAcquisitionWithLeaseService as Ask
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *refusals: Exception) -> None:
-        from prefect.concurrency import _sync
-        from prefect.concurrency.services import ConcurrencySlotAcquisitionWithLeaseService as Ask
+    asked, given_back = Ask.acquire, _sync.arelease_concurrency_slots_with_lease
+    left = [*refusals]
 
-        asked, given_back, left = (
-            Ask.acquire,
-            _sync.arelease_concurrency_slots_with_lease,
-            [*refusals],
-        )
+    async def acquire(service: Ask, *what: Any) -> httpx.Response:
+        if left:
+            raise left.pop(0)
+        return await asked(service, *what)
 
-        async def acquire(service: Ask, *what: Any) -> httpx.Response:
-            if left:
-                raise left.pop(0)
-            return await asked(service, *what)
+    async def release(lease: UUID) -> None:
+        await given_back(lease)
+        raise refused(503)
 
-        async def release(lease: UUID) -> None:
-            await given_back(lease)
-            raise refused(503)
-
-        monkeypatch.setattr(Ask, "acquire", acquire)
-        monkeypatch.setattr(_sync, "arelease_concurrency_slots_with_lease", release)
+    monkeypatch.setattr(Ask, "acquire", acquire)
+    monkeypatch.setattr(_sync, "arelease_concurrency_slots_with_lease", release)
 
 
 def refused(status: int) -> Exception:
@@ -373,12 +353,11 @@ def refused(status: int) -> Exception:
 
 
 def test_a_node_waits_on_while_the_server_is_too_busy_to_give_a_gpu(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from flows.nodes.node import one_gpu
 
-    prepare_once(tmp_path)
-    Busy(monkeypatch, refused(503), refused(503))
+    keep_busy(monkeypatch, refused(503), refused(503))
     said: list[str] = []
     for _ in range(2):  # it was given back, though the server's answer was lost
         with one_gpu(said.append):
@@ -388,7 +367,7 @@ def test_a_node_waits_on_while_the_server_is_too_busy_to_give_a_gpu(
     assert said == [busy, busy, "trained", "trained"]
 
 
-def test_the_server_refuses_nobody_who_asks_while_others_write(server: str, tmp_path: Path) -> None:
+def test_the_server_refuses_nobody_who_asks_while_others_write(server: str) -> None:
     """Three nodes wait for a GPU while the logs of others come in."""
     from prefect.settings import PREFECT_API_AUTH_STRING
 
@@ -412,16 +391,15 @@ def test_the_server_refuses_nobody_who_asks_while_others_write(server: str, tmp_
 
 
 def test_a_server_that_fails_is_asked_by_another_try_and_a_missing_limit_is_said(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 
     from flows.nodes import node
 
-    prepare_once(tmp_path)
     monkeypatch.setattr(node, "get_run_logger", logging.getLogger)
     origin = node.Origin(repository=str(tmp_path), snapshot="")
-    Busy(monkeypatch, refused(500), httpx.ConnectError("no route"))
+    keep_busy(monkeypatch, refused(500), httpx.ConnectError("no route"))
     for why in ("500", "no route"):
         state = node.stage.fn("make@1", origin, gpu=True)
         assert state.name == node.INTERRUPTED
@@ -504,11 +482,11 @@ def test_what_a_killed_node_ran_is_run_by_another(
     two_workers: list[Path],
     executions: Callable[[], dict[str, list]],
     dvc: Callable[..., str],
+    client: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The whole of it; but for the server's 90 s of waiting for a heartbeat."""
-    from prefect.client.orchestration import get_client
     from prefect.states import Crashed
 
     from flows.run import study as flow
@@ -530,10 +508,9 @@ def test_what_a_killed_node_ran_is_run_by_another(
             process.suspend()
         for process in node:
             process.kill()
-        with get_client(sync_client=True) as client:
-            running = [one for one in client.read_flow_runs() if one.state.is_running()]
-            (run,) = [one for one in running if one.name == "make@1"]
-            client.set_flow_run_state(run.id, Crashed(message="no heartbeat for 90 s"))
+        running = [one for one in client.read_flow_runs() if one.state.is_running()]
+        (run,) = [one for one in running if one.name == "make@1"]
+        client.set_flow_run_state(run.id, Crashed(message="no heartbeat for 90 s"))
 
     killed = beside(kill)
     state = flow.study(str(study), only=["make@1"], where="nodes", return_state=True)
@@ -586,16 +563,14 @@ def test_a_stage_that_fails_on_its_node_says_why(
 
 
 def test_who_does_not_take_it_or_start_it_is_named(
-    study: Path, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: Path, prepared: None, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pool without workers, and a worker that is killed before there is a heartbeat to miss."""
-    from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolUpdate
     from prefect.states import Cancelled, Pending
 
     from flows.nodes import coordinator as nodes
 
-    prepare_once(tmp_path)
     for patience in ("LATE_S", "START_S"):
         monkeypatch.setattr(nodes, patience, 0.0)
     (study / ".dvc/config.local").write_text(f"[cache]\n    dir = {tmp_path / 'cache'}\n")
@@ -605,24 +580,22 @@ def test_who_does_not_take_it_or_start_it_is_named(
     def take() -> None:
         until(lambda: len(said) > 0)
         run = UUID(said[0].split()[3])
-        with get_client(sync_client=True) as client:
-            try:
-                until(lambda: "WARNING: pool 'gpu' is paused: prefect work-pool resume gpu" in said)
-                client.set_flow_run_state(run, Pending(name="Submitting"), force=True)
-                until(lambda: bool(client.read_flow_run(run).state.is_final()))
-            except AssertionError:  # what would be waited for for ever
-                client.set_flow_run_state(run, Cancelled(), force=True)
-                raise
-
-    with get_client(sync_client=True) as client:
-        client.update_work_pool("gpu", WorkPoolUpdate(is_paused=True))
         try:
-            taken = beside(take)
-            with pytest.raises(StageFailed, match="its node was lost: not started"):
-                executor.run(instances(study)["make@1"], said.append)
-            taken.result(LONGEST_S)
-        finally:
-            client.update_work_pool("gpu", WorkPoolUpdate(is_paused=False))
+            until(lambda: "WARNING: pool 'gpu' is paused: prefect work-pool resume gpu" in said)
+            client.set_flow_run_state(run, Pending(name="Submitting"), force=True)
+            until(lambda: bool(client.read_flow_run(run).state.is_final()))
+        except AssertionError:  # what would be waited for for ever
+            client.set_flow_run_state(run, Cancelled(), force=True)
+            raise
+
+    client.update_work_pool("gpu", WorkPoolUpdate(is_paused=True))
+    try:
+        taken = beside(take)
+        with pytest.raises(StageFailed, match="its node was lost: not started"):
+            executor.run(instances(study)["make@1"], said.append)
+        taken.result(LONGEST_S)
+    finally:
+        client.update_work_pool("gpu", WorkPoolUpdate(is_paused=False))
 
 
 def test_what_did_not_come_is_made_again_and_said(

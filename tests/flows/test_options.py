@@ -6,7 +6,6 @@ import hashlib
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, get_args, get_origin, get_type_hints
@@ -18,6 +17,7 @@ from typer.testing import CliRunner
 from eifer.faces import assets
 from flows.cli import app
 from flows.graph import ROOT
+from tests.watched import finish
 
 DEMO = str(ROOT / "presets/demo.yaml")
 
@@ -153,11 +153,20 @@ def test_the_file_of_an_estimator_is_fetched_by_the_params_that_name_it(
     assert str(file) in fetched and file.read_bytes() == content
 
 
-@pytest.mark.parametrize("cohort", ["none", "file", "/dev/null"])
-def test_a_workspace_without_its_cohort_is_not_made(cohort: str, nowhere: Path) -> None:
+@pytest.mark.parametrize(
+    ("cohort", "why"),
+    [
+        ("none", "none: missing"),
+        ("http://x/y", "no cohort (1): http:/x/y: missing"),
+        ("/", "no cohort (1): /: neither"),
+        ("file", "file: not a folder"),
+        ("/dev/null", "/dev/null: not a folder"),
+    ],
+)
+def test_a_workspace_without_its_cohort_is_not_made(cohort: str, why: str, nowhere: Path) -> None:
     (nowhere / "file").write_text("")
-    said = refused("workspace", "study", "--preset", DEMO, "--cohort", cohort)
-    assert cohort in said and not (nowhere / "study").exists()
+    assert why in refused("workspace", "study", "--preset", DEMO, "--cohort", cohort)
+    assert not (nowhere / "study").exists()
 
 
 def test_the_next_command_that_is_shown_can_be_pasted(nowhere: Path) -> None:
@@ -201,14 +210,8 @@ def test_make_works_in_a_folder_with_blanks(make: str, nowhere: Path) -> None:
     )
     stand_in.chmod(0o755)
     cohort = "../my cohort's $(touch PWNED); touch PWNED"
-    done = subprocess.run(
-        ["make", make, "--silent"],
-        cwd=study,
-        env=os.environ | {"LOG": str(nowhere / "log"), "COHORT": cohort},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = os.environ | {"LOG": str(nowhere / "log"), "COHORT": cohort}
+    done = finish(["make", make, "--silent"], study, environment)
     assert done.returncode == 0, done.stderr
     assert "report: file:///" in done.stdout and "a%20study" in done.stdout
     told = (nowhere / "log").read_text().splitlines()

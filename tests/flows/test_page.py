@@ -13,13 +13,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import av
 import httpx
+import numpy as np
 import psutil
 import pytest
 from httpx import Client
@@ -32,10 +31,12 @@ from flows.servers.page import jobs as queue
 from flows.servers.page.app import EVERY_S, POLICY, application
 from flows.servers.page.child import _Teller
 from flows.servers.page.jobs import Job, Jobs, NoJobError, Settings
+from tests.flows.made import filmed, page_served
+from tests.flows.test_local import gone
+from tests.watched import STILL_S, ended, finish, until, written
 
 HOST, KEY = "127.0.0.1:8765", "known"
 ASKS = {"x-eifer": "page"}
-PATIENCE_S = 120
 
 
 @pytest.fixture
@@ -262,12 +263,9 @@ def told(**facts: object) -> str:
     return f"print({json.dumps(json.dumps(facts))}, flush=True)"
 
 
-def until(jobs: Jobs, key: str, *states: str) -> Job:
-    deadline = time.monotonic() + PATIENCE_S
-    while (job := jobs.get(key)).state not in states:
-        assert time.monotonic() < deadline, job
-        time.sleep(0.02)
-    return job
+def comes(jobs: Jobs, key: str, *states: str) -> Job:
+    until(lambda: jobs.get(key).state in states)
+    return jobs.get(key)
 
 
 @pytest.fixture
@@ -298,7 +296,7 @@ def test_a_killed_process_costs_its_own_job_alone(reading) -> None:
     jobs, codes = reading
     codes |= {"bad": "os.kill(os.getpid(), 9)", "good": told(doing="reading", time_s=1)}
     bad, good = given(jobs, "bad"), given(jobs, "good")
-    assert until(jobs, good, "done").time_s == 1
+    assert comes(jobs, good, "done").time_s == 1
     failed = jobs.get(bad)
     assert failed.state == "failed" and "died (exit code 137)" in failed.error
     assert "give it again" in failed.error and failed.ended
@@ -309,10 +307,10 @@ def test_a_refusal_is_told_as_it_is(reading) -> None:
     noise = "print('a video can print this'); print('[1]'); print('{\"id\": \"other\"}')"
     codes["bad"] = f"{noise}\n{told(error='bad: not a video')}\n{noise}\nsys.exit(1)"
     key = given(jobs, "bad")
-    assert until(jobs, key, "failed").error == "bad: not a video"
+    assert comes(jobs, key, "failed").error == "bad: not a video"
     codes["bad"] = told(doing="reading", time_s=2)
     jobs.go_on(key)
-    job = until(jobs, key, "done")
+    job = comes(jobs, key, "done")
     assert (job.error, job.time_s, job.id) == ("", 2, key)
 
 
@@ -321,7 +319,7 @@ def test_what_a_process_may_not_say_is_not_heard(reading) -> None:
     wrong = ['{"duration_s": NaN}', '{"time_s": Infinity}', '{"time_s": null}', '{"error": 1}']
     lines = "".join(f"print({line!r})\n" for line in wrong)
     codes["bad"] = f"{told(time_s=1)}\n{lines}print('[' * 100000)\nprint('x' * (1 << 20), end='')"
-    job = until(jobs, given(jobs, "bad"), "done", "failed")
+    job = comes(jobs, given(jobs, "bad"), "done", "failed")
     assert (job.state, job.time_s, job.error) == ("done", 1, "")
     assert "NaN" not in json.dumps(jobs.listed())
 
@@ -341,31 +339,25 @@ def test_a_process_that_hangs_is_ended(reading, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(queue, "SILENT_S", 0.5)
     monkeypatch.setattr(queue, "TICK_S", 0.1)
     codes["bad"] = "time.sleep(1000)"
-    assert "reading hung" in until(jobs, given(jobs, "bad"), "failed").error
-    monkeypatch.setattr(queue, "SILENT_S", PATIENCE_S)
+    assert "reading hung" in comes(jobs, given(jobs, "bad"), "failed").error
+    monkeypatch.setattr(queue, "SILENT_S", STILL_S)
     monkeypatch.setattr(queue, "START_S", 0.5)
     jobs.settings = replace(jobs.settings, max_minutes=0.0)
     codes["bad"] = f"while True:\n  {told(time_s=1)}\n  time.sleep(0.05)"
-    assert "reading hung" in until(jobs, given(jobs, "bad"), "failed").error
+    assert "reading hung" in comes(jobs, given(jobs, "bad"), "failed").error
 
 
-def test_cancel_and_delete_end_the_process(reading, tmp_path: Path) -> None:
+def test_cancel_and_delete_end_the_process(reading) -> None:
     jobs, codes = reading
     codes["long"] = "open('pid', 'w').write(str(os.getpid()))\ntime.sleep(1000)"
     first, second = given(jobs, "long"), given(jobs, "long")
     assert [job["before"] for job in jobs.listed()] in ([0, 0], [1, 0])
     for key, end in ((first, jobs.cancel), (second, jobs.delete)):
-        pid = jobs.place(key) / "pid"
-        deadline = time.monotonic() + PATIENCE_S
-        while not (pid.exists() and pid.read_text()):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        number = int(pid.read_text())
+        pid = int(written(jobs.place(key) / "pid"))
         end(key)
-        while Path(f"/proc/{number}").exists() or (key == second and jobs.place(key).exists()):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-    assert until(jobs, first, "cancelled").ended
+        assert gone(pid)
+    until(lambda: not jobs.place(second).exists())
+    assert comes(jobs, first, "cancelled").ended
     with pytest.raises(NoJobError):
         jobs.get(second)
 
@@ -374,7 +366,7 @@ def test_a_stopped_page_goes_on_in_its_folder(reading) -> None:
     jobs, codes = reading
     codes["long"] = f"{told(time_s=1)}\ntime.sleep(1000)"
     key = given(jobs, "long")
-    until(jobs, key, "running")
+    comes(jobs, key, "running")
     left, other, broken = (jobs.folder / (letter * 22) for letter in "xyz")
     for folder in (left, other, broken):
         folder.mkdir()
@@ -404,14 +396,7 @@ def test_a_stopped_page_goes_on_in_its_folder(reading) -> None:
 @pytest.fixture
 def film(models: None, tmp_path: Path) -> Path:
     """Two seconds in which nothing is to be seen."""
-    path = tmp_path / "film.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for _ in range(10):
-            container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
-        container.mux(stream.encode())
-    return path
+    return filmed(tmp_path / "film.mp4", [np.zeros((48, 64, 3), np.uint8)] * 10, fps=5)
 
 
 def test_the_process_refuses_what_it_cannot_read(film: Path, tmp_path: Path, waiting: Jobs) -> None:
@@ -422,9 +407,9 @@ def test_the_process_refuses_what_it_cannot_read(film: Path, tmp_path: Path, wai
     waiting.add(long, "long.mp4")
     text = given(waiting, "<b>notes</b>.mp4")
     try:
-        why = until(waiting, long, "failed").error
+        why = comes(waiting, long, "failed").error
         assert why.startswith("longer than 0.02 minutes") and "--max-minutes" in why
-        why = until(waiting, text, "failed").error
+        why = comes(waiting, text, "failed").error
         assert why.startswith("<b>notes</b>.mp4: not a video") and str(tmp_path) not in why
     finally:
         waiting.stop()
@@ -448,10 +433,7 @@ HARD = "import resource; resource.setrlimit(resource.RLIMIT_AS, (12 << 30,) * 2)
 def test_the_process_has_so_much_memory(film: Path, tmp_path: Path, limit: str) -> None:
     code = f"import sys\nfrom flows.servers.page import child\n{limit}\nsys.exit(child.main())"
     work = os.environ | {queue.WORK: json.dumps([str(film), "film.mp4", {}])}
-    words = [sys.executable, "-c", code]
-    done = subprocess.run(
-        words, cwd=tmp_path, env=work, capture_output=True, text=True, check=False
-    )
+    done = finish([sys.executable, "-c", code], tmp_path, work)
     too_little = "1 << 20" in limit
     assert bool(done.returncode) == too_little, done.stderr
     assert (tmp_path / queue.PICTURE).exists() != too_little
@@ -474,35 +456,27 @@ def test_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
 def test_ctrl_c_ends_it_with_its_children_and_leaves_nothing(film: Path, tmp_path: Path) -> None:
     (room := tmp_path / "room").mkdir()
     command = [sys.executable, "-m", "flows", "page", "--allow", str(tmp_path)]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     place = os.environ | {"TMPDIR": str(room)}
-    with ExitStack() as end:
-        running = end.enter_context(subprocess.Popen(command, env=place, **pipes))
-        end.callback(running.kill)  # where this test fails
-        client = end.enter_context(Client(headers=ASKS))
-        assert running.stdout is not None and running.stderr is not None
-        address = running.stdout.readline().removeprefix("The page: ").strip()
+    with (
+        page_served(command, env=place, stderr=subprocess.PIPE) as (running, address),
+        Client(headers=ASKS) as client,
+    ):
         client.get(address)
         base = httpx.URL(address.partition("?")[0])
-        deadline = time.monotonic() + PATIENCE_S
         with socket.create_connection((base.host, base.port)) as broken:
             lines = ["PUT /api/jobs?name=x HTTP/1.1", f"Host: {base.host}:{base.port}"]
             lines += ["x-eifer: page", "Content-Length: 1000"]
             lines += ["Cookie: " + "; ".join(f"{k}={v}" for k, v in client.cookies.items())]
             broken.sendall("\r\n".join([*lines, "", "some"]).encode())
-            while not list(room.glob("*/*/video")):
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-        while list(room.glob("*/*/video")):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+            until(lambda: list(room.glob("*/*/video")), running.pid)
+        until(lambda: not list(room.glob("*/*/video")), running.pid)
         with client.stream("GET", base.join("/api/events")):
             assert client.post(base.join("/api/jobs"), json={"path": "film.mp4"}).is_success
-            while len(children := psutil.Process(running.pid).children(recursive=True)) < 2:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            family = partial(psutil.Process(running.pid).children, recursive=True)
+            until(lambda: len(family()) >= 2, running.pid)
+            children = family()
             running.send_signal(signal.SIGINT)
-            assert running.wait(PATIENCE_S) == 0
+            assert ended(running) == 0
         assert running.stderr.read() == ""
     assert not [child for child in children if child.is_running()]
     assert not list(room.iterdir())

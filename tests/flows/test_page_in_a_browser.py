@@ -7,8 +7,6 @@ import io
 import json
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +23,7 @@ import pytest
 
 from eifer.faces import decoding
 from flows.servers.page.app import FILES
+from tests.flows.made import filmed, page_served
 from tests.meeting import FPS, WIDTH
 
 if TYPE_CHECKING:
@@ -70,18 +69,8 @@ def folder(models: None, meeting, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="module")
 def site(browser: Browser, folder: Path) -> Iterator[Site]:
     command = [sys.executable, "-m", "flows", "page", "--allow", str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            yield Site(line.removeprefix("The page: ").strip(), browser)
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(PATIENCE_S)
-            finally:
-                process.kill()  # where that did not end it
-    assert process.returncode == 0
+    with page_served(command) as (_, address):
+        yield Site(address, browser)
 
 
 @pytest.fixture(scope="module")
@@ -183,9 +172,9 @@ def test_a_strip_seeks_by_mouse_and_keys(watched: Page) -> None:
 def test_downloads_hold_the_reading(watched: Page, meeting) -> None:
     faces = pd.read_csv(io.BytesIO(download(watched, "faces.csv")))
     assert meeting.kept(faces) >= 0.95
-    planted = [np.cos(row.frame / 15 + 2 * who) for who, row in _planted(meeting, faces)]
-    seen = [row.valence for _, row in _planted(meeting, faces)]
-    assert np.corrcoef(planted, seen)[0, 1] > 0.4
+    rows = faces.dropna(subset="valence")
+    planted = [np.cos(row.frame / 15 + 2 * meeting.drawn_as(row)) for row in rows.itertuples()]
+    assert np.corrcoef(planted, rows["valence"])[0, 1] > 0.4
     summary = json.loads(download(watched, "summary.json"))
     assert summary["video"] == "meeting.mp4" and summary["frames"] == 90
     with av.open(io.BytesIO(download(watched, "overlay.mp4"))) as film:
@@ -193,16 +182,6 @@ def test_downloads_hold_the_reading(watched: Page, meeting) -> None:
         assert film.streams.video[0].codec_context.pix_fmt == "yuv420p"
     assert b"Share of time" in download(watched, "index.html")
     assert len(FILES) == watched.locator("#files a").count()
-
-
-def _planted(meeting, faces: pd.DataFrame) -> list[tuple[int, Any]]:
-    """Each face that was read with who it was drawn as."""
-    pairs = []
-    for row in faces.dropna(subset="valence").itertuples():
-        x = row.box_x_px + row.box_w_px / 2
-        places = meeting.places[row.frame]
-        pairs.append((min(places, key=lambda who: abs(places[who][0] - x)), row))
-    return pairs
 
 
 def test_table_and_shares_are_those_of_the_file(watched: Page) -> None:
@@ -278,14 +257,9 @@ def test_what_cannot_be_read_says_why(site: Site) -> None:
 
 
 def test_a_codec_that_the_browser_lacks_is_shown_as_the_film(site: Site, meeting, tmp_path) -> None:
-    path = tmp_path / "old.avi"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mjpeg", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuvj420p"
-        for _, _, rgb in decoding.frames(meeting.path, range(5)):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
-        container.mux(stream.encode())
+    pictures = (rgb for _, _, rgb in decoding.frames(meeting.path, range(5)))
     page = site.open()
+    path = filmed(tmp_path / "old.avi", pictures, FPS, codec="mjpeg", pix_fmt="yuvj420p")
     page.set_input_files("#file", path)
     ready(page)
     assert page.locator("#copy").is_visible() and not page.locator("#boxes").is_visible()
@@ -307,16 +281,11 @@ def test_four_real_clips_in_tiles_are_four_persons(
         frames = decoding.at_rate(shared / "real_clips" / name, TILE_FPS)
         looked = islice((rgb for _, _, rgb in frames if rgb is not None), TILE_S * TILE_FPS)
         tiles.append([cv2.resize(rgb, TILE_PX) for rgb in looked])
-    path = tmp_path / "four.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=TILE_FPS)
-        stream.width, stream.height, stream.pix_fmt = 2 * TILE_PX[0], 2 * TILE_PX[1], "yuv420p"
-        for a, b, c, d in zip(*tiles, strict=True):
-            picture = np.vstack([np.hstack([a, b]), np.hstack([c, d])])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode())
+    pictures = (
+        np.vstack([np.hstack([a, b]), np.hstack([c, d])]) for a, b, c, d in zip(*tiles, strict=True)
+    )
     page = site.open()
-    page.set_input_files("#file", path)
+    page.set_input_files("#file", filmed(tmp_path / "four.mp4", pictures, TILE_FPS))
     ready(page)
     titles = page.locator("#people h2").all_inner_texts()
     assert titles == [f"Person {k}" for k in (1, 2, 3, 4)]

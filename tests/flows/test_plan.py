@@ -12,6 +12,7 @@ import pytest
 from eifer.errors import InputError, StudyError
 from flows.run.instances import Instance, instances, sound_instances
 from flows.run.plan import choose, make, reasons
+from tests.flows.made import study_in
 
 
 def graph(**needs: str) -> dict[str, Instance]:
@@ -129,12 +130,8 @@ GIVEN = """stages:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
-    folder = tmp_path / "study"
-    (folder / "given/derivatives").mkdir(parents=True)
-    (folder / "given/file").write_text("")
-    (folder / ".dvc").mkdir()
-    (folder / ".dvc/config").write_text("[core]\n    no_scm = True\n")
-    return folder
+    (tmp_path / "study/given/derivatives").mkdir(parents=True)
+    return study_in(tmp_path / "study", {"given/file": ""})
 
 
 def of(study: Path, dep: str) -> Path:

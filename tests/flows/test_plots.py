@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +12,10 @@ import pytest
 import yaml
 
 from eifer.figures.style import GROUP
+from flows.git import git
 from flows.graph import ROOT
 from flows.pages.plots import prepare
+from tests.flows.made import commit_all
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -58,12 +59,8 @@ def study(tmp_path: Path) -> Path:
     graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())
     (study / "dvc.yaml").write_text(yaml.safe_dump({"plots": graph["plots"]}))
     draw(study, 0.0)
-    for words in (
-        ("init", "--quiet"),
-        ("add", "--all"),
-        ("-c", "user.name=a", "-c", "user.email=a@localhost", "commit", "--quiet", "-m", "one"),
-    ):
-        subprocess.run(["git", "-C", str(study), *words], check=True)
+    git(study, "init", "--quiet")
+    commit_all(study)
     prepare(study)
     draw(study, 0.02)
     return study

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import termios
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -17,17 +18,14 @@ from tests.flows.test_local import LINGER, gone, tell
 from tests.watched import ended, heard, until, written
 
 EIFER = str(Path(sys.executable).with_name("eifer"))
-ALL: dict[str, list[str]] = {"only": [], "start": [], "end": []}
 
 
 def asks_dvc(flow: subprocess.Popen[str]) -> int | None:
     """The process in which a flow asks DVC what changed, once there is one."""
     for one in psutil.Process(flow.pid).children(recursive=True):
-        try:
+        with suppress(psutil.Error):
             if "status" in one.cmdline() and "supervisor" not in "".join(one.cmdline()):
                 return one.pid
-        except psutil.Error:
-            continue
     return None
 
 

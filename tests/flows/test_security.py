@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -38,9 +39,8 @@ def holding(folder: Path, secret: str) -> list[Path]:
 
 @pytest.mark.xdist_group("prefect")
 def test_a_run_writes_no_secret(
-    fresh: Path, server: str, planted: str, monkeypatch: pytest.MonkeyPatch
+    fresh: Path, server: str, client: Any, planted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
     from prefect.settings import PREFECT_API_AUTH_STRING
 
@@ -65,9 +65,8 @@ def test_a_run_writes_no_secret(
     assert (fresh / "dvc.lock").exists()
     assert holding(fresh, planted) == holding(fresh, login) == []
     run = UUID(re.findall(r"/flow-run/(\S+)", done.stdout)[0])
-    with get_client(sync_client=True) as client:
-        logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])))
-        told = client.read_flow_run(run).model_dump_json()
+    logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run])))
+    told = client.read_flow_run(run).model_dump_json()
     lines = "\n".join(line.message for line in logs)
     assert "2 of 2 instances to run" in lines
     assert "does not add up" in told

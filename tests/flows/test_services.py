@@ -59,7 +59,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, An
     (study / "home").mkdir(parents=True)
     free = [str(free_port()) for _ in range(2)]
     process = command(study, "--prefect-port", free[0], "--mlflow-port", free[1])
-    assert process.stdout is not None
     said = ""
     try:
         while not said.endswith("Ctrl-C ends all.\n"):

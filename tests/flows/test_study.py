@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,11 +15,11 @@ import httpx
 import pytest
 
 from eifer.errors import StudyError
-from eifer.tables.evaluation import METRICS_OF_ITEMS, SEARCHED, SUMMARY
 from flows.graph import ROOT
 from flows.run import lockfile
 from stages._runtime.artifacts import write_table
 from tests.flows.test_local import LINGER, gone, tell
+from tests.flows.test_summary import scored
 from tests.watched import STILL_S, heard, until, written
 
 pytestmark = [
@@ -207,10 +206,8 @@ def eifer(study: Path, *words: str, **more: Any) -> subprocess.Popen[str]:
 
 
 def test_a_killed_flow_leaves_nothing_and_the_next_one_finishes(
-    finished: Path, run: Callable[..., Any]
+    finished: Path, run: Callable[..., Any], client: Any, dvc: Callable[..., str]
 ) -> None:
-    from prefect.client.orchestration import get_client
-
     change(finished, "top: 2", "top: 3")
     tell(finished, "split", LINGER)
     flow = eifer(finished, "run", "--only", "split")
@@ -225,19 +222,15 @@ def test_a_killed_flow_leaves_nothing_and_the_next_one_finishes(
 
     (finished / "dvc.lock").write_text("schema: '2.0'\nstages:\n  in")  # as a kill may leave it
     tell(finished, "split", "")
-    with get_client(sync_client=True) as client:
-        died = client.read_flow_run(record.stem).state
-        assert died.is_running()
-        died.state_details.flow_run_id = record.stem
-        state = run(finished)
-        assert state.is_completed(), state.message
-        assert client.read_flow_run(record.stem).state.is_crashed()
-        assert task_runs(died)["split"].state.is_crashed()
+    died = client.read_flow_run(record.stem).state
+    assert died.is_running()
+    died.state_details.flow_run_id = record.stem
+    state = run(finished)
+    assert state.is_completed(), state.message
+    assert client.read_flow_run(record.stem).state.is_crashed()
+    assert task_runs(died)["split"].state.is_crashed()
     assert not list((finished / "runs/flow/runs").glob("*.json"))
-    assert len(json.loads(subprocess.run(
-        [sys.executable, "-m", "dvc", "status", "--json"], cwd=finished,
-        capture_output=True, text=True, check=True,
-    ).stdout)) == 0  # fmt: skip
+    assert dvc(finished, "status", "--json").strip() == "{}"
 
 
 def test_a_cancelled_flow_takes_its_stages_along(finished: Path) -> None:
@@ -253,9 +246,8 @@ def test_a_cancelled_flow_takes_its_stages_along(finished: Path) -> None:
 
 
 def test_a_run_cancelled_in_prefect_takes_its_stages_along(
-    finished: Path, run: Callable[..., Any]
+    finished: Path, run: Callable[..., Any], client: Any
 ) -> None:
-    from prefect.client.orchestration import get_client
     from prefect.client.schemas.objects import State, StateType
 
     change(finished, "top: 2", "top: 3")
@@ -265,8 +257,7 @@ def test_a_run_cancelled_in_prefect_takes_its_stages_along(
     def cancel() -> None:
         pids.append(int(written(finished / "pid")))
         (record,) = (finished / "runs/flow/runs").glob("*.json")
-        with get_client(sync_client=True) as client:
-            client.set_flow_run_state(record.stem, State(type=StateType.CANCELLING))
+        client.set_flow_run_state(record.stem, State(type=StateType.CANCELLING))
 
     threading.Thread(target=cancel, daemon=True).start()
     state = run(finished)
@@ -377,31 +368,17 @@ SHOWN = """stages:
 
 
 def test_progress_tables_and_report_are_artifacts_of_the_run_that_made_them(
-    fresh: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    fresh: Path, run: Callable[..., Any], client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     (fresh / "dvc.yaml").write_text(SHOWN)
-    write_table(
-        fresh / "summary.parquet",
-        SUMMARY.frame(
-            [
-                dict.fromkeys(SUMMARY.names)
-                | {"task": "arousal", "condition": "baseline", "training_group": model}
-                | {"metric": metric, "threshold_kind": SEARCHED, "mean": 0.8123, "sd": 0.0456}
-                | {"n_repetitions": 5, "n_used": 5}
-                for model in ("High", "Low", "Total", "Affect")
-                for metric in METRICS_OF_ITEMS
-            ]
-        ),
-    )
+    write_table(fresh / "summary.parquet", scored([("arousal", "baseline")]))
 
     def shown(state: Any) -> dict[str, Any]:
         mine = ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id])
-        with get_client(sync_client=True) as client:
-            found = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=mine))
+        found = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=mine))
         return {one.key: one.data for one in found}
 
     told = shown(run(fresh))

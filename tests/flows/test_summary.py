@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from eifer.errors import StudyError
 from eifer.tables.attrition import ATTRITION, images_left_out
 from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON, STEPS
-from eifer.tables.evaluation import METRICS_OF_ITEMS, SEARCHED, SUMMARY
+from eifer.tables.evaluation import METRICS_OF_ITEMS, SUMMARY
 from eifer.tables.expressions import DUPLICATES, RELABELLED, TRUTH
 from eifer.tables.partitions import CLASS_COLUMNS, PARTITIONS
 from flows.graph import ROOT
@@ -23,6 +25,7 @@ from stages._runtime import data_docs
 from stages._runtime.artifacts import write_json, write_table
 from stages._runtime.kinds import EI, KINDS, Kind
 from tests.corpora import world
+from tests.stages.test_report import row
 
 
 @pytest.fixture
@@ -59,14 +62,13 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             ]
         ),
     )  # fmt: skip
+    counts = {"rotation": "1", "n_videos": 4, "n_frames": 17} | dict.fromkeys(CLASS_COLUMNS, 5)
     write_table(
         split / "partitions.parquet",
         PARTITIONS.frame(
             [
-                {"rotation": "1", "participant_id": f"sub-{number}"}
-                | {"group": group, "partition": partition}
-                | {"n_videos": 4, "n_frames": 17}
-                | dict.fromkeys(CLASS_COLUMNS, 5)
+                {"participant_id": f"sub-{number}", "group": group, "partition": partition}
+                | counts
                 for number, group, partition in (
                     ("01", "High", "train"), ("02", "Low", "train"), ("03", "Low", "test")
                 )
@@ -74,6 +76,19 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
     )  # fmt: skip
     return tmp_path
+
+
+def scored(tests: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """Every model's metrics in these tests, each a task and a condition."""
+    told = {"mean": 0.8123, "sd": 0.0456, "n_repetitions": 5, "n_used": 5}
+    return SUMMARY.frame(
+        [
+            row(SUMMARY, **told, task=task, condition=condition, training_group=model, metric=name)
+            for task, condition in tests
+            for model in ("High", "Low", "Total", "Affect")
+            for name in METRICS_OF_ITEMS
+        ]
+    )
 
 
 def lines(study: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -137,18 +152,12 @@ def test_outputs_without_pages_of_their_checks_are_named(
 
     assert said().startswith("none; without: data/extract/wave-1, data/split (restored by DVC")
     records = {}
+    used = dict.fromkeys(("wall_s", "cpu_s", "peak_rss_mb"), 1)
     for address, path in outs.items():
-        made = {path: {"md5": address}}
-        record = {
-            "stage": address,
-            "wall_s": 1,
-            "cpu_s": 1,
-            "peak_rss_mb": 1,
-            "dvc": {"outs": made},
-        }
         records[address] = study / f"runs/provenance/1_{address}.json"
         records[address].parent.mkdir(parents=True, exist_ok=True)
-        write_json(records[address], {**record, "dvc": {"outs": made}})
+        made = {"dvc": {"outs": {path: {"md5": address}}}}
+        write_json(records[address], {"stage": address, **used, **made})
         data_docs.write(address, {}, records[address])
     assert said() == str(data_docs.INDEX)
     # Another execution made what is there now; and one that broke a promise made nothing.
@@ -198,55 +207,29 @@ def test_the_reports_short_tables_are_uncut_where_there_is_no_terminal(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     tests = [(t, c) for t in ("arousal", "valence") for c in ("baseline", "unambiguous")]
-    scores = SUMMARY.frame(
-        [
-            dict.fromkeys(SUMMARY.names)
-            | {"task": task, "condition": condition, "training_group": model, "metric": metric}
-            | {"threshold_kind": SEARCHED, "mean": 0.8123, "sd": 0.0456}
-            | {"n_repetitions": 5, "n_used": 5}
-            for task, condition in tests
-            for model in ("High", "Low", "Total", "Affect")
-            for metric in METRICS_OF_ITEMS
-        ]
-    )
     # As wide as such numbers get.
     numbers = {"delta": -0.0123, "ci_low": -0.1234, "ci_high": 0.1234}
     ratio = {"odds_ratio": 12.345, "ci_low": 10.123, "ci_high": 123.456, "q": 0.0001}
-    contrasts = COMPARISON.frame(
-        [
-            dict.fromkeys(COMPARISON.names)
-            | {"task": task, "condition": condition, "contrast": contrast, "family": condition}
-            | {f"n_{name}": 5 for name in ("items", "positive", "participants", "repetitions")}
-            | {"mean_delta": -0.0123, "fisher_q": 0.0001, "sign_conflict": False}
-            | {"warnings": "one\ntwo"}
-            | {f"{method}_n_used": 5 for method in ("fisher", "pooled")}
-            | {f"pooled_{name}": value for name, value in numbers.items()}
-            | {f"gee_{name}": value for name, value in ratio.items()}
-            for task, condition in tests
-            for contrast in ("High-Low", "High-Total")
-        ]
-    )
-    place = {"test": "t", "family": "exploratory", "alpha": 0.05, "margin": 0.005}
-    people = BY_PARTICIPANT.frame(
-        [
-            dict.fromkeys(BY_PARTICIPANT.names)
-            | {"models": models, "task": task, "condition": condition, "contrast": contrast}
-            | {"role": "exploratory", "null_n": 99, "null_smallest_p": 0.01, "null_p": 0.01}
-            | dict.fromkeys(("n_participants", "n_used", "n_repetitions", "gee_n_used"), 4)
-            | dict.fromkeys(("n_differ", "random_n_used"), 4)
-            | place
-            | numbers
-            | {"t_q": 0.0001, "sign_flip_p": 0.125}
-            | {"verdict": "inconclusive: 4 participants allow no p below 0.125"}
-            for models in STEPS
-            for task, condition in tests
-            for contrast in ("High-Low", "High-Total")
-        ]
-    )
+    compared = {f"pooled_{name}": value for name, value in numbers.items()}
+    compared |= {f"gee_{name}": value for name, value in ratio.items()}
+    compared |= {"mean_delta": -0.0123, "fisher_q": 0.0001, "warnings": "one\ntwo"}
+    verdict = "inconclusive: 4 participants allow no p below 0.125"
+    tested = numbers | {"t_q": 0.0001, "sign_flip_p": 0.125, "null_p": 0.01, "verdict": verdict}
+    places = [
+        {"task": task, "condition": condition, "contrast": contrast}
+        for task, condition in tests
+        for contrast in ("High-Low", "High-Total")
+    ]
+    models = [row(COMPARISON, **place, **compared) for place in places]
+    people = [
+        row(BY_PARTICIPANT, **place, **tested, models=step, role="exploratory", null_n=99)
+        for step in STEPS
+        for place in places
+    ]
     for name, table, frame in (
-        ("evaluate/assignment-ei", "summary", scores),
-        ("stats", "by_participant", people),
-        ("stats", "comparison", contrasts),
+        ("evaluate/assignment-ei", "summary", scored(tests)),
+        ("stats", "by_participant", BY_PARTICIPANT.frame(people)),
+        ("stats", "comparison", COMPARISON.frame(models)),
     ):
         shutil.copytree(study / "data/split", study / "data" / name, dirs_exist_ok=True)
         write_table(study / "data" / name / f"{table}.parquet", frame)
@@ -256,8 +239,8 @@ def test_the_reports_short_tables_are_uncut_where_there_is_no_terminal(
     assert [line for line in said if line in titles] == titles
     for shown in tables(study):
         # The first row as the page has it, whole: no number is cut.
-        row = " ".join(shown.rows[0]).split(":")[0]  # a long verdict goes on below
-        assert any(line.startswith(row) for line in said), shown.name
+        first = " ".join(shown.rows[0]).split(":")[0]  # a long verdict goes on below
+        assert any(line.startswith(first) for line in said), shown.name
     assert "data checks passed" in said[-1]
 
 

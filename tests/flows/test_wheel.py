@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import urljoin
 from urllib.request import HTTPCookieProcessor, build_opener
 
-import av
 import pytest
 
 from eifer.cohort.simulation import face
 from eifer.seeding import generator
 from flows.workspace import make_workspace
+from tests.flows.made import filmed, page_served
 from tests.watched import STILL_S
 
 ROOT = Path(__file__).parents[2]
@@ -44,20 +45,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("film") / "film.mp4"
     who = face.identity(generator(1, "who"), female=True, age_years=30)
     sitter = face.Portrait(who, face.light(generator(1, "light")), 60.0)
     room = face.background(generator(1, "room"), 320, 240)
     act = face.action(who, 0.2, 0.6, lids=1.0, gaze_x=0.0, gaze_y=0.0)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for k in range(10):
-            pose = face.Pose(x_px=150.0 + 2 * k, y_px=110.0, unit_px=60.0, roll_deg=0.0)
-            picture = face.place(room, sitter.layer(act), sitter, pose)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
-        container.mux(stream.encode())
-    return path
+    still = face.Pose(x_px=150.0, y_px=110.0, unit_px=60.0, roll_deg=0.0)
+    poses = (replace(still, x_px=150.0 + 2 * k) for k in range(10))
+    pictures = (face.place(room, sitter.layer(act), sitter, pose)[..., ::-1] for pose in poses)
+    return filmed(tmp_path_factory.mktemp("film") / "film.mp4", pictures, fps=5)
 
 
 def test_a_video_is_read_with_what_the_wheel_brings(
@@ -81,18 +76,11 @@ def test_a_video_is_read_with_what_the_wheel_brings(
             assert said.returncode == 0, said.stderr
             told.append((place / "film/faces.csv").read_bytes())
     assert told[:2] == told[2:] and told[0] != told[1]
-    with subprocess.Popen([alone / "bin/eifer", "page"], stdout=subprocess.PIPE, text=True) as page:
-        try:
-            assert page.stdout is not None
-            address = page.stdout.readline().removeprefix("The page: ").strip()
-            open_ = partial(build_opener(HTTPCookieProcessor()).open, timeout=STILL_S)
-            assert b"Read a video" in open_(address).read()
-            assert b"EventSource" in open_(urljoin(address, "/page.js")).read()
-            page.terminate()
-            page.wait(STILL_S)
-        finally:
-            page.kill()  # where this test fails: it serves for ever
-    assert page.returncode == 0
+    with page_served([alone / "bin/eifer", "page"]) as (page, address):
+        open_ = partial(build_opener(HTTPCookieProcessor()).open, timeout=STILL_S)
+        assert b"Read a video" in open_(address).read()
+        assert b"EventSource" in open_(urljoin(address, "/page.js")).read()
+        page.terminate()
     for command in ("run", "plan"):
         refused = call(alone / "bin/eifer", command)
         assert refused.returncode == 1

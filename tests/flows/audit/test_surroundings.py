@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-import pytest
-
 from flows.audit.study import Recorded
 from flows.audit.surroundings import commit, environment
+from flows.git import git
 from stages._runtime.provenance import RECORDS, sealed
+from tests.flows.made import commit_all
 
 
 def record(study: Path, **content: object) -> None:
@@ -39,23 +38,10 @@ def test_packages_are_those_of_the_lock(finished: Path) -> None:
     assert environment(Recorded(finished)).places == [place]
 
 
-def test_a_file_that_is_not_of_the_commit_is_named(
-    finished: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for who in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{who}_NAME", "x")
-        monkeypatch.setenv(f"GIT_{who}_EMAIL", "x@example.org")
-
-    def git(*words: str) -> str:
-        done = subprocess.run(
-            ["git", *words], cwd=finished, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
+def test_a_file_that_is_not_of_the_commit_is_named(finished: Path) -> None:
     assert commit(Recorded(finished)).state == "cannot be checked"
-    git("add", "--all")
-    git("commit", "--quiet", "--message", "x")
-    here = git("rev-parse", "HEAD")
+    commit_all(finished)
+    here = git(finished, "rev-parse", "HEAD")
     record(finished, git={"commit": here, "changed": []})
     assert commit(Recorded(finished)).state == "ok"
     params = finished / "params.yaml"

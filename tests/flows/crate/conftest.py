@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from flows.git import git
+from tests.flows.made import study_in
 from tests.watched import tool
 
 PARAMS = """study: {name: small, cohort: ../cohort, waves: ["1", "2"]}
@@ -63,13 +64,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("crate")
     (place / "cohort/sub-01").mkdir(parents=True)
     (place / "cohort/sub-01/video.mp4").write_bytes(VIDEO)
-    (place / "study/.dvc").mkdir(parents=True)
-    (place / "study/.dvc/config").write_text("[core]\n    analytics = false\n")
-    for name, text in (("params.yaml", PARAMS), ("dvc.yaml", GRAPH), ("make.py", MAKE)):
-        (place / "study" / name).write_text(text)
-    subprocess.run(["git", "init", "--quiet", str(place / "study")], check=True)
-    set_ = ["git", "-C", str(place / "study"), "config", "user.name", "Ada Lovelace"]
-    subprocess.run(set_, check=True)
+    study_in(place / "study", {"params.yaml": PARAMS, "dvc.yaml": GRAPH, "make.py": MAKE})
+    git(place / "study", "config", "user.name", "Ada Lovelace")
     done = tool("dvc", "repro", "--quiet", cwd=place / "study")
     assert done.returncode == 0, done.stdout + done.stderr
     return place

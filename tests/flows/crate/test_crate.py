@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from flows.crate.graph import METADATA, PROFILES
 from flows.crate.signature import SIGNATURE
 from flows.crate.writing import NO_LICENCE, write
 from stages._runtime import provenance
+from tests.flows.test_wheel import call
 from tests.watched import tool
 
 Entity = dict[str, Any]
@@ -324,20 +324,13 @@ def validators(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_public_validator_finds_no_error(
     study: Path, validators: Path, asked: list[str]
 ) -> None:
-    command = validators / "bin/rocrate-validator"
     fail("select", "2", "no")
     write(study, Path("../crate"), asked, sign=lambda crate: (crate / SIGNATURE).touch())
 
     def passes() -> bool:
-        words = ["-y", "validate", "--offline", "--cache-path", str(validators / "cache")]
-        words += ["--no-paging", "--output-format", "json"]
-        done = subprocess.run(
-            [command, *words, "--output-file", "../found.json", "../crate"],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        )
+        words = ["-y", "validate", "--offline", "--cache-path", validators / "cache"]
+        words += ["--no-paging", "--output-format", "json", "--output-file", "../found.json"]
+        done = call(validators / "bin/rocrate-validator", *words, "../crate")
         found = json.loads(Path("../found.json").read_text())
         profile = found["validation_settings"]["profile_identifier"]
         assert profile == "provenance-run-crate-0.5", done.stdout
@@ -349,19 +342,9 @@ def test_the_public_validator_finds_no_error(
 
 
 def test_mlcroissant_finds_no_error(study: Path, validators: Path) -> None:
-    command = validators / "bin/mlcroissant"
     write(study, Path("../crate"), [])
     file = Path("../crate", CROISSANT)
-
-    def passes() -> bool:
-        done = subprocess.run(
-            [command, "validate", "--jsonld", str(file)],
-            capture_output=True,
-            check=False,
-            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        )
-        return not done.returncode
-
-    assert passes()
+    words = (validators / "bin/mlcroissant", "validate", "--jsonld", file)
+    assert not call(*words).returncode
     file.write_text(file.read_text().replace("selection.parquet", "gone.parquet", 1))
-    assert not passes()
+    assert call(*words).returncode

@@ -161,32 +161,23 @@ def test_recordings_in_a_crate_are_held_against_the_cohort(study: Path, keys: Pa
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("use", "name", "said"),
     [
-        ("public", "is a public key, which verifies"),
-        ("text", r"cannot be read .*openssl genpkey"),
-        ("ed25519", "no key of an elliptic curve"),
-        ("curve", "no key of an elliptic curve"),
-        ("locked", "protected by a password: call this in a terminal"),
+        ("sign", "public", "is a public key, which verifies"),
+        ("sign", "text", r"cannot be read .*openssl genpkey"),
+        ("sign", "ed25519", "no key of an elliptic curve"),
+        ("sign", "curve", "no key of an elliptic curve"),
+        ("sign", "locked", "protected by a password: call this in a terminal"),
+        ("verify", "key", "is a private key: give the public one"),
+        ("verify", "locked", "is a private key: give the public one"),
+        ("verify", "text", "cannot be read"),
+        ("verify", "of-ed25519", "no key of an elliptic curve"),
     ],
 )
-def test_keys_that_cannot_sign_are_refused(keys: Path, name: str, said: str) -> None:
+def test_keys_that_cannot_do_it_are_refused(keys: Path, use: str, name: str, said: str) -> None:
+    key = keys / f"{name}.pem"
     with pytest.raises(StudyError, match=said):
-        signer(keys / f"{name}.pem")
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("key", "is a private key: give the public one"),
-        ("locked", "is a private key: give the public one"),
-        ("text", "cannot be read"),
-        ("of-ed25519", "no key of an elliptic curve"),
-    ],
-)
-def test_keys_that_cannot_verify_are_refused(keys: Path, name: str, said: str) -> None:
-    with pytest.raises(StudyError, match=said):
-        found(Path(), keys / f"{name}.pem", None)
+        signer(key) if use == "sign" else found(Path(), key, None)
 
 
 def test_a_password_is_asked_for(study: Path, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
