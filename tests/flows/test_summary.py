@@ -25,7 +25,7 @@ from stages._runtime import data_docs
 from stages._runtime.artifacts import write_json, write_table
 from stages._runtime.kinds import EI, KINDS, Kind
 from tests.corpora import world
-from tests.stages.test_report import row
+from tests.rows import row
 
 
 @pytest.fixture
