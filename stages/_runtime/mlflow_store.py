@@ -17,7 +17,7 @@ import tempfile
 import urllib.parse
 import urllib.request
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -155,13 +155,9 @@ class Store:
         if str(self.client.get_registered_model(name).aliases.get(BEST)) != str(number):
             self.client.set_registered_model_alias(name, BEST, str(number))
 
-    def _search(self, condition: str) -> Iterator[Run]:
-        token = None
-        while True:
-            page = self.client.search_runs([self.experiment], condition, page_token=token)
-            yield from page
-            if not (token := page.token):
-                return
+    def _search(self, condition: str) -> list[Run]:
+        ids, search = [self.experiment], self.client.search_runs
+        return _all(lambda token: search(ids, condition, page_token=token))
 
     def _keep(self, run: Run) -> None:
         """Take a run for the one of its key; of two that were made at the same time, one goes.

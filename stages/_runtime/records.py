@@ -6,7 +6,6 @@ by the hash of its weights, so that it is the same run wherever it was made or r
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
@@ -23,6 +22,7 @@ from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON, PARTICIPANT_DELT
 from eifer.tables.evaluation import METRICS, PREDICTIONS
 from eifer.tables.schema import Table
 from eifer.tables.training import CURVES, EXTERNAL, REPETITIONS
+from stages._runtime import content as held
 from stages._runtime import contents
 from stages._runtime.artifacts import read_table
 from stages._runtime.mlflow_place import COMPARED, EVALUATED, TRAINED, tables
@@ -268,15 +268,7 @@ def key(study: str, row: Mapping[Any, Any]) -> str:
 
 def _is(path: Path, dep: Mapping[str, Any]) -> bool:
     """Whether a file or folder has the size and MD5 that dvc.lock has of it."""
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    if sum(file.stat().st_size for file in files) != dep["size"]:
+    files = held.files_in(path, held.IGNORED)
+    if sum(file.stat().st_size for _, file in files) != dep["size"]:
         return False  # which spares reading all weights
-    hashes = {}
-    for file in files:
-        with file.open("rb") as opened:
-            name = file.relative_to(path).as_posix()
-            hashes[name] = hashlib.file_digest(opened, "md5").hexdigest()
-    if path.is_file():
-        return bool(hashes["."] == dep["md5"])
-    listing = json.dumps([{"md5": hashes[n], "relpath": n} for n in sorted(hashes)])
-    return bool(hashlib.md5(listing.encode()).hexdigest() + ".dir" == dep["md5"])
+    return bool(held.content(path, held.IGNORED).md5 == dep["md5"])
