@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import torch
 
-from eifer.errors import AssetError, DesignError, InputError, ParamsError, StudyError
+from eifer.errors import AssetError, DesignError, InputError, StudyError
 from eifer.hashing import sha256_file
 from eifer.models import repetitions as library
 from eifer.models.scoring import load
@@ -26,14 +26,11 @@ from eifer.tables.training import CURVES, REPETITIONS
 from eifer.training.learner import Learner
 from eifer.training.spec import Rate
 from eifer.training.weights import read_metadata, save_weights
-from eifer.vocabulary import Group
-from stages import catalogue
 from stages._runtime import repetitions
 from stages._runtime import stage as runtime
 from stages._runtime.artifacts import read_table, write_table
-from stages._runtime.repetitions import block_repetitions, train_block
 from stages._runtime.stage import Run
-from stages.catalogue import FINE_TUNE_TOTAL, PRETRAIN_EI, WEIGHTS
+from stages.catalogue import FINE_TUNE_TOTAL, PRETRAIN_EI
 from stages.fine_tune_total import fine_tune_total
 from stages.params import Arithmetic
 from stages.pretrain_ei import pretrain_ei
@@ -52,6 +49,7 @@ ARITHMETIC = Arithmetic(
 DESIGN = {"assignment": "ei", "rotation": "1"}
 SAMPLED = Path("data/split/samples/assignment-ei.parquet")
 MakeRun = Callable[..., Run]
+pretrain = pretrain_ei.function
 
 
 def params(backbone: str = "test_efficientnet") -> Any:
@@ -120,27 +118,8 @@ def make_run(study: Path, unchecked: None) -> MakeRun:
     return make
 
 
-def pretrain(run: Run) -> Any:
-    return train_block(
-        run,
-        PRETRAIN_EI,
-        catalogue.SAMPLES,
-        learns_from=Group.HIGH,
-        training_group=Group.HIGH,
-        origin=repetitions.affect_origin(run, WEIGHTS),
-    )
-
-
 def weights(run: Run) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(run.folder.glob("*.safetensors"))}
-
-
-def test_a_block_is_a_repetition_or_a_range() -> None:
-    assert block_repetitions("3") == [3]
-    assert block_repetitions("1-5") == [1, 2, 3, 4, 5]
-    for wrong in ("", "a", "5-1", "0", "0-2", "1-", "-2", "1,2"):
-        with pytest.raises(ParamsError, match="block"):
-            block_repetitions(wrong)
 
 
 def test_what_a_block_leaves(make_run: MakeRun) -> None:
