@@ -404,11 +404,7 @@ def stage(
     ``frozen`` are params that count as they were when the stage ran first: it has no other input,
     since DVC would else run it again, or restore what it made of the same input before.
     """
-
-    def wrap(function: Callable[[Run], Outcome]) -> Stage:
-        return Stage(function, folder, params=params, given=given, frozen=frozen)
-
-    return wrap
+    return functools.partial(Stage, folder=folder, params=params, given=given, frozen=frozen)
 
 
 def _placeholders(path: str) -> list[str]:

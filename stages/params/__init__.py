@@ -139,13 +139,7 @@ def load_params(path: Path) -> Params:
 
 
 def check_params(content: Any, subject: str) -> Params:
-    """Validate what a params file says; ``subject`` names it in the error.
-
-    Raises
-    ------
-    ParamsError
-        As `load_params`.
-    """
+    """Validate what a params file says, as `load_params`; ``subject`` names it in the error."""
     if isinstance(content, dict) and "protocol" in content:
         raise ParamsError(
             f"{subject} is of another kind of study; this works for the EI study alone"
