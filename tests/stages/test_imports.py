@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 from flows.graph import ROOT, declared
+from tests.watched import finish
 
 HEAVY = (
     *("torch", "timm", "pytorch_lightning", "great_expectations", "mlflow"),
@@ -24,7 +24,5 @@ for name in {list(declared())}:
     loaded = [package for package in {HEAVY} if package in sys.modules]
     assert not loaded, f"stages.{{name}} loads {{loaded}}"
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = finish([sys.executable, "-c", code], ROOT)
     assert done.returncode == 0, done.stderr

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 from flows.graph import ROOT
+from tests.watched import finish
 
 LEAVING = """
 import atexit
@@ -20,5 +20,5 @@ raise SystemExit(3)
 
 def test_what_was_printed_and_registered_is_not_lost() -> None:
     command = [sys.executable, "-E", "-c", LEAVING]  # not unbuffered
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    ended = finish(command, ROOT)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "printed\nregistered\n", "")
