@@ -380,16 +380,14 @@ def bomb(name: str, mib: int) -> bytes:
     return made.getvalue()
 
 
-def saved(value: object) -> bytes:
+def saved(value: object, new: bool = True) -> bytes:
+    """A checkpoint as torch writes it, or as before 1.6."""
     made = io.BytesIO()
-    torch.save(value, made)
+    torch.save(value, made, _use_new_zipfile_serialization=new)
     return made.getvalue()
 
 
-def linear(**changed: torch.Tensor) -> dict[str, torch.Tensor]:
-    return {"0.weight": torch.ones(4, 3), "0.bias": torch.ones(4)} | {
-        name.replace("_", "."): value for name, value in changed.items()
-    }
+LINEAR = {"0.weight": torch.ones(4, 3), "0.bias": torch.ones(4)}
 
 
 TWICE = (
@@ -406,7 +404,7 @@ WEIGHTS = {
         "w.pt",
     ),
     "a program in an old checkpoint": weights(
-        lambda: old(Intruder()), "holds more than tensors", "w.pth"
+        lambda: saved(Intruder(), new=False), "holds more than tensors", "w.pth"
     ),
     "a whole network": weights(lambda: saved(torch.nn.Linear(2, 2)), "more than tensors", "w.pt"),
     "header longer than the file": weights(tensors({}, says=10**6), NEITHER),
@@ -429,21 +427,21 @@ WEIGHTS = {
     "unknown kind of number": weights(tensors({"0.weight": entry("F33")}), ""),
     "a name twice": weights(tensors(TWICE), ""),
     "NaN": weights(
-        lambda: save(linear(**{"0_bias": torch.full((4,), float("nan"))})), "NaN or infinity"
+        lambda: save(LINEAR | {"0.bias": torch.full((4,), float("nan"))}), "NaN or infinity"
     ),
     "whole numbers": weights(
-        lambda: save(linear(**{"0_weight": torch.ones(4, 3, dtype=torch.int8)})),
+        lambda: save(LINEAR | {"0.weight": torch.ones(4, 3, dtype=torch.int8)}),
         "another kind of number",
     ),
     "no tensors": weights(lambda: save({}), "no named tensors"),
     "a tensor of 4 TB in 8 bytes": weights(
-        lambda: saved(linear(**{"0_weight": torch.ones(1).expand(2**20, 2**20)})),
+        lambda: saved(LINEAR | {"0.weight": torch.ones(1).expand(2**20, 2**20)}),
         "another shape",
         "w.pt",
     ),
     "a sparse tensor of 4 TB": weights(
         lambda: saved(
-            linear(**{"0_weight": torch.sparse_coo_tensor([[0], [0]], [1.0], (2**20, 2**20))})
+            LINEAR | {"0.weight": torch.sparse_coo_tensor([[0], [0]], [1.0], (2**20, 2**20))}
         ),
         "another",
         "w.pt",
@@ -451,15 +449,8 @@ WEIGHTS = {
     "zip bomb": weights(lambda: bomb("w/data.pkl", 256), "unpacks to", "w.pt"),
     "zip of nothing": weights(lambda: zipped({}), "refused", "w.pt"),
     "zip that leads out": weights(lambda: zipped({"../../w/data.pkl": b"x"}), NEITHER, "w.pt"),
-    "cut": weights(lambda: saved(linear())[:-200], NEITHER, "w.pt"),
+    "cut": weights(lambda: saved(LINEAR)[:-200], NEITHER, "w.pt"),
 }
-
-
-def old(value: object) -> bytes:
-    """A checkpoint as torch wrote them before 1.6."""
-    made = io.BytesIO()
-    torch.save(value, made, _use_new_zipfile_serialization=False)
-    return made.getvalue()
 
 
 # ONNX.
