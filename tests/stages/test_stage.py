@@ -150,8 +150,6 @@ def failing(kind: str) -> Stage:
             raise RuntimeError("power")
         if kind == "interrupted":
             raise KeyboardInterrupt
-        if kind == "full":
-            raise OSError(errno.ENOSPC, "No space left on device", "data/echo/note.json")
         extra = pd.DataFrame({"word": ["a" if kind == "twice" else "unheard of"]})
         return Outcome({heard_as: pd.concat([heard, extra]), note: None}, REPORT)
 
@@ -164,7 +162,6 @@ def failing(kind: str) -> Stage:
         ("twice", ContractError, "one row for each word: 2 of 3 rows break this: word=a"),
         ("unknown", ContractError, "A word is one of words: 1 of 3 rows break this: word=unheard"),
         ("raises", RuntimeError, "power"),
-        ("full", OSError, "No space left on device"),
         ("interrupted", KeyboardInterrupt, None),
     ],
 )
