@@ -82,15 +82,6 @@ def test_what_can_change_a_result_is_a_parameter_of_the_stages_that_compute_with
     }
 
 
-def test_bfloat16_needs_a_gpu() -> None:
-    from stages.params import Arithmetic
-
-    given = {"device": "cpu", "precision": "bfloat16", "devices": 1, "compile": False}
-    with pytest.raises(ValueError, match="bfloat16 needs device cuda"):
-        Arithmetic(**given, deterministic=True, batch=128)
-    Arithmetic(**given | {"device": "cuda"}, deterministic=True, batch=128)
-
-
 @pytest.mark.parametrize(
     ("text", "said"),
     [
