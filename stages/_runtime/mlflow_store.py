@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -294,25 +295,18 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-class Predictor:
-    """What MLflow calls: scores for an array of crops."""
+def _load_pyfunc(data_path: str) -> SimpleNamespace:
+    """Called by ``mlflow.pyfunc.load_model``; loads nothing but functions of eifer.
 
-    def __init__(self, scores: Callable[[np.ndarray], np.ndarray]) -> None:
-        self._scores = scores
-
-    def predict(self, crops: np.ndarray) -> np.ndarray:
-        """Scores (n,) or (n, scores) for uint8 ``crops`` (n, px, px, 3)."""
-        return self._scores(crops)
-
-
-def _load_pyfunc(data_path: str) -> Predictor:
-    """Called by ``mlflow.pyfunc.load_model``; loads nothing but functions of eifer."""
+    MLflow calls ``predict``, which gives the scores of crops as `Model` says.
+    """
     folder = Path(data_path)
     loader = json.loads((folder / "loader.json").read_text(encoding="utf-8"))["loader"]
     module, _, function = loader.partition(":")
     if not module.startswith("eifer."):
         raise ValueError(f"{folder}: {loader} is not a loader of eifer")
-    return Predictor(getattr(importlib.import_module(module), function)(folder / WEIGHTS))
+    load = getattr(importlib.import_module(module), function)
+    return SimpleNamespace(predict=load(folder / WEIGHTS))
 
 
 # --- the server or database ---

@@ -86,22 +86,20 @@ class Outcome:
     report: Report
 
 
+@dataclass(eq=False)
 class Run:
     """One execution of a stage: its params, and the ways to its files, cores and seeds."""
 
-    def __init__(
-        self, stage: Stage, params: Any, item: Mapping[str, str], folder: Path, machine: Machine
-    ) -> None:
-        self.stage = stage
-        self.params = params
-        self.item = item
-        self.folder = folder
-        self.machine = machine
-        self.seen: dict[str, pd.DataFrame] = {}
-        self.checks: list[dict[str, Any]] = []
-        self.checked: dict[str, Checked] = {}
-        self.afterwards: list[Callable[[], None]] = []
-        """What to clear away once the result lies in its place, and not before."""
+    stage: Stage
+    params: Any
+    item: Mapping[str, str]
+    folder: Path
+    machine: Machine
+    seen: dict[str, pd.DataFrame] = field(default_factory=dict)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    checked: dict[str, Checked] = field(default_factory=dict)
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
+    """What to clear away once the result lies in its place, and not before."""
 
     @property
     def address(self) -> str:
