@@ -52,18 +52,9 @@ def train_block(
     """Train and write every repetition of the run's block.
 
     A repetition that was finished before a kill is not trained again, one that was under way
-    goes on after its last epoch: see ``runs/checkpoints``.
-
-    Parameters
-    ----------
-    made
-        What it leaves.
-    learnt
-        The samples of its assignment.
-    learns_from
-        Whose items are used: High, Low or (everybody's) Total.
-    origin
-        The weights that a repetition starts from.
+    goes on after its last epoch: see ``runs/checkpoints``. Of the samples ``learnt`` those of
+    High, Low or (everybody's) Total are used, as ``learns_from`` says; each repetition starts
+    from the weights of its ``origin``.
 
     Raises
     ------

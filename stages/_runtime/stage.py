@@ -57,22 +57,14 @@ CHECKS, REPORT = "checks.json", "report.json"
 
 @dataclass(frozen=True)
 class Report:
-    """What a stage writes about itself, with its real values.
-
-    Attributes
-    ----------
-    methods
-        What was done, in the past tense. ``[@key; @key]`` cites entries of
-        reports/references.yml.
-    numbers
-        What other texts may quote.
-    results
-        What came of it.
-    """
+    """What a stage writes about itself, with its real values."""
 
     methods: str
+    """What was done, in the past tense. ``[@key; @key]`` cites keys of reports/references.yml."""
     numbers: Mapping[str, object] = field(default_factory=dict)
+    """What other texts may quote."""
     results: str = ""
+    """What came of it."""
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,12 @@ import pytest
 
 from eifer.errors import InputError
 from eifer.tables.selection import CROPS
-from flows.graph import ROOT
 from stages import catalogue
 from stages import split as stage
 from stages._runtime.artifacts import write_table
 from stages._runtime.stage import Run
-from stages.params import load_params
 from tests.eifer.test_partitions import NAMES, PER_VIDEO, cohort, selected
+from tests.stages.test_params import accepted
 
 SIDE = 16
 
@@ -28,7 +27,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Eight people, High and Low in turn, with four videos each; every crop is another."""
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
-    params = load_params(ROOT / "params.yaml")
     people = selected(cohort(8, frames=20), top=4)
     chosen = people.selection
     folder = Path("data/select/wave-1/crops")
@@ -50,15 +48,15 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         catalogue.AVAILABILITY: people.availability,
         catalogue.EI_SCORES: people.groups,
     }
-    study = SimpleNamespace(seed=1, waves=("1",), crop=SimpleNamespace(size_px=SIDE))
-    select = SimpleNamespace(conditions=NAMES, frames_per_video=PER_VIDEO)
-    made = Run(
-        stage.split,
-        SimpleNamespace(study=study, select=select, split=params.split),
-        {},
-        Path("out"),
-        SimpleNamespace(),  # type: ignore[arg-type]
+    params = accepted(
+        {
+            "study.waves": ["1"],
+            "study.crop.size_px": SIDE,
+            "select.conditions": NAMES,
+            "select.frames_per_video": PER_VIDEO,
+        }
     )
+    made = Run(stage.split, params, {}, Path("out"), SimpleNamespace())  # type: ignore[arg-type]
     monkeypatch.setattr(made, "read", tables.__getitem__)
     return made
 
