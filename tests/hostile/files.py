@@ -57,7 +57,7 @@ def at(door: str, usual: str) -> Callable[..., File]:
 video = at("video", "v.mp4")
 ecg = at("gz", "e.tsv.gz")
 cohort = at("cohort", "participants.tsv")
-weights = at("weights", "w.safetensors")
+weights = at("weights", "w.pt")
 onnx = at("onnx", "n.onnx")
 params = at("params", "p.yaml")
 asset = at("asset", "model.tflite")
@@ -399,14 +399,12 @@ WEIGHTS = {
     "a program, pickled": weights(lambda: pickle.dumps(Intruder()), "holds more than tensors"),
     "a program behind a header": weights(lambda: tensors({}) + pickle.dumps(Intruder()), NEITHER),
     "a program in a checkpoint": weights(
-        lambda: saved({"0.weight": torch.ones(4, 3), "x": Intruder()}),
-        "holds more than tensors",
-        "w.pt",
+        lambda: saved({"0.weight": torch.ones(4, 3), "x": Intruder()}), "holds more than tensors"
     ),
     "a program in an old checkpoint": weights(
-        lambda: saved(Intruder(), new=False), "holds more than tensors", "w.pth"
+        lambda: saved(Intruder(), new=False), "holds more than tensors"
     ),
-    "a whole network": weights(lambda: saved(torch.nn.Linear(2, 2)), "more than tensors", "w.pt"),
+    "a whole network": weights(lambda: saved(torch.nn.Linear(2, 2)), "more than tensors"),
     "header longer than the file": weights(tensors({}, says=10**6), NEITHER),
     "header of 2^63 bytes": weights(tensors({}, says=2**63), NEITHER),
     "header of no bytes": weights(tensors(b"", says=0), ""),
@@ -435,21 +433,18 @@ WEIGHTS = {
     ),
     "no tensors": weights(lambda: save({}), "no named tensors"),
     "a tensor of 4 TB in 8 bytes": weights(
-        lambda: saved(LINEAR | {"0.weight": torch.ones(1).expand(2**20, 2**20)}),
-        "another shape",
-        "w.pt",
+        lambda: saved(LINEAR | {"0.weight": torch.ones(1).expand(2**20, 2**20)}), "another shape"
     ),
     "a sparse tensor of 4 TB": weights(
         lambda: saved(
             LINEAR | {"0.weight": torch.sparse_coo_tensor([[0], [0]], [1.0], (2**20, 2**20))}
         ),
         "another",
-        "w.pt",
     ),
-    "zip bomb": weights(lambda: bomb("w/data.pkl", 256), "unpacks to", "w.pt"),
-    "zip of nothing": weights(lambda: zipped({}), "refused", "w.pt"),
-    "zip that leads out": weights(lambda: zipped({"../../w/data.pkl": b"x"}), NEITHER, "w.pt"),
-    "cut": weights(lambda: saved(LINEAR)[:-200], NEITHER, "w.pt"),
+    "zip bomb": weights(lambda: bomb("w/data.pkl", 256), "unpacks to"),
+    "zip of nothing": weights(lambda: zipped({}), "refused"),
+    "zip that leads out": weights(lambda: zipped({"../../w/data.pkl": b"x"}), NEITHER),
+    "cut": weights(lambda: saved(LINEAR)[:-200], NEITHER),
 }
 
 
