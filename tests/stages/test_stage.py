@@ -13,7 +13,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 from eifer.errors import ContractError, ParamsError, StudyError
 from eifer.seeding import sub_seed
@@ -279,9 +278,6 @@ def test_each_value_of_a_key_may_be_read_apart() -> None:
 
 
 def test_a_reader_without_a_key_of_the_matrix_reads_every_value_of_it() -> None:
-    params = yaml.safe_load(Path("params.yaml").read_text())
-    params["study"]["waves"] = ["1", "2"]
-    Path("params.yaml").write_text(yaml.safe_dump(params))
     for wave, word in (("1", "z"), ("2", "a")):
         speak(word)
         echo({"wave": wave})
