@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -622,13 +623,10 @@ def test_ui_serves_the_comparison_to_its_owner_until_it_is_ended(
     )
     assert process.stdout is not None
     try:
-        lines: list[str] = []
-        while "Ctrl-C ends it." not in lines:
-            lines.append(process.stdout.readline().removesuffix("\n"))
-            assert lines[-1] or process.poll() is None, lines
+        lines = [*takewhile(lambda line: line != "Ctrl-C ends it.\n", process.stdout)]
         page = f"{base}/#/experiments/1/runs?workflowType=machine_learning"
         for key in ("compare-arousal", "repetitions", "means", "superseded"):
-            (line,) = [line for line in lines if line.endswith(f"&viewStateShareKey={key}")]
+            (line,) = [line for line in lines if line.endswith(f"&viewStateShareKey={key}\n")]
             assert page in line
         file = study / ui.HOME / "environment"
         assert file.stat().st_mode & 0o777 == 0o600
