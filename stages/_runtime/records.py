@@ -136,7 +136,8 @@ class Output:
             kind="training",
             key=key(study, row),
             slot=_slot(study, row),
-            name=f"{name} r{row['repetition']:02d}" + _in_rotation(row),
+            name=f"{name} r{row['repetition']:02d}"
+            + f" in rotation {row['rotation']}" * (row["rotation"] != "1"),
             digest=contents.digest(row["weights_sha256"], made.get("finished")),
             drawn=contents.drawn(),
             tags=tags,
@@ -250,10 +251,6 @@ def model_name(row: Mapping[Any, Any]) -> str:
     words += [row["assignment"]] * (row["assignment"] != EI)
     words += [row["network"]] * bool(row["network"])
     return " ".join(words + [row["stage"]] * (row["stage"] in INTERMEDIATE))
-
-
-def _in_rotation(row: Mapping[Any, Any]) -> str:
-    return "" if row["rotation"] == "1" else f" in rotation {row['rotation']}"
 
 
 def _slot(study: str, row: Mapping[Any, Any]) -> str:

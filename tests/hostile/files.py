@@ -347,12 +347,10 @@ class Intruder:
         return os.system, ("touch was-run",)
 
 
-def tensors(
-    header: dict[str, Any] | bytes, data: bytes = bytes(64), says: int | None = None
-) -> bytes:
+def tensors(header: dict[str, Any] | bytes, says: int | None = None) -> bytes:
     """A safetensors file with a header of one's own, whose length may lie."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(text) if says is None else says) + text + data
+    return struct.pack("<Q", len(text) if says is None else says) + text + bytes(64)
 
 
 def entry(dtype: str = "F32", shape: list[int] | None = None, *offsets: int) -> dict[str, Any]:

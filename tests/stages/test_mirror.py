@@ -167,10 +167,8 @@ def record(folder: Path, finished: str = "1970-01-01T00:17:40+00:00") -> None:
 def evaluate(roc_auc: float, group: str = "High", repetitions: int = 2) -> None:
     """What evaluation leaves, and dvc.lock of the models that it is of."""
     EVALUATED.mkdir(parents=True, exist_ok=True)
-    models = [
-        {**EI, "task": "arousal", "training_group": group, "repetition": number}
-        for number in range(1, repetitions + 1)
-    ]
+    model = {**EI, "task": "arousal", "training_group": group}
+    models = [model | {"repetition": number} for number in range(1, repetitions + 1)]
     kind = {"condition": "ambiguous", "threshold": 0.4, "threshold_kind": "searched"}
     metrics = [some(METRICS, **m, **kind, roc_auc=roc_auc) for m in models]
     answers = [
@@ -266,8 +264,7 @@ def test_a_repetition_is_shown_whole() -> None:
     assert run.info.status == "FINISHED"
     assert (run.info.start_time, run.info.end_time) == (1_000_000, 1_060_000)
     assert run.data.params == {
-        "assignment": "ei",
-        "rotation": "1",
+        **EI,
         "task": "arousal",
         "training_group": "High",
         "block": "1-2",
@@ -287,8 +284,7 @@ def test_a_repetition_is_shown_whole() -> None:
         >= {
             "dvc_stage": "fine_tune_total@ei-1-arousal-High-1-2",
             "study": "demo",
-            "assignment": "ei",
-            "rotation": "1",
+            **EI,
             "task": "arousal",
             "training_group": "High",
             "repetition": "01",
