@@ -386,6 +386,14 @@ def test_a_model_has_the_results_of_its_own_rotation_and_labels() -> None:
     assert best.run_id == mine.info.run_id
 
 
+def test_a_model_that_was_changed_is_told_by_its_bytes() -> None:
+    folder = train(b"\xc8")
+    dep = hashed(folder)
+    assert records._is(folder, dep)
+    (folder / "repetition-1.safetensors").write_bytes(b"\xc9")  # as many
+    assert not records._is(folder, dep)
+
+
 def test_the_comparison_has_a_run_and_every_run_its_figures(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
