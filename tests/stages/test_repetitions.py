@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,12 +18,10 @@ from eifer.errors import AssetError, DesignError, InputError, StudyError
 from eifer.hashing import sha256_file
 from eifer.models import repetitions as library
 from eifer.models.scoring import load
-from eifer.models.spec import Phase
 from eifer.tables.partitions import SAMPLES
 from eifer.tables.selection import CROPS
 from eifer.tables.training import CURVES, REPETITIONS
 from eifer.training.learner import Learner
-from eifer.training.spec import Rate
 from eifer.training.weights import read_metadata, save_weights
 from stages._runtime import repetitions
 from stages._runtime import stage as runtime
@@ -32,32 +29,27 @@ from stages._runtime.artifacts import read_table, write_table
 from stages._runtime.stage import Run
 from stages.catalogue import FINE_TUNE_TOTAL, PRETRAIN_EI
 from stages.fine_tune_total import fine_tune_total
-from stages.params import Arithmetic
+from stages.params import Params
 from stages.pretrain_ei import pretrain_ei
 from tests import planted
+from tests.stages.test_params import accepted
 
 PX = planted.PX
-RECIPE = replace(
-    planted.RECIPE,
-    first=Phase(1, 0, Rate(0.0, 3e-3), None),
-    second=Phase(1, 0, Rate(0.0, 3e-3), Rate(2e-4, 2e-3)),
-)
+PHASES = [f"training.recipe.{phase}" for phase in ("first", "second")]
 MACHINE = SimpleNamespace(hand_on=lambda: None, hold="auto")
-ARITHMETIC = Arithmetic(
-    device="cpu", precision="float32", devices=1, compile=False, deterministic=True, batch=64
-)
 DESIGN = {"assignment": "ei", "rotation": "1"}
 SAMPLED = Path("data/split/samples/assignment-ei.parquet")
 MakeRun = Callable[..., Run]
 pretrain = pretrain_ei.function
 
 
-def params(backbone: str = "test_efficientnet") -> Any:
-    return SimpleNamespace(
-        study=SimpleNamespace(seed=1, waves=("1",), crop=SimpleNamespace(size_px=PX)),
-        arithmetic=ARITHMETIC,
-        training=SimpleNamespace(backbone=backbone, heads="new", recipe=RECIPE),
-    )
+def params(backbone: str = "test_efficientnet") -> Params:
+    """The demo's, with an epoch a phase."""
+    named = dict.fromkeys(("affect.backbone", "training.backbone"), backbone)
+    phases = {f"{phase}.epochs": 1 for phase in PHASES}
+    phases |= {f"{phase}.warmup_epochs": 0 for phase in PHASES}
+    small = {"study.waves": ["1"], "study.crop.size_px": PX, "training.recipe.batch": 16}
+    return accepted(named | phases | small)
 
 
 @pytest.fixture
