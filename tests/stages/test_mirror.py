@@ -531,10 +531,6 @@ def test_interrupted_anywhere_it_is_completed_once(
     assert curve(run, "curves/train_loss") == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3))]
 
 
-def _mirror(_: int) -> Counts:
-    return mirror(Path())
-
-
 def test_a_study_is_erased_for_good_and_others_stay() -> None:
     folder = train(b"\xc8", b"\xc9")
     sha256 = sha256_file(folder / "repetition-1.safetensors")
@@ -567,7 +563,7 @@ def test_several_at_once_on_a_fresh_database_add_each_run_once() -> None:
     train(b"\x01", b"\x02", group="Low")
     place.DATABASE.unlink()
     with multiprocessing.get_context("fork").Pool(3) as pool:
-        counts = pool.map(_mirror, range(3), chunksize=1)
+        counts = pool.map(mirror, [Path()] * 3, chunksize=1)
     assert [done.problems for done in counts] == [()] * 3
     assert sum(done.added for done in counts) == len(runs()) == len(models()) == 4
 

@@ -14,10 +14,8 @@ from eifer.comparison.declaration import declaration
 from eifer.errors import InputError
 from stages import stats as module
 from stages._runtime.artifacts import write_json
-from stages.params import load_params
 from tests.eifer.comparison.test_participants import ALIKE, simulated
-
-ROOT = Path(__file__).parents[2]
+from tests.stages.test_params import accepted
 
 
 def predictions(seed: int = 0) -> pd.DataFrame:
@@ -31,7 +29,7 @@ def predictions(seed: int = 0) -> pd.DataFrame:
 
 def run(folder: Path, given: pd.DataFrame) -> Any:
     """A run on ``given``, of the models of the first step on others, as declared."""
-    params = load_params(ROOT / "presets/demo.yaml")
+    params = accepted({})
     declared = folder / "declaration.json"
     write_json(declared, declaration(params.stats.participants))
     first = predictions(seed=3)
