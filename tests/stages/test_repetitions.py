@@ -57,7 +57,9 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Eight participants of two groups with a video each, and affect weights."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
-    samples, shards = [], {}
+    samples: list[dict[str, Any]] = []
+    for place in ("data/select/wave-1/crops", SAMPLED.parent, "data/affect", "data/declare"):
+        Path(place).mkdir(parents=True)
     for person in range(8):
         video, rows = f"sub-{person:02d}_run-1", []
         for frame in range(12):
@@ -77,11 +79,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 | {"assignment": "ei", "rotation": "1", "total": True}
                 for task in ("arousal", "valence")
             ]
-        shards[video] = CROPS.frame(rows)
-    for place in ("data/select/wave-1/crops", SAMPLED.parent, "data/affect", "data/declare"):
-        Path(place).mkdir(parents=True)
-    for video, shard in shards.items():
-        write_table(Path(f"data/select/wave-1/crops/{video}.parquet"), shard)
+        write_table(Path(f"data/select/wave-1/crops/{video}.parquet"), CROPS.frame(rows))
     write_table(SAMPLED, SAMPLES.frame(samples))
     Path("data/declare/declaration.json").write_text("{}")
     save_weights(
