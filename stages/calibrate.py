@@ -8,15 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from eifer.calibration import (
-    CalibrationSpec,
-    Comparison,
-    calibration,
-    chunks,
-    claims,
-    findings,
-    power,
-)
+from eifer import calibration
 from stages._runtime.stage import Outcome, Report, Run, stage
 from stages.catalogue import CALIBRATE, CALIBRATION, POWER
 
@@ -26,18 +18,19 @@ def calibrate(run: Run) -> Outcome:
     """Put drawn predictions through the tests that stats runs, and count what they claim."""
     spec, stats = run.params.calibrate, run.params.stats
     participants = replace(stats.participants, flips=spec.flips)
-    how = Comparison(stats.published, participants, run.params.study.seed)
-    tasks = chunks(spec, run.seed("cohorts"))
-    parts = run.each(partial(claims, spec=spec, how=how), tasks, "cohorts")
+    how = calibration.Comparison(stats.published, participants, run.params.study.seed)
+    tasks = calibration.chunks(spec, run.seed("cohorts"))
+    parts = run.each(partial(calibration.claims, spec=spec, how=how), tasks, "cohorts")
     claimed = pd.concat(parts, ignore_index=True)
-    rates, smallest = calibration(claimed, how), power(claimed, how, spec.power)
-    facts = findings(rates, smallest)
+    rates = calibration.calibration(claimed, how)
+    smallest = calibration.power(claimed, how, spec.power)
+    facts = calibration.findings(rates, smallest)
     return Outcome(
         {CALIBRATION: rates, POWER: smallest}, Report(_methods(facts, spec), facts, _results(facts))
     )
 
 
-def _methods(facts: dict[str, Any], spec: CalibrationSpec) -> str:
+def _methods(facts: dict[str, Any], spec: calibration.CalibrationSpec) -> str:
     plans = (*spec.tests, *spec.people, *spec.found)
     aucs = " or ".join(f"{auc:g}" for auc in sorted({plan.auc for plan in plans}))
     return f"""Up to {facts["cohorts"]} cohorts of each design were drawn, not trained: predictions

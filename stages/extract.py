@@ -70,13 +70,9 @@ def _report(counts: pd.DataFrame) -> Report:
     )
     lacking = missing(counts)
     numbers |= {"videos_cut_short": int((lacking > 0).sum()), "frames_missing": int(lacking.sum())}
-    cut = (
-        f"""Videos whose files end before the length that they declare:
+    cut = f"""Videos whose files end before the length that they declare:
         {numbers["videos_cut_short"]}; about {numbers["frames_missing"]} frames are missing there,
         beside those decoded."""
-        if numbers["videos_cut_short"]
-        else ""
-    )
     return Report(
         """Faces were sought in every frame by YuNet [@wu2023], and measured by the models of
         MediaPipe's Face Landmarker [@kartynnik2019]. A frame was rejected if it showed no face,
@@ -88,7 +84,7 @@ def _report(counts: pd.DataFrame) -> Report:
         rejected ({reasons}). {numbers["frames_several_faces"]} frames showed several faces; in
         {numbers["frames_switched"]} the face was at another place than the last, perhaps another
         person's (column switched of the table frames).
-        {cut}""",
+        {cut * (numbers["videos_cut_short"] > 0)}""",
     )
 
 

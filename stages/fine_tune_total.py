@@ -16,7 +16,6 @@ def fine_tune_total(run: Run) -> Outcome:
         FINE_TUNE_TOTAL,
         SAMPLES,
         learns_from=Group.TOTAL,
-        training_group=Group(run.item["group"]),
         origin=trained_origin(run, PRETRAIN_EI),
     )
 

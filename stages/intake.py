@@ -53,12 +53,8 @@ def _report(cohort: Cohort, spec: ValidationSpec) -> Report:
         "short_videos": short_face_videos(videos, spec),
         "cut_videos": len(cut_videos(videos)),
     }
-    cut = (
-        f"""Face videos whose files end before the length that they declare:
+    cut = f"""Face videos whose files end before the length that they declare:
         {numbers["cut_videos"]}; they were used as far as they go."""
-        if numbers["cut_videos"]
-        else ""
-    )
     return Report(
         """Each video was labelled by its participant's own ratings of arousal and valence: 1 to 3
         is low, 5 to 7 is high. A video with a neutral rating (4) took the label of its
@@ -67,7 +63,8 @@ def _report(cohort: Cohort, spec: ValidationSpec) -> Report:
         f"""{numbers["included"]} of {numbers["recruited"]} participants were included, with
         {numbers["videos"]} face videos and {numbers["ecgs"]} ECG recordings. {weak} of
         {2 * len(videos)} labels came from the stimulus. {numbers["short_videos"]} face videos
-        lasted less than {spec.least_filmed_share:.0%} of their film. {cut}""",
+        lasted less than {spec.least_filmed_share:.0%} of their film.
+        {cut * (numbers["cut_videos"] > 0)}""",
     )
 
 

@@ -11,13 +11,11 @@ from stages.catalogue import CROPS, DECLARATION, PRETRAIN_EI, SAMPLES, WEIGHTS
 @stage(PRETRAIN_EI, params=PARAMS_READ, given=(SAMPLES, CROPS, WEIGHTS, DECLARATION))
 def pretrain_ei(run: Run) -> Outcome:
     """Train on one group, from the affect network."""
-    group = Group(run.item["group"])
     return train_block(
         run,
         PRETRAIN_EI,
         SAMPLES,
-        learns_from=group,
-        training_group=group,
+        learns_from=Group(run.item["group"]),
         origin=affect_origin(run, WEIGHTS),
     )
 

@@ -47,7 +47,7 @@ def train_external(run: Run) -> Outcome:
     seed = sub_seed(run.params.study.seed, "folds", rotation, run.item["task"])
     folds = fold_of_people(everybody, external.folds, seed, run.stage.name)
     card = unfreezable()[run.item["network"]]
-    model = model_of(run, samples, group, card.at(run.params.study.crop.size_px))
+    model = model_of(run, samples, card.at(run.params.study.crop.size_px))
     models = {
         fold: replace(
             model,

@@ -16,7 +16,6 @@ def train_total(run: Run) -> Outcome:
         TRAIN_TOTAL,
         TOTAL_SAMPLES,
         learns_from=Group.TOTAL,
-        training_group=Group.TOTAL,
         origin=affect_origin(run, WEIGHTS),
     )
 

@@ -10,9 +10,9 @@ import html
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,12 +22,9 @@ import pandas as pd
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 import great_expectations as gx
 import great_expectations.expectations as gxe
-from great_expectations.core.metric_domain_types import MetricDomainTypes
 from great_expectations.data_context.types.base import ProgressBarsConfig
-from great_expectations.execution_engine import ExecutionEngine, PandasExecutionEngine
+from great_expectations.execution_engine import ExecutionEngine
 from great_expectations.expectations.expectation import BatchExpectation
-from great_expectations.expectations.metrics.metric_provider import metric_value
-from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
 from great_expectations.render import LegacyRendererType, RenderedStringTemplateContent
 from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
 from great_expectations.render.renderer.renderer import renderer
@@ -35,48 +32,24 @@ from great_expectations.render.view import DefaultJinjaPageView
 from jinja2 import pass_context
 
 from eifer.errors import ContractError, examples
-from eifer.tables.schema import Column, Rule, Table
+from eifer.tables.schema import Column, Table
 
 logging.getLogger("great_expectations").setLevel(logging.WARNING)
 
-_RULES: dict[str, tuple[Rule, Mapping[str, pd.DataFrame]]] = {}
-"""The rules of the check under way: an expectation holds plain values only, so it names one."""
+_RULES: dict[str, Callable[[], pd.DataFrame]] = {}
+"""What breaks each rule of the check under way: an expectation holds plain values, so it names one.
+"""
 TEMPLATE = Path(__file__).with_name("data_docs.html")
 """Of a page: Great Expectations' own loads styles and scripts from other hosts."""
 ROWS = 50
 """Rows that break a promise, as a page shows them."""
 
 
-class RowsBreakingRule(TableMetricProvider):
-    """The rows for which a rule of the table does not hold."""
-
-    metric_name = "table.rows_breaking_rule"
-    value_keys = ("rule",)
-
-    @metric_value(engine=PandasExecutionEngine)
-    def _pandas(
-        cls,  # noqa: N805 - the decorator hands over the class
-        execution_engine: PandasExecutionEngine,
-        metric_domain_kwargs: dict[str, Any],
-        metric_value_kwargs: dict[str, Any],
-        metrics: dict[str, Any],
-        runtime_configuration: dict[str, Any],
-    ) -> pd.DataFrame:
-        frame, _, _ = execution_engine.get_compute_domain(
-            metric_domain_kwargs, domain_type=MetricDomainTypes.TABLE
-        )
-        rule, others = _RULES[metric_value_kwargs["rule"]]
-        return rule.broken(frame, others)
-
-
 class ExpectRuleToHold(BatchExpectation):
     """Expect a rule between rows, columns or tables to hold for every row."""
 
     rule: str
-    metric_dependencies: ClassVar[tuple[str, ...]] = (
-        "table.rows_breaking_rule",
-        "table.row_count",
-    )
+    metric_dependencies: ClassVar[tuple[str, ...]] = ("table.row_count",)
     success_keys: ClassVar[tuple[str, ...]] = ("rule",)
 
     def _validate(
@@ -85,7 +58,7 @@ class ExpectRuleToHold(BatchExpectation):
         runtime_configuration: dict[str, Any] | None = None,
         execution_engine: ExecutionEngine | None = None,
     ) -> dict[str, Any]:
-        broken, count = metrics["table.rows_breaking_rule"], metrics["table.row_count"]
+        broken, count = _RULES[self.rule](), metrics["table.row_count"]
         return {
             "success": broken.empty,
             "result": {
@@ -152,7 +125,7 @@ def check(
         ) from error
     promises = list(_promises(table, others))
     _RULES.clear()
-    _RULES.update({rule.name: (rule, others) for rule in table.rules})
+    _RULES.update({rule.name: partial(rule.broken, conformed, others) for rule in table.rules})
     outcome = _validate(table, conformed, [expectation for expectation, _, _ in promises])
     before = checked.get(table.name) if checked else None
     now = Checked(table, outcome, times=before.times + 1 if before else 1)

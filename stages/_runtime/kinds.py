@@ -77,22 +77,10 @@ def kind_of(content: Any, subject: str) -> Kind:
 
 
 def check_study(content: Any, subject: str) -> Any:
-    """Validate the content of a params file of any kind; its params.
-
-    Raises
-    ------
-    ParamsError
-        With every unknown, missing or unfitting parameter, and its nearest name.
-    """
+    """Validate the content of a params file of any kind, as `params_file.validated`; its params."""
     return kind_of(content, subject).params.check_params(content, subject)
 
 
 def load_study(path: Path) -> Any:
-    """Read and validate a params file of any kind.
-
-    Raises
-    ------
-    ParamsError
-        As `check_study`.
-    """
+    """Read and validate a params file of any kind, as `check_study`."""
     return check_study(read_params(path), str(path))

@@ -39,18 +39,9 @@ class Counts:
 def mirror(study: Path, only: Collection[str] | None = None) -> Counts:
     """Bring MLflow up to what lies in ``study``, the current folder; safe beside other calls.
 
-    Parameters
-    ----------
-    study
-        The folder of dvc.yaml.
-    only
-        Addresses of instances, as DVC names them (``extract@1``), to be looked at; None: all. A
-        node knows only of its own that they are of now.
-
-    Returns
-    -------
-    Counts
-        Problems are told there and not raised: the next call adds what is missing still.
+    ``only`` are addresses of instances, as DVC names them (``extract@1``), to be looked at; None:
+    all. A node knows only of its own that they are of now. Problems are told and not raised: the
+    next call adds what is missing still.
     """
     try:
         shown = all_shown(study)  # now: stages go on, and mlflow changes the environment

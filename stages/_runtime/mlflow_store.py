@@ -17,10 +17,11 @@ import tempfile
 import urllib.parse
 import urllib.request
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -155,13 +156,9 @@ class Store:
         if str(self.client.get_registered_model(name).aliases.get(BEST)) != str(number):
             self.client.set_registered_model_alias(name, BEST, str(number))
 
-    def _search(self, condition: str) -> Iterator[Run]:
-        token = None
-        while True:
-            page = self.client.search_runs([self.experiment], condition, page_token=token)
-            yield from page
-            if not (token := page.token):
-                return
+    def _search(self, condition: str) -> list[Run]:
+        ids, search = [self.experiment], self.client.search_runs
+        return _all(lambda token: search(ids, condition, page_token=token))
 
     def _keep(self, run: Run) -> None:
         """Take a run for the one of its key; of two that were made at the same time, one goes.
@@ -298,25 +295,18 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-class Predictor:
-    """What MLflow calls: scores for an array of crops."""
+def _load_pyfunc(data_path: str) -> SimpleNamespace:
+    """Called by ``mlflow.pyfunc.load_model``; loads nothing but functions of eifer.
 
-    def __init__(self, scores: Callable[[np.ndarray], np.ndarray]) -> None:
-        self._scores = scores
-
-    def predict(self, crops: np.ndarray) -> np.ndarray:
-        """Scores (n,) or (n, scores) for uint8 ``crops`` (n, px, px, 3)."""
-        return self._scores(crops)
-
-
-def _load_pyfunc(data_path: str) -> Predictor:
-    """Called by ``mlflow.pyfunc.load_model``; loads nothing but functions of eifer."""
+    MLflow calls ``predict``, which gives the scores of crops as `Model` says.
+    """
     folder = Path(data_path)
     loader = json.loads((folder / "loader.json").read_text(encoding="utf-8"))["loader"]
     module, _, function = loader.partition(":")
     if not module.startswith("eifer."):
         raise ValueError(f"{folder}: {loader} is not a loader of eifer")
-    return Predictor(getattr(importlib.import_module(module), function)(folder / WEIGHTS))
+    load = getattr(importlib.import_module(module), function)
+    return SimpleNamespace(predict=load(folder / WEIGHTS))
 
 
 # --- the server or database ---

@@ -6,7 +6,6 @@ by the hash of its weights, so that it is the same run wherever it was made or r
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
@@ -23,6 +22,7 @@ from eifer.tables.comparison import BY_PARTICIPANT, COMPARISON, PARTICIPANT_DELT
 from eifer.tables.evaluation import METRICS, PREDICTIONS
 from eifer.tables.schema import Table
 from eifer.tables.training import CURVES, EXTERNAL, REPETITIONS
+from stages._runtime import content as held
 from stages._runtime import contents
 from stages._runtime.artifacts import read_table
 from stages._runtime.mlflow_place import COMPARED, EVALUATED, TRAINED, tables
@@ -136,7 +136,8 @@ class Output:
             kind="training",
             key=key(study, row),
             slot=_slot(study, row),
-            name=f"{name} r{row['repetition']:02d}" + _in_rotation(row),
+            name=f"{name} r{row['repetition']:02d}"
+            + f" in rotation {row['rotation']}" * (row["rotation"] != "1"),
             digest=contents.digest(row["weights_sha256"], made.get("finished")),
             drawn=contents.drawn(),
             tags=tags,
@@ -252,10 +253,6 @@ def model_name(row: Mapping[Any, Any]) -> str:
     return " ".join(words + [row["stage"]] * (row["stage"] in INTERMEDIATE))
 
 
-def _in_rotation(row: Mapping[Any, Any]) -> str:
-    return "" if row["rotation"] == "1" else f" in rotation {row['rotation']}"
-
-
 def _slot(study: str, row: Mapping[Any, Any]) -> str:
     place = [row[name] for name in PLACE] + [row["network"]] * bool(row["network"])
     return contents.digest(study, row["stage"], *place)
@@ -268,15 +265,7 @@ def key(study: str, row: Mapping[Any, Any]) -> str:
 
 def _is(path: Path, dep: Mapping[str, Any]) -> bool:
     """Whether a file or folder has the size and MD5 that dvc.lock has of it."""
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    if sum(file.stat().st_size for file in files) != dep["size"]:
+    files = held.files_in(path, held.IGNORED)
+    if sum(file.stat().st_size for _, file in files) != dep["size"]:
         return False  # which spares reading all weights
-    hashes = {}
-    for file in files:
-        with file.open("rb") as opened:
-            name = file.relative_to(path).as_posix()
-            hashes[name] = hashlib.file_digest(opened, "md5").hexdigest()
-    if path.is_file():
-        return bool(hashes["."] == dep["md5"])
-    listing = json.dumps([{"md5": hashes[n], "relpath": n} for n in sorted(hashes)])
-    return bool(hashlib.md5(listing.encode()).hexdigest() + ".dir" == dep["md5"])
+    return bool(held.content(path, held.IGNORED).md5 == dep["md5"])

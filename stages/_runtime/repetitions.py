@@ -47,33 +47,21 @@ def train_block(
     learnt: MadeTable,
     *,
     learns_from: Group,
-    training_group: Group,
     origin: Callable[[int], Origin],
 ) -> Outcome:
     """Train and write every repetition of the run's block.
 
     A repetition that was finished before a kill is not trained again, one that was under way
-    goes on after its last epoch: see ``runs/checkpoints``.
-
-    Parameters
-    ----------
-    made
-        What it leaves.
-    learnt
-        The samples of its assignment.
-    learns_from
-        Whose items are used: High, Low or (everybody's) Total.
-    training_group
-        What the models are called.
-    origin
-        The weights that a repetition starts from.
+    goes on after its last epoch: see ``runs/checkpoints``. Of the samples ``learnt`` those of
+    High, Low or (everybody's) Total are used, as ``learns_from`` says; each repetition starts
+    from the weights of its ``origin``.
 
     Raises
     ------
     StudyError
         If data, weights, machine or disk do not allow it; nothing half-written stays.
     """
-    model = model_of(run, samples_of(run, learnt, learns_from), training_group)
+    model = model_of(run, samples_of(run, learnt, learns_from))
     numbers = block_repetitions(run.item["block"])
     outputs, rows = train_each(run, made, dict.fromkeys(numbers, model), origin)
     return Outcome(outputs, _report(rows, model, learns_from, run))
@@ -141,9 +129,7 @@ def samples_of(run: Run, learnt: MadeTable, learns_from: Group) -> pd.DataFrame:
     return group_samples(samples, run.item["task"], learns_from, run.stage.name)
 
 
-def model_of(
-    run: Run, samples: pd.DataFrame, training_group: Group, other: NetworkSpec | None = None
-) -> Model:
+def model_of(run: Run, samples: pd.DataFrame, other: NetworkSpec | None = None) -> Model:
     """What all repetitions share, with ``samples`` and their crops, read once.
 
     ``other``: another network than the study's, under new heads.
@@ -160,7 +146,7 @@ def model_of(
         assignment=assignment,
         rotation=run.item["rotation"],
         task=run.item["task"],
-        training_group=training_group,
+        training_group=Group(run.item.get("group", Group.TOTAL)),
         data=training_data(samples, images),
         spec=other or backbone_card(chosen.backbone).at(px),
         recipe=chosen.recipe,

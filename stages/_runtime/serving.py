@@ -12,6 +12,7 @@ import os
 import secrets
 import shlex
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +26,19 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
+@dataclass(frozen=True, eq=False)
 class Gate:
-    """An ASGI application that lets through to ``app`` what its owner asks, and nothing else.
+    """An ASGI application that lets through to ``app`` what its owner asks, and nothing else."""
 
-    Parameters
-    ----------
-    app
-        What is guarded.
-    host
-        The server's own ``host:port``. Requests to another name (of a page that has its name point
-        to this machine), or from the page of another origin, are refused.
-    login
-        ``user:password`` that every request but ``/health`` must bring (HTTP basic
-        authentication); None where ``app`` asks for one itself.
+    app: App
+    host: str
+    """The server's own ``host:port``. Requests to another name (of a page that has its name point
+    to this machine), or from the page of another origin, are refused.
     """
-
-    def __init__(self, app: App, *, host: str, login: str | None) -> None:
-        self.app = app
-        self.host = host
-        self.login = login
+    login: str | None
+    """``user:password`` that every request but ``/health`` must bring (HTTP basic authentication);
+    None where ``app`` asks for one itself.
+    """
 
     @classmethod
     def from_environment(cls, app: App) -> Gate:

@@ -57,22 +57,14 @@ CHECKS, REPORT = "checks.json", "report.json"
 
 @dataclass(frozen=True)
 class Report:
-    """What a stage writes about itself, with its real values.
-
-    Attributes
-    ----------
-    methods
-        What was done, in the past tense. ``[@key; @key]`` cites entries of
-        reports/references.yml.
-    numbers
-        What other texts may quote.
-    results
-        What came of it.
-    """
+    """What a stage writes about itself, with its real values."""
 
     methods: str
+    """What was done, in the past tense. ``[@key; @key]`` cites keys of reports/references.yml."""
     numbers: Mapping[str, object] = field(default_factory=dict)
+    """What other texts may quote."""
     results: str = ""
+    """What came of it."""
 
 
 @dataclass(frozen=True)
@@ -86,22 +78,20 @@ class Outcome:
     report: Report
 
 
+@dataclass(eq=False)
 class Run:
     """One execution of a stage: its params, and the ways to its files, cores and seeds."""
 
-    def __init__(
-        self, stage: Stage, params: Any, item: Mapping[str, str], folder: Path, machine: Machine
-    ) -> None:
-        self.stage = stage
-        self.params = params
-        self.item = item
-        self.folder = folder
-        self.machine = machine
-        self.seen: dict[str, pd.DataFrame] = {}
-        self.checks: list[dict[str, Any]] = []
-        self.checked: dict[str, Checked] = {}
-        self.afterwards: list[Callable[[], None]] = []
-        """What to clear away once the result lies in its place, and not before."""
+    stage: Stage
+    params: Any
+    item: Mapping[str, str]
+    folder: Path
+    machine: Machine
+    seen: dict[str, pd.DataFrame] = field(default_factory=dict)
+    checks: list[dict[str, Any]] = field(default_factory=list)
+    checked: dict[str, Checked] = field(default_factory=dict)
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
+    """What to clear away once the result lies in its place, and not before."""
 
     @property
     def address(self) -> str:
@@ -404,11 +394,7 @@ def stage(
     ``frozen`` are params that count as they were when the stage ran first: it has no other input,
     since DVC would else run it again, or restore what it made of the same input before.
     """
-
-    def wrap(function: Callable[[Run], Outcome]) -> Stage:
-        return Stage(function, folder, params=params, given=given, frozen=frozen)
-
-    return wrap
+    return functools.partial(Stage, folder=folder, params=params, given=given, frozen=frozen)
 
 
 def _placeholders(path: str) -> list[str]:

@@ -19,45 +19,31 @@ from eifer.training.backbones import backbone_card
 from eifer.validation import ValidationSpec
 from eifer.vocabulary import ESTIMATORS, Condition, Dimension, Group
 from stages._runtime.params_file import read_params, validated
-from stages.params.sections import (
-    Affect,
-    Arithmetic,
-    Corpus,
-    Estimating,
-    External,
-    ReportSources,
-    Section,
-    Select,
-    Simulate,
-    Split,
-    Stats,
-    Stratify,
-    Study,
-    Training,
-)
+from stages.params import sections
+from stages.params.sections import Arithmetic
 
 __all__ = ["Arithmetic", "Params", "check_params", "load_params"]
 
 
-class Params(Section):
+class Params(sections.Section):
     """The whole of params.yaml."""
 
-    study: Study
+    study: sections.Study
     arithmetic: Arithmetic
-    simulate: Simulate
-    corpus: Corpus
-    affect: Affect
+    simulate: sections.Simulate
+    corpus: sections.Corpus
+    affect: sections.Affect
     extract: ExtractSpec
-    estimate: Estimating
+    estimate: sections.Estimating
     intake: ValidationSpec
-    stratify: Stratify
-    select: Select
-    split: Split
-    training: Training
-    external: External
-    stats: Stats
+    stratify: sections.Stratify
+    select: sections.Select
+    split: sections.Split
+    training: sections.Training
+    external: sections.External
+    stats: sections.Stats
     calibrate: CalibrationSpec
-    report: ReportSources
+    report: sections.ReportSources
 
     @model_validator(mode="after")
     def _declared_is_tested(self) -> Self:
@@ -139,13 +125,7 @@ def load_params(path: Path) -> Params:
 
 
 def check_params(content: Any, subject: str) -> Params:
-    """Validate what a params file says; ``subject`` names it in the error.
-
-    Raises
-    ------
-    ParamsError
-        As `load_params`.
-    """
+    """Validate what a params file says, as `load_params`; ``subject`` names it in the error."""
     if isinstance(content, dict) and "protocol" in content:
         raise ParamsError(
             f"{subject} is of another kind of study; this works for the EI study alone"

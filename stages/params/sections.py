@@ -6,14 +6,14 @@ Sections that are a dataclass of `eifer` are described there.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    field_validator,
     model_validator,
 )
 
@@ -25,7 +25,7 @@ from eifer.cohort.simulation.corpus import CorpusSpec
 from eifer.cohort.simulation.people import CohortSpec
 from eifer.comparison import ComparisonSpec, ParticipantSpec
 from eifer.ei.cutoff import ScanSpec
-from eifer.errors import AssetError, ParamsError, did_you_mean
+from eifer.errors import StudyError, did_you_mean
 from eifer.faces.crops import CropSpec
 from eifer.likeness import LikenessSpec
 from eifer.models.spec import Heads, Recipe, Unfreezing, block_repetitions
@@ -45,12 +45,17 @@ def _name(text: str) -> str:
     return text
 
 
-def _block(text: str) -> str:
-    try:
-        block_repetitions(text)
-    except ParamsError as error:
-        raise ValueError(str(error)) from None
-    return text
+def _checked(check: Callable[[Any], object]) -> AfterValidator:
+    """``check`` as a validator: of its errors pydantic collects a ValueError alone."""
+
+    def checked(value: Any) -> Any:
+        try:
+            check(value)
+        except StudyError as error:
+            raise ValueError(str(error)) from None
+        return value
+
+    return AfterValidator(checked)
 
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -66,6 +71,17 @@ def each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Names = Annotated[tuple[Name, ...], AfterValidator(each_once)]
+
+
+def _conditions(names: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [name + did_you_mean(name, REGISTRY) for name in names if name not in REGISTRY]
+    if unknown:
+        known = ", ".join(REGISTRY)
+        raise ValueError(f"no test condition {', '.join(unknown)} (there are {known})")
+    return each_once(names)
+
+
+Conditions = Annotated[tuple[str, ...], AfterValidator(_conditions)]
 
 
 class Section(BaseModel):
@@ -177,18 +193,13 @@ class Estimating(Section):
         "faces, not AffectNet-trained; blendshapes: a weighted sum of what moves in the face; "
         "onnx: a file, such as EmotiEffLib's"
     )
-    also: tuple[EstimatorName, ...] = Field(
+    also: Annotated[tuple[EstimatorName, ...], AfterValidator(each_once)] = Field(
         description="others, compared with it on the same frames; an assignment of another's name "
         "trains on the frames that it would choose"
     )
     expression: ExpressionSpec | None
     blendshapes: BlendshapeSpec | None
     onnx: OnnxSpec | None
-
-    @field_validator("also")
-    @classmethod
-    def _others_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return each_once(names)
 
     @model_validator(mode="after")
     def _described(self) -> Self:
@@ -221,17 +232,8 @@ class Select(Section):
     """Frames kept of each video."""
 
     top: Count = Field(description="frames per video and dimension")
-    conditions: tuple[str, ...] = Field(min_length=1, description="test conditions, by name")
+    conditions: Conditions = Field(min_length=1, description="test conditions, by name")
     frames_per_video: Count = Field(description="frames of a video in a sampled condition")
-
-    @field_validator("conditions")
-    @classmethod
-    def _known_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name + did_you_mean(name, REGISTRY) for name in names if name not in REGISTRY]
-        if unknown:
-            known = ", ".join(REGISTRY)
-            raise ValueError(f"no test condition {', '.join(unknown)} (there are {known})")
-        return each_once(names)
 
 
 class Split(Section):
@@ -242,7 +244,7 @@ class Split(Section):
         description="rounds of training and testing: one, with a fixed test set, or three and "
         "more, in which everybody is tested once",
     )
-    assignments: Names = Field(
+    assignments: Annotated[Names, _checked(designs.check_names)] = Field(
         min_length=1,
         description="ei (the cutoff), and beside it the same groups: matched (cut to equal sizes), "
         "own (task_frames: own, in training), clear (no frames of neutral ratings in training), "
@@ -256,15 +258,6 @@ class Split(Section):
     design: Design
     task_frames: Literal["all", "own"]
     likeness: LikenessSpec
-
-    @field_validator("assignments")
-    @classmethod
-    def _known_assignments(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            designs.check_names(names)
-        except ParamsError as error:
-            raise ValueError(str(error)) from None
-        return names
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -302,21 +295,15 @@ class Budget(Section):
 class Training(Section):
     """The classifiers: one backbone and one recipe for every model of the study."""
 
-    backbone: str = Field(description="a name in eifer/training/backbones.py; affect's own")
+    backbone: Annotated[str, _checked(backbone_card)] = Field(
+        description="a name in eifer/training/backbones.py; affect's own"
+    )
     heads: Heads = Field(description="new heads in each training, or carried where there are any")
-    blocks: tuple[Annotated[str, AfterValidator(_block)], ...] = Field(
+    blocks: tuple[Annotated[str, _checked(block_repetitions)], ...] = Field(
         min_length=1, description="repetitions that one process trains: 3, or 1-5"
     )
     recipe: Recipe
     budget: Budget
-
-    @field_validator("backbone")
-    @classmethod
-    def _registered(cls, name: str) -> str:
-        try:
-            return backbone_card(name).name
-        except AssetError as error:
-            raise ValueError(str(error)) from None
 
     @model_validator(mode="after")
     def _blocks_partition(self) -> Self:

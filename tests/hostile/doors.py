@@ -55,16 +55,6 @@ def video(path: Path) -> None:
         raise refusals[0]
 
 
-def gz(path: Path) -> None:
-    """An ECG."""
-    read_ecg(path, EcgSidecar(("cardiac",), 0, 250.0, 0.0, 1.0))
-
-
-def cohort(path: Path) -> None:
-    """A cohort's tables and sidecars."""
-    read_cohort(path, waves=["1", "2"], exclude=[])
-
-
 def weights(path: Path) -> None:
     """A network's weights, whose hash somebody gave."""
     network = nn.Sequential(nn.Linear(3, 4))
@@ -81,11 +71,6 @@ def onnx(path: Path) -> None:
 
 def _hash(path: Path) -> str:
     return sha256_file(path) if path.is_file() else "0" * 64
-
-
-def params(path: Path) -> None:
-    """A params file."""
-    load_params(path)
 
 
 def asset(path: Path) -> None:
@@ -108,8 +93,15 @@ def _card(file: str, *sources: assets.Packaged) -> assets.Asset:
     return assets.Asset("model", file, "0" * 64, "MIT", "a model", sources)
 
 
-DOORS: dict[str, Callable[[Path], None]] = {
-    door.__name__: door for door in (video, gz, cohort, weights, onnx, params, asset, wheel)
+DOORS: dict[str, Callable[[Path], object]] = {
+    "video": video,
+    "gz": lambda path: read_ecg(path, EcgSidecar(("cardiac",), 0, 250.0, 0.0, 1.0)),
+    "cohort": lambda path: read_cohort(path, waves=["1", "2"], exclude=[]),
+    "weights": weights,
+    "onnx": onnx,
+    "params": load_params,
+    "asset": asset,
+    "wheel": wheel,
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -65,7 +64,6 @@ def test_json_has_one_form_and_no_nan(tmp_path: Path) -> None:
     assert (tmp_path / "j.json").read_text(encoding="utf-8") == '{\n "a": "é",\n "b": 1\n}\n'
     with pytest.raises(ValueError, match="JSON"):
         artifacts.write_json(tmp_path / "nan.json", float("nan"))
-    assert json.loads((tmp_path / "j.json").read_text()) == {"a": "é", "b": 1}
 
 
 def test_a_finished_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
@@ -117,8 +115,3 @@ def test_what_a_power_cut_left_between_two_renames_is_not_lost(tmp_path: Path) -
     with pytest.raises(FileNotFoundError):
         artifacts.settle(partial, final)
     assert [path.name for path in final.iterdir()] == ["old"]
-
-
-def test_places_are_filled_in() -> None:
-    filled = artifacts.fill("data/${a}/wave-${b.c}", {"a": "x", "b.c": "1"})
-    assert filled == "data/x/wave-1"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from eifer.code import fingerprint, reached
 from flows.graph import ROOT, declared, stage_of
 from stages._runtime.fingerprints import RUNNER, WRITER, modules_of
+from tests.watched import finish
 
 GRAPH = grimp.build_graph("eifer", "stages", cache_dir=None)
 MODULES = {name: modules_of(stage_of(name), GRAPH) for name in declared() if name != "code"}
@@ -92,9 +92,7 @@ def study(tmp_path: Path) -> Path:
 
 
 def run(study: Path, module: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", module], cwd=study, capture_output=True, text=True, check=False
-    )
+    done = finish([sys.executable, "-m", module], study)
     assert done.returncode == 0, done.stderr
 
 

@@ -133,12 +133,6 @@ def test_pages_need_nothing_from_elsewhere_whatever_the_data_say() -> None:
     assert "default-src 'none'" in text
 
 
-def test_outputs_have_nothing_of_the_pages() -> None:
-    speak({"wave": "1"})
-    names = {path.name for path in Path("data/speak/wave-1").iterdir()}
-    assert names == {"words", "checks.json", "report.json"}
-
-
 def test_what_is_forgotten_leaves_the_index() -> None:
     data_docs.forget(Path(), {"speak"})  # there is none
     speak({"wave": "1"})

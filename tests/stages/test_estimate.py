@@ -20,6 +20,7 @@ from stages import catalogue
 from stages import estimate as module
 from stages import select as selecting
 from stages._runtime.stage import Outcome
+from tests.stages.test_params import COMPARED, accepted
 
 SUM = BlendshapeSpec((Term("jawOpen", 0.5, -0.5),), Coordinates(0.0, 0.0))
 VIDEO = {"video_id": ["sub-01_run-1"], "participant_id": "sub-01", "video_path": ["a.mp4"]}
@@ -43,25 +44,18 @@ def run(tmp_path: Any) -> Callable[..., Outcome]:
     (tmp_path / "card.json").write_text('{"validation": {}}')
 
     def run(values: list[tuple[float, float]], n: int | None = None, *also: str) -> Outcome:
-        accepted = frames(len(values)) if n is None else frames(n, "rejected")
+        looked = frames(len(values)) if n is None else frames(n, "rejected")
         tables = {
             catalogue.VIDEOS: pd.DataFrame(VIDEO),
-            catalogue.FRAMES: accepted,
-            catalogue.BLENDSHAPES: accepted[["video_id", "frame"]].assign(
+            catalogue.FRAMES: looked,
+            catalogue.BLENDSHAPES: looked[["video_id", "frame"]].assign(
                 **dict.fromkeys(SHAPES, 0.5)
             ),
         }
-        study = SimpleNamespace(crop=SimpleNamespace(size_px=64), cohort="")
-        affect = SimpleNamespace(network=lambda size_px: None)
         fake: Any = SimpleNamespace(
             read=tables.__getitem__,
             item={"wave": "spring"},
-            params=SimpleNamespace(
-                study=study,
-                affect=affect,
-                arithmetic=SimpleNamespace(device="cpu", precision="float32", batch=1),
-                estimate=SimpleNamespace(estimator="network", also=also, blendshapes=SUM),
-            ),
+            params=accepted(COMPARED if also else {}),
             path=lambda given: tmp_path / Path(given.path).name,
             each=lambda work, tasks, label, place: [
                 dict.fromkeys(("network", *also), estimated(values)) if values else {}
@@ -148,12 +142,11 @@ def selected(
             estimator="blendshapes"
         ),
     }
-    wanted = SimpleNamespace(top=3, conditions=conditions, frames_per_video=2)
-    study = SimpleNamespace(crop=None, cohort="")
+    wanted = {"select.top": 3, "select.conditions": conditions, "select.frames_per_video": 2}
     fake: Any = SimpleNamespace(
         read=tables.__getitem__,
         item={"wave": "spring"},
-        params=SimpleNamespace(study=study, select=wanted),
+        params=accepted(wanted),
         each=lambda work, tasks, label: iter(()),
     )
     return selecting.select.function(fake).made

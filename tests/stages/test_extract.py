@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -53,25 +54,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     def in_turn(work: Callable[[Any], Any], tasks: list[Any], label: str, named: Any) -> Any:
         return pool.each(work, tasks, workers=1, label=label, named=named)
 
-    class Here:
-        """The pool's processes cannot see what a test stands in for; its collecting is kept."""
-
-        def __init__(self, *_: Any, **__: Any) -> None: ...
-        def __enter__(self) -> Here:
-            return self
-
-        def __exit__(self, *_: Any) -> None: ...
-        def shutdown(self, **_: Any) -> None: ...
-        def submit(self, work: Callable[[Any], Any], task: Any) -> Any:
-            from concurrent.futures import Future
-
-            future: Future[Any] = Future()
-            try:
-                future.set_result(work(task))
-            except RecordingError as error:
-                future.set_exception(error)
-            return future
-
     def started(*films: bytes, quality: str = "usual") -> Any:
         looked.clear()
         for k, film in enumerate(films):
@@ -102,7 +84,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module, "extract_video", look)
     monkeypatch.setattr(module, "fingerprint", lambda *names, spec: "-".join([*names, spec]))
-    monkeypatch.setattr(pool, "ProcessPoolExecutor", Here)
+    # The pool's processes cannot see what a test stands in for.
+    monkeypatch.setattr(pool, "_pool", ThreadPoolExecutor)
     return started
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,7 +31,9 @@ from eifer.tables.evaluation import METRICS, PREDICTIONS
 from eifer.tables.schema import Table
 from eifer.tables.training import CURVES, REPETITIONS
 from flows.servers import ui
+from flows.servers.addresses import free_port
 from flows.withdraw.withdrawal import mlflow_runs
+from stages._runtime import content as held
 from stages._runtime import contents, pages, records
 from stages._runtime import mirror as module
 from stages._runtime import mlflow_place as place
@@ -38,7 +41,7 @@ from stages._runtime import mlflow_store as store
 from stages._runtime.artifacts import write_json, write_table
 from stages._runtime.mirror import Counts, mirror
 from stages._runtime.serving import read_exports
-from tests.watched import STILL_S, ended
+from tests.watched import STILL_S, ended, finish
 
 ROOT = Path(__file__).parents[2]
 LOADER = records.LOADER
@@ -164,10 +167,8 @@ def record(folder: Path, finished: str = "1970-01-01T00:17:40+00:00") -> None:
 def evaluate(roc_auc: float, group: str = "High", repetitions: int = 2) -> None:
     """What evaluation leaves, and dvc.lock of the models that it is of."""
     EVALUATED.mkdir(parents=True, exist_ok=True)
-    models = [
-        {**EI, "task": "arousal", "training_group": group, "repetition": number}
-        for number in range(1, repetitions + 1)
-    ]
+    model = {**EI, "task": "arousal", "training_group": group}
+    models = [model | {"repetition": number} for number in range(1, repetitions + 1)]
     kind = {"condition": "ambiguous", "threshold": 0.4, "threshold_kind": "searched"}
     metrics = [some(METRICS, **m, **kind, roc_auc=roc_auc) for m in models]
     answers = [
@@ -186,14 +187,7 @@ def evaluate(roc_auc: float, group: str = "High", repetitions: int = 2) -> None:
 
 def hashed(folder: Path) -> dict[str, Any]:
     """A folder as dvc.lock has it."""
-    files = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_file()}
-    listing = [
-        {"md5": hashlib.md5(files[name].read_bytes()).hexdigest(), "relpath": name}
-        for name in sorted(files)
-    ]
-    md5 = hashlib.md5(json.dumps(listing).encode()).hexdigest()
-    size = sum(path.stat().st_size for path in files.values())
-    return {"path": folder.as_posix(), "md5": f"{md5}.dir", "size": size}
+    return {"path": folder.as_posix(), **held.content(folder, ()).as_dict()}
 
 
 def compare(delta: float = 0.02) -> None:
@@ -223,21 +217,19 @@ def figures(run: Any) -> dict[str, str]:
     }
 
 
+def experiment() -> str:
+    found = store.client().get_experiment_by_name("demo")
+    assert found is not None
+    return found.experiment_id
+
+
 def runs(kind: str = "repetition") -> list[Any]:
-    client = store.client()
-    experiment = client.get_experiment_by_name("demo")
-    assert experiment is not None
-    return list(
-        client.search_runs(
-            [experiment.experiment_id], f"tags.kind = '{kind}'", order_by=["attributes.run_name"]
-        )
-    )
+    of_kind, by_name = f"tags.kind = '{kind}'", ["attributes.run_name"]
+    return list(store.client().search_runs([experiment()], of_kind, order_by=by_name))
 
 
 def models() -> list[Any]:
-    client = store.client()
-    experiment = client.get_experiment_by_name("demo")
-    return list(client.search_logged_models([experiment.experiment_id]))
+    return list(store.client().search_logged_models([experiment()]))
 
 
 def curve(run: Any, name: str) -> list[tuple[int, float]]:
@@ -249,18 +241,9 @@ def superseded() -> dict[str, str]:
     return {r.data.tags["weights_sha256"]: r.data.tags["superseded"] for r in runs()}
 
 
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
-
-
 def test_importing_the_mirror_does_not_import_mlflow() -> None:
     code = "import sys; from stages._runtime import mirror; print('mlflow' in sys.modules)"
-    said = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert said.stdout.strip() == "False"
+    assert finish([sys.executable, "-c", code], ROOT).stdout.strip() == "False"
 
 
 def test_a_study_without_a_training_needs_no_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,8 +264,7 @@ def test_a_repetition_is_shown_whole() -> None:
     assert run.info.status == "FINISHED"
     assert (run.info.start_time, run.info.end_time) == (1_000_000, 1_060_000)
     assert run.data.params == {
-        "assignment": "ei",
-        "rotation": "1",
+        **EI,
         "task": "arousal",
         "training_group": "High",
         "block": "1-2",
@@ -302,8 +284,7 @@ def test_a_repetition_is_shown_whole() -> None:
         >= {
             "dvc_stage": "fine_tune_total@ei-1-arousal-High-1-2",
             "study": "demo",
-            "assignment": "ei",
-            "rotation": "1",
+            **EI,
             "task": "arousal",
             "training_group": "High",
             "repetition": "01",
@@ -399,23 +380,17 @@ def test_a_model_has_the_results_of_its_own_rotation_and_labels() -> None:
     # Only models of the EI groups are compared: the best of all their rotations.
     assert [m.name for m in store.client().search_registered_models()] == ["demo arousal High"]
     best = store.client().get_model_version_by_alias("demo arousal High", "best")
-    shown = store.client().search_runs([runs()[0].info.experiment_id], pages.EI.current)
+    shown = store.client().search_runs([experiment()], pages.EI.current)
     assert len(shown) == 2 and {run.data.tags["assignment"] for run in shown} == {"ei"}
     (mine,) = [run for run in shown if run.data.tags["rotation"] == "2"]
     assert best.run_id == mine.info.run_id
 
 
-def test_a_folder_is_told_from_another_as_dvc_does(study: Path) -> None:
+def test_a_model_that_was_changed_is_told_by_its_bytes() -> None:
     folder = train(b"\xc8")
-    (folder / "sub").mkdir()
-    (folder / "sub/\N{LATIN SMALL LETTER U WITH DIAERESIS}").write_bytes(b"x")
-    for words in (("init", "--no-scm", "--quiet"), ("add", "--quiet", str(folder))):
-        subprocess.run([sys.executable, "-m", "dvc", *words], check=True)
-    (dep,) = yaml.safe_load(folder.with_name(f"{folder.name}.dvc").read_text())["outs"]
+    dep = hashed(folder)
     assert records._is(folder, dep)
-    other = folder / "repetition-1.safetensors"
-    other.unlink()
-    other.write_bytes(b"\xc9")
+    (folder / "repetition-1.safetensors").write_bytes(b"\xc9")  # as many
     assert not records._is(folder, dep)
 
 
@@ -442,10 +417,12 @@ def test_the_comparison_has_a_run_and_every_run_its_figures(
 
 
 def test_again_it_adds_nothing_and_reads_nothing_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    train(b"\xc8", b"\xc9")
+    folder = train(b"\xc8", b"\xc9")
     evaluate(0.7)
     mirror(Path())
     monkeypatch.setattr(store.Store, "_fill", None)
+    assert mirror(Path()) == Counts(unchanged=4)
+    record(folder, finished="1980-01-01T00:17:40+00:00")  # the same bytes, made again
     assert mirror(Path()) == Counts(unchanged=4)
     assert [len(curve(run, "ambiguous/roc_auc")) for run in runs()] == [1, 1]
     assert len(runs()) == len(models()) == 2
@@ -456,14 +433,6 @@ def test_a_mirror_that_is_whole_says_so_to_a_flow_that_names_no_server() -> None
     command = [sys.executable, "-m", "flows", "sync-tracking"]
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert place.LOCK.read_text() == place.all_shown(Path())
-
-
-def test_the_same_bytes_made_again_leave_a_run_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = train(b"\xc8")
-    mirror(Path())
-    record(folder, finished="1980-01-01T00:17:40+00:00")
-    monkeypatch.setattr(store.Store, "_fill", None)
-    assert mirror(Path()) == Counts(unchanged=1)
 
 
 def test_other_code_draws_the_figures_anew(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -562,10 +531,6 @@ def test_interrupted_anywhere_it_is_completed_once(
     assert curve(run, "curves/train_loss") == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3))]
 
 
-def _mirror(_: int) -> Counts:
-    return mirror(Path())
-
-
 def test_a_study_is_erased_for_good_and_others_stay() -> None:
     folder = train(b"\xc8", b"\xc9")
     sha256 = sha256_file(folder / "repetition-1.safetensors")
@@ -598,7 +563,7 @@ def test_several_at_once_on_a_fresh_database_add_each_run_once() -> None:
     train(b"\x01", b"\x02", group="Low")
     place.DATABASE.unlink()
     with multiprocessing.get_context("fork").Pool(3) as pool:
-        counts = pool.map(_mirror, range(3), chunksize=1)
+        counts = pool.map(mirror, [Path()] * 3, chunksize=1)
     assert [done.problems for done in counts] == [()] * 3
     assert sum(done.added for done in counts) == len(runs()) == len(models()) == 4
 
@@ -658,13 +623,10 @@ def test_ui_serves_the_comparison_to_its_owner_until_it_is_ended(
     )
     assert process.stdout is not None
     try:
-        lines: list[str] = []
-        while "Ctrl-C ends it." not in lines:
-            lines.append(process.stdout.readline().removesuffix("\n"))
-            assert lines[-1] or process.poll() is None, lines
+        lines = [*takewhile(lambda line: line != "Ctrl-C ends it.\n", process.stdout)]
         page = f"{base}/#/experiments/1/runs?workflowType=machine_learning"
         for key in ("compare-arousal", "repetitions", "means", "superseded"):
-            (line,) = [line for line in lines if line.endswith(f"&viewStateShareKey={key}")]
+            (line,) = [line for line in lines if line.endswith(f"&viewStateShareKey={key}\n")]
             assert page in line
         file = study / ui.HOME / "environment"
         assert file.stat().st_mode & 0o777 == 0o600
@@ -701,13 +663,10 @@ def test_a_study_that_was_copied_or_moved_shows_itself(
     before = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
     other = study / "other ?#"
     other.mkdir()
-    for name in ("runs", "data", "params.yaml"):
-        if how == "moved":
-            (study / name).rename(other / name)
-        elif name == "params.yaml":
-            shutil.copyfile(study / name, other / name)
-        else:
-            shutil.copytree(study / name, other / name)
+    carry = shutil.move if how == "moved" else shutil.copytree
+    for name in ("runs", "data"):
+        carry(study / name, other / name)
+    shutil.copyfile(study / "params.yaml", other / "params.yaml")
     monkeypatch.chdir(other)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # which MLflow has set
     train(b"\xc8", b"\xc9")

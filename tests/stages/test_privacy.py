@@ -10,7 +10,7 @@ import httpx
 import pytest
 import requests
 
-from stages._runtime.privacy import FOLDERS, close_folders, keep_private
+from stages._runtime.privacy import close_folders, keep_private
 
 OWN = "127.0.0.1,localhost,::1"
 
@@ -45,19 +45,6 @@ def test_this_machine_is_asked_directly(
         assert requests.utils.get_environ_proxies(url) == {}
         client = httpx.Client()
         assert client._transport_for_url(httpx.URL(url)) is client._transport
-
-
-def test_what_others_could_read_is_closed(tmp_path: Path) -> None:
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / "data").mkdir()
-    for folder in (tmp_path, tmp_path / ".dvc", tmp_path / "data"):
-        folder.chmod(0o755)
-
-    close_folders(tmp_path)
-
-    modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in FOLDERS}
-    assert modes == dict.fromkeys(FOLDERS, 0o700)
-    assert tmp_path.stat().st_mode & 0o777 == 0o755
 
 
 def test_a_folder_that_is_no_study_gets_no_folders(tmp_path: Path) -> None:

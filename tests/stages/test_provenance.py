@@ -16,10 +16,12 @@ import pytest
 from stages._runtime import provenance
 
 
-def test_a_record_names_what_was_read_and_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(autouse=True)
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+def test_a_record_names_what_was_read_and_made() -> None:
     Path("in.parquet").write_bytes(b"in")
     Path("folder").mkdir()
     Path("out/shards").mkdir(parents=True)
@@ -57,14 +59,10 @@ def test_a_record_names_what_was_read_and_made(
     assert provenance.sealed(record) == path.read_text()
 
 
-def test_the_commit_is_git_s_own_and_changes_are_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"):
-        monkeypatch.setenv(name, "x")
-    for name in ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL"):
-        monkeypatch.setenv(name, "x@example.org")
+def test_the_commit_is_git_s_own_and_changes_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "x")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "x@example.org")
 
     def git(*words: str) -> str:
         done = subprocess.run(["git", *words], capture_output=True, text=True, check=True)
@@ -85,10 +83,7 @@ def test_the_commit_is_git_s_own_and_changes_are_named(
     }
 
 
-def test_every_execution_keeps_its_own_record_and_names_sort_by_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_every_execution_keeps_its_own_record_and_names_sort_by_time() -> None:
     Path("out").mkdir()
     paths = [
         provenance.record("split", {}, time.time(), [], Path("out"), {}, module="stages.split")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,51 +14,42 @@ import pandas as pd
 import pytest
 import torch
 
-from eifer.errors import AssetError, DesignError, InputError, ParamsError, StudyError
+from eifer.errors import AssetError, DesignError, InputError, StudyError
 from eifer.hashing import sha256_file
 from eifer.models import repetitions as library
 from eifer.models.scoring import load
-from eifer.models.spec import Phase
 from eifer.tables.partitions import SAMPLES
 from eifer.tables.selection import CROPS
 from eifer.tables.training import CURVES, REPETITIONS
 from eifer.training.learner import Learner
-from eifer.training.spec import Rate
 from eifer.training.weights import read_metadata, save_weights
-from eifer.vocabulary import Group
-from stages import catalogue
 from stages._runtime import repetitions
 from stages._runtime import stage as runtime
 from stages._runtime.artifacts import read_table, write_table
-from stages._runtime.repetitions import block_repetitions, train_block
 from stages._runtime.stage import Run
-from stages.catalogue import FINE_TUNE_TOTAL, PRETRAIN_EI, WEIGHTS
+from stages.catalogue import FINE_TUNE_TOTAL, PRETRAIN_EI
 from stages.fine_tune_total import fine_tune_total
-from stages.params import Arithmetic
+from stages.params import Params
 from stages.pretrain_ei import pretrain_ei
 from tests import planted
+from tests.stages.test_params import accepted
 
 PX = planted.PX
-RECIPE = replace(
-    planted.RECIPE,
-    first=Phase(1, 0, Rate(0.0, 3e-3), None),
-    second=Phase(1, 0, Rate(0.0, 3e-3), Rate(2e-4, 2e-3)),
-)
+PHASES = [f"training.recipe.{phase}" for phase in ("first", "second")]
 MACHINE = SimpleNamespace(hand_on=lambda: None, hold="auto")
-ARITHMETIC = Arithmetic(
-    device="cpu", precision="float32", devices=1, compile=False, deterministic=True, batch=64
-)
 DESIGN = {"assignment": "ei", "rotation": "1"}
 SAMPLED = Path("data/split/samples/assignment-ei.parquet")
 MakeRun = Callable[..., Run]
+pretrain = pretrain_ei.function
 
 
-def params(backbone: str = "test_efficientnet") -> Any:
-    return SimpleNamespace(
-        study=SimpleNamespace(seed=1, waves=("1",), crop=SimpleNamespace(size_px=PX)),
-        arithmetic=ARITHMETIC,
-        training=SimpleNamespace(backbone=backbone, heads="new", recipe=RECIPE),
-    )
+def params(backbone: str = "test_efficientnet") -> Params:
+    """The demo's, with an epoch a phase."""
+    named = dict.fromkeys(("affect.backbone", "training.backbone"), backbone)
+    phases = {f"{phase}.epochs": 1 for phase in PHASES}
+    phases |= {f"{phase}.warmup_epochs": 0 for phase in PHASES}
+    small = {"study.waves": ["1"], "study.crop.size_px": PX, "training.recipe.batch": 16}
+    return accepted(named | phases | small)
 
 
 @pytest.fixture
@@ -67,7 +57,9 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Eight participants of two groups with a video each, and affect weights."""
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
-    samples, shards = [], {}
+    samples: list[dict[str, Any]] = []
+    for place in ("data/select/wave-1/crops", SAMPLED.parent, "data/affect", "data/declare"):
+        Path(place).mkdir(parents=True)
     for person in range(8):
         video, rows = f"sub-{person:02d}_run-1", []
         for frame in range(12):
@@ -87,11 +79,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 | {"assignment": "ei", "rotation": "1", "total": True}
                 for task in ("arousal", "valence")
             ]
-        shards[video] = CROPS.frame(rows)
-    for place in ("data/select/wave-1/crops", SAMPLED.parent, "data/affect", "data/declare"):
-        Path(place).mkdir(parents=True)
-    for video, shard in shards.items():
-        write_table(Path(f"data/select/wave-1/crops/{video}.parquet"), shard)
+        write_table(Path(f"data/select/wave-1/crops/{video}.parquet"), CROPS.frame(rows))
     write_table(SAMPLED, SAMPLES.frame(samples))
     Path("data/declare/declaration.json").write_text("{}")
     save_weights(
@@ -120,27 +108,8 @@ def make_run(study: Path, unchecked: None) -> MakeRun:
     return make
 
 
-def pretrain(run: Run) -> Any:
-    return train_block(
-        run,
-        PRETRAIN_EI,
-        catalogue.SAMPLES,
-        learns_from=Group.HIGH,
-        training_group=Group.HIGH,
-        origin=repetitions.affect_origin(run, WEIGHTS),
-    )
-
-
 def weights(run: Run) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(run.folder.glob("*.safetensors"))}
-
-
-def test_a_block_is_a_repetition_or_a_range() -> None:
-    assert block_repetitions("3") == [3]
-    assert block_repetitions("1-5") == [1, 2, 3, 4, 5]
-    for wrong in ("", "a", "5-1", "0", "0-2", "1-", "-2", "1,2"):
-        with pytest.raises(ParamsError, match="block"):
-            block_repetitions(wrong)
 
 
 def test_what_a_block_leaves(make_run: MakeRun) -> None:

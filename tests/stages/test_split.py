@@ -10,16 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from eifer import partitions, selection
 from eifer.errors import InputError
 from eifer.tables.selection import CROPS
-from eifer.vocabulary import Dimension, Domain
-from flows.graph import ROOT
 from stages import catalogue
 from stages import split as stage
 from stages._runtime.artifacts import write_table
 from stages._runtime.stage import Run
-from stages.params import load_params
+from tests.eifer.test_partitions import NAMES, PER_VIDEO, cohort, selected
+from tests.stages.test_params import accepted
 
 SIDE = 16
 
@@ -29,24 +27,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Eight people, High and Low in turn, with four videos each; every crop is another."""
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
-    labels, estimates = [], []
-    for who in [f"sub-{n}" for n in range(8)]:
-        for number, domain in enumerate(Domain, start=1):
-            video = f"{who}_run-{number}"
-            label = {f"{d}_label": domain.label(d) for d in Dimension}
-            source = {f"{d}_label_source": "rating" for d in Dimension}
-            labels.append({"video_id": video, "participant_id": who} | label | source)
-            estimates += [
-                {"video_id": video, "participant_id": who, "frame": frame}
-                | {d.value: np.float32(random.normal()) / 4 for d in Dimension}
-                for frame in range(20)
-            ]
-    params = load_params(ROOT / "params.yaml")
-    rated, seen = pd.DataFrame(labels), pd.DataFrame(estimates)
-    names, per_video = params.select.conditions, 2
-    ranked, _ = selection.select(seen, rated, top=4)
-    candidates, available = partitions.candidates(seen, rated, names=names, per_video=per_video)
-    chosen = selection.merge(seen, rated, ranked, candidates)
+    people = selected(cohort(8, frames=20), top=4)
+    chosen = people.selection
     folder = Path("data/select/wave-1/crops")
     folder.mkdir(parents=True)
     for video, rows in chosen.groupby("video_id"):
@@ -60,27 +42,26 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
                 )
             ),
         )
-    groups = [{"participant_id": f"sub-{n}", "group": ("High", "Low")[n % 2]} for n in range(8)]
     tables: dict[Any, pd.DataFrame] = {
         catalogue.SELECTION: chosen,
-        catalogue.OTHER_SELECTION: catalogue.OTHER_SELECTION.table.frame(),
-        catalogue.AVAILABILITY: available,
-        catalogue.EI_SCORES: pd.DataFrame(groups),
+        catalogue.OTHER_SELECTION: people.other_selection,
+        catalogue.AVAILABILITY: people.availability,
+        catalogue.EI_SCORES: people.groups,
     }
-    study = SimpleNamespace(seed=1, waves=("1",), crop=SimpleNamespace(size_px=SIDE))
-    select = SimpleNamespace(conditions=names, frames_per_video=per_video)
-    made = Run(
-        stage.split,
-        SimpleNamespace(study=study, select=select, split=params.split),
-        {},
-        Path("out"),
-        SimpleNamespace(),  # type: ignore[arg-type]
+    params = accepted(
+        {
+            "study.waves": ["1"],
+            "study.crop.size_px": SIDE,
+            "select.conditions": NAMES,
+            "select.frames_per_video": PER_VIDEO,
+        }
     )
+    made = Run(stage.split, params, {}, Path("out"), SimpleNamespace())  # type: ignore[arg-type]
     monkeypatch.setattr(made, "read", tables.__getitem__)
     return made
 
 
-def copy_nearly(run: Run, source: str, target: str) -> None:
+def copy_nearly(source: str, target: str) -> None:
     """Give ``target`` the crops of ``source``, a little darker."""
     folder = Path("data/select/wave-1/crops")
     crops = pd.read_parquet(folder / f"{source}.parquet")["crop"]
@@ -98,7 +79,7 @@ def test_a_copy_with_other_bytes_is_refused_and_the_proof_says_what_was_compared
     compared = [pair for pair in proof["pairs"] if "compared" in pair]
     assert proof["disjoint"] is True and len(compared) == 6
     assert all(pair["compared"] > 0 and pair["shared"] == 0 for pair in compared)
-    copy_nearly(run, f"{people['test']}_run-2", f"{people['train']}_run-3")
+    copy_nearly(f"{people['test']}_run-2", f"{people['train']}_run-3")
     with pytest.raises(InputError) as caught:
         stage.split.function(run)
     assert f"{people['test']}_run-2 (test)" in str(caught.value)

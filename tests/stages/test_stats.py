@@ -7,55 +7,33 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from eifer.comparison.declaration import declaration
 from eifer.errors import InputError
-from eifer.tables.evaluation import PREDICTIONS
 from stages import stats as module
 from stages._runtime.artifacts import write_json
-from stages.params import load_params
+from tests.eifer.comparison.test_participants import ALIKE, simulated
+from tests.stages.test_params import accepted
 
-ROOT = Path(__file__).parents[2]
 
-
-def predictions(repetitions: tuple[int, ...] = (1, 2), *, seed: int = 2) -> pd.DataFrame:
-    """Scores of 4 people's frames in every task and condition of the demo."""
-    rng = np.random.default_rng(seed)
-    label = np.tile([0, 1], 32)
-    who = np.repeat([f"sub-{k:02d}" for k in range(4)], 16)
-    parts = [
-        pd.DataFrame(
-            {
-                "rotation": "1",
-                "item_id": [f"{condition}-{i:02d}" for i in range(64)],
-                "participant_id": who,
-                "video_id": who,
-                "task": task,
-                "condition": condition,
-                "training_group": group,
-                "repetition": repetition,
-                "score": np.clip(0.5 + 0.2 * (label - 0.5) + 0.15 * rng.normal(size=64), 0, 1),
-                "threshold": 0.5,
-                "label": label,
-            }
-        )
-        for task in ("arousal", "valence")
-        for condition in ("baseline", "unambiguous", "ambiguous")
-        for group in ("High", "Low", "Total")
-        for repetition in repetitions
-    ]
-    return PREDICTIONS.conform(pd.concat(parts))
+def predictions(seed: int = 0) -> pd.DataFrame:
+    """Answers of 4 people's frames in every task and condition of the demo."""
+    parts = []
+    for condition in ("baseline", "unambiguous", "ambiguous"):
+        made = simulated(ALIKE, 4, seed=seed)
+        parts.append(made.assign(condition=condition, item_id=condition + "-" + made["item_id"]))
+    return pd.concat(parts, ignore_index=True)
 
 
 def run(folder: Path, given: pd.DataFrame) -> Any:
     """A run on ``given``, of the models of the first step on others, as declared."""
-    params = load_params(ROOT / "presets/demo.yaml")
+    params = accepted({})
     declared = folder / "declaration.json"
     write_json(declared, declaration(params.stats.participants))
-    first = predictions(tuple(given["repetition"].unique()), seed=3)
+    first = predictions(seed=3)
+    first = first[first["repetition"].isin(given["repetition"])]
     answered = {module.catalogue.PREDICTIONS: given, module.catalogue.PRETRAINED: first}
     return SimpleNamespace(
         read={made.at(assignment="ei"): table for made, table in answered.items()}.__getitem__,
@@ -96,4 +74,4 @@ def test_what_was_declared_is_said_though_it_was_changed(tmp_path: Path) -> None
 
 def test_one_repetition_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"(?s)fewer than two repetitions.*\(6\).*training.blocks"):
-        module.stats.function(run(tmp_path, predictions((1,))))
+        module.stats.function(run(tmp_path, predictions().query("repetition == 1")))
