@@ -505,7 +505,7 @@ def replace(path: Path, content: bytes) -> None:
 
 @pytest.fixture(scope="session")
 def clips(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The real cohort with every video cut after .4 s, without encoding it anew."""
+    """The real cohort with every video cut after .6 s, without encoding it anew."""
     import av
 
     cohort = tmp_path_factory.mktemp("real") / "cohort"
@@ -516,7 +516,7 @@ def clips(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
             stream = whole.streams.video[0]
             kept = cut.add_stream_from_template(stream)
             for packet in whole.demux(stream):
-                if packet.pts is not None and packet.pts * packet.time_base < 0.4:
+                if packet.pts is not None and packet.pts * packet.time_base < 0.6:
                     packet.stream = kept
                     cut.mux(packet)
     yield cohort
