@@ -94,7 +94,7 @@ def test_a_broken_promise_shows_its_rows_and_is_named_in_the_error() -> None:
     assert "<b>1</b>" in data_docs.INDEX.read_text() and ", failed" in data_docs.INDEX.read_text()
     given()
     speak({"wave": "1"})
-    assert "77" not in page() and "<b>" not in data_docs.INDEX.read_text()
+    assert "<td>77</td>" not in page() and "<b>" not in data_docs.INDEX.read_text()
 
 
 def test_other_columns_than_promised_are_no_page() -> None:
